@@ -1,0 +1,29 @@
+# Two commands do everything: `make demo` and `make test`. Nothing is written outside the checkout.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo demo-oci test lint types proof bench schemas clean
+
+$(BIN)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+test: lint types $(BIN)/.ready
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+lint: $(BIN)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(BIN)/.ready
+	$(BIN)/mypy
+
+proof: $(BIN)/.ready
+	PROOF=full $(BIN)/python -m pytest -m proof -s -n 0
+
+clean:
+	rm -rf .demo .bench .proof .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,137 @@
+"""The storage contract that every target keeps; `tests/targets/test_conformance.py` runs over all of them.
+
+Names are relative to the target's prefix: "<lineage>/<kind>/<id>", ASCII letters, digits, "-", "_", "." and "/".
+Methods may be called from several threads at once, and a target survives pickling to worker processes
+(connections are made anew there). Errors are those of `errors`: TransientError is raised only after the
+target's own retries are used up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from ..records import StoredObject
+
+Buffer = bytes | bytearray | memoryview
+
+
+class Put(Enum):
+    """On which condition a put goes through."""
+
+    CREATE = "create"
+    """Only if no object has that name; otherwise ObjectExists. Atomic."""
+    REPLACE = "replace"
+    """Only if the object there has the etag that was passed; otherwise ConditionFailed. Atomic."""
+
+
+class Tier(Enum):
+    """Which storage class an object is put in."""
+
+    JOB = "job"
+    """What the job says (`storage_tier`)."""
+    STANDARD = "standard"
+    """Always readable at once: records, catalog copies, leases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the service says it stored."""
+
+    checksum: str
+    """base64 MD5 of the bytes, or `<base64 of MD5 over part MD5s>-<parts>` for a multipart upload."""
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One confirmed part of a multipart upload. `md5` is base64."""
+
+    number: int
+    size: int
+    md5: str
+    etag: str
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Objects by name: put whole or in parts, get by range, list, delete."""
+
+    @property
+    def identity(self) -> str:
+        """Which place this is, whatever the credentials: e.g. `directory:/mnt/usb/bucket` or
+        `oci:namespace/bucket/prefix`. Two targets with one identity hold the same objects."""
+        ...
+
+    @property
+    def part_limit(self) -> int:
+        """Objects of more bytes than this go up in parts."""
+        ...
+
+    def put(
+        self, name: str, data: Buffer, *, md5: bytes, condition: Put = Put.CREATE, etag: str = "",
+        tier: Tier = Tier.JOB,
+    ) -> Stored:
+        """Store an object in one step, `md5` (16 raw bytes) sent along and compared with the answer.
+
+        A put whose answer was lost is looked up again before ObjectExists is raised: if the object there
+        has this size and MD5, it is ours."""
+        ...
+
+    def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        """`length` bytes from `offset` (all when None); fewer only at the object's end.
+
+        Raises ObjectMissing, ObjectArchived."""
+        ...
+
+    def get_tail(self, name: str, length: int) -> tuple[bytes, int]:
+        """The last `length` bytes (or all, if it is shorter), and the object's whole size."""
+        ...
+
+    def stat(self, name: str) -> StoredObject:
+        """Raises ObjectMissing."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        """All objects whose name starts with `prefix`, sorted by name; unfinished uploads are not among them."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Take the object away; one that is not there is no error. AccessDenied if policy or retention forbids."""
+        ...
+
+    def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
+        """Open a multipart upload and return its id."""
+        ...
+
+    def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
+        """Store part `number` (from 1), which starts at byte `offset` of the object. Sending a number again
+        replaces that part. Raises ObjectMissing if the upload is gone."""
+        ...
+
+    def list_parts(self, name: str, upload: str) -> list[Part]:
+        """The confirmed parts, by number. Raises ObjectMissing if the upload is gone."""
+        ...
+
+    def commit_upload(self, name: str, upload: str, parts: list[Part]) -> Stored:
+        """Make the object of these parts, create-only; the multipart checksum is compared."""
+        ...
+
+    def abort_upload(self, name: str, upload: str) -> None:
+        """Drop the upload and its parts; no error if it is gone."""
+        ...
+
+    def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
+        """(name, upload id, created in seconds since the epoch) of unfinished uploads."""
+        ...
+
+    def restore_archived(self, name: str, hours: int) -> None:
+        """Ask for an archived object to be made readable for `hours`."""
+        ...
+
+    def close(self) -> None:
+        """Let connections go."""
+        ...
