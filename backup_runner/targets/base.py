@@ -1,7 +1,7 @@
-"""The storage contract that every target keeps; `tests/targets/test_conformance.py` runs over all of them.
+"""The storage contract that every target keeps; `tests/targets/test_conformance.py` runs over all.
 
-Names are relative to the target's prefix: "<lineage>/<kind>/<id>", ASCII letters, digits, "-", "_", "." and "/".
-Methods may be called from several threads at once, and a target survives pickling to worker processes
+Names are relative to the target's prefix: "<lineage>/<kind>/<id>", ASCII letters, digits, "-", "_", "." and
+"/". Methods may be called from several threads at once, and a target survives pickling to worker processes
 (connections are made anew there). Errors are those of `errors`: TransientError is raised only after the
 target's own retries are used up.
 """
@@ -56,6 +56,10 @@ class Part:
     etag: str
 
 
+Parts = list[Part]
+"""Spelled apart, because `list` names a method below."""
+
+
 @runtime_checkable
 class Target(Protocol):
     """Objects by name: put whole or in parts, get by range, list, delete."""
@@ -72,7 +76,13 @@ class Target(Protocol):
         ...
 
     def put(
-        self, name: str, data: Buffer, *, md5: bytes, condition: Put = Put.CREATE, etag: str = "",
+        self,
+        name: str,
+        data: Buffer,
+        *,
+        md5: bytes,
+        condition: Put = Put.CREATE,
+        etag: str = "",
         tier: Tier = Tier.JOB,
     ) -> Stored:
         """Store an object in one step, `md5` (16 raw bytes) sent along and compared with the answer.
@@ -96,11 +106,13 @@ class Target(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects whose name starts with `prefix`, sorted by name; unfinished uploads are not among them."""
+        """All objects whose name starts with `prefix`, sorted by name; unfinished uploads are not."""
         ...
 
     def delete(self, name: str) -> None:
-        """Take the object away; one that is not there is no error. AccessDenied if policy or retention forbids."""
+        """Take the object away; one that is not there is no error.
+
+        AccessDenied if policy or retention forbids."""
         ...
 
     def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
@@ -112,11 +124,11 @@ class Target(Protocol):
         replaces that part. Raises ObjectMissing if the upload is gone."""
         ...
 
-    def list_parts(self, name: str, upload: str) -> list[Part]:
+    def list_parts(self, name: str, upload: str) -> Parts:
         """The confirmed parts, by number. Raises ObjectMissing if the upload is gone."""
         ...
 
-    def commit_upload(self, name: str, upload: str, parts: list[Part]) -> Stored:
+    def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
         """Make the object of these parts, create-only; the multipart checksum is compared."""
         ...
 
