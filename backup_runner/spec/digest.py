@@ -1,0 +1,31 @@
+"""The digest of a resolved job: SHA-256 over canonical JSON of all that can change what a run does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+UNDIGESTED = "undigested"
+"""Field metadata: where something was written down, or what follows from other fields."""
+
+
+def digest_of(value: object) -> str:
+    """Hex SHA-256. Equal values give equal digests on every machine and Python version."""
+    text = json.dumps(_plain(value), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        shown = {
+            f.name: _plain(getattr(value, f.name)) for f in fields(value) if UNDIGESTED not in f.metadata
+        }
+        # Two kinds of target must differ even if their fields should agree one day.
+        return {"": type(value).__name__, **shown}
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

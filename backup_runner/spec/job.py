@@ -1,0 +1,203 @@
+"""A job as the rest of the program sees it: every path absolute, every default filled in.
+
+`jobfile` makes these from YAML; the one-shot commands make them in memory. All are immutable, hashable and picklable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from .digest import UNDIGESTED, digest_of
+
+_WHERE = {UNDIGESTED: True}
+
+
+class Overwrite(StrEnum):
+    """What happens to a stored file whose size or times moved."""
+
+    NEVER = "never"
+    CHANGED = "changed"
+    ALWAYS = "always"
+
+
+class Detect(StrEnum):
+    """By what a changed file is told: size+mtime+ctime, size+mtime, or its content."""
+
+    CTIME = "ctime"
+    MTIME = "mtime"
+    CHECKSUM = "checksum"
+
+
+class Symlinks(StrEnum):
+    """What happens to symlinks below a source; they are never followed."""
+
+    SKIP = "skip"
+    STORE = "store"
+
+
+class StorageTier(StrEnum):
+    """OCI's name for the class that data objects are put in."""
+
+    STANDARD = "Standard"
+    INFREQUENT_ACCESS = "InfrequentAccess"
+    ARCHIVE = "Archive"
+
+
+class AuthMethod(StrEnum):
+    """How requests to OCI are signed."""
+
+    CONFIG_FILE = "config_file"
+    SESSION_TOKEN = "session_token"
+    INSTANCE_PRINCIPAL = "instance_principal"
+    RESOURCE_PRINCIPAL = "resource_principal"
+    WORKLOAD_IDENTITY = "workload_identity"
+
+
+class SkipOrigin(StrEnum):
+    """Whether a skip line stands for the whole job or for one source."""
+
+    JOB = "job"
+    SOURCE = "source"
+
+
+@dataclass(frozen=True, slots=True)
+class SkipLine:
+    """One gitignore rule and the line of the job file it stands on (from 1; 0 if it stands in none)."""
+
+    text: str
+    line: int = field(metadata=_WHERE)
+    origin: SkipOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """When a run stops before anything is forgotten. Percentages are of files in the last complete snapshot."""
+
+    min_files: int = 1
+    max_change_percent: int = 50
+    max_delete_percent: int = 20
+    require_mount: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A directory or file to back up.
+
+    `key` is its stored key: a directory's ends in b"/", the base itself is b"". Of a source that was not there
+    when the job was read, nothing tells whether it is a directory, and its key has no slash; see `covers`.
+    """
+
+    path: bytes
+    key: bytes = field(metadata=_WHERE)
+    skip: tuple[SkipLine, ...] = ()
+    guards: Guards = Guards()
+    allow_empty: bool = False
+
+    def covers(self, key: bytes) -> bool:
+        """Whether a stored key is this source or lies below it, be it there or missing."""
+        root = self.key.rstrip(b"/")
+        return not root or key == root or key.startswith(root + b"/")
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryTargetSpec:
+    """A bucket that is a local directory; `path` is absolute."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSpec:
+    """Where requests get their signature from. `config_file` is absolute, or "" for methods that read none."""
+
+    method: AuthMethod = AuthMethod.CONFIG_FILE
+    config_file: str = ""
+    profile: str = "DEFAULT"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Rates in bytes a second, requests at one time; None is no limit of our own."""
+
+    upload: int | None = None
+    download: int | None = None
+    requests_in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OciTargetSpec:
+    """A bucket on OCI Object Storage. `prefix` is empty or ends in "/"; `namespace` None: ask the service."""
+
+    bucket: str
+    namespace: str | None = None
+    prefix: str = ""
+    storage_tier: StorageTier = StorageTier.STANDARD
+    region: str | None = None
+    endpoint: str | None = None
+    proxy: str | None = None
+    ca_bundle: str | None = None
+    auth: AuthSpec = AuthSpec()
+    limits: Limits = Limits()
+
+
+TargetSpec = DirectoryTargetSpec | OciTargetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionSpec:
+    """Where the crypto key is found; exactly one of the three is set. It never holds the key itself."""
+
+    key_file: str | None = None
+    key_env: str | None = None
+    key_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSpec:
+    """The catalog's absolute path; with `remote` it is a cache of the copy in the bucket."""
+
+    path: str
+    remote: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Which snapshots are kept; 0 switches a rule off. `keep_within` is in seconds."""
+
+    keep_last: int = 0
+    keep_hourly: int = 0
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    keep_yearly: int = 0
+    keep_within: int = 0
+    repack_dead_percent: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job file, resolved.
+
+    `base` is `relative_path` as absolute bytes without a trailing slash (b"" for "/"): a stored key's path on
+    disk is `base + b"/" + key`. Sources are sorted by key and don't overlap.
+    """
+
+    file: str = field(metadata=_WHERE)
+    name: str
+    base: bytes
+    sources: tuple[Source, ...]
+    target: TargetSpec
+    encryption: EncryptionSpec
+    catalog: CatalogSpec
+    work_directory: str
+    skip: tuple[SkipLine, ...] = ()
+    overwrite: Overwrite = Overwrite.CHANGED
+    detect: Detect = Detect.CTIME
+    symlinks: Symlinks = Symlinks.SKIP
+    retention: Retention | None = None
+    guards: Guards = Guards()
+
+    def digest(self) -> str:
+        """Hex SHA-256 over all but file name, line numbers and keys (which follow from the paths)."""
+        return digest_of(self)
