@@ -1,0 +1,217 @@
+"""The connection: opening, migrations, transactions, stores, jobs and snapshots."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..errors import CatalogError
+
+APPLICATION_ID = 0x42525552
+"""SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One target under one key: `target` is its identity, `salt` the scrypt salt, `record_digest` hex SHA-256."""
+
+    id: int
+    target: str
+    key_id: str
+    lineage: str
+    serial: int
+    record_digest: str
+    copy_serial: int
+    shift: int
+    salt: bytes
+    pending: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a job's files were at one apply. Times are nanoseconds since the epoch, `totals` is JSON."""
+
+    id: int
+    job_id: int
+    scanned_ns: int
+    started_ns: int
+    finished_ns: int | None
+    status: str
+    plan_id: str
+    scope: str
+    totals: str
+
+
+_STORE = "id, target, key_id, lineage, serial, record_digest, copy_serial, shift, salt, pending, state"
+_SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
+
+
+class Catalog:
+    """An open catalog. One thread at a time may use it; processes share it through SQLite's own locks."""
+
+    def __init__(self, path: str, *, create: bool) -> None:
+        """Raises CatalogError if the file is no catalog, is newer than this program, or cannot be opened."""
+        self.path = path
+        if not create and not os.path.exists(path):
+            raise CatalogError(f"no catalog at {path}", hint="apply a job first, or use `catalog pull JOB`")
+        try:
+            self.conn = self._open(path, create=create)
+        except (sqlite3.Error, OSError) as error:
+            raise CatalogError(
+                f"cannot open the catalog {path}: {error}",
+                hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
+            ) from None
+
+    def _open(self, path: str, *, create: bool) -> sqlite3.Connection:
+        if create:
+            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        conn = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (application,) = conn.execute("PRAGMA application_id").fetchone()
+        if tables and application != APPLICATION_ID:
+            conn.close()
+            raise CatalogError(f"{path} is a SQLite database of another program", hint="set `catalog:` to another path")
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA foreign_keys = ON")
+        conn.execute("PRAGMA cache_size = -32768")
+        if not tables:
+            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        _migrate(conn, path)
+        return conn
+
+    def close(self) -> None:
+        self.conn.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is written, or nothing is. Nested use joins the outer transaction."""
+        if self.conn.in_transaction:
+            yield self.conn
+            return
+        self.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.conn
+        except BaseException:
+            self.conn.execute("ROLLBACK")
+            raise
+        self.conn.execute("COMMIT")
+
+    # -- stores and jobs
+
+    def stores(self, target: str | None = None) -> list[Store]:
+        """All stores, or those at one target, oldest first; retired ones are left out."""
+        rows = self.conn.execute(
+            f"SELECT {_STORE} FROM store WHERE state != 'retired' AND (?1 IS NULL OR target = ?1) ORDER BY id",
+            (target,),
+        )
+        return [Store(*row) for row in rows]
+
+    def store(self, store_id: int) -> Store:
+        return Store(*self.conn.execute(f"SELECT {_STORE} FROM store WHERE id = ?", (store_id,)).fetchone())
+
+    def store_for_job(self, target: str, job_name: str) -> Store | None:
+        """The store that this job used last at this target; else the only one there is at the target."""
+        row = self.conn.execute(
+            "SELECT s.id FROM job j JOIN store s ON s.id = j.store_id "
+            "WHERE j.name = ? AND s.target = ? AND s.state != 'retired' ORDER BY s.id DESC LIMIT 1",
+            (job_name, target),
+        ).fetchone()
+        if row:
+            return self.store(row[0])
+        stores = self.stores(target)
+        return stores[0] if len(stores) == 1 else None
+
+    def add_store(self, *, target: str, key_id: str, lineage: str, salt: bytes) -> Store:
+        cursor = self.conn.execute(
+            "INSERT INTO store (target, key_id, lineage, salt) VALUES (?, ?, ?, ?)",
+            (target, key_id, lineage, salt),
+        )
+        return self.store(int(cursor.lastrowid or 0))
+
+    def set_store(self, store_id: int, **values: object) -> None:
+        """Write the named columns of one store."""
+        names = ", ".join(f"{name} = ?" for name in values)
+        self.conn.execute(f"UPDATE store SET {names} WHERE id = ?", (*values.values(), store_id))
+
+    def job_id(self, store_id: int, name: str) -> int | None:
+        row = self.conn.execute("SELECT id FROM job WHERE store_id = ? AND name = ?", (store_id, name)).fetchone()
+        return row[0] if row else None
+
+    def add_job(self, store_id: int, name: str) -> int:
+        return int(self.conn.execute("INSERT INTO job (store_id, name) VALUES (?, ?)", (store_id, name)).lastrowid or 0)
+
+    def jobs(self, store_id: int) -> list[tuple[int, str]]:
+        return self.conn.execute("SELECT id, name FROM job WHERE store_id = ? ORDER BY name", (store_id,)).fetchall()
+
+    # -- snapshots
+
+    def snapshots(self, job_id: int) -> list[Snapshot]:
+        """Oldest first."""
+        rows = self.conn.execute(f"SELECT {_SNAPSHOT} FROM snapshot WHERE job_id = ? ORDER BY id", (job_id,))
+        return [Snapshot(*row) for row in rows]
+
+    def snapshot(self, snapshot_id: int) -> Snapshot | None:
+        row = self.conn.execute(f"SELECT {_SNAPSHOT} FROM snapshot WHERE id = ?", (snapshot_id,)).fetchone()
+        return Snapshot(*row) if row else None
+
+    def last_complete(self, job_id: int) -> Snapshot | None:
+        row = self.conn.execute(
+            f"SELECT {_SNAPSHOT} FROM snapshot WHERE job_id = ? AND status = 'complete' ORDER BY id DESC LIMIT 1",
+            (job_id,),
+        ).fetchone()
+        return Snapshot(*row) if row else None
+
+    def open_snapshot(self, job_id: int, *, scanned_ns: int, started_ns: int, plan_id: str, scope: str) -> int:
+        """Start a snapshot; ones that a killed run left `running` become `partial`."""
+        self.conn.execute("UPDATE snapshot SET status = 'partial' WHERE job_id = ? AND status = 'running'", (job_id,))
+        cursor = self.conn.execute(
+            "INSERT INTO snapshot (job_id, scanned_ns, started_ns, status, plan_id, scope) "
+            "VALUES (?, ?, ?, 'running', ?, ?)",
+            (job_id, scanned_ns, started_ns, plan_id, scope),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def finish_snapshot(self, snapshot_id: int, *, status: str, finished_ns: int, totals: str) -> None:
+        self.conn.execute(
+            "UPDATE snapshot SET status = ?, finished_ns = ?, totals = ? WHERE id = ?",
+            (status, finished_ns, totals, snapshot_id),
+        )
+
+    # -- plan ids
+
+    def plan_state(self, plan_id: str) -> str:
+        """`new`, `started` (a killed run used it) or `finished`."""
+        row = self.conn.execute("SELECT finished FROM plan_used WHERE plan_id = ?", (plan_id,)).fetchone()
+        return "new" if row is None else ("finished" if row[0] else "started")
+
+    def use_plan(self, plan_id: str, store_id: int, snapshot_id: int | None) -> None:
+        self.conn.execute(
+            "INSERT INTO plan_used (plan_id, store_id, snapshot_id) VALUES (?, ?, ?) "
+            "ON CONFLICT (plan_id) DO UPDATE SET snapshot_id = excluded.snapshot_id",
+            (plan_id, store_id, snapshot_id),
+        )
+
+    def finish_plan(self, plan_id: str) -> None:
+        self.conn.execute("UPDATE plan_used SET finished = 1 WHERE plan_id = ?", (plan_id,))
+
+
+def _migrate(conn: sqlite3.Connection, path: str) -> None:
+    from sqlite_utils import Database
+
+    from .schema import KNOWN, migrations
+
+    db = Database(conn)
+    applied = {migration.name for migration in migrations.applied(db)}
+    if applied - KNOWN:
+        raise CatalogError(
+            f"the catalog {path} was written by a newer backup-runner",
+            hint="upgrade backup-runner on this machine",
+        )
+    if KNOWN - applied:
+        migrations.apply(db)

@@ -1,0 +1,227 @@
+"""Reading: what a job's files are now, were at a snapshot, and where contents lie."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..records import Digests, Extent
+from .database import Catalog
+
+CHUNK = 2000
+
+
+class Flag:
+    """Bits of a version's `flags`."""
+
+    STALE = 1
+    """The file could not be read at the last apply; this is what it was before."""
+    SPARSE = 2
+    """The file had holes; long runs of zeros become holes when it is restored."""
+    MOVED = 4
+    """The file changed while it was read, twice; what was read is stored."""
+    BY_MD5 = 8
+    """Taken for unchanged because its MD5 is that of a content imported from another tool."""
+
+
+class Row(NamedTuple):
+    """A path as the catalog has it now. The first eight fields are those of `Entry`."""
+
+    key: bytes
+    kind: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    path_id: int
+    content_id: int | None
+    flags: int
+    leader: int | None
+    """Path id of the first of the hard links that share this file; None without other links."""
+    held: tuple[int, int, int] | None
+    """(size, mtime_ns, ctime_ns) of a newer file that `overwrite: never` held back."""
+
+
+class VersionRow(NamedTuple):
+    """A path as it was at a snapshot, with all that a restore needs but the bytes."""
+
+    key: bytes
+    kind: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    path_id: int
+    content_id: int | None
+    flags: int
+    leader: int | None
+    link: bytes | None
+    xattrs: bytes | None
+
+
+class ContentRow(NamedTuple):
+    """A content: size and digests may be None for one imported from another tool until it was opened."""
+
+    id: int
+    size: int | None
+    blake3: bytes | None
+    md5: bytes | None
+    format: str
+
+
+class ObjectRow(NamedTuple):
+    """An object as recorded. `segments` are the sealed lengths of its data segments, bytes."""
+
+    id: int
+    name: str
+    size: int
+    plain: int
+    checksum: str
+    etag: str
+    parts: str | None
+    header: bytes
+    segments: bytes
+    tier: str
+    created_ns: int
+    state: str
+
+    def segment_lengths(self) -> list[int]:
+        return unpack_lengths(self.segments)
+
+
+def pack_lengths(lengths: list[int]) -> bytes:
+    """Sealed segment lengths as little-endian 32-bit integers."""
+    packed = array("I", lengths)
+    return packed.tobytes()
+
+
+def unpack_lengths(packed: bytes) -> list[int]:
+    lengths = array("I")
+    lengths.frombytes(packed)
+    return lengths.tolist()
+
+
+def current(cat: Catalog, job_id: int) -> Iterator[Row]:
+    """All paths that the job has now, sorted by key."""
+    held = cat.conn.execute(
+        "SELECT 1 FROM held h JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
+    ).fetchone()
+    columns = (
+        "p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, v.leader"
+    )
+    tables = "path p CROSS JOIN version v ON v.path_id = p.id AND v.until IS NULL"
+    if held is None:
+        cursor = cat.conn.execute(
+            f"SELECT {columns}, NULL FROM {tables} WHERE p.job_id = ? ORDER BY p.key",
+            (job_id,),
+        )
+        while rows := cursor.fetchmany(CHUNK):
+            yield from map(Row._make, rows)
+        return
+    cursor = cat.conn.execute(
+        f"SELECT {columns}, h.size, h.mtime_ns, h.ctime_ns FROM {tables} LEFT JOIN held h ON h.path_id = p.id "
+        "WHERE p.job_id = ? ORDER BY p.key",
+        (job_id,),
+    )
+    while rows := cursor.fetchmany(CHUNK):
+        for row in rows:
+            yield Row._make((*row[:12], None if row[12] is None else row[12:15]))
+
+
+_VERSION = (
+    "p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, v.leader, "
+    "v.link, v.xattrs"
+)
+
+
+def at_snapshot(
+    cat: Catalog, job_id: int, snapshot_id: int, *, low: bytes = b"", high: bytes | None = None
+) -> Iterator[VersionRow]:
+    """All paths of a snapshot with low <= key < high, sorted by key."""
+    cursor = cat.conn.execute(
+        f"SELECT {_VERSION} FROM path p CROSS JOIN version v ON v.path_id = p.id "
+        "WHERE p.job_id = ?1 AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4) "
+        "AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2) ORDER BY p.key",
+        (job_id, snapshot_id, low, high),
+    )
+    while rows := cursor.fetchmany(CHUNK):
+        yield from map(VersionRow._make, rows)
+
+
+def path_key(cat: Catalog, path_id: int) -> bytes:
+    return bytes(cat.conn.execute("SELECT key FROM path WHERE id = ?", (path_id,)).fetchone()[0])
+
+
+def open_version(cat: Catalog, job_id: int, key: bytes) -> VersionRow | None:
+    row = cat.conn.execute(
+        f"SELECT {_VERSION} FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL "
+        "WHERE p.job_id = ? AND p.key = ?",
+        (job_id, key),
+    ).fetchone()
+    return VersionRow(*row) if row else None
+
+
+def has_size(cat: Catalog, store_id: int, size: int) -> bool:
+    """Whether another content has that size, so that hashing a file of it can tell something."""
+    row = cat.conn.execute(
+        "SELECT 1 FROM content WHERE store_id = ? AND size = ? AND blake3 IS NOT NULL LIMIT 1",
+        (store_id, size),
+    ).fetchone()
+    return row is not None
+
+
+def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
+    """The content with this size and BLAKE3 that a new version may refer to."""
+    row = cat.conn.execute(
+        "SELECT id FROM content WHERE store_id = ? AND size = ? AND blake3 = ? AND marked = 0",
+        (store_id, digests.size, digests.blake3),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def content(cat: Catalog, content_id: int) -> ContentRow:
+    return ContentRow(
+        *cat.conn.execute("SELECT id, size, blake3, md5, format FROM content WHERE id = ?", (content_id,)).fetchone()
+    )
+
+
+def extents(cat: Catalog, content_id: int) -> list[Extent]:
+    rows = cat.conn.execute(
+        "SELECT object_id, offset, length FROM extent WHERE content_id = ? ORDER BY seq", (content_id,)
+    )
+    return [Extent(*row) for row in rows]
+
+
+_OBJECT = "id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, state"
+
+
+def get_object(cat: Catalog, object_id: int) -> ObjectRow:
+    return ObjectRow(*cat.conn.execute(f"SELECT {_OBJECT} FROM object WHERE id = ?", (object_id,)).fetchone())
+
+
+def object_named(cat: Catalog, store_id: int, name: str) -> ObjectRow | None:
+    row = cat.conn.execute(
+        f"SELECT {_OBJECT} FROM object WHERE store_id = ? AND name = ?",
+        (store_id, name),
+    ).fetchone()
+    return ObjectRow(*row) if row else None
+
+
+def objects(cat: Catalog, store_id: int) -> Iterator[ObjectRow]:
+    """All objects of a store, sorted by name."""
+    cursor = cat.conn.execute(f"SELECT {_OBJECT} FROM object WHERE store_id = ? ORDER BY name", (store_id,))
+    while rows := cursor.fetchmany(200):
+        yield from map(ObjectRow._make, rows)
+
+
+def contents_of_object(cat: Catalog, object_id: int) -> list[tuple[int, int, int, int]]:
+    """(content id, seq, offset, length) of each stretch that the object holds, by offset."""
+    return cat.conn.execute(
+        "SELECT content_id, seq, offset, length FROM extent WHERE object_id = ? ORDER BY offset, content_id",
+        (object_id,),
+    ).fetchall()

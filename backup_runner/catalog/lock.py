@@ -1,0 +1,69 @@
+"""One apply at a time: an advisory lock on a file beside the catalog, which says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from datetime import datetime
+from types import TracebackType
+
+from ..errors import BusyError, CatalogError
+
+
+class CatalogLock:
+    """Held while the process lives; the kernel lets it go when the process dies, however that happens."""
+
+    def __init__(self, catalog_path: str, *, wait_seconds: float = 0.0) -> None:
+        self._path = catalog_path + ".lock"
+        self._wait = wait_seconds
+        self._fd = -1
+
+    def __enter__(self) -> CatalogLock:
+        try:
+            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CatalogError(
+                f"cannot lock the catalog: {self._path}: {error.strerror}",
+                hint="the catalog's folder must exist and be writable",
+            ) from None
+        deadline = time.monotonic() + self._wait
+        while not self._try():
+            if time.monotonic() >= deadline:
+                holder = self._holder()
+                os.close(self._fd)
+                self._fd = -1
+                raise BusyError(
+                    f"another run holds the catalog {self._path.removesuffix('.lock')}: {holder}",
+                    hint="wait for it to end (or give --wait 10m); the lock goes away with the process",
+                )
+            time.sleep(0.2)
+        note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, json.dumps(note).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+        self._fd = -1
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _holder(self) -> str:
+        try:
+            note = json.loads(os.pread(self._fd, 4096, 0))
+            since = datetime.fromtimestamp(note["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            return f"process {note['pid']} on {note['host']}, since {since}"
+        except (ValueError, KeyError, OSError):
+            return "a process that has not written its name yet"
