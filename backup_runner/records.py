@@ -7,7 +7,7 @@ bytes is the order of a depth-first walk. The path on disk is `base + b"/" + key
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -39,6 +39,39 @@ class Entry(NamedTuple):
     ino: int
     links: int
     blocks: int
+
+
+class Flag:
+    """Bits of a version's `flags`."""
+
+    STALE = 1
+    """The file could not be read at the last apply; this is what it was before."""
+    SPARSE = 2
+    """The file had holes; long runs of zeros become holes when it is restored."""
+    MOVED = 4
+    """The file changed while it was read, twice; what was read is stored."""
+    BY_MD5 = 8
+    """Taken for unchanged because its MD5 is that of a content imported from another tool."""
+
+
+class CatalogRow(NamedTuple):
+    """A path as the catalog has it now. The first eight fields are those of `Entry`."""
+
+    key: bytes
+    kind: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    path_id: int
+    content_id: int | None
+    flags: int
+    leader: int | None
+    """Path id of the first of the hard links that share this file; None without other links."""
+    held: tuple[int, int, int] | None
+    """(size, mtime_ns, ctime_ns) of a newer file that `overwrite: never` held back."""
 
 
 class Problem(NamedTuple):
@@ -99,12 +132,25 @@ class ActionKind(StrEnum):
 
 
 @dataclass(slots=True)
-class Counts:
-    """Totals of a plan or a run, by action name."""
+class Action:
+    """One line of a plan. Which fields are set depends on `kind`; sizes are bytes, times nanoseconds.
 
-    actions: dict[str, int] = field(default_factory=dict)
-    bytes: dict[str, int] = field(default_factory=dict)
+    Path actions carry what the scan saw of the file (`entry_kind`, `size`, `mtime_ns`, `ctime_ns`), and the
+    digests where planning had to know them. `leader` is the key of the file's first hard link. `size` of forget,
+    delete, adopt and repack is the bytes freed, taken over or moved.
+    """
 
-    def add(self, action: str, size: int = 0) -> None:
-        self.actions[action] = self.actions.get(action, 0) + 1
-        self.bytes[action] = self.bytes.get(action, 0) + size
+    kind: ActionKind
+    why: str
+    key: bytes = b""
+    entry_kind: int = Kind.FILE
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    blake3: bytes | None = None
+    content_id: int | None = None
+    leader: bytes | None = None
+    forced: bool = False
+    """Store the bytes anew even if they are stored already (`overwrite: always`, repair)."""
+    snapshot_id: int | None = None
+    object_name: str = ""

@@ -6,43 +6,10 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..records import Digests, Extent
+from ..records import CatalogRow, Digests, Extent
 from .database import Catalog
 
 CHUNK = 2000
-
-
-class Flag:
-    """Bits of a version's `flags`."""
-
-    STALE = 1
-    """The file could not be read at the last apply; this is what it was before."""
-    SPARSE = 2
-    """The file had holes; long runs of zeros become holes when it is restored."""
-    MOVED = 4
-    """The file changed while it was read, twice; what was read is stored."""
-    BY_MD5 = 8
-    """Taken for unchanged because its MD5 is that of a content imported from another tool."""
-
-
-class Row(NamedTuple):
-    """A path as the catalog has it now. The first eight fields are those of `Entry`."""
-
-    key: bytes
-    kind: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    mode: int
-    uid: int
-    gid: int
-    path_id: int
-    content_id: int | None
-    flags: int
-    leader: int | None
-    """Path id of the first of the hard links that share this file; None without other links."""
-    held: tuple[int, int, int] | None
-    """(size, mtime_ns, ctime_ns) of a newer file that `overwrite: never` held back."""
 
 
 class VersionRow(NamedTuple):
@@ -106,7 +73,7 @@ def unpack_lengths(packed: bytes) -> list[int]:
     return lengths.tolist()
 
 
-def current(cat: Catalog, job_id: int) -> Iterator[Row]:
+def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
     """All paths that the job has now, sorted by key."""
     held = cat.conn.execute(
         "SELECT 1 FROM held h JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
@@ -121,7 +88,7 @@ def current(cat: Catalog, job_id: int) -> Iterator[Row]:
             (job_id,),
         )
         while rows := cursor.fetchmany(CHUNK):
-            yield from map(Row._make, rows)
+            yield from map(CatalogRow._make, rows)
         return
     cursor = cat.conn.execute(
         f"SELECT {columns}, h.size, h.mtime_ns, h.ctime_ns FROM {tables} LEFT JOIN held h ON h.path_id = p.id "
@@ -130,7 +97,7 @@ def current(cat: Catalog, job_id: int) -> Iterator[Row]:
     )
     while rows := cursor.fetchmany(CHUNK):
         for row in rows:
-            yield Row._make((*row[:12], None if row[12] is None else row[12:15]))
+            yield CatalogRow._make((*row[:12], None if row[12] is None else row[12:15]))
 
 
 _VERSION = (
