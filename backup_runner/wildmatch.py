@@ -1,0 +1,210 @@
+"""One gitignore pattern as a regex over bytes: what git's wildmatch accepts, no more and no less.
+
+Grammar: gitignore(5) and POSIX.1-2017 XCU 2.13 (brackets and classes), with git's own corners.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+SLASH, STAR, BACKSLASH, BRACKET, QUESTION = b"/*\\[?"
+_SPECIAL = re.compile(rb"[*?\[\\]")
+_STAR_RUN = re.compile(rb"\*+")
+_CLASS = re.compile(rb"\[:([^\]]*):\]")
+_ALL = frozenset(range(1, 256))
+_CLASSES = {
+    name: frozenset(byte for byte in range(128) if re.match(members, bytes([byte])))
+    for name, members in {
+        b"alnum": rb"[0-9A-Za-z]",
+        b"alpha": rb"[A-Za-z]",
+        b"blank": rb"[ \t]",
+        b"cntrl": rb"[\0-\x1f\x7f]",
+        b"digit": rb"[0-9]",
+        b"graph": rb"[!-~]",
+        b"lower": rb"[a-z]",
+        b"print": rb"[ -~]",
+        b"punct": rb"[!-/:-@\[-`{-~]",
+        b"space": rb"[ \t\n\r]",
+        b"upper": rb"[A-Z]",
+        b"xdigit": rb"[0-9A-Fa-f]",
+    }.items()
+}
+"""ASCII only, and `space` without \\v and \\f: as in git."""
+
+
+class _Op(Enum):
+    STARS = b"[^/]*"
+    """Anything within one component."""
+    FOLDERS = b"(?:[^/]*/)*"
+    """`**` and its slash: any number of whole folders, none included."""
+    REST = b".*"
+    """`**` at the end: everything below."""
+
+
+_Token = int | bytes | _Op
+"""A literal byte, a regex that matches one byte, or an operator."""
+
+
+class Last(NamedTuple):
+    """What the last component of a rule demands of a name; a cheap, necessary condition."""
+
+    how: str
+    """`is`, `ends`, `starts`, `regex` or `any`."""
+    what: bytes
+
+
+class Pattern(NamedTuple):
+    """A pattern, compiled for `fullmatch`."""
+
+    regex: re.Pattern[bytes]
+    start: bytes
+    """The literal bytes every matching path starts with."""
+    depth: int | None
+    """How many slashes a matching path has, if that is fixed."""
+    last: Last
+
+
+def compile_pattern(text: bytes, *, by_name: bool) -> Pattern | None:
+    """Compile for a name alone (no slash in `text`) or for a whole path. `text` has no leading slash.
+
+    None if it can never match: empty, an unclosed bracket, an unknown class, a lone backslash at the end.
+    """
+    tokens = _tokens(text, by_name=by_name)
+    if not tokens:
+        return None
+    fixed = not any(token in (_Op.FOLDERS, _Op.REST) for token in tokens)
+    return Pattern(
+        regex=re.compile(_regex(tokens), re.DOTALL),
+        start=_literal_start(tokens),
+        depth=tokens.count(SLASH) if fixed else None,
+        last=_last(tokens),
+    )
+
+
+def _tokens(pattern: bytes, *, by_name: bool) -> list[_Token] | None:
+    tokens: list[_Token] = []
+    special = _SPECIAL.search(pattern)
+    first_special = special.start() if special else len(pattern)
+    at = 0
+    while at < len(pattern):
+        byte = pattern[at]
+        if byte == STAR:
+            stop = at + len(_STAR_RUN.match(pattern, at)[0])  # type: ignore[index]
+            # git compares the literal start apart, so `**` right behind it counts as standing at the start.
+            whole = stop - at > 1 and (at == first_special or pattern[at - 1] == SLASH)
+            op = _stars(pattern[stop : stop + 2]) if whole and not by_name else _Op.STARS
+            if op is not _Op.FOLDERS or tokens[-1:] != [op]:
+                tokens.append(op)
+            at = stop + (op is _Op.FOLDERS)
+        elif byte == BRACKET:
+            found = _bracket(pattern, at + 1)
+            if found is None:
+                return None
+            tokens.append(_one_of(found[0]))
+            at = found[1]
+        elif byte == QUESTION:
+            tokens.append(b"[^/]")
+            at += 1
+        else:
+            at += byte == BACKSLASH
+            if at == len(pattern):
+                return None
+            tokens.append(pattern[at])
+            at += 1
+    return tokens
+
+
+def _stars(following: bytes) -> _Op:
+    """What a `**` that starts a component means, by what follows it."""
+    if following[:1] == b"/":
+        return _Op.FOLDERS
+    return _Op.REST if following in (b"", b"\\/") else _Op.STARS
+
+
+def _bracket(pattern: bytes, at: int) -> tuple[frozenset[int], int] | None:
+    """The bytes that the bracket expression behind `[` stands for, and where it ends; None if malformed."""
+    negated = pattern[at : at + 1] in (b"!", b"^")
+    at += negated
+    chosen: set[int] = set()
+    previous: int | None = None
+    first = True
+    while first or pattern[at : at + 1] != b"]":
+        first = False
+        rest = pattern[at : at + 2]
+        named = _CLASS.match(pattern, at)
+        if named:
+            if named[1] not in _CLASSES:
+                return None
+            chosen |= _CLASSES[named[1]]
+            previous, at = None, named.end()
+            continue
+        is_range = previous is not None and len(rest) == 2 and rest[:1] == b"-" and rest != b"-]"
+        at += is_range
+        at += pattern[at : at + 1] == b"\\"
+        if at >= len(pattern):
+            return None
+        low = previous if is_range and previous is not None else pattern[at]
+        chosen |= set(range(low, pattern[at] + 1))
+        previous = None if is_range else pattern[at]
+        at += 1
+    return frozenset(_ALL - chosen if negated else chosen) - {SLASH}, at + 1
+
+
+def _one_of(chosen: frozenset[int]) -> bytes:
+    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(chosen)) + b"]" if chosen else b"(?!)"
+
+
+def _regex(tokens: Sequence[_Token]) -> bytes:
+    """Within a component every star but the last takes the shortest match for good (an atomic group), which
+    loses nothing and keeps patterns with many stars from taking exponential time."""
+    out: list[bytes] = []
+    is_open = False
+    for at, token in enumerate(tokens):
+        if token is _Op.STARS:
+            out.append(b")" if is_open else b"")
+            is_open = _another_star(tokens[at + 1 :])
+            out.append(b"(?>[^/]*?" if is_open else _Op.STARS.value)
+        else:
+            out.append(_piece(token))
+    return b"".join(out)
+
+
+def _another_star(tokens: Sequence[_Token]) -> bool:
+    for token in tokens:
+        if token is _Op.STARS:
+            return True
+        if token == SLASH or isinstance(token, _Op):
+            return False
+    return False
+
+
+def _piece(token: _Token) -> bytes:
+    if isinstance(token, _Op):
+        return token.value
+    return token if isinstance(token, bytes) else re.escape(bytes([token]))
+
+
+def _literal_start(tokens: Sequence[_Token]) -> bytes:
+    return bytes(itertools.takewhile(lambda token: isinstance(token, int), tokens))  # type: ignore[arg-type]
+
+
+def _last(tokens: Sequence[_Token]) -> Last:
+    cuts = [at for at, token in enumerate(tokens) if token in (SLASH, _Op.FOLDERS, _Op.REST)]
+    cut = cuts[-1] if cuts else -1
+    if cuts and tokens[cut] is not _Op.FOLDERS and tokens[cut] != SLASH:
+        return Last("any", b"")
+    if cut > 0 and tokens[cut] is _Op.FOLDERS and tokens[cut - 1] != SLASH:
+        return Last("any", b"")
+    name = tokens[cut + 1 :]
+    plain = bytes(token for token in name if isinstance(token, int))
+    if len(plain) == len(name):
+        return Last("is", plain)
+    if len(plain) == len(name) - 1 and name[0] is _Op.STARS:
+        return Last("ends", plain) if plain else Last("any", b"")
+    if len(plain) == len(name) - 1 and name[-1] is _Op.STARS:
+        return Last("starts", plain)
+    return Last("regex", _regex(name))
