@@ -1,0 +1,250 @@
+"""The index and the trailer: what an object holds and where (docs/format.md, Index and Trailer)."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from ..crypto import Random
+from .header import SealKeys
+from .segment import MAC_LENGTH, Buffer, Stream, open_segment, seal_segment, sealed_length
+
+FORMAT = "backup-runner-index"
+INDEX_VERSION = 1
+MAGIC = b"BKRTRAIL"
+_FIELDS = struct.Struct(">8sQQIIQQQQ")
+TRAILER_LENGTH = _FIELDS.size + MAC_LENGTH
+TAIL = 256 << 10
+"""As many bytes of an object's end hold trailer and index of most objects."""
+
+
+class IndexEntry(NamedTuple):
+    """One content, or a stretch of one: `length` bytes at `offset` of the data stream.
+
+    `at` is where the stretch starts in the content; `group` (16 bytes) is shared by the stretches of a content
+    that spans objects. Hashes are those of the whole content; only a stretch that is not the last may lack them.
+    """
+
+    size: int
+    md5: bytes | None
+    blake3: bytes | None
+    offset: int
+    length: int
+    at: int = 0
+    group: bytes | None = None
+    path: bytes | None = None
+    mode: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`segments` are the sealed lengths of the data segments, `plaintext` the length of the data stream."""
+
+    plaintext: int
+    segments: Sequence[int]
+    entries: Sequence[IndexEntry] = ()
+
+
+class Trailer(NamedTuple):
+    """Where the parts of an object lie; lengths in bytes."""
+
+    data_length: int
+    data_sealed: int
+    data_segments: int
+    index_segments: int
+    index_length: int
+    index_sealed: int
+    header_length: int
+    total: int
+
+    @property
+    def index_offset(self) -> int:
+        """Where the index segments start in the object."""
+        return self.header_length + self.data_sealed
+
+    def seal(self, keys: SealKeys) -> bytes:
+        """The last bytes of the object."""
+        fields = _FIELDS.pack(MAGIC, *self)
+        return fields + hmac.digest(keys.trailer_key, keys.header_digest + fields, "sha256")
+
+    @classmethod
+    def parse(cls, keys: SealKeys, tail: Buffer, size: int) -> Trailer:
+        """The trailer at the end of `tail`, the last bytes of an object of `size` bytes. Raises DamagedError."""
+        raw = bytes(tail[-TRAILER_LENGTH:])
+        if len(raw) < TRAILER_LENGTH or not raw.startswith(MAGIC):
+            raise keys.damaged("does not end in a trailer: cut short, or something follows it")
+        fields, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
+        if not hmac.compare_digest(hmac.digest(keys.trailer_key, keys.header_digest + fields, "sha256"), mac):
+            raise keys.damaged("trailer altered, or of another object")
+        trailer = cls(*_FIELDS.unpack(fields)[1:])
+        if trailer.total != size or trailer.header_length != keys.header_length:
+            raise keys.damaged(f"has {size} bytes, was sealed with {trailer.total}")
+        return trailer
+
+
+def seal_index(keys: SealKeys, index: Index, *, random: Random = os.urandom) -> bytes:
+    """All that follows the data segments: index segments and trailer."""
+    plain = encode_index(keys, index)
+    segments = seal_stream(keys, Stream.INDEX, plain, random=random)
+    sealed = b"".join(segments)
+    data_sealed = sum(index.segments)
+    total = keys.header_length + data_sealed + len(sealed) + TRAILER_LENGTH
+    trailer = Trailer(
+        data_length=index.plaintext,
+        data_sealed=data_sealed,
+        data_segments=len(index.segments),
+        index_segments=len(segments),
+        index_length=len(plain),
+        index_sealed=len(sealed),
+        header_length=keys.header_length,
+        total=total,
+    )
+    return sealed + trailer.seal(keys)
+
+
+def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
+    """The index from the last bytes of an object of `size` bytes.
+
+    If `tail` does not reach back far enough, the number of last bytes that would do. Raises DamagedError.
+    """
+    trailer = Trailer.parse(keys, tail, size)
+    wanted = trailer.index_sealed + TRAILER_LENGTH
+    if len(tail) < wanted:
+        return wanted
+    start = len(tail) - wanted
+    sealed = memoryview(tail)[start : start + trailer.index_sealed]
+    plain, count = open_stream(keys, Stream.INDEX, sealed)
+    index = decode_index(keys, plain)
+    stated = (trailer.data_length, trailer.data_sealed, trailer.data_segments)
+    if stated != (index.plaintext, sum(index.segments), len(index.segments)):
+        raise keys.damaged("index and trailer disagree")
+    if (trailer.index_length, trailer.index_segments) != (len(plain), count):
+        raise keys.damaged("index and trailer disagree")
+    return index
+
+
+def seal_stream(keys: SealKeys, stream: Stream, plain: Buffer, *, random: Random = os.urandom) -> list[bytes]:
+    """All segments of a stream that is in memory."""
+    view = memoryview(plain)
+    starts = range(0, max(1, len(view)), keys.segment_size)
+    return [
+        seal_segment(
+            keys,
+            stream,
+            number,
+            view[start : start + keys.segment_size],
+            last=number == len(starts) - 1,
+            random=random,
+        )
+        for number, start in enumerate(starts)
+    ]
+
+
+def open_stream(keys: SealKeys, stream: Stream, sealed: Buffer) -> tuple[bytes, int]:
+    """Plaintext and number of segments of a whole sealed stream, walked by the lengths its segments tell.
+
+    Raises DamagedError if a segment is, or if anything follows the last.
+    """
+    view = memoryview(sealed)
+    parts: list[bytes] = []
+    at = 0
+    last = False
+    while not last:
+        length, last = sealed_length(keys, view[at:])
+        parts.append(open_segment(keys, stream, len(parts), view[at : at + length], last=last))
+        at += length
+    if at != len(view):
+        raise keys.damaged(f"{stream.name.lower()} segments are followed by something else")
+    return b"".join(parts), len(parts)
+
+
+def encode_index(keys: SealKeys, index: Index) -> bytes:
+    """The index as JSON Lines."""
+    head = {
+        "format": FORMAT,
+        "version": INDEX_VERSION,
+        "kind": keys.object_id.kind.label,
+        "plaintext": index.plaintext,
+        "contents": len(index.entries),
+        "segments": list(index.segments),
+    }
+    return b"".join(orjson.dumps(line) + b"\n" for line in (head, *map(_encode_entry, index.entries)))
+
+
+def decode_index(keys: SealKeys, plain: bytes) -> Index:
+    """The opposite of `encode_index`. Raises DamagedError if it says what cannot be."""
+    try:
+        head, *lines = (orjson.loads(line) for line in plain.splitlines())
+        if (head["format"], head["version"]) != (FORMAT, INDEX_VERSION):
+            raise ValueError("another format")
+        entries = [_decode_entry(line) for line in lines]
+        index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries)
+        if head["kind"] != keys.object_id.kind.label or head["contents"] != len(entries):
+            raise ValueError("kind or number of contents")
+        if len(index.segments) != max(1, -(-index.plaintext // keys.segment_size)):
+            raise ValueError("number of segments")
+        if any(not _fits(entry, index.plaintext) for entry in entries):
+            raise ValueError("content out of bounds")
+    except (ValueError, KeyError, TypeError) as error:
+        raise keys.damaged(f"index cannot be read: {error}") from error
+    return index
+
+
+def _fits(entry: IndexEntry, plaintext: int) -> bool:
+    numbers = (entry.size, entry.offset, entry.length, entry.at)
+    return min(numbers) >= 0 and entry.offset + entry.length <= plaintext
+
+
+def _encode_entry(entry: IndexEntry) -> dict[str, Any]:
+    return dict(_fields(entry))
+
+
+def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
+    yield "size", entry.size
+    for name in ("md5", "blake3"):
+        if digest := getattr(entry, name):
+            yield name, digest.hex()
+    yield "offset", entry.offset
+    yield "length", entry.length
+    if entry.at:
+        yield "at", entry.at
+    if entry.group is not None:
+        yield "group", entry.group.hex()
+    if entry.path is not None:
+        try:
+            yield "path", entry.path.decode("utf-8")
+        except UnicodeDecodeError:
+            yield "path_base64", base64.b64encode(entry.path).decode("ascii")
+    if entry.mode is not None:
+        yield "mode", entry.mode
+    if entry.mtime_ns is not None:
+        yield "mtime_ns", entry.mtime_ns
+
+
+def _decode_entry(line: dict[str, Any]) -> IndexEntry:
+    path = line.get("path")
+    encoded = line.get("path_base64")
+    return IndexEntry(
+        size=line["size"],
+        md5=_unhex(line.get("md5")),
+        blake3=_unhex(line.get("blake3")),
+        offset=line["offset"],
+        length=line["length"],
+        at=line.get("at", 0),
+        group=_unhex(line.get("group")),
+        path=base64.b64decode(encoded) if path is None and encoded is not None else path and path.encode(),
+        mode=line.get("mode"),
+        mtime_ns=line.get("mtime_ns"),
+    )
+
+
+def _unhex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)

@@ -1,0 +1,173 @@
+"""Whole objects: sealing what is in memory, opening what can be read by range, damaged or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+
+from ..crypto import DEFAULT_COST, Cost, Keyring, Random
+from ..errors import DamagedError
+from .header import MAX_HEADER, SEGMENT_SIZE, SealKeys, new_header, open_header
+from .index import TAIL, Index, IndexEntry, decode_index, open_stream, read_index, seal_index, seal_stream
+from .names import ObjectId
+from .segment import SEGMENT_HEADER, Buffer, Stream, open_segment, sealed_length, segments_of
+
+Read = Callable[[int, int], bytes]
+"""`length` bytes from `offset` of an object; fewer only at its end."""
+
+
+def seal_object(
+    object_id: ObjectId,
+    keyring: Keyring,
+    salt: bytes,
+    payload: Buffer,
+    *,
+    entries: Sequence[IndexEntry] = (),
+    random: Random = os.urandom,
+    segment_size: int = SEGMENT_SIZE,
+    cost: Cost = DEFAULT_COST,
+) -> bytes:
+    """A whole object from a payload in memory: records, catalog copies, small packs."""
+    header, keys = new_header(object_id, keyring, salt, random=random, segment_size=segment_size, cost=cost)
+    segments = seal_stream(keys, Stream.DATA, payload, random=random)
+    index = Index(len(payload), [len(segment) for segment in segments], entries)
+    return b"".join((header, *segments, seal_index(keys, index, random=random)))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedObject:
+    """An object whose header is sound. `damage` says what else is not; it is empty for a whole one.
+
+    `index` is None if it is lost; `lengths` are the sealed lengths of the data segments, as far as they are known
+    (0 for one that is missing). Every byte that comes out of `read`, `contents` or `payload` is authentic.
+    """
+
+    keys: SealKeys
+    size: int
+    index: Index | None
+    lengths: Sequence[int]
+    damage: Sequence[str]
+    source: Read
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """The plaintext stretch, segment by segment. Raises DamagedError at the first that is damaged."""
+        return read_stretch(self.keys, segment_reader(self.keys, self.lengths, self.source), offset, length)
+
+    def contents(self) -> Iterator[tuple[IndexEntry, bytes | DamagedError]]:
+        """Each content with its bytes, or with what is wrong with it; none if the index is lost."""
+        segment = segment_reader(self.keys, self.lengths, self.source)
+        for entry in self.index.entries if self.index else ():
+            try:
+                yield entry, b"".join(read_stretch(self.keys, segment, entry.offset, entry.length))
+            except DamagedError as error:
+                yield entry, error
+
+    def payload(self) -> bytes:
+        """The whole data stream of an object that is whole. Raises DamagedError otherwise."""
+        if self.damage or self.index is None:
+            raise DamagedError("; ".join(self.damage))
+        return b"".join(self.read(0, self.index.plaintext))
+
+    def check(self) -> Iterator[str]:
+        """All that is damaged: what opening showed, then each data segment."""
+        yield from self.damage
+        segment = segment_reader(self.keys, self.lengths, self.source)
+        for number in range(len(self.lengths)):
+            try:
+                segment(number)
+            except DamagedError as error:
+                yield error.message
+
+
+def open_object(source: bytes | Read, size: int, object_id: ObjectId, keyring: Keyring) -> OpenedObject:
+    """Open an object of `size` bytes for reading; what is intact in a damaged one can be read too.
+
+    Raises WrongKeyError, or DamagedError if the header is damaged or another object's: nothing can be read then.
+    """
+    read = _reader(source) if isinstance(source, bytes) else source
+    keys = open_header(read(0, min(size, MAX_HEADER)), object_id, keyring).keys
+    try:
+        index = _fetch_index(keys, read, size)
+    except DamagedError as error:
+        return _salvage(keys, read, size, error.message)
+    return OpenedObject(keys, size, index, index.segments, (), read)
+
+
+def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read) -> Callable[[int], bytes]:
+    """Opens data segments by number, each fetched by its range; remembers the last one, for packs."""
+    starts = list(accumulate(lengths, initial=keys.header_length))
+
+    @lru_cache(maxsize=1)
+    def segment(number: int) -> bytes:
+        if number >= len(lengths):
+            raise keys.damaged(f"data segment {number}: missing")
+        sealed = source(starts[number], lengths[number])
+        return open_segment(keys, Stream.DATA, number, sealed, last=number == len(lengths) - 1)
+
+    return segment
+
+
+def read_stretch(keys: SealKeys, segment: Callable[[int], bytes], offset: int, length: int) -> Iterator[bytes]:
+    """`length` bytes at `offset` of the data stream, in pieces. Raises DamagedError at the first damaged one."""
+    if not length:
+        return
+    first, last = segments_of(offset, length, keys.segment_size)
+    for number in range(first, last + 1):
+        base = number * keys.segment_size
+        start, end = max(0, offset - base), min(keys.segment_size, offset + length - base)
+        plain = segment(number)
+        if len(plain) < end:
+            raise keys.damaged(f"data segment {number}: too short")
+        yield plain[start:end]
+
+
+def _reader(data: bytes) -> Read:
+    view = memoryview(data)
+    return lambda offset, length: bytes(view[offset : offset + length])
+
+
+def _fetch_index(keys: SealKeys, read: Read, size: int) -> Index:
+    length = min(size, TAIL)
+    found = read_index(keys, read(size - length, length), size)
+    if isinstance(found, int):
+        length = min(found, size)
+        found = read_index(keys, read(size - length, length), size)
+    if isinstance(found, int):
+        raise keys.damaged("index cut short")
+    return found
+
+
+def _salvage(keys: SealKeys, read: Read, size: int, damage: str) -> OpenedObject:
+    """What the segments themselves tell when trailer or index are damaged."""
+    lengths, at = _walk(keys, read, size, keys.header_length)
+    index = None
+    try:
+        index_lengths, _ = _walk(keys, read, size, at)
+        plain, _ = open_stream(keys, Stream.INDEX, read(at, sum(index_lengths)))
+        index = decode_index(keys, plain)
+        lengths = list(index.segments)
+    except DamagedError:
+        pass
+    return OpenedObject(keys, size, index, lengths, (damage,), read)
+
+
+def _walk(keys: SealKeys, read: Read, size: int, at: int) -> tuple[list[int], int]:
+    """Lengths of the segments from `at` to the one that says last, and where that ends.
+
+    Where the walk loses its way, a segment of length 0 stands for what is missing.
+    """
+    lengths: list[int] = []
+    last = False
+    while not last:
+        try:
+            length, last = sealed_length(keys, read(at, min(SEGMENT_HEADER.size, size - at)))
+            if at + length > size:
+                raise keys.damaged("cut within a segment")
+        except DamagedError:
+            return [*lengths, 0], size
+        lengths.append(length)
+        at += length
+    return lengths, at
