@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from .errors import BackupRunnerError
+from .spec import Retention
 
 _COMPLETE = "complete"
 _PARTIAL = "partial"
@@ -30,30 +31,7 @@ class SnapshotTime(NamedTuple):
     """`complete`, `partial` or `running`."""
 
 
-class Rules(Protocol):
-    """A job's `retention`. A count of None or 0 is no rule."""
-
-    @property
-    def keep_last(self) -> int | None: ...
-    @property
-    def keep_hourly(self) -> int | None: ...
-    @property
-    def keep_daily(self) -> int | None: ...
-    @property
-    def keep_weekly(self) -> int | None: ...
-    @property
-    def keep_monthly(self) -> int | None: ...
-    @property
-    def keep_yearly(self) -> int | None: ...
-    @property
-    def keep_within(self) -> int | None:
-        """Seconds."""
-        ...
-
-
-def expire(
-    snapshots: Sequence[SnapshotTime], rules: Rules, now_ns: int, zone: tzinfo
-) -> dict[int, list[str]]:
+def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo) -> dict[int, list[str]]:
     """For every snapshot of one job, the reasons to keep it; an empty list means expired.
 
     - `newest complete`: kept under any rules.
@@ -81,7 +59,7 @@ def expire(
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.id, reverse=True)
     complete = [snapshot for snapshot in newest_first if snapshot.status == _COMPLETE]
     found = [*_unfinished(newest_first), *((each.id, "newest complete") for each in complete[:1])]
-    found += _last(complete, rules.keep_last or 0)
+    found += _last(complete, rules.keep_last)
     local = [(snapshot.id, _local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
     for name, count, period in periods:
         found += _by_period(local, name, count, period)
@@ -132,7 +110,7 @@ def _within(complete: list[SnapshotTime], seconds: int, now_ns: int) -> Iterator
             yield snapshot.id, reason
 
 
-def _calendar(rules: Rules) -> list[tuple[str, int | None, Callable[[datetime], str]]]:
+def _calendar(rules: Retention) -> list[tuple[str, int, Callable[[datetime], str]]]:
     return [
         ("keep_hourly", rules.keep_hourly, lambda at: at.isoformat(timespec="hours")),
         ("keep_daily", rules.keep_daily, lambda at: at.date().isoformat()),
