@@ -1,0 +1,93 @@
+"""How engines tell what they are doing and what came of it; `report` turns it into text or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .records import Problem
+
+
+class Events(Protocol):
+    """Listens to an engine. Called from the engine's main thread only."""
+
+    def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
+        """A stage begins (`scanning`, `backing up`, `recording`, `restoring`, `verifying`, …).
+
+        `files` and `size` (bytes) are what lies ahead, 0 if unknown."""
+        ...
+
+    def advance(self, files: int, size: int) -> None:
+        """So many files and bytes more are done."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """A sentence for the person who runs this."""
+        ...
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def phase(self, name: str, *, files: int = 0, size: int = 0) -> None: ...
+
+    def advance(self, files: int, size: int) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an apply did. `counts` and `bytes` go by action; sizes are bytes, `seconds` is wall time."""
+
+    status: str = "complete"
+    """`complete`, `partial` (interrupted or failed) or `nothing`."""
+    snapshot_id: int | None = None
+    serial: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    held: list[bytes] = field(default_factory=list)
+    changed_since_plan: list[bytes] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    """Each file that was not backed up, or not as it should be: exit 3."""
+    notes: list[str] = field(default_factory=list)
+    stored_bytes: int = 0
+    stored_objects: int = 0
+    deleted_bytes: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class RestoreOutcome:
+    """What a restore did. `problems` are files that did not come back whole, each with why: exit 3."""
+
+    snapshot_id: int = 0
+    snapshot_time_ns: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (there already and different)."""
+    bytes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pending_thaw: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class VerifyOutcome:
+    """What a verify found. `damaged` names objects, `files` the paths (and snapshots) that need them."""
+
+    level: str = "listing"
+    objects: int = 0
+    contents: int = 0
+    bytes: int = 0
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    """(object name, what is wrong)."""
+    files: list[Problem] = field(default_factory=list)
+    unknown: int = 0
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    interrupted: bool = False

@@ -1,0 +1,105 @@
+"""What every engine needs for one job: its catalog, its target and its key, each opened when first asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .catalog import Catalog
+from .catalog.database import Store
+from .crypto import Keyring
+from .errors import CatalogError, WrongKeyError
+from .keyfile import load_key
+from .spec import Job
+from .targets.base import Target
+from .targets.opening import open_target
+
+
+@dataclass
+class Session:
+    """One job at work. `warn` gets sentences for the person who runs it."""
+
+    job: Job
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    warn: Callable[[str], None] = lambda _: None
+    _target: Target | None = None
+    _catalog: Catalog | None = None
+    _keyring: Keyring | None = field(default=None, repr=False)
+
+    @property
+    def target(self) -> Target:
+        if self._target is None:
+            self._target = open_target(self.job.target)
+        return self._target
+
+    @property
+    def keyring(self) -> Keyring:
+        """Reads the key when first used: planning does without. Raises KeyFileError."""
+        if self._keyring is None:
+            key, warnings = load_key(self.job.encryption, self.env)
+            for warning in warnings:
+                self.warn(warning)
+            self._keyring = Keyring(key)
+        return self._keyring
+
+    def catalog(self, *, create: bool = False) -> Catalog | None:
+        """The catalog; None if there is none and it is not to be made."""
+        if self._catalog is None and (create or os.path.exists(self.job.catalog.path)):
+            self._catalog = Catalog(self.job.catalog.path, create=create)
+        return self._catalog
+
+    def need_catalog(self) -> Catalog:
+        """The catalog. Raises CatalogError if nothing was ever applied here."""
+        found = self.catalog()
+        if found is None:
+            raise CatalogError(
+                f"there is no catalog at {self.job.catalog.path}",
+                hint="apply the job first, or fetch the catalog from the bucket with `catalog pull JOB`",
+            )
+        return found
+
+    def store(self) -> Store | None:
+        """The catalog's store for this job's target, if it has one."""
+        found = self.catalog()
+        return found.store_for_job(self.target.identity, self.job.name) if found else None
+
+    def need_store(self) -> tuple[Catalog, Store, int]:
+        """Catalog, store and job id of a job that was applied before. Raises CatalogError."""
+        cat = self.need_catalog()
+        store = self.store()
+        job_id = cat.job_id(store.id, self.job.name) if store else None
+        if store is None or job_id is None:
+            raise CatalogError(
+                f'the catalog {cat.path} knows no job "{self.job.name}" at {self.target.identity}',
+                hint="apply the job first; `catalog info JOB` lists what the catalog knows",
+            )
+        return cat, store, job_id
+
+    def check_key(self, store: Store) -> Keyring:
+        """The keyring, if it is the one this store is sealed with. Raises WrongKeyError."""
+        keyring = self.keyring
+        if keyring.crypto_key.key_id != store.key_id:
+            raise WrongKeyError(
+                f'this is not the key that job "{self.job.name}" is sealed with '
+                f"(key id {keyring.crypto_key.key_id}, sealed with {store.key_id})",
+                hint="point `encryption` at the right key; nothing was changed",
+            )
+        return keyring
+
+    def own_files(self) -> list[bytes]:
+        """Absolute paths that are ours and are left out of every scan."""
+        job = self.job
+        paths = [job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen")]
+        paths.append(job.work_directory)
+        path = getattr(job.target, "path", None)
+        if path:
+            paths.append(path)
+        return [os.fsencode(path) for path in paths]
+
+    def close(self) -> None:
+        if self._target is not None:
+            self._target.close()
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
