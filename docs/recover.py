@@ -116,11 +116,12 @@ class Object:
                 continue
             key_id, log2_n, r, p, salt, wrapped = struct.unpack(">8sBBB32s40s", body)
             need(1 <= log2_n <= 20 and r == 8 and 1 <= p <= 4, "refused scrypt cost")
-            if body[8:43] not in self.stretched:
-                self.stretched[body[8:43]] = hashlib.scrypt(
+            at = (key, body[8:43])
+            if at not in self.stretched:
+                self.stretched[at] = hashlib.scrypt(
                     key, salt=salt, n=1 << log2_n, r=r, p=p, dklen=32, maxmem=(1 << 30) + (1 << 24)
                 )
-            stretched = self.stretched[body[8:43]]
+            stretched = self.stretched[at]
             if hmac.compare_digest(hkdf(stretched, b"key-id", 8), key_id):
                 try:
                     return aes_key_unwrap(hkdf(stretched, b"wrap", 32), wrapped)

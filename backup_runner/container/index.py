@@ -230,8 +230,6 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
 
 
 def _decode_entry(line: dict[str, Any]) -> IndexEntry:
-    path = line.get("path")
-    encoded = line.get("path_base64")
     return IndexEntry(
         size=line["size"],
         md5=_unhex(line.get("md5")),
@@ -240,10 +238,16 @@ def _decode_entry(line: dict[str, Any]) -> IndexEntry:
         length=line["length"],
         at=line.get("at", 0),
         group=_unhex(line.get("group")),
-        path=base64.b64decode(encoded) if path is None and encoded is not None else path and path.encode(),
+        path=_decode_path(line),
         mode=line.get("mode"),
         mtime_ns=line.get("mtime_ns"),
     )
+
+
+def _decode_path(line: dict[str, Any]) -> bytes | None:
+    if "path_base64" in line:
+        return base64.b64decode(line["path_base64"], validate=True)
+    return str(line["path"]).encode() if "path" in line else None
 
 
 def _unhex(text: str | None) -> bytes | None:
