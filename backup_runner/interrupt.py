@@ -1,0 +1,63 @@
+"""Ctrl-C and termination signals while something is being changed: the first asks to stop, the second stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any
+
+EXIT_CODE = 130
+
+
+class Interrupt:
+    """Installs handlers while it is entered; engines look at `requested` between two steps.
+
+    A second Ctrl-C kills `children` and ends the process at once. `on_first` and `on_second` run inside the signal
+    handler, so they may do no more than write a few bytes.
+    """
+
+    def __init__(
+        self, on_first: Callable[[], None] = lambda: None, on_second: Callable[[], None] = lambda: None
+    ) -> None:
+        self.requested = False
+        self.children: set[int] = set()
+        """Process ids of workers, which a second Ctrl-C takes along."""
+        self._on_first = on_first
+        self._on_second = on_second
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupt:
+        # Python allows handlers in the main thread only; elsewhere `requested` can still be set by hand.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+        self._previous.clear()
+
+    def stop(self) -> bool:
+        """`requested` as a function, for engines that ask."""
+        return self.requested
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self.requested:
+            self.requested = True
+            self._on_first()
+        elif number == signal.SIGINT:
+            self._end()
+
+    def _end(self) -> None:
+        for pid in list(self.children):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        self._on_second()
+        os._exit(EXIT_CODE)
