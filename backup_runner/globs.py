@@ -146,7 +146,7 @@ def _gate(lasts: Iterable[Last]) -> Callable[[bytes], bool] | None:
     """One cheap question for many rules: could any of them match this name?"""
     by_how: dict[str, set[bytes]] = {how: set() for how in ("is", "ends", "starts", "regex", "any")}
     for last in lasts:
-        by_how[last.how].add(last.what)
+        by_how[last.how].update(last.what)
     names, ends, starts = frozenset(by_how["is"]), tuple(by_how["ends"]), tuple(by_how["starts"])
     if by_how["any"]:
         return lambda name: True

@@ -6,6 +6,7 @@ Grammar: gitignore(5) and POSIX.1-2017 XCU 2.13 (brackets and classes), with git
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from enum import Enum
@@ -15,6 +16,7 @@ SLASH, STAR, BACKSLASH, BRACKET, QUESTION = b"/*\\[?"
 _SPECIAL = re.compile(rb"[*?\[\\]")
 _STAR_RUN = re.compile(rb"\*+")
 _CLASS = re.compile(rb"\[:([^\]]*):\]")
+_FEW = 32
 _ALL = frozenset(range(1, 256))
 _CLASSES = {
     name: frozenset(byte for byte in range(128) if re.match(members, bytes([byte])))
@@ -45,8 +47,8 @@ class _Op(Enum):
     """`**` at the end: everything below."""
 
 
-_Token = int | bytes | _Op
-"""A literal byte, a regex that matches one byte, or an operator."""
+_Token = int | frozenset[int] | _Op
+"""A literal byte, a choice of bytes, or an operator."""
 
 
 class Last(NamedTuple):
@@ -54,7 +56,10 @@ class Last(NamedTuple):
 
     how: str
     """`is`, `ends`, `starts`, `regex` or `any`."""
-    what: bytes
+    what: tuple[bytes, ...]
+
+
+_ANY = Last("any", (b"",))
 
 
 class Pattern(NamedTuple):
@@ -104,10 +109,10 @@ def _tokens(pattern: bytes, *, by_name: bool) -> list[_Token] | None:
             found = _bracket(pattern, at + 1)
             if found is None:
                 return None
-            tokens.append(_one_of(found[0]))
+            tokens.append(found[0])
             at = found[1]
         elif byte == QUESTION:
-            tokens.append(b"[^/]")
+            tokens.append(_ALL - {SLASH})
             at += 1
         else:
             at += byte == BACKSLASH
@@ -154,10 +159,6 @@ def _bracket(pattern: bytes, at: int) -> tuple[frozenset[int], int] | None:
     return frozenset(_ALL - chosen if negated else chosen) - {SLASH}, at + 1
 
 
-def _one_of(chosen: frozenset[int]) -> bytes:
-    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(chosen)) + b"]" if chosen else b"(?!)"
-
-
 def _regex(tokens: Sequence[_Token]) -> bytes:
     """Within a component every star but the last takes the shortest match for good (an atomic group), which
     loses nothing and keeps patterns with many stars from taking exponential time."""
@@ -185,7 +186,9 @@ def _another_star(tokens: Sequence[_Token]) -> bool:
 def _piece(token: _Token) -> bytes:
     if isinstance(token, _Op):
         return token.value
-    return token if isinstance(token, bytes) else re.escape(bytes([token]))
+    if isinstance(token, int):
+        return re.escape(bytes([token]))
+    return b"[" + b"".join(b"\\x%02x" % byte for byte in sorted(token)) + b"]" if token else b"(?!)"
 
 
 def _literal_start(tokens: Sequence[_Token]) -> bytes:
@@ -196,15 +199,23 @@ def _last(tokens: Sequence[_Token]) -> Last:
     cuts = [at for at, token in enumerate(tokens) if token in (SLASH, _Op.FOLDERS, _Op.REST)]
     cut = cuts[-1] if cuts else -1
     if cuts and tokens[cut] is not _Op.FOLDERS and tokens[cut] != SLASH:
-        return Last("any", b"")
+        return _ANY
     if cut > 0 and tokens[cut] is _Op.FOLDERS and tokens[cut - 1] != SLASH:
-        return Last("any", b"")
+        return _ANY
     name = tokens[cut + 1 :]
-    plain = bytes(token for token in name if isinstance(token, int))
-    if len(plain) == len(name):
-        return Last("is", plain)
-    if len(plain) == len(name) - 1 and name[0] is _Op.STARS:
-        return Last("ends", plain) if plain else Last("any", b"")
-    if len(plain) == len(name) - 1 and name[-1] is _Op.STARS:
-        return Last("starts", plain)
-    return Last("regex", _regex(name))
+    if list(name) == [_Op.STARS]:
+        return _ANY
+    for how, fixed in (("is", name), ("ends", name[1:]), ("starts", name[:-1])):
+        words = _words(fixed)
+        if words and (how == "is" or name[0 if how == "ends" else -1] is _Op.STARS):
+            return Last(how, words)
+    return Last("regex", (_regex(name),))
+
+
+def _words(tokens: Sequence[_Token]) -> tuple[bytes, ...]:
+    """All the strings that tokens stand for, if those are few: `.py[co]` is `.pyc` and `.pyo`."""
+    sets = [frozenset([token]) if isinstance(token, int) else token for token in tokens]
+    plain = [choice for choice in sets if not isinstance(choice, _Op)]
+    if len(plain) < len(sets) or math.prod(map(len, plain)) > _FEW:
+        return ()
+    return tuple(map(bytes, itertools.product(*plain)))
