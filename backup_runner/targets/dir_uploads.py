@@ -12,14 +12,14 @@ import re
 import secrets
 import shutil
 import time
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator
-from hashlib import md5 as new_md5
 
 import orjson
 
 from ..errors import ObjectMissing, TargetError
 from .base import Buffer, Part, Parts, Stored
+from .checksums import multipart_checksum
 from .dir_files import UPLOADS, etag_of, link_new, make_folders, sync_folder, translated, write_all
 
 _Placed = list[tuple[Part, int]]
@@ -129,12 +129,6 @@ class Uploads:
         if not parts:
             raise TargetError(f"upload {upload} of {name} has no parts to commit")
         return size
-
-
-def multipart_checksum(parts: Parts) -> str:
-    """base64 of the MD5 over the part MD5s in order, and the number of parts, as OCI states it."""
-    digests = b"".join(b64decode(part.md5) for part in sorted(parts, key=lambda part: part.number))
-    return f"{b64encode(new_md5(digests, usedforsecurity=False).digest()).decode()}-{len(parts)}"
 
 
 class _Opened:

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
+from ..errors import ConfigError
+from ..spec import DirectoryTargetSpec, OciTargetSpec
 from .base import Target
 
-if TYPE_CHECKING:
-    from ..spec import DirectoryTargetSpec, OciTargetSpec
+PATIENCE_VARIABLE = "BACKUP_RUNNER_RETRY_SECONDS"
+_PATIENCE = 300.0
 
 
-def open_target(spec: DirectoryTargetSpec | OciTargetSpec, *, share: float = 1.0) -> Target:
+def open_target(
+    spec: DirectoryTargetSpec | OciTargetSpec, *, share: float = 1.0, patience: float | None = None
+) -> Target:
     """The target that `spec` describes; nothing is read or written yet.
 
-    `share` is this process's part of the limits in `spec` (1/N for one of N worker processes).
+    `share` is this process's part of the limits in `spec` (1/N for one of N worker processes). `patience` is
+    for how many seconds a failing request is tried again; without it BACKUP_RUNNER_RETRY_SECONDS, or 300.
     """
-    if spec.type == "directory":
+    if isinstance(spec, DirectoryTargetSpec):
         from .directory import DirectoryTarget
 
         return DirectoryTarget(spec.path)
     from .oci import OciTarget
 
-    return OciTarget(spec, share=share)
+    return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
+
+
+def _patience() -> float:
+    text = os.environ.get(PATIENCE_VARIABLE, "")
+    try:
+        return float(text) if text else _PATIENCE
+    except ValueError:
+        raise ConfigError(f"{PATIENCE_VARIABLE} is {text!r}, which is not a number of seconds") from None
