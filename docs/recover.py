@@ -112,6 +112,7 @@ class Object:
             need(len(stanzas) >= 4, "stanzas cut short")
             kind, length = struct.unpack_from(">HH", stanzas)
             body, stanzas = stanzas[4 : 4 + length], stanzas[4 + length :]
+            need(len(body) == length, "stanzas cut short")
             if kind != 1 or len(body) != 83:
                 continue
             key_id, log2_n, r, p, salt, wrapped = struct.unpack(">8sBBB32s40s", body)
