@@ -70,7 +70,7 @@ class FolderReader:
         None (not an empty iterator) if the folder is no longer there at all."""
         relative = key[len(self._context.key) :]
         try:
-            fd = open_folder(self._context.path + relative)
+            fd = open_folder(self._path(relative))
         except OSError as error:
             return iter(()) if self._unlisted(key, error) else None
         try:
@@ -84,7 +84,7 @@ class FolderReader:
 
     def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
         yield first
-        path = self._context.path + key[len(self._context.key) :]
+        path = self._path(key[len(self._context.key) :])
         for at in range(CHUNK, len(names), CHUNK):
             # Opened anew for each chunk: in between, the scan may be a thousand folders deep elsewhere.
             try:
@@ -97,6 +97,10 @@ class FolderReader:
             finally:
                 os.close(fd)
             yield chunk
+
+    def _path(self, relative: bytes) -> bytes:
+        """Only the root keeps its closing slash, which follows a symlink: a source may be one."""
+        return self._context.path + relative[:-1]
 
     def _names(self, fd: int, relative: bytes) -> list[bytes]:
         """Names that the rules leave, folders with a closing slash, sorted."""

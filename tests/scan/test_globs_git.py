@@ -65,6 +65,11 @@ def check(lines: list[bytes], oracle: Oracle, paths: dict[bytes, bool]) -> None:
     rules = compile_rules(lines)
     said = oracle(lines)
     for path, is_dir in paths.items():
+        folder, slash, name = path.rpartition(b"/")
+        here = rules.folder(folder + slash)
+        could = here.could_skip_folder if is_dir else here.could_skip_file
+        if here.match(folder + slash, name, is_dir=is_dir) and not (could and could(name)):
+            pytest.fail(f"{lines}: the quick look lets {path!r} pass", pytrace=False)
         decision = rules.decide(path, is_dir=is_dir)
         if (decision.line if decision else None) != said[path]:
             pytest.fail(f"{lines}: {path!r} is {decision} for us, {said[path]} for git", pytrace=False)
