@@ -100,7 +100,8 @@ class Connection:
         try:
             return self.retrying.run(attempt, progress=progress)
         except UnauthenticatedError:
-            if not self._renew_token():
+            # A signature of a key that was accepted before may have been spoilt on its way.
+            if not self._renew_token() and not self.retrying.succeeded:
                 raise
             return self.retrying.run(attempt, progress=progress)
         except HiddenError as error:

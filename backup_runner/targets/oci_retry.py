@@ -29,6 +29,8 @@ class Retrying:
     uniform: Callable[[float, float], float] = random.uniform
     reached: bool = False
     """Whether the server ever answered."""
+    succeeded: bool = False
+    """Whether any call ever went through."""
 
     def run(self, attempt: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The first success. Raises the last TransientError once patience is used up, others at once.
@@ -53,7 +55,7 @@ class Retrying:
                 self.reached = True
                 raise
             else:
-                self.reached = True
+                self.reached = self.succeeded = True
                 return result
 
     def _limit(self, error: TransientError) -> float:

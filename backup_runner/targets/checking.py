@@ -1,0 +1,93 @@
+"""`target check`: each operation that a job may need, tried on probe objects that are taken away again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from hashlib import md5
+from typing import NamedTuple
+
+from ..errors import BackupRunnerError
+from .base import Put, Target
+
+_DATA = b"backup-runner target check\n"
+_MD5 = md5(_DATA, usedforsecurity=False).digest()
+
+
+class Check(NamedTuple):
+    """One operation: whether it works, the policy line that allows it ("" if none is known), what was said."""
+
+    operation: str
+    ok: bool
+    policy: str
+    message: str
+
+
+def check_permissions(target: Target) -> list[Check]:
+    """Try each operation in turn. What was put is deleted at the end, where that is allowed."""
+    probe = _Probe(target)
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("ListObjects", lambda: next(target.list("target-check/"), None)),
+        ("PutObject", probe.put),
+        ("HeadObject", lambda: target.stat(probe.name)),
+        ("GetObject", probe.get),
+        ("ReplaceObject", probe.replace),
+        ("CreateMultipartUpload", probe.begin),
+        ("UploadPart", probe.part),
+        ("ListMultipartUploadParts", probe.parts),
+        ("ListMultipartUploads", lambda: next(target.list_uploads("target-check/"), None)),
+        ("AbortMultipartUpload", probe.abort),
+        ("DeleteObject", lambda: target.delete(probe.name)),
+    ]
+    return [_attempt(operation, act, _bucket(target)) for operation, act in steps]
+
+
+class _Probe:
+    """The objects that are tried on. Steps that need an earlier one fail with its reason."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.name = f"target-check/{secrets.token_hex(8)}"
+        self._etag = ""
+        self._upload = ""
+
+    def put(self) -> None:
+        self._etag = self._target.put(self.name, _DATA, md5=_MD5).etag
+
+    def get(self) -> None:
+        if self._target.get(self.name) != _DATA:
+            raise BackupRunnerError(f"{self.name} reads back with other bytes than were put")
+
+    def replace(self) -> None:
+        # Other bytes than before: were they the same, a refusal would look like an answer that got lost.
+        data = _DATA * 2
+        digest = md5(data, usedforsecurity=False).digest()
+        self._target.put(self.name, data, md5=digest, condition=Put.REPLACE, etag=self._etag)
+
+    def begin(self) -> None:
+        self._upload = self._target.begin_upload(f"{self.name}-parts")
+
+    def part(self) -> None:
+        self._target.put_part(f"{self.name}-parts", self._upload, 1, 0, _DATA, md5=_MD5)
+
+    def parts(self) -> None:
+        self._target.list_parts(f"{self.name}-parts", self._upload)
+
+    def abort(self) -> None:
+        self._target.abort_upload(f"{self.name}-parts", self._upload)
+
+
+def _attempt(operation: str, act: Callable[[], object], bucket: str) -> Check:
+    try:
+        act()
+    except BackupRunnerError as error:
+        from .oci_policy import policy_line
+
+        return Check(
+            operation, ok=False, policy=policy_line(operation, bucket) if bucket else "", message=error.message
+        )
+    return Check(operation, ok=True, policy="", message="")
+
+
+def _bucket(target: Target) -> str:
+    return str(getattr(target, "bucket", ""))
