@@ -211,6 +211,17 @@ def test_own_files_are_left_out_by_inode_and_by_path(root: bytes) -> None:
     assert totals.left_out == 2
 
 
+def test_own_files_are_known_under_other_names(root: bytes) -> None:
+    """As with bind mounts: one inode, a path that says nothing."""
+    write(root + b"/state/catalog.db")
+    write(root + b"/s/f")
+    os.link(root + b"/state/catalog.db", root + b"/s/same")
+    options = ScanOptions(own=(root + b"/state/catalog.db",))
+    entries, totals, _ = run(ScanSource(root + b"/s", b"s"), options=options)
+    assert [entry.key for entry in entries] == [b"s/", b"s/f"]
+    assert totals.left_out == 1
+
+
 class Moving:
     """A scan that stops after every entry, so that a test can change the tree under it."""
 
