@@ -1,6 +1,7 @@
 """A job as the rest of the program sees it: every path absolute, every default filled in.
 
-`jobfile` makes these from YAML; the one-shot commands make them in memory. All are immutable, hashable and picklable.
+`jobfile` makes these from YAML; the one-shot commands make them in memory. All are immutable, hashable
+and picklable.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class AuthMethod(StrEnum):
     """How requests to OCI are signed."""
 
     CONFIG_FILE = "config_file"
-    SESSION_TOKEN = "session_token"
+    SESSION_TOKEN = "session_token"  # noqa: S105 - the name of a method
     INSTANCE_PRINCIPAL = "instance_principal"
     RESOURCE_PRINCIPAL = "resource_principal"
     WORKLOAD_IDENTITY = "workload_identity"
@@ -72,7 +73,7 @@ class SkipLine:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """When a run stops before anything is forgotten. Percentages are of files in the last complete snapshot."""
+    """When a run stops before anything is forgotten. Percentages count the last complete snapshot's files."""
 
     min_files: int = 1
     max_change_percent: int = 50
@@ -84,8 +85,8 @@ class Guards:
 class Source:
     """A directory or file to back up.
 
-    `key` is its stored key: a directory's ends in b"/", the base itself is b"". Of a source that was not there
-    when the job was read, nothing tells whether it is a directory, and its key has no slash; see `covers`.
+    `key` is its stored key: a directory's ends in b"/", the base itself is b"". Of a source that was not
+    there when the job was read, nothing tells whether it is a directory, and its key has no slash; see `covers`.
     """
 
     path: bytes
@@ -109,7 +110,7 @@ class DirectoryTargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class AuthSpec:
-    """Where requests get their signature from. `config_file` is absolute, or "" for methods that read none."""
+    """Where requests get their signature from. `config_file` is absolute, "" for methods that read none."""
 
     method: AuthMethod = AuthMethod.CONFIG_FILE
     config_file: str = ""
