@@ -13,7 +13,7 @@ from .oci_errors import RetryLaterError, UnreachableError
 
 T = TypeVar("T")
 
-FIRST_CONTACT = 8.0
+FIRST_CONTACT = 5.0
 """Seconds for which a server is sought that never answered: a wrong name should be reported soon."""
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0

@@ -206,8 +206,8 @@ def test_a_random_fault_in_ten(running: Running) -> None:
     target = connect(running)
     kinds = ("status", "reset_before", "reset_amid", "reset_after", "lost", "truncate", "corrupt", "corrupt_request")
     for seed, kind in enumerate(kinds):
-        running.add_faults({"kind": kind, "name": "j/*", "probability": 0.03, "seed": seed})
-    objects = {f"j/data/{number}": os.urandom(20_000) for number in range(120)}
+        running.add_faults({"kind": kind, "name": "j/*", "probability": 0.06, "seed": seed})
+    objects = {f"j/data/{number}": os.urandom(20_000) for number in range(60)}
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda item: target.put(item[0], item[1], md5=digest(item[1])), objects.items()))
         read = list(threads.map(target.get, objects))

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 
-from .api import ApiError, Request, Response, error_response
+from .api import ApiError, Request, Response, error_response, http_date
 from .control import Emulator
 from .faults import Rule
 from .operations import HANDLERS, HASHED
@@ -141,11 +141,12 @@ class _Exchange:
 
     def _answer(self) -> Response:
         request, emulator = self.request, self.emulator
+        now = time.time() + emulator.clock_offset
         try:
             if "status" in self.faults:
                 raise _status(self.faults["status"])
             handler = HANDLERS.get(request.call.operation)
-            user = authenticate(request, emulator.users, time.time() + emulator.clock_offset)
+            user = authenticate(request, emulator.users, now)
             request.user, request.denied = user.name, user.deny
             if handler is None:
                 raise ApiError(404, "NotFound", f"the emulator knows no {request.method} {request.target}")
@@ -154,7 +155,7 @@ class _Exchange:
             response = error_response(error)
             if request.method == "HEAD":
                 response = Response(error.status, error.headers)
-        response.headers.setdefault("date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()))
+        response.headers["date"] = http_date(now)
         response.headers["opc-request-id"] = request.header("opc-request-id") or uuid.uuid4().hex.upper()
         if request.header("opc-client-request-id"):
             response.headers["opc-client-request-id"] = request.header("opc-client-request-id")

@@ -1,0 +1,211 @@
+"""What only a directory can do wrong: names that lead out, full disks, files that others left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
+from backup_runner.targets import dir_files
+from backup_runner.targets.base import Put
+from backup_runner.targets.directory import DirectoryTarget
+
+DATA = b"data"
+MD5 = md5(DATA, usedforsecurity=False).digest()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "bucket"
+
+
+@pytest.fixture
+def target(root: Path) -> DirectoryTarget:
+    return DirectoryTarget(str(root))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../x", "a/../../x", "/etc/x", "a//x", "a/", "./a", ".tmp/x", ".lock", "a\0b", "ü", "a b"]
+)
+def test_names_never_lead_out(target: DirectoryTarget, tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").write_bytes(b"outside")
+    for call in (
+        lambda: target.put(name, DATA, md5=MD5),
+        lambda: target.get(name),
+        lambda: target.delete(name),
+        lambda: target.begin_upload(name),
+    ):
+        with pytest.raises(TargetError):
+            call()
+    assert (tmp_path / "x").read_bytes() == b"outside"
+
+
+def test_symlinks_are_not_followed(target: DirectoryTarget, root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    target.put("l/data/x", DATA, md5=MD5)
+    (root / "linked").symlink_to(outside)
+    (root / "l" / "data" / "file").symlink_to(outside / "secret")
+    with pytest.raises(TargetError, match="symlink"):
+        target.put("linked/y", DATA, md5=MD5)
+    with pytest.raises(TargetError):
+        target.get("linked/secret")
+    with pytest.raises(TargetError):
+        target.get("l/data/file")
+    with pytest.raises(ObjectExists):
+        target.put("l/data/file", DATA, md5=MD5)
+    assert [found.name for found in target.list()] == ["l/data/x"]
+    assert os.listdir(outside) == ["secret"]
+
+
+def test_a_changed_or_replaced_file_shows_in_the_listing(target: DirectoryTarget, root: Path) -> None:
+    stored = target.put("l/data/x", DATA, md5=MD5)
+    path = root / "l/data/x"
+    path.write_bytes(b"DATA")
+    assert target.stat("l/data/x").etag != stored.etag
+    path.write_bytes(b"longer than before")
+    assert target.stat("l/data/x").size != stored.size
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "words"),
+    [
+        (errno.ENOSPC, TargetError, "no space left"),
+        (errno.EROFS, TargetError, "mounted read-only"),
+        (errno.EACCES, AccessDenied, "permission denied"),
+        (errno.EIO, TargetError, "input/output error"),
+    ],
+)
+def test_disk_errors_say_what_to_do(
+    target: DirectoryTarget,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    kind: type[TargetError],
+    words: str,
+) -> None:
+    """A full disk cannot be had in a test without mounting one, so the write call answers as if."""
+    target.put("l/data/a", DATA, md5=MD5)
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(dir_files.os, "pwrite", fail)
+    with pytest.raises(kind, match=words) as caught:
+        target.put("l/data/b", DATA, md5=MD5)
+    assert caught.value.hint
+    assert str(root) in caught.value.message
+    assert os.listdir(root / ".tmp") == []
+    assert [found.name for found in target.list()] == ["l/data/a"]
+
+
+def test_a_file_system_without_links(target: DirectoryTarget, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(dir_files.os, "link", fail)
+    target.put("l/data/x", DATA, md5=MD5)
+    with pytest.raises(ObjectExists):
+        target.put("l/data/x", b"other", md5=MD5)
+    assert target.get("l/data/x") == DATA
+    upload = target.begin_upload("l/data/y")
+    part = target.put_part("l/data/y", upload, 1, 0, DATA, md5=MD5)
+    target.commit_upload("l/data/y", upload, [part])
+    assert target.get("l/data/y") == DATA
+    assert os.listdir(root / ".tmp") == []
+
+
+def test_strays_of_dead_writers_go(root: Path) -> None:
+    folder = root / ".tmp"
+    folder.mkdir(parents=True)
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    names = {f"{int(dead.stdout)}-a": 2, f"{os.getpid()}-b": 2, f"{int(dead.stdout)}-c": 0.5}
+    for name, days in names.items():
+        (folder / name).write_bytes(b"x")
+        then = time.time() - days * 86_400
+        os.utime(folder / name, (then, then))
+    DirectoryTarget(str(root)).put("l/data/x", DATA, md5=MD5)
+    assert sorted(os.listdir(folder)) == sorted([f"{os.getpid()}-b", f"{int(dead.stdout)}-c"])
+
+
+def test_reading_creates_nothing(target: DirectoryTarget, root: Path) -> None:
+    assert list(target.list()) == []
+    assert list(target.list_uploads()) == []
+    with pytest.raises(ObjectMissing):
+        target.stat("l/data/x")
+    target.delete("l/data/x")
+    assert not root.exists()
+
+
+def test_a_cut_line_confirms_no_part(target: DirectoryTarget, root: Path) -> None:
+    upload = target.begin_upload("l/data/x")
+    first = target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
+    parts = root / ".uploads" / upload / "parts"
+    whole = parts.read_bytes()
+    target.put_part("l/data/x", upload, 2, 4, DATA, md5=MD5)
+    parts.write_bytes(parts.read_bytes()[: len(whole) + 20])
+    assert target.list_parts("l/data/x", upload) == [first]
+    second = target.put_part("l/data/x", upload, 2, 4, DATA, md5=MD5)
+    assert target.list_parts("l/data/x", upload) == [first, second]
+    target.commit_upload("l/data/x", upload, [first, second])
+    assert target.get("l/data/x") == DATA * 2
+
+
+def test_a_part_is_unconfirmed_while_it_is_written_again(
+    target: DirectoryTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = target.begin_upload("l/data/x")
+    target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, "torn")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dir_files.os, "pwrite", fail)
+        with pytest.raises(TargetError):
+            target.put_part("l/data/x", upload, 1, 0, b"DATA", md5=MD5)
+    assert target.list_parts("l/data/x", upload) == []
+
+
+def test_a_commit_killed_after_naming_goes_on(target: DirectoryTarget, root: Path) -> None:
+    upload = target.begin_upload("l/data/x")
+    part = target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
+    (root / "l/data").mkdir(parents=True)
+    os.link(root / ".uploads" / upload / "data", root / "l/data/x")
+    target.commit_upload("l/data/x", upload, [part])
+    assert target.get("l/data/x") == DATA
+    assert list(target.list_uploads()) == []
+
+
+def test_a_process_killed_while_putting_leaves_no_object(root: Path) -> None:
+    """SIGKILL at a random moment of a loop of puts: every name that exists is whole."""
+    script = (
+        "import sys, hashlib\n"
+        "from backup_runner.targets.directory import DirectoryTarget\n"
+        "target, data = DirectoryTarget(sys.argv[1]), bytes(300_000)\n"
+        "print('go', flush=True)\n"
+        "for number in range(100_000):\n"
+        "    target.put(f'l/data/{number}', data, md5=hashlib.md5(data).digest())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(root)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.3)
+        process.kill()
+    found = list(DirectoryTarget(str(root)).list())
+    assert found
+    assert {item.size for item in found} == {300_000}
+
+
+def test_replace_after_delete_fails(target: DirectoryTarget) -> None:
+    etag = target.put("l/lease", DATA, md5=MD5).etag
+    target.delete("l/lease")
+    with pytest.raises(ConditionFailed):
+        target.put("l/lease", DATA, md5=MD5, condition=Put.REPLACE, etag=etag)
