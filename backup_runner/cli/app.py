@@ -1,0 +1,118 @@
+"""All commands in one place, and what happens to errors: text on stderr and the exit code of the error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import BackupRunnerError, Interrupted, UsageError
+from . import apply, catalog, key, plan, restore, schema, show, snapshots, validate, verify
+from .output import complain, quiet_pipe, stderr_look
+
+EXIT_ERROR = 1
+_CLICK_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
+"""The parser's own base of usage errors, which typer does not export by name."""
+
+_HELP = """Encrypted backups as code: jobs in YAML, plan before apply, restore anything.
+
+Start with `backup-runner key new FILE`, write a job, then `validate`, `plan` and `apply` it.
+
+Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but some files are not backed up or
+restored; 4 stale plan; 5 a guard stopped it; 6 another run holds the catalog; 64 wrong usage; 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="backup-runner",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("validate")(validate.command)
+app.command("plan")(plan.command)
+app.command("show")(show.command)
+app.command("apply")(apply.command)
+app.command("restore")(restore.command)
+app.command("snapshots")(snapshots.command)
+app.command("verify")(verify.command)
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(key.app, name="key")
+app.command("schema")(schema.command)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if value:
+        typer.echo(f"backup-runner {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command; the help text is the application's."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the process's exit code. Nothing is raised."""
+    # SIGTERM unwinds like Ctrl-C, so that temporary files go away; engines that write install their own handlers.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet_pipe()
+        return EXIT_ERROR
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        code = app(args=list(arguments), prog_name="backup-runner", standalone_mode=False)
+    except BackupRunnerError as error:
+        return _tell(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _tell(Interrupted("interrupted"))
+    except _CLICK_USAGE as error:
+        return _tell(_usage(error))
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
+        return _unexpected(error)
+    # The parser turns Ctrl-C into this code without a word.
+    return _tell(Interrupted("interrupted")) if code == Interrupted.exit_code else int(code or 0)
+
+
+def _tell(error: BackupRunnerError) -> int:
+    from ..report.failures import error_lines
+
+    complain(error_lines(error, stderr_look()))
+    return error.exit_code
+
+
+def _usage(error: Exception) -> UsageError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "backup-runner"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"`{command} --help` shows what there is")
+
+
+def _unexpected(error: Exception) -> int:
+    from ..report.failures import DEBUG, unexpected_lines
+
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(error)
+    complain(unexpected_lines(error, stderr_look()))
+    return EXIT_ERROR

@@ -1,0 +1,154 @@
+"""`apply`: do what a plan says, made now and asked about, or saved and reviewed before."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import GuardError, Interrupted, PlanFileError, UsageError
+from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
+from .output import Output, output
+
+if TYPE_CHECKING:
+    from ..apply import ApplyOptions
+    from ..planning import Plan, PlanOptions
+    from ..progress import Outcome
+    from ..report.progress import Reporter
+    from ..session import Session
+    from ..spec import Job
+
+_NOT_DONE, _PROBLEMS = 1, 3
+
+
+def command(
+    jobs: Annotated[
+        list[str], typer.Argument(metavar="JOB...|PLANFILE", help="Job files, or one plan saved with `plan --out`.")
+    ],
+    *,
+    yes: Yes = False,
+    workers: Workers = None,
+    json: Json = False,
+    checksum: Checksum = False,
+    override_guard: OverrideGuards = None,
+    new_lineage: Annotated[
+        bool, typer.Option("--new-lineage", help="Start anew beside what the bucket holds of this job.")
+    ] = False,
+    wait: Wait = "0",
+) -> int:
+    """Plan, show, ask, back up. A saved plan was reviewed before and is applied as it is, without a question.
+
+    Example: backup-runner apply documents.yaml
+    """
+    from ..apply import ApplyOptions
+    from ..planning import PlanOptions
+    from .jobs import each_job, load_jobs
+    from .plans import is_plan_file
+
+    overrides = guard_names(override_guard)
+    options = ApplyOptions(workers=workers, overrides=overrides, new_lineage=new_lineage, wait_seconds=seconds(wait))
+    out = output(json=json)
+    if any(is_plan_file(path) for path in jobs):
+        if len(jobs) > 1 or checksum:
+            raise UsageError("a saved plan is applied alone and as it is", hint="leave out the other arguments")
+        return _apply_saved(jobs[0], options, out)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on", hint="--yes applies without asking; or save a plan and apply that"
+        )
+    planning = PlanOptions(checksum=checksum, overrides=overrides)
+    work = partial(_plan_and_apply, planning=planning, options=options, out=out, ask=not yes)
+    return each_job(load_jobs(jobs), work, out)
+
+
+def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
+    from ..planning import open_plan
+    from ..report.plan_text import heading_lines, totals_line
+    from .jobs import load_job, session_of
+    from .plans import emit_plan, heading_of
+
+    plan = open_plan(path)
+    job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
+    reporter = out.reporter()
+    with session_of(job, reporter.warn) as session, closing(reporter):
+        out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
+        if out.json:
+            emit_plan(plan, out)
+        return _apply(session, plan, options, out, reporter)
+
+
+def _job_of(plan: Plan, job: Job | None) -> Job:
+    header = plan.header
+    if job is None:
+        raise PlanFileError(
+            f'the plan is of job "{header.job}", whose file {header.job_file} is not there',
+            hint="put the job file back, or plan again from where it is now",
+        )
+    return job
+
+
+def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool) -> int:
+    from ..planning import make_plan
+    from .jobs import session_of
+    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
+
+    reporter = out.reporter()
+    with (
+        session_of(job, reporter.warn) as session,
+        closing(reporter),
+        closing(make_plan(session, planning, reporter)) as plan,
+    ):
+        reporter.close()
+        changes = plan.header.totals.changes > 0
+        show = print_plan_brief if out.json and not (ask and changes) else print_plan
+        show(plan, heading_of(session), out)
+        if out.json:
+            emit_plan(plan, out)
+        # Without changes there is nothing to ask about: only a snapshot is recorded.
+        if ask and changes and not plan.header.guards and not _confirmed(out):
+            out.say(["Not applied; nothing was changed."])
+            return _NOT_DONE
+        return _apply(session, plan, options, out, reporter)
+
+
+def _confirmed(out: Output) -> bool:
+    print("\nApply this plan? [y/N] ", end="", file=out.human, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _apply(session: Session, plan: Plan, options: ApplyOptions, out: Output, reporter: Reporter) -> int:
+    from ..apply import apply_plan
+    from ..interrupt import Interrupt
+    from ..report.machine import outcome_summary
+    from ..report.results import outcome_lines
+    from .signals import first_notice, second_notice
+
+    _stop_at_guards(plan, options)
+    sys.stdout.flush()
+    with Interrupt(first_notice, second_notice) as interrupt:
+        outcome = apply_plan(session, plan, options, reporter, interrupt)
+    reporter.close()
+    out.emit(outcome_summary(outcome))
+    out.say(outcome_lines(session.job.name, outcome, out.look))
+    return _exit_code(outcome)
+
+
+def _stop_at_guards(plan: Plan, options: ApplyOptions) -> None:
+    names = [guard["name"] for guard in plan.header.guards if guard["name"] not in options.overrides]
+    if names:
+        raise GuardError(
+            f"stopped by {', '.join(names)}; nothing was changed",
+            hint="look at the reason; if it is meant: " + " ".join(f"--override-guard {name}" for name in names),
+        )
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.interrupted:
+        raise Interrupted("interrupted; what was finished is recorded", hint="apply again to go on from there")
+    if outcome.problems:
+        return _PROBLEMS
+    return _NOT_DONE if outcome.status == "partial" else 0

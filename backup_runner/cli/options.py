@@ -1,0 +1,60 @@
+"""Options and arguments that several commands share, and the values they take."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+GUARDS = ("source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent")
+
+JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.")]
+JobFiles = Annotated[list[str], typer.Argument(metavar="JOB...", help="Job files; each is handled on its own.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, text on stderr.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Workers = Annotated[
+    int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes; by default one a core.")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not look at the bucket.")]
+Checksum = Annotated[bool, typer.Option("--checksum", help="Read every file and compare its content.")]
+OverrideGuards = Annotated[
+    list[str] | None,
+    typer.Option("--override-guard", metavar="NAME", help="Let this guard pass, this once; may be repeated."),
+]
+Wait = Annotated[
+    str, typer.Option("--wait", metavar="TIME", help="How long to wait for another run to end: 30s, 10m, 2h.")
+]
+
+
+def seconds(text: str) -> float:
+    """A length of time such as `90`, `30s`, `10m`, `2h`. Raises BadParameter."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    if not found:
+        raise typer.BadParameter(f'"{text}" is not a length of time; write for example 30s, 10m or 2h')
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def share(text: str) -> float:
+    """A percentage such as `5%` or `0.5%` as a fraction above 0, up to 1. Raises BadParameter."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    value = float(found[1]) / 100 if found else 0.0
+    if not 0 < value <= 1:
+        raise typer.BadParameter(f'"{text}" is not a share; write a percentage above 0%, such as 5%')
+    return value
+
+
+def guard_names(names: list[str] | None) -> frozenset[str]:
+    """The guards to let pass. Raises BadParameter for a name that no guard has."""
+    for name in names or ():
+        if name not in GUARDS:
+            raise typer.BadParameter(f'there is no guard "{name}"; the guards are {", ".join(GUARDS)}')
+    return frozenset(names or ())
+
+
+def worker_count(given: int | None) -> int:
+    """As many as were asked for, else one for each core this process may use."""
+    import os
+
+    return given or len(os.sched_getaffinity(0))

@@ -1,0 +1,86 @@
+"""`plan`: what an apply would do, exactly."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_names
+from .output import Output, output
+
+if TYPE_CHECKING:
+    from ..planfile import Header
+    from ..planning import PlanOptions
+    from ..spec import Job
+
+_CHANGES, _LOSSES, _GUARD = 2, 3, 5
+
+
+def command(
+    jobs: JobFiles,
+    *,
+    out_file: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Save the plan for `apply FILE`; .zst compresses it."),
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+    ] = False,
+    json: Json = False,
+    offline: Offline = False,
+    checksum: Checksum = False,
+    override_guard: OverrideGuards = None,
+) -> int:
+    """Compare jobs with catalog and bucket and show what an apply would do. Changes nothing.
+
+    Example: backup-runner plan documents.yaml --out documents.plan
+    """
+    from ..planning import PlanOptions
+    from .jobs import each_job, load_jobs
+
+    if out_file and len(jobs) > 1:
+        raise UsageError("--out takes the plan of one job", hint="plan the jobs one by one, each with its own file")
+    options = PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
+    out = output(json=json)
+    work = partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
+    return each_job(load_jobs(jobs), work, out)
+
+
+def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, detailed_exitcode: bool) -> int:
+    from contextlib import closing
+
+    from ..planning import make_plan
+    from ..report.machine import plan_summary
+    from .jobs import session_of
+    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
+
+    reporter = out.reporter()
+    with (
+        session_of(job, reporter.warn) as session,
+        closing(reporter),
+        closing(make_plan(session, options, reporter)) as plan,
+    ):
+        reporter.close()
+        if out_file:
+            plan.save(out_file)
+        if out.json:
+            emit_plan(plan, out)
+            out.emit(plan_summary(plan.header))
+            print_plan_brief(plan, heading_of(session), out)
+        else:
+            print_plan(plan, heading_of(session), out)
+        if out_file:
+            out.say([f"Saved to {out_file}; `backup-runner apply {out_file}` does exactly this."])
+        return exit_code(plan.header, detailed=detailed_exitcode)
+
+
+def exit_code(header: Header, *, detailed: bool) -> int:
+    """A guard weighs more than lost files, and those more than changes."""
+    if header.guards:
+        return _GUARD
+    if any(problem["problem"] == "lost" for problem in header.problems):
+        return _LOSSES
+    return _CHANGES if detailed and header.totals.changes else 0

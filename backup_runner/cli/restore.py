@@ -1,0 +1,75 @@
+"""`restore`: bring files back."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from ..errors import Interrupted
+from ..spec import Overwrite
+from .options import JobFile, Json, Workers, worker_count
+from .output import output
+
+_PROBLEMS = 3
+
+
+def command(
+    job: JobFile,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Stored or absolute paths, folders, or globs; all if none is given."),
+    ] = None,
+    *,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="DIR", help="Write DIR/<stored path> instead of the old places.")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="SNAPSHOT|TIME", help="A snapshot's number, or a time; else the newest."),
+    ] = None,
+    overwrite: Annotated[Overwrite, typer.Option(help="What becomes of a file that is there and differs.")] = (
+        Overwrite.NEVER
+    ),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be restored.")] = False,
+    workers: Workers = None,
+    thaw: Annotated[bool, typer.Option("--thaw", help="Ask for archived objects to be made readable.")] = False,
+    thaw_hours: Annotated[int, typer.Option(metavar="HOURS", min=1, help="How long they stay readable.")] = 24,
+    json: Json = False,
+) -> int:
+    """Bring files back, all or some, from the newest snapshot or an earlier one.
+
+    Example: backup-runner restore documents.yaml letters/ --at 2026-11-01 --to /tmp/back
+    """
+    from ..interrupt import Interrupt
+    from ..report.machine import restore_documents
+    from ..report.results import restore_lines
+    from ..restore import RestoreOptions, restore
+    from .jobs import load_job, session_of
+    from .signals import first_notice, second_notice
+
+    out = output(json=json)
+    loaded = load_job(job)
+    reporter = out.reporter()
+    with Interrupt(first_notice, second_notice) as interrupt:
+        options = RestoreOptions(
+            paths=tuple(os.fsencode(path) for path in paths or ()),
+            to=os.fsencode(os.path.abspath(to)) if to else None,
+            at=at,
+            overwrite=overwrite,
+            dry_run=dry_run,
+            workers=worker_count(workers),
+            thaw=thaw,
+            thaw_hours=thaw_hours,
+            stop=interrupt.stop,
+        )
+        with session_of(loaded, reporter.warn) as session, closing(reporter):
+            outcome = restore(session, options, reporter)
+    for document in restore_documents(outcome, dry_run=dry_run):
+        out.emit(document)
+    out.say(restore_lines(outcome, out.look, dry_run=dry_run))
+    if outcome.interrupted:
+        raise Interrupted("interrupted; files restored so far are whole", hint="restore again to get the others")
+    return _PROBLEMS if outcome.problems else 0

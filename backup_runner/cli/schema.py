@@ -1,0 +1,35 @@
+"""`schema`: the JSON schemas of what goes in and comes out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from .output import output
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="`job`, or a command that has --json; see `schema list`.")
+    ],
+) -> int:
+    """Print a JSON schema: of job files, or of a command's --json.
+
+    Example: backup-runner schema job > job.schema.json
+    """
+    import json
+
+    from ..report.schemas import OUTPUTS, output_schema
+    from ..spec.schema import job_schema
+
+    out = output(json=False)
+    if name == "list":
+        out.say(["job", *OUTPUTS])
+        return 0
+    if name != "job" and name not in OUTPUTS:
+        raise UsageError(f'there is no schema "{name}"', hint=f"there are: job, {', '.join(OUTPUTS)}")
+    schema = job_schema() if name == "job" else output_schema(name)
+    out.say([json.dumps(schema, indent=2, ensure_ascii=False)])
+    return 0

@@ -1,0 +1,28 @@
+"""Errors as text: what happened, where, what now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import BackupRunnerError
+from . import escape
+from .look import Look
+
+DEBUG = "BACKUP_RUNNER_DEBUG"
+
+
+def error_lines(error: BackupRunnerError, look: Look) -> Iterator[str]:
+    """`error: what`, more lines indented below it, `hint: what now`."""
+    first, *more = escape.lines(error.message).split("\n")
+    yield f"{look.paint('error:', 'red', 'bold')} {first}"
+    for text in more:
+        yield f"  {text}"
+    if error.hint:
+        yield f"  {look.paint('hint:', 'cyan')} {escape.one_line(error.hint)}"
+
+
+def unexpected_lines(error: BaseException, look: Look) -> Iterator[str]:
+    """A fault of ours: its kind in a line, and how to get the traceback."""
+    text = escape.one_line(str(error)) or "no message"
+    yield f"{look.paint('error:', 'red', 'bold')} unexpected {type(error).__name__}: {text}"
+    yield f"  {look.paint('hint:', 'cyan')} this is a fault in backup-runner; {DEBUG}=1 shows where, for a report"

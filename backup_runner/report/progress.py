@@ -1,0 +1,139 @@
+"""Listening to an engine: a progress bar on a terminal, else one line a phase. All of it goes to stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from ..progress import Events
+from . import escape, units
+from .look import Look, look_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+class Reporter(Events, Protocol):
+    """`Events` that may hold a terminal's line and must give it back."""
+
+    def close(self) -> None:
+        """End what is being shown; a later phase starts anew."""
+        ...
+
+
+def reporter_for(stream: TextIO, env: Mapping[str, str]) -> Reporter:
+    """A bar if `stream` is a terminal that can redraw a line, else plain lines."""
+    look = look_of(stream, env)
+    if look.terminal and env.get("TERM") != "dumb":
+        return BarReporter(stream, look)
+    return LineReporter(stream, look)
+
+
+class LineReporter:
+    """One line when a phase starts, and what it came to when the next one does."""
+
+    def __init__(self, stream: TextIO, look: Look) -> None:
+        self._stream = stream
+        self._look = look
+
+    def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
+        ahead = [units.count(files, "file")] if files else []
+        ahead += [units.size(size)] if size else []
+        self._say(f"{name}: {', '.join(ahead)}" if ahead else name)
+
+    def advance(self, files: int, size: int) -> None:
+        """Nothing: a log needs no ticking."""
+
+    def warn(self, text: str) -> None:
+        self._say(warning(text, self._look))
+
+    def close(self) -> None:
+        self._stream.flush()
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class BarReporter:
+    """One bar with files, bytes, rate and time left; rich is imported when there is something to draw."""
+
+    def __init__(self, stream: TextIO, look: Look) -> None:
+        self._stream = stream
+        self._look = look
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._by_size = False
+        self._started = 0.0
+        self._files = 0
+        self._total_files = 0
+        self._size = 0
+
+    def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
+        progress = self._bar()
+        if self._task is not None:
+            progress.remove_task(self._task)
+        self._by_size = size > 0
+        self._files, self._size, self._total_files = 0, 0, files
+        self._started = time.monotonic()
+        total = size or files or None
+        self._task = progress.add_task(name, total=total, detail="")
+
+    def advance(self, files: int, size: int) -> None:
+        self._files += files
+        self._size += size
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
+
+    def warn(self, text: str) -> None:
+        if self._progress is None:
+            print(warning(text, self._look), file=self._stream, flush=True)
+        else:
+            from rich.text import Text
+
+            self._progress.console.print(Text.from_ansi(warning(text, self._look)))
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            self._task = None
+
+    def _detail(self) -> str:
+        files = units.count(self._files)
+        if self._total_files:
+            files += f" of {units.count(self._total_files)}"
+        parts = [f"{files} files"]
+        if self._size:
+            parts += [units.size(self._size), units.rate(self._size, time.monotonic() - self._started)]
+        return "  ".join(part for part in parts if part)
+
+    def _bar(self) -> Progress:
+        if self._progress is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            console = Console(file=self._stream, no_color=not self._look.colour)
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TextColumn("{task.fields[detail]}"),
+                TimeRemainingColumn(),
+                console=console,
+                transient=True,
+            )
+            self._progress.start()
+        return self._progress
+
+
+def warning(text: str, look: Look) -> str:
+    """A sentence for the person who runs this, as one safe line."""
+    return f"{look.paint('warning:', 'yellow', 'bold')} {escape.one_line(text)}"
+
+
+def cursor_back(look: Look) -> bytes:
+    """What gives a terminal its cursor back when a bar is cut off by the end of the process."""
+    return _SHOW_CURSOR.encode() if look.terminal else b""

@@ -1,0 +1,125 @@
+"""What apply, restore and verify came to, as closing text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..progress import Outcome, RestoreOutcome, VerifyOutcome
+from ..records import ActionKind, Problem
+from . import escape, units
+from .look import Look
+from .plan_groups import ORDER
+from .problems import MOST_NAMED, problem_lines, rows_of
+
+_DONE = {
+    ActionKind.UPLOAD: "uploaded",
+    ActionKind.UPDATE: "updated",
+    ActionKind.LINK: "linked",
+    ActionKind.TOUCH: "touched",
+    ActionKind.HOLD: "held back",
+    ActionKind.REMOVE: "removed",
+    ActionKind.REPAIR: "repaired",
+    ActionKind.ADOPT: "adopted",
+    ActionKind.REPACK: "repacked",
+    ActionKind.FORGET: "forgotten",
+    ActionKind.DELETE: "deleted",
+}
+
+
+def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
+    """The end of an apply."""
+    yield ""
+    yield from problem_part("Not backed up as it should be", outcome.problems, look, see="apply --json")
+    yield from _names("Changed since the plan, backed up as they are now", outcome.changed_since_plan, look)
+    yield from _names("Held back by overwrite: never", outcome.held, look)
+    yield from _notes(outcome.notes, look)
+    parts = []
+    for kind in ORDER:
+        if number := outcome.counts.get(kind, 0):
+            size = outcome.bytes.get(kind, 0)
+            parts.append(f"{units.count(number)} {_DONE[kind]}" + (f" ({units.size(size)})" if size else ""))
+    done = ", ".join(parts) or "nothing had changed"
+    snapshot = f"snapshot {outcome.snapshot_id} " if outcome.snapshot_id is not None else ""
+    status = "interrupted" if outcome.interrupted else outcome.status
+    good = status == "complete" and not outcome.problems
+    head = f"{escape.one_line(job)}: {snapshot}{status}"
+    yield (
+        look.paint(head, "green" if good else "yellow", "bold")
+        + f": {done}; {units.count(outcome.unchanged)} unchanged"
+    )
+    yield look.paint(f"  {_stored(outcome)}", "dim")
+    if outcome.interrupted:
+        yield "  What was finished is recorded; apply again to go on from there."
+
+
+def _stored(outcome: Outcome) -> str:
+    objects = units.count(outcome.stored_objects, "object")
+    parts = [f"{units.size(outcome.stored_bytes)} stored in {objects}"]
+    if outcome.deleted_bytes:
+        parts.append(f"{units.size(outcome.deleted_bytes)} deleted")
+    speed = units.rate(sum(outcome.bytes.values()), outcome.seconds) if outcome.stored_bytes else ""
+    parts.append(f"{units.duration(outcome.seconds)}{f' ({speed})' if speed else ''}")
+    return ", ".join([*parts, f"serial {outcome.serial}"])
+
+
+def restore_lines(outcome: RestoreOutcome, look: Look, *, dry_run: bool) -> Iterator[str]:
+    """The end of a restore."""
+    yield from problem_part("Not restored", outcome.problems, look, see="restore --json")
+    yield from _notes(outcome.notes, look)
+    verb = "would be " if dry_run else ""
+    said = ", ".join(f"{units.count(number)} {name}" for name, number in outcome.counts.items() if number)
+    head = "restore interrupted" if outcome.interrupted else ("dry run" if dry_run else "restore done")
+    good = not outcome.problems and not outcome.interrupted
+    yield look.paint(head, "green" if good else "yellow", "bold") + f": {verb}{said or 'nothing to do'}"
+    made = f", made {units.local_time(outcome.snapshot_time_ns)}" if outcome.snapshot_time_ns else ""
+    speed = units.rate(outcome.bytes, outcome.seconds) if outcome.bytes else ""
+    took = units.duration(outcome.seconds) + (f" ({speed})" if speed else "")
+    yield look.paint(f"  snapshot {outcome.snapshot_id}{made}; {units.size(outcome.bytes)}, {took}", "dim")
+    if outcome.pending_thaw:
+        yield f"  {units.count(outcome.pending_thaw, 'object')} being thawed; run the same command again when they are"
+
+
+def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:
+    """The end of a verify: each bad object, each file that needs one, then the verdict."""
+    if outcome.damaged:
+        yield look.paint(f"Bad objects ({units.count(len(outcome.damaged))}):", "red", "bold")
+        for name, what in outcome.damaged[:MOST_NAMED]:
+            yield f"  {look.paint('!', 'red')} {escape.one_line(name)}: {escape.one_line(what)}"
+        if len(outcome.damaged) > MOST_NAMED:
+            more = units.count(len(outcome.damaged) - MOST_NAMED)
+            yield f"    {look.mark('…')} and {more} more; `verify --json` names them all"
+    yield from problem_part("Files concerned", outcome.files, look, see="verify --json")
+    yield from _notes(outcome.notes, look)
+    bad = bool(outcome.damaged or outcome.files)
+    head = "verify interrupted" if outcome.interrupted else ("verify FAILED" if bad else "verify passed")
+    seen = [units.count(outcome.objects, "object")]
+    seen += [units.count(outcome.contents, "content")] if outcome.contents else []
+    seen += [units.size(outcome.bytes)] if outcome.bytes else []
+    colour = "red" if bad else ("yellow" if outcome.interrupted else "green")
+    yield look.paint(head, colour, "bold") + f" at level {outcome.level}: {', '.join(seen)}"
+    if outcome.unknown:
+        yield f"  {units.count(outcome.unknown, 'object')} that the catalog does not know; the next plan adopts them"
+    yield look.paint(f"  {units.duration(outcome.seconds)}", "dim")
+    if bad:
+        yield "  The next apply repairs what the sources still have; plan shows it."
+
+
+def problem_part(title: str, problems: list[Problem], look: Look, *, see: str) -> Iterator[str]:
+    """`problem_lines` for a list, and nothing if it is empty."""
+    if problems:
+        yield from problem_lines(title, rows_of(problems), len(problems), look, see=see)
+
+
+def _names(title: str, keys: list[bytes], look: Look) -> Iterator[str]:
+    if not keys:
+        return
+    yield f"{title} ({units.count(len(keys))}):"
+    for key in keys[:MOST_NAMED]:
+        yield f"    {escape.name(key)}"
+    if len(keys) > MOST_NAMED:
+        yield f"    {look.mark('…')} and {units.count(len(keys) - MOST_NAMED)} more; `apply --json` names them all"
+
+
+def _notes(notes: Iterable[str], look: Look) -> Iterator[str]:
+    for note in notes:
+        yield look.paint(f"note: {escape.one_line(note)}", "dim")

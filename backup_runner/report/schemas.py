@@ -1,0 +1,244 @@
+"""JSON schemas (draft 2020-12) of what `--json` prints; `schemas/*.json` are made from these.
+
+Of JSON Lines the schema describes one line. Objects may get more members within a version; none is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Schema = dict[str, Any]
+
+VERSION = 1
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_FLAG: Schema = {"type": "boolean"}
+_SECONDS: Schema = {"type": "number", "minimum": 0}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
+_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "description": "only where the path is not UTF-8"}
+_ACTIONS = ("upload", "update", "link", "touch", "hold", "remove", "repair", "adopt", "repack", "forget", "delete")
+_BY_ACTION: Schema = {"type": "object", "propertyNames": {"enum": list(_ACTIONS)}, "additionalProperties": _COUNT}
+
+
+def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+
+
+def _list(item: Schema) -> Schema:
+    return {"type": "array", "items": item}
+
+
+def _line(kind: str, required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    return _object({"kind": {"const": kind}} | required, optional)
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_PATH = _object({"path": _TEXT}, {"path_base64": _BASE64})
+_PROBLEM_FIELDS = {"path": _TEXT, "problem": _TEXT, "message": _TEXT}
+_PROBLEM = _object(_PROBLEM_FIELDS, {"path_base64": _BASE64})
+_PROBLEM_LINE = _line("problem", _PROBLEM_FIELDS, {"path_base64": _BASE64})
+_GUARD = _object({"name": _TEXT, "message": _TEXT})
+
+_HEADER = _line(
+    "header",
+    {
+        "format": {"const": 1},
+        "plan_id": _TEXT,
+        "job": _TEXT,
+        "job_file": _TEXT,
+        "job_digest": _TEXT,
+        "lineage": _TEXT,
+        "serial": _COUNT,
+        "listing": _TEXT,
+        "created_ns": {"type": "integer"},
+        "scanned_ns": {"type": "integer"},
+        "scope": _TEXTS,
+        "totals": _object(
+            {"counts": _BY_ACTION, "bytes": _BY_ACTION, "folders": _BY_ACTION, "unchanged": _COUNT},
+        ),
+        "problems": _list(_PROBLEM),
+        "problem_count": _COUNT,
+        "guards": _list(_GUARD),
+        "notes": _TEXTS,
+        "pruning": {"enum": ["none", "retention", "only"]},
+    },
+)
+
+_ACTION = {
+    "oneOf": [
+        _line(
+            "action",
+            {
+                "action": {"enum": ["upload", "update", "link", "touch", "hold", "remove", "repair"]},
+                "path": _TEXT,
+                "type": {"enum": ["file", "directory", "symlink"]},
+                "size": _COUNT,
+                "mtime_ns": {"type": "integer"},
+                "ctime_ns": {"type": "integer"},
+                "why": _TEXT,
+            },
+            {
+                "path_base64": _BASE64,
+                "blake3": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "content": {"type": "integer"},
+                "leader": _TEXT,
+                "leader_base64": _BASE64,
+                "forced": _FLAG,
+            },
+        ),
+        _line(
+            "action",
+            {"action": {"enum": ["adopt", "repack", "delete"]}, "object": _TEXT, "size": _COUNT, "why": _TEXT},
+        ),
+        _line("action", {"action": {"const": "forget"}, "snapshot": _COUNT, "size": _COUNT, "why": _TEXT}),
+    ]
+}
+
+_SUMMARY = {
+    "counts": _BY_ACTION,
+    "bytes": {**_COUNT, "description": "bytes that are read and stored: upload, update, repair"},
+    "bytes_by_action": _BY_ACTION,
+    "folders": _BY_ACTION,
+    "unchanged": _COUNT,
+    "problems": _list(_PROBLEM),
+    "problem_count": _COUNT,
+    "notes": _TEXTS,
+}
+
+
+def _plan() -> Schema:
+    summary = _line("summary", _SUMMARY | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD)})
+    return {"oneOf": [_HEADER, _ACTION, summary]}
+
+
+def _apply() -> Schema:
+    own = {
+        "status": {"enum": ["complete", "partial", "nothing"]},
+        "interrupted": _FLAG,
+        "snapshot": _nullable(_COUNT),
+        "serial": _COUNT,
+        "held": _list(_PATH),
+        "changed_since_plan": _list(_PATH),
+        "stored_bytes": _COUNT,
+        "stored_objects": _COUNT,
+        "deleted_bytes": _COUNT,
+        "seconds": _SECONDS,
+    }
+    return {"oneOf": [_HEADER, _ACTION, _line("summary", _SUMMARY | own)]}
+
+
+def _restore() -> Schema:
+    summary = {
+        "dry_run": _FLAG,
+        "snapshot": _COUNT,
+        "snapshot_time": _nullable(_TIME),
+        "counts": {"type": "object", "additionalProperties": _COUNT},
+        "bytes": _COUNT,
+        "problem_count": _COUNT,
+        "pending_thaw": _COUNT,
+        "notes": _TEXTS,
+        "interrupted": _FLAG,
+        "seconds": _SECONDS,
+    }
+    return {"oneOf": [_PROBLEM_LINE, _line("summary", summary)]}
+
+
+def _verify() -> Schema:
+    summary = {
+        "level": {"enum": ["listing", "headers", "data"]},
+        "passed": _FLAG,
+        "objects": _COUNT,
+        "contents": _COUNT,
+        "bytes": _COUNT,
+        "damaged": _COUNT,
+        "problem_count": _COUNT,
+        "unknown": _COUNT,
+        "notes": _TEXTS,
+        "interrupted": _FLAG,
+        "seconds": _SECONDS,
+    }
+    bad = _line("object", {"object": _TEXT, "message": _TEXT})
+    return {"oneOf": [bad, _PROBLEM_LINE, _line("summary", summary)]}
+
+
+_SNAPSHOT = _object(
+    {
+        "id": _COUNT,
+        "job": _TEXT,
+        "scanned": _TIME,
+        "started": _TIME,
+        "finished": _nullable(_TIME),
+        "status": {"enum": ["running", "complete", "partial"]},
+        "plan_id": _TEXT,
+        "totals": {"type": "object"},
+    }
+)
+
+
+def _snapshots() -> Schema:
+    return _list(_SNAPSHOT)
+
+
+def _validate() -> Schema:
+    diagnostic = {
+        "file": _TEXT,
+        "line": _COUNT,
+        "column": _COUNT,
+        "code": {"type": "string", "pattern": "^BR[0-9]{3}$"},
+        "severity": {"enum": ["error", "warning"]},
+        "message": _TEXT,
+        "hint": _nullable(_TEXT),
+    }
+    return _object(
+        {
+            "valid": _FLAG,
+            "jobs": _list(_object({"name": _TEXT, "file": _TEXT})),
+            "diagnostics": _list(_object(diagnostic)),
+        }
+    )
+
+
+def _catalog_info() -> Schema:
+    job = _object({"name": _TEXT, "snapshots": _COUNT, "last": _nullable(_SNAPSHOT)})
+    store = {"target": _TEXT, "lineage": _TEXT, "serial": _COUNT, "key_id": _TEXT, "state": _TEXT, "jobs": _list(job)}
+    return _object({"catalog": _TEXT, "stores": _list(_object(store))})
+
+
+def _key_check() -> Schema:
+    return _object(
+        {
+            "key_id": _TEXT,
+            "bytes": {"enum": [16, 24, 32]},
+            "opens": {"type": ["boolean", "null"], "description": "null: nothing there to try it on"},
+            "object": _nullable(_TEXT),
+            "why": _TEXT,
+        }
+    )
+
+
+_MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
+    "plan": ("One line of `plan --json` and `show --json`", _plan),
+    "apply": ("One line of `apply --json`", _apply),
+    "restore": ("One line of `restore --json`", _restore),
+    "verify": ("One line of `verify --json`", _verify),
+    "snapshots": ("`snapshots --json`", _snapshots),
+    "validate": ("`validate --format json`", _validate),
+    "catalog-info": ("`catalog info --json`", _catalog_info),
+    "key-check": ("`key check --json`", _key_check),
+}
+
+OUTPUTS = tuple(_MAKERS)
+"""Names of the outputs that have a schema."""
+
+
+def output_schema(name: str) -> Schema:
+    """The schema of one of `OUTPUTS`."""
+    title, make = _MAKERS[name]
+    top = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, "version": VERSION}
+    return top | make()

@@ -1,0 +1,110 @@
+"""Short lists for people: snapshots, what a catalog knows, a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import escape, units
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+
+Fields = dict[str, Any]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns as wide as their widest cell; numbers to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        cells = (
+            cell.rjust(width) if _is_number(cell) else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        )
+        yield "  ".join(cells).rstrip()
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit() and "-" not in cell
+
+
+def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
+    """Snapshots as `machine.snapshot_fields` has them."""
+    if not snapshots:
+        yield "no snapshots yet"
+        return
+    rows = []
+    for item in snapshots:
+        totals = item["totals"]
+        files, size = totals.get("files"), totals.get("bytes")
+        rows.append(
+            (
+                str(item["id"]),
+                _local(item["scanned"]),
+                item["status"],
+                units.count(files) if isinstance(files, int) else "",
+                units.size(size) if isinstance(size, int) else "",
+                _took(item),
+            )
+        )
+    yield from table(("id", "scanned", "status", "files", "size", "took"), rows)
+
+
+def _local(iso: str) -> str:
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _took(item: Fields) -> str:
+    if item["finished"] is None:
+        return ""
+    return units.duration((datetime.fromisoformat(item["finished"]) - datetime.fromisoformat(item["started"])).seconds)
+
+
+def catalog_fields(catalog: Catalog) -> Fields:
+    """`catalog info --json`: stores with their jobs."""
+    from .machine import snapshot_fields
+
+    stores = []
+    for store in catalog.stores():
+        jobs = []
+        for job_id, name in catalog.jobs(store.id):
+            snapshots = catalog.snapshots(job_id)
+            last = snapshot_fields(snapshots[-1], name) if snapshots else None
+            jobs.append({"name": name, "snapshots": len(snapshots), "last": last})
+        stores.append(
+            {
+                "target": store.target,
+                "lineage": store.lineage,
+                "serial": store.serial,
+                "key_id": store.key_id,
+                "state": store.state,
+                "jobs": jobs,
+            }
+        )
+    return {"catalog": catalog.path, "stores": stores}
+
+
+def catalog_lines(fields: Fields) -> Iterator[str]:
+    """What `catalog_fields` found, for people."""
+    yield f"catalog {escape.one_line(fields['catalog'])}"
+    if not fields["stores"]:
+        yield "  nothing applied yet"
+    for store in fields["stores"]:
+        yield f"target {escape.one_line(store['target'])}"
+        yield f"  lineage {store['lineage']}, serial {store['serial']}, key id {store['key_id']}, {store['state']}"
+        for job in store["jobs"]:
+            last = job["last"]
+            said = f", last {last['id']} ({last['status']}) of {_local(last['scanned'])}" if last else ""
+            yield f'  job "{escape.one_line(job["name"])}": {units.count(job["snapshots"], "snapshot")}{said}'
+
+
+def key_lines(fields: Fields) -> Iterator[str]:
+    """What a check of the key found, for people."""
+    yield f"key id {fields['key_id']}, {fields['bytes']} bytes (AES-{fields['bytes'] * 8})"
+    if fields["opens"]:
+        yield f"it opens the bucket (tried on {escape.one_line(fields['object'])})"
+    elif fields["opens"] is None:
+        yield f"not tried on the bucket: {fields['why']}"
+    else:
+        yield f"it does NOT open {escape.one_line(fields['object'])}: {escape.one_line(fields['why'])}"
