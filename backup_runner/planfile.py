@@ -66,7 +66,8 @@ class Header:
     scope: list[str] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     problems: list[dict[str, Any]] = field(default_factory=list)
-    """What is not or not wholly backed up: {path, kind, message}."""
+    """What is not or not wholly backed up, the first of them: {path, problem, message}."""
+    problem_count: int = 0
     guards: list[dict[str, str]] = field(default_factory=list)
     """Guards that stop this plan: {name, message}."""
     notes: list[str] = field(default_factory=list)

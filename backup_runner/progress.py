@@ -8,6 +8,9 @@ from typing import Protocol
 from .records import Problem
 
 
+Key = bytes
+
+
 class Events(Protocol):
     """Listens to an engine. Called from the engine's main thread only."""
 
@@ -48,8 +51,8 @@ class Outcome:
     bytes: dict[str, int] = field(default_factory=dict)
     folders: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
-    held: list[bytes] = field(default_factory=list)
-    changed_since_plan: list[bytes] = field(default_factory=list)
+    held: list[Key] = field(default_factory=list)
+    changed_since_plan: list[Key] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     """Each file that was not backed up, or not as it should be: exit 3."""
     notes: list[str] = field(default_factory=list)

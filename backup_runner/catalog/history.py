@@ -192,3 +192,37 @@ def contents_of_object(cat: Catalog, object_id: int) -> list[tuple[int, int, int
         "SELECT content_id, seq, offset, length FROM extent WHERE object_id = ? ORDER BY offset, content_id",
         (object_id,),
     ).fetchall()
+
+
+def count_files(cat: Catalog, job_id: int, root: bytes) -> int:
+    """How many files and symlinks a job has now at or below a key."""
+    stem = root.rstrip(b"/")
+    low, high = (stem + b"/", stem + b"0") if stem else (b"", None)
+    row = cat.conn.execute(
+        "SELECT count(*) FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL "
+        "WHERE p.job_id = ?1 AND v.kind != 1 AND (p.key = ?2 OR (p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)))",
+        (job_id, stem, low, high),
+    ).fetchone()
+    return int(row[0])
+
+
+def has_md5_only(cat: Catalog, store_id: int) -> bool:
+    """Whether some contents are known by their MD5 alone."""
+    row = cat.conn.execute(
+        "SELECT 1 FROM content WHERE store_id = ? AND blake3 IS NULL LIMIT 1", (store_id,)
+    ).fetchone()
+    return row is not None
+
+
+def usable(cat: Catalog, content_id: int) -> bool:
+    """Whether a version may refer to this content: it is there and not about to be deleted."""
+    row = cat.conn.execute("SELECT 1 FROM content WHERE id = ? AND marked = 0", (content_id,)).fetchone()
+    return row is not None
+
+
+def learn_digest(cat: Catalog, content_id: int, digests: Digests) -> None:
+    """Fill in size and BLAKE3 of a content that another tool's catalog knew by MD5 only."""
+    cat.conn.execute(
+        "UPDATE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",
+        (digests.size, digests.blake3, content_id),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..records import Digests, Extent
+from ..records import Digests, Extent, Kind
 from .database import Catalog
 
 
@@ -47,6 +47,8 @@ class Recorder:
         self.store_id = store_id
         self.job_id = job_id
         self.snapshot_id = snapshot_id
+        self.added = 0
+        """Files and symlinks that had no version before."""
         self._run = cat.conn.execute
 
     def path_id(self, key: bytes) -> int:
@@ -59,7 +61,8 @@ class Recorder:
         """The path is like this from this snapshot on."""
         path_id = self.path_id(key)
         leader_id = None if leader is None else self.path_id(leader)
-        self._close(path_id)
+        if not self._close(path_id) and meta.kind != Kind.DIRECTORY:
+            self.added += 1
         self._run(
             "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, flags, link, xattrs, "
             "content_id, leader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -85,15 +88,25 @@ class Recorder:
             (self.path_id(key), size, mtime_ns, ctime_ns),
         )
 
-    def _close(self, path_id: int) -> None:
+    def _close(self, path_id: int) -> bool:
         row = self._run("SELECT id, first FROM version WHERE path_id = ? AND until IS NULL", (path_id,)).fetchone()
         if row is None:
-            return
+            return False
         if row[1] == self.snapshot_id:
             self._run("DELETE FROM version WHERE id = ?", (row[0],))
         else:
             self._run("UPDATE version SET until = ? WHERE id = ?", (self.snapshot_id, row[0]))
         self._run("DELETE FROM held WHERE path_id = ?", (path_id,))
+        return True
+
+    def is_same(self, key: bytes, meta: Meta, content_id: int) -> bool:
+        """Whether the path's open version says just this."""
+        row = self._run(
+            "SELECT v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, v.content_id FROM version v "
+            "JOIN path p ON p.id = v.path_id WHERE p.job_id = ? AND p.key = ? AND v.until IS NULL",
+            (self.job_id, key),
+        ).fetchone()
+        return bool(row == (*meta[1:7], content_id))
 
     # -- contents and objects
 

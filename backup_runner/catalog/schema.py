@@ -140,7 +140,9 @@ CREATE TABLE upload (
   key BLOB NOT NULL,
   at INTEGER NOT NULL,
   size INTEGER NOT NULL,
-  mtime_ns INTEGER NOT NULL
+  mtime_ns INTEGER NOT NULL,
+  object_id INTEGER REFERENCES object (id) ON DELETE CASCADE,
+  blake3 BLOB
 );
 CREATE TABLE upload_part (
   upload_id INTEGER NOT NULL REFERENCES upload (id) ON DELETE CASCADE,

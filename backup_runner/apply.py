@@ -1,0 +1,274 @@
+"""Does what a plan says and records it: the only place where a job changes its catalog or its bucket.
+
+Order: the snapshot opens, orphans are adopted, paths are stored (object first, then the transaction that records it),
+the snapshot closes, the record goes into the bucket, and only then is anything deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+
+import orjson
+
+from . import committing, drift, retiring
+from .adopting import adopt
+from .catalog import Catalog, CatalogLock
+from .catalog.database import Store
+from .catalog.recording import Recorder
+from .crypto import Keyring
+from .errors import AccessDenied, BackupRunnerError, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
+from .interrupt import Interrupt
+from .pathapplier import PathApplier
+from .planfile import Header
+from .planning import Plan
+from .progress import Events, Outcome
+from .records import Action, ActionKind, Problem
+from .session import Session
+from .worker import Setting
+
+_PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """`overrides` are names of guards that are meant to pass; `wait_seconds` is for the locks of other runs."""
+
+    workers: int | None = None
+    overrides: frozenset[str] = frozenset()
+    new_lineage: bool = False
+    wait_seconds: float = 0.0
+
+
+def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Events, interrupt: Interrupt) -> Outcome:
+    """Carry out a plan. Raises StalePlanError if job, catalog or bucket moved since it was made, GuardError if a
+    guard stops it, ForkedError if another machine committed first; then nothing was changed, or the message says
+    what. An interrupt comes back as an outcome, with `interrupted` set and what was finished recorded."""
+    started = time.monotonic()
+    _raise_guards(plan.header, options)
+    with CatalogLock(session.job.catalog.path, wait_seconds=options.wait_seconds):
+        run = _Run(session, plan, options, events, interrupt)
+        try:
+            run.check()
+            run.carry_out()
+        finally:
+            run.outcome.seconds = time.monotonic() - started
+        return run.outcome
+
+
+def _raise_guards(header: Header, options: ApplyOptions) -> None:
+    hits = [guard for guard in header.guards if guard["name"] not in options.overrides]
+    if hits:
+        names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
+        raise GuardError(
+            "; ".join(guard["message"] for guard in hits),
+            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
+        )
+
+
+@dataclass
+class _Run:
+    session: Session
+    plan: Plan
+    options: ApplyOptions
+    events: Events
+    interrupt: Interrupt
+    outcome: Outcome = field(default_factory=Outcome)
+
+    # -- is this plan still what was reviewed?
+
+    def check(self) -> None:
+        """Find or make the store, and refuse a plan that is stale."""
+        session, header = self.session, self.plan.header
+        keyring = session.keyring
+        cat = self.cat = self._open_catalog()
+        if header.job_digest != session.job.digest():
+            raise StalePlanError("the job file changed since the plan was made", hint="plan again")
+        state = cat.plan_state(header.plan_id)
+        if state == "finished":
+            raise StalePlanError("this plan was applied already", hint="plan again")
+        store = session.store()
+        if store is not None:
+            session.check_key(store)
+            store = committing.resolve_pending(cat, store, session.target, keyring)
+        if (store.lineage if store else "", store.serial if store else 0) != (header.lineage, header.serial):
+            raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
+        if store is None:
+            store = self._new_store(keyring)
+        elif store.state == "forked":
+            raise ForkedError(
+                "another machine went on with this lineage; what this catalog has since then is not recorded",
+                hint="fetch the newer state with `catalog pull JOB`",
+            )
+        elif header.listing and state == "new":
+            self.events.phase("listing the bucket")
+            found = drift.look(cat, store, session.target)
+            if found.digest != header.listing:
+                raise StalePlanError("the bucket changed since the plan was made", hint="plan again")
+            self.drift = found
+        self.store = store
+
+    def _open_catalog(self) -> Catalog:
+        return self.session.catalog(create=True) or self.session.need_catalog()
+
+    def _new_store(self, keyring: Keyring) -> Store:
+        session = self.session
+        if not self.options.new_lineage:
+            refuse_known_job(session, keyring)
+        with self.cat.transaction():
+            return self.cat.add_store(
+                target=session.target.identity,
+                key_id=keyring.crypto_key.key_id,
+                lineage=os.urandom(16).hex(),
+                salt=keyring.new_salt(),
+            )
+
+    # -- doing it
+
+    def carry_out(self) -> None:
+        header, job = self.plan.header, self.session.job
+        cat, store = self.cat, self.store
+        keyring = self.session.keyring
+        keyring.stretch(store.salt)
+        with cat.transaction():
+            if (job_id := cat.job_id(store.id, job.name)) is None:
+                job_id = cat.add_job(store.id, job.name)
+            snapshot_id = cat.open_snapshot(
+                job_id,
+                scanned_ns=header.scanned_ns,
+                started_ns=time.time_ns(),
+                plan_id=header.plan_id,
+                scope=orjson.dumps(header.scope).decode(),
+            )
+            cat.use_plan(header.plan_id, store.id, snapshot_id)
+            drift.note(cat, getattr(self, "drift", None))
+        self.outcome.snapshot_id = snapshot_id
+        self.outcome.unchanged = header.totals.unchanged
+        recorder = Recorder(cat, store.id, job_id, snapshot_id)
+        pruning = self._paths(recorder, keyring)
+        self._finish(recorder, keyring)
+        if pruning and not self.outcome.interrupted:
+            retiring.carry_out(self, recorder, pruning)
+
+    def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
+        """All actions but those that forget and delete, which come back as a list."""
+        job, store = self.session.job, self.store
+        linked = self._linked()
+        tier = getattr(job.target, "storage_tier", "Standard")
+        workers = self.options.workers or os.cpu_count() or 1
+        target = self.session.target
+        setting = Setting(job.base, linked, target, keyring, store.salt, bytes.fromhex(store.lineage), str(tier))
+        header = self.plan.header
+        applier = PathApplier(
+            self.session,
+            recorder,
+            setting,
+            self.events,
+            self.outcome,
+            workers=workers,
+            known=header.totals.known,
+            stop=self.interrupt.stop,
+            children=self.interrupt.children,
+        )
+        counts = header.totals.counts
+        size = sum(header.totals.bytes.get(kind, 0) for kind in ("upload", "update", "repair"))
+        self.events.phase(
+            "backing up", files=sum(counts.get(kind, 0) for kind in ("upload", "update", "repair")), size=size
+        )
+        pruning: list[Action] = []
+        try:
+            for action in self.plan.actions():
+                if action.kind in _PRUNING:
+                    pruning.append(action)
+                elif action.kind is ActionKind.ADOPT:
+                    self._adopt(action, keyring)
+                else:
+                    applier.handle(action)
+            applier.finish()
+        except Interrupted:
+            self.outcome.interrupted = True
+            applier.wind_up()
+        finally:
+            applier.close()
+            self.outcome.stored_bytes += applier.small.stored_bytes
+            self.outcome.stored_objects += applier.small.stored_objects
+        self._added, self._removed = recorder.added, applier.removed
+        return pruning
+
+    def _linked(self) -> frozenset[bytes]:
+        """Keys of sources that are symlinks themselves: only these are followed."""
+        linked = set()
+        for source in self.session.job.sources:
+            if os.path.islink(source.path.rstrip(b"/") or b"/"):
+                linked |= {source.key.rstrip(b"/"), source.key.rstrip(b"/") + b"/"}
+        return frozenset(linked)
+
+    def _adopt(self, action: Action, keyring: Keyring) -> None:
+        why_not = adopt(self.cat, self.store, self.session.target, keyring, action.object_name)
+        if why_not:
+            self.outcome.notes.append(f"{action.object_name} was not adopted: {why_not}")
+        name = action.kind.value
+        self.outcome.counts[name] = self.outcome.counts.get(name, 0) + 1
+        self.outcome.bytes[name] = self.outcome.bytes.get(name, 0) + action.size
+
+    def _finish(self, recorder: Recorder, keyring: Keyring) -> None:
+        self.events.phase("recording")
+        outcome, header = self.outcome, self.plan.header
+        for fields in header.problems:
+            outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
+        outcome.status = "partial" if outcome.interrupted else "complete"
+        totals = {
+            "files": max(0, header.totals.known + self._added - self._removed),
+            "added": self._added,
+            "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
+            "removed": self._removed,
+            "counts": outcome.counts,
+            "folders": outcome.folders,
+            "stored_bytes": outcome.stored_bytes,
+            "problems": len(outcome.problems),
+        }
+        cat = self.cat
+        with cat.transaction():
+            cat.finish_snapshot(
+                recorder.snapshot_id,
+                status=outcome.status,
+                finished_ns=time.time_ns(),
+                totals=orjson.dumps(totals).decode(),
+            )
+            cat.finish_plan(header.plan_id)
+        self.commit_record(keyring)
+
+    def commit_record(self, keyring: Keyring) -> None:
+        """Put the record of all that changed, and a full copy where the records have grown long."""
+        target = self.session.target
+        self.store = committing.commit(self.cat, self.store, target, keyring)
+        self.outcome.serial = self.store.serial
+        if committing.copy_is_due(self.store, target):
+            try:
+                committing.write_copy(self.cat, self.store, target, keyring)
+                self.store = self.cat.store(self.store.id)
+                committing.remove_old_copies(self.store, target)
+            except AccessDenied as error:
+                self.outcome.notes.append(f"older full copies of the catalog stay in the bucket: {error.message}")
+
+
+def _key(fields: dict[str, str]) -> bytes:
+    from .planfile import key_of
+
+    return key_of(fields)
+
+
+def refuse_known_job(session: Session, keyring: Keyring) -> None:
+    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    for lineage in committing.lineages(session.target):
+        try:
+            head = committing.newest_head(session.target, lineage, keyring)
+        except BackupRunnerError:
+            continue
+        if head is not None and session.job.name in head.get("jobs", ()):  # type: ignore[operator]
+            raise CatalogError(
+                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
+                f"serial {head.get('serial')}), and the catalog here does not know them",
+                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
+            )

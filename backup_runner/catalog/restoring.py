@@ -1,0 +1,198 @@
+"""What a restore asks of the catalog: the versions that were chosen, in the order their bytes lie in objects.
+
+The choice is kept in temporary tables (on disk, when large), so memory does not grow with the number of files, and
+what another process writes meanwhile does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from .database import Catalog
+from .history import CHUNK
+
+
+class FileRow(NamedTuple):
+    """A file to restore and where its content starts. `size` is the content's, in bytes.
+
+    `object_id` is None if the content lies nowhere; `spread` is 1 if it has more than this one extent.
+    """
+
+    key: bytes
+    size: int
+    mtime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    flags: int
+    xattrs: bytes | None
+    path_id: int
+    content_id: int
+    blake3: bytes | None
+    md5: bytes | None
+    format: str
+    object_id: int | None
+    offset: int
+    length: int
+    spread: int
+
+
+class PlainRow(NamedTuple):
+    """A folder or symlink to restore; `link` is where a symlink points to."""
+
+    key: bytes
+    mtime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    link: bytes | None
+    xattrs: bytes | None
+
+
+class Totals(NamedTuple):
+    """How much was chosen; `size` in bytes, of all files."""
+
+    files: int
+    size: int
+    folders: int
+    symlinks: int
+
+
+class FrozenObject(NamedTuple):
+    """An object in an archive tier; size in bytes."""
+
+    id: int
+    name: str
+    size: int
+
+
+_TABLES = (
+    "CREATE TEMP TABLE chosen (path_id INTEGER PRIMARY KEY, key BLOB NOT NULL, kind INTEGER NOT NULL, "
+    "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL, "
+    "gid INTEGER NOT NULL, flags INTEGER NOT NULL, link BLOB, xattrs BLOB, content_id INTEGER, leader INTEGER)",
+    "CREATE TEMP TABLE linked (path_id INTEGER PRIMARY KEY, first INTEGER NOT NULL)",
+    "CREATE TEMP TABLE again (path_id INTEGER PRIMARY KEY)",
+)
+_CHOOSE = (
+    "INSERT OR IGNORE INTO chosen SELECT p.id, p.key, v.kind, v.size, v.mtime_ns, v.mode, v.uid, v.gid, v.flags, "
+    "v.link, v.xattrs, v.content_id, v.leader FROM path p CROSS JOIN version v ON v.path_id = p.id "
+    "WHERE p.job_id = ?1 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2) "
+)
+_FILE = (
+    "c.key, coalesce(t.size, c.size), c.mtime_ns, c.mode, c.uid, c.gid, c.flags, c.xattrs, c.path_id, c.content_id, "
+    "t.blake3, t.md5, t.format, e.object_id, coalesce(e.offset, 0), coalesce(e.length, 0), "
+    "EXISTS (SELECT 1 FROM extent x WHERE x.content_id = c.content_id AND x.seq = 1)"
+)
+_FILE_FROM = (
+    "chosen c JOIN content t ON t.id = c.content_id "
+    "LEFT JOIN extent e ON e.content_id = c.content_id AND e.seq = 0 WHERE c.kind = 0"
+)
+_PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs FROM chosen WHERE kind = ? ORDER BY key"
+
+
+class Selection:
+    """The versions of one snapshot that are to come back. One at a time may be open on a catalog."""
+
+    def __init__(self, cat: Catalog, job_id: int, snapshot_id: int) -> None:
+        self._run = cat.conn.execute
+        self._conn = cat.conn
+        self._at = (job_id, snapshot_id)
+        self.close()
+        for statement in _TABLES:
+            self._run(statement)
+
+    def close(self) -> None:
+        """Drop the temporary tables."""
+        for table in ("chosen", "linked", "again"):
+            self._run(f"DROP TABLE IF EXISTS temp.{table}")
+
+    # -- choosing
+
+    def add_key(self, key: bytes) -> int:
+        """Choose one path; returns how many were added (0 if it is not there or chosen already)."""
+        return self._run(_CHOOSE + "AND p.key = ?3", (*self._at, key)).rowcount
+
+    def add_range(self, low: bytes, high: bytes | None) -> int:
+        """Choose all with low <= key < high."""
+        return self._run(_CHOOSE + "AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)", (*self._at, low, high)).rowcount
+
+    def add_matching(self, matches: Callable[[bytes], bool], start: bytes) -> int:
+        """Choose all keys that begin with `start` and for which `matches` is true."""
+        self._conn.create_function("chosen_matches", 1, matches)
+        condition = "AND p.key >= ?3 AND substr(p.key, 1, ?4) = ?3 AND chosen_matches(p.key)"
+        return self._run(_CHOOSE + condition, (*self._at, start, len(start))).rowcount
+
+    def has(self, key: bytes) -> bool:
+        """Whether the snapshot has this path, chosen or not."""
+        row = self._run(
+            "SELECT 1 FROM path p JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key = ?3 "
+            "AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
+            (*self._at, key),
+        ).fetchone()
+        return row is not None
+
+    def settle_links(self) -> None:
+        """Find the hard links: of those chosen with one leader, the first by key brings the bytes."""
+        self._run(
+            "INSERT INTO linked SELECT path_id, first FROM (SELECT path_id, first_value(path_id) OVER "
+            "(PARTITION BY coalesce(leader, path_id), content_id ORDER BY key) AS first FROM chosen WHERE kind = 0 "
+            "AND (leader IS NOT NULL OR path_id IN (SELECT leader FROM chosen WHERE leader IS NOT NULL))) "
+            "WHERE path_id != first"
+        )
+
+    def unlink(self, firsts: Iterable[int]) -> None:
+        """Files linked to these come as files of their own in `files(again=True)`."""
+        for first in firsts:
+            self._run("INSERT OR IGNORE INTO again SELECT path_id FROM linked WHERE first = ?", (first,))
+            self._run("DELETE FROM linked WHERE first = ?", (first,))
+
+    # -- what was chosen
+
+    def totals(self) -> Totals:
+        found = {
+            kind: (count, size)
+            for kind, count, size in self._run("SELECT kind, count(*), sum(size) FROM chosen GROUP BY kind")
+        }
+        return Totals(*found.get(0, (0, 0)), found.get(1, (0, 0))[0], found.get(2, (0, 0))[0])
+
+    def keys(self) -> Iterator[bytes]:
+        """All chosen keys, sorted."""
+        return (row[0] for row in self._stream("SELECT key FROM chosen ORDER BY key"))
+
+    def folders(self) -> Iterator[PlainRow]:
+        """Parents before what is in them."""
+        return map(PlainRow._make, self._stream(_PLAIN, 1))
+
+    def folders_deepest_first(self) -> Iterator[PlainRow]:
+        return map(PlainRow._make, self._stream(_PLAIN + " DESC", 1))
+
+    def symlinks(self) -> Iterator[PlainRow]:
+        return map(PlainRow._make, self._stream(_PLAIN, 2))
+
+    def files(self, *, again: bool = False) -> Iterator[FileRow]:
+        """Files that bring their own bytes, by object and offset; `again`: those that `unlink` named."""
+        which = "IN (SELECT path_id FROM again)" if again else "NOT IN (SELECT path_id FROM linked)"
+        order = "e.object_id, e.offset, c.content_id, c.key"
+        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND c.path_id {which} ORDER BY {order}"
+        return map(FileRow._make, self._stream(query))
+
+    def links(self) -> Iterator[tuple[bytes, int, FileRow]]:
+        """(key, path id) of the file that is there, and the path that is to be a hard link of it, by key."""
+        source = "linked l CROSS JOIN chosen c ON c.path_id = l.path_id JOIN chosen f ON f.path_id = l.first"
+        tables = _FILE_FROM.replace("chosen c", source, 1)
+        rows = self._stream(f"SELECT f.key, f.path_id, {_FILE} FROM {tables} ORDER BY c.key")
+        return ((row[0], row[1], FileRow._make(row[2:])) for row in rows)
+
+    def in_archive_tier(self) -> list[FrozenObject]:
+        """Objects that chosen files need and that were put in the Archive tier."""
+        rows = self._run(
+            "SELECT DISTINCT o.id, o.name, o.size FROM chosen c JOIN extent e ON e.content_id = c.content_id "
+            "JOIN object o ON o.id = e.object_id WHERE o.tier = 'Archive'"
+        )
+        return [FrozenObject(*row) for row in rows]
+
+    def _stream(self, query: str, *values: object) -> Iterator[Any]:
+        cursor = self._run(query, values)
+        while rows := cursor.fetchmany(CHUNK):
+            yield from rows

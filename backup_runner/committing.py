@@ -1,0 +1,206 @@
+"""The last step of every apply: one record, create-only, and now and then a full copy of the catalog.
+
+A record's payload is JSON Lines: a header, then rows (docs/format.md). The catalog's serial moves only once the
+record is in the bucket; whoever comes second meets the first one's record and commits nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from .catalog import Catalog, lines
+from .catalog.database import Store
+from .container import ObjectId, ObjectKind, new_header, open_object, parse_name
+from .crypto import Keyring
+from .errors import ForkedError, ObjectExists, ObjectMissing
+from .objectwriter import ObjectWriter
+from .targets.base import Target, Tier
+
+FORMAT = 1
+_JOIN = 1 << 18
+_RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record or copy in the bucket: sealed bytes and hex SHA-256 of them."""
+
+    size: int
+    digest: str
+
+
+def record_name(store: Store, serial: int) -> str:
+    return ObjectId.record(bytes.fromhex(store.lineage), serial).name
+
+
+def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """Put the next record and move the serial. Raises ForkedError if another machine did so first."""
+    serial = store.serial + 1
+    marks = lines.high_marks(cat)
+    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks}
+    with cat.transaction():
+        cat.set_store(store.id, pending=json.dumps(pending))
+    head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
+    try:
+        body = lines.export_changes(cat, store, marks)
+        written = _write(store, target, keyring, ObjectId.record(bytes.fromhex(store.lineage), serial), head, body)
+    except ObjectExists:
+        with cat.transaction():
+            cat.set_store(store.id, state="forked", pending=None)
+        raise ForkedError(
+            f"another machine committed serial {serial} of this lineage first; nothing was committed here",
+            hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+        ) from None
+    _settle(cat, store, serial, written.digest, marks)
+    return cat.store(store.id)
+
+
+def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves."""
+    if store.pending is None:
+        return store
+    pending = json.loads(store.pending)
+    serial = pending["serial"]
+    name = record_name(store, serial)
+    try:
+        sealed = target.get(name)
+    except ObjectMissing:
+        with cat.transaction():
+            cat.set_store(store.id, pending=None)
+        return cat.store(store.id)
+    if (
+        read_head(sealed, ObjectId.record(bytes.fromhex(store.lineage), serial), keyring).get("nonce")
+        == pending["nonce"]
+    ):
+        _settle(cat, store, serial, hashlib.sha256(sealed).hexdigest(), pending["marks"])
+    else:
+        with cat.transaction():
+            cat.set_store(store.id, state="forked", pending=None)
+    return cat.store(store.id)
+
+
+def read_head(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str, object]:
+    """The first line of a record or copy. Raises ContainerError."""
+    opened = open_object(sealed, len(sealed), object_id, keyring)
+    first = opened.payload().split(b"\n", 1)[0]
+    head: dict[str, object] = orjson.loads(first)
+    return head
+
+
+def _settle(cat: Catalog, store: Store, serial: int, digest: str, marks: dict[str, int]) -> None:
+    with cat.transaction():
+        lines.settle(cat, store.id, marks)
+        cat.set_store(store.id, serial=serial, record_digest=digest, pending=None)
+    remember_serial(cat.path, store.lineage, serial)
+
+
+def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, object]:
+    return {
+        kind: FORMAT,
+        "lineage": store.lineage,
+        "serial": serial,
+        "previous": store.record_digest,
+        "jobs": [name for _, name in cat.jobs(store.id)],
+        "created_ns": time.time_ns(),
+    }
+
+
+def _write(
+    store: Store, target: Target, keyring: Keyring, object_id: ObjectId, head: dict[str, object], body: Iterable[bytes]
+) -> Written:
+    header, keys = new_header(object_id, keyring, store.salt)
+    writer = ObjectWriter(target, header, keys, multipart=True, tier=Tier.STANDARD)
+    joined = bytearray(orjson.dumps(head) + b"\n")
+    for line in body:
+        joined += line
+        joined += b"\n"
+        if len(joined) >= _JOIN:
+            writer.add(bytes(joined))
+            joined.clear()
+    writer.add(bytes(joined))
+    new = writer.finish()
+    return Written(new.size, writer.digest.hexdigest())
+
+
+# -- full copies
+
+
+def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Written:
+    """Put a full copy of the catalog's rows of this store, as of its serial."""
+    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
+    head = _head(cat, store, store.serial, "copy")
+    written = _write(store, target, keyring, object_id, head, lines.export_all(cat, store))
+    with cat.transaction():
+        cat.set_store(store.id, copy_serial=store.serial)
+    return written
+
+
+def copy_is_due(store: Store, target: Target) -> bool:
+    """Whether the records since the newest base exceed a quarter of it.
+
+    The base is the newest full copy, or else the first record, which holds as much as a copy would."""
+    records = {item.name: item.size for item in target.list(f"{store.lineage}/records/")}
+    copies = [item.size for item in target.list(f"{store.lineage}/copies/")]
+    sizes = [(int(name.rpartition("/")[2]), size) for name, size in records.items()]
+    since = sum(size for serial, size in sizes if serial > max(store.copy_serial, 1))
+    base = max(copies, default=0) if store.copy_serial else next((size for serial, size in sizes if serial == 1), 0)
+    return bool(base) and since > base / 4 and since > _JOIN
+
+
+# -- what this machine has seen
+
+
+def remember_serial(catalog_path: str, lineage: str, serial: int) -> None:
+    """Note beside the catalog the newest serial seen of a lineage; outlives the catalog file itself."""
+    seen = seen_serials(catalog_path)
+    if seen.get(lineage, -1) >= serial:
+        return
+    seen[lineage] = serial
+    temporary = f"{catalog_path}.seen.{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(seen, file)
+    os.replace(temporary, catalog_path + ".seen")
+
+
+def seen_serials(catalog_path: str) -> dict[str, int]:
+    try:
+        with open(catalog_path + ".seen", encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return {str(key): int(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+# -- what is in a bucket
+
+
+def lineages(target: Target) -> list[str]:
+    """All lineages that have records in the bucket."""
+    found = {item.name.split("/", 1)[0] for item in target.list() if _RECORD.fullmatch(item.name)}
+    return sorted(found)
+
+
+def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, object] | None:
+    """The header line of a lineage's newest record. Raises WrongKeyError, DamagedError."""
+    names = [item.name for item in target.list(f"{lineage}/records/") if _RECORD.fullmatch(item.name)]
+    if not names:
+        return None
+    object_id = parse_name(names[-1])
+    assert object_id is not None
+    return read_head(target.get(names[-1]), object_id, keyring)
+
+
+def remove_old_copies(store: Store, target: Target) -> None:
+    """All full copies but the newest, which is safe in the bucket. Raises AccessDenied where policy forbids."""
+    copies = sorted(target.list(f"{store.lineage}/copies/"), key=lambda item: item.created)
+    for item in copies[:-1]:
+        target.delete(item.name)

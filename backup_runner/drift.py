@@ -1,0 +1,145 @@
+"""Where bucket and catalog differ: objects that are missing or not what was stored, and objects nobody knows."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from .catalog import Catalog, history
+from .catalog.database import Store
+from .catalog.history import ObjectRow
+from .errors import ForkedError, ObjectMissing, TargetError
+from .records import StoredObject
+from .targets.base import Target
+
+_CHUNK = 8 << 20
+_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
+
+
+@dataclass(slots=True)
+class Drift:
+    """`bad` is by object id: why its contents cannot be had. `healed` are ids of objects that are back.
+
+    `digest` is over names, sizes and checksums of the lineage's data objects, as listed."""
+
+    digest: str = ""
+    bad: dict[int, str] = field(default_factory=dict)
+    fresh: set[int] = field(default_factory=set)
+    """Those of `bad` that the catalog took for sound until now."""
+    healed: list[int] = field(default_factory=list)
+    unknown: list[StoredObject] = field(default_factory=list)
+    foreign: int = 0
+    newest_record: int = 0
+    size: int = 0
+    """Bytes of all objects of this lineage."""
+
+
+def note(cat: Catalog, drift: Drift | None) -> None:
+    """Write down which objects are gone and which are back. Callers hold a transaction."""
+    if drift is None:
+        return
+    for object_id in drift.fresh:
+        cat.conn.execute("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", (object_id,))
+    for object_id in drift.healed:
+        cat.conn.execute("UPDATE object SET state = 'live' WHERE id = ? AND state = 'missing'", (object_id,))
+
+
+def listing_digest(listed: list[StoredObject]) -> str:
+    digest = hashlib.sha256()
+    for item in listed:
+        digest.update(f"{item.name}\0{item.size}\0{item.checksum}\n".encode())
+    return digest.hexdigest()
+
+
+def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) -> Drift:
+    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog."""
+    drift = Drift()
+    data: list[StoredObject] = []
+    own = f"{store.lineage}/"
+    for found in target.list():
+        if not found.name.startswith(own):
+            drift.foreign += 1
+            continue
+        drift.size += found.size
+        if found.name.startswith(f"{own}data/"):
+            data.append(found)
+        elif match := _RECORD.fullmatch(found.name):
+            drift.newest_record = max(drift.newest_record, int(match[1]))
+    drift.digest = listing_digest(data)
+    _check_serial(drift, store)
+    listed: dict[str, StoredObject] = {item.name: item for item in data}
+    for row in history.objects(cat, store.id):
+        _judge(drift, row, listed.pop(row.name, None), target if confirm else None)
+    drift.unknown = list(listed.values())
+    return drift
+
+
+def _check_serial(drift: Drift, store: Store) -> None:
+    ahead = drift.newest_record > store.serial
+    if ahead and not (store.pending and drift.newest_record == store.serial + 1):
+        raise ForkedError(
+            f"the bucket is ahead of this catalog: it has record {drift.newest_record}, the catalog ends at {store.serial}; "
+            "another machine applied since",
+            hint="fetch the newer state with `catalog pull JOB`, then apply again",
+        )
+
+
+def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:
+    reason = _difference(row, item, target)
+    if reason:
+        drift.bad[row.id] = reason
+        if row.state == "live":
+            drift.fresh.add(row.id)
+    elif row.state == "missing":
+        drift.healed.append(row.id)
+    elif row.state == "damaged":
+        drift.bad[row.id] = "object damaged in bucket"
+
+
+def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> str:
+    if item is None:
+        # One look is not enough: listings may lag, and one 404 proves nothing.
+        if target is not None and _there(row, target):
+            return ""
+        return "object missing in bucket"
+    if item.size != row.size:
+        return f"object has {item.size} bytes in bucket, {row.size} were stored"
+    if item.checksum:
+        return "" if item.checksum == row.checksum else "object replaced in bucket: its checksum differs"
+    if item.etag == row.etag or target is None:
+        return ""
+    # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
+    return "" if _sum(row, target) == row.checksum else "object replaced in bucket: its checksum differs"
+
+
+def _there(row: ObjectRow, target: Target) -> bool:
+    try:
+        return target.stat(row.name).size == row.size
+    except ObjectMissing:
+        return False
+
+
+def _sum(row: ObjectRow, target: Target) -> str:
+    """The object's checksum as the service would state it, from its bytes."""
+    sizes = [int(size) for size in row.parts.split(",")] if row.parts else [row.size]
+    try:
+        sums = [_md5(target, row.name, sum(sizes[:at]), size) for at, size in enumerate(sizes)]
+    except TargetError:
+        return ""
+    if not row.parts:
+        return b64encode(sums[0]).decode()
+    return f"{b64encode(hashlib.md5(b''.join(sums), usedforsecurity=False).digest()).decode()}-{len(sums)}"
+
+
+def _md5(target: Target, name: str, offset: int, size: int) -> bytes:
+    digest = hashlib.md5(usedforsecurity=False)
+    end = offset + size
+    while offset < end:
+        data = target.get(name, offset, min(_CHUNK, end - offset))
+        if not data:
+            break
+        digest.update(data)
+        offset += len(data)
+    return digest.digest()

@@ -1,0 +1,69 @@
+"""When a run must not go on: too few files, too many changed or vanished, a source that is not there.
+
+Pure. Percentages count the files of the last complete snapshot whose content changed, or that vanished; they speak
+from `SMALLEST` known files up, because one of three files is a third of them and no accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .spec import Guards
+
+SMALLEST = 20
+
+
+class GuardHit(NamedTuple):
+    """A guard that says no: its name, for --override-guard, and one sentence of reason."""
+
+    name: str
+    message: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a plan met in one source, or in all of a job; numbers of files."""
+
+    label: str
+    """How messages call it: `source /home/ann/photos` or `job "photos"`."""
+    found: int = 0
+    known: int = 0
+    changed: int = 0
+    removed: int = 0
+    examples: list[str] = field(default_factory=list)
+    """A few of the changed files."""
+
+
+def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
+    """The guards on numbers that say no."""
+    if seen.found < guards.min_files:
+        yield GuardHit(
+            "min_files", f"{seen.label} has {seen.found} file(s) to back up, fewer than min_files: {guards.min_files}"
+        )
+    if seen.known < SMALLEST:
+        return
+    changed = 100 * seen.changed / seen.known
+    if changed > guards.max_change_percent:
+        some = f" (for example {', '.join(seen.examples)})" if seen.examples else ""
+        yield GuardHit(
+            "max_change_percent",
+            f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content{some}; "
+            f"max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
+        )
+    removed = 100 * seen.removed / seen.known
+    if removed > guards.max_delete_percent:
+        yield GuardHit(
+            "max_delete_percent",
+            f"{seen.removed} of {seen.known} files ({removed:.0f} %) of {seen.label} would be taken out; "
+            f"max_delete_percent is {guards.max_delete_percent}",
+        )
+
+
+def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_empty: bool) -> Iterator[GuardHit]:
+    """A source that is not there, or is empty though it was not before."""
+    if missing and not allow_empty:
+        yield GuardHit("source_missing", f"{label} is not there; is a disk not mounted?")
+    elif not found and known and not allow_empty:
+        yield GuardHit("source_empty", f"{label} is empty, though {known} file(s) of it are backed up")

@@ -1,0 +1,363 @@
+"""From job, disk, catalog and bucket to a plan file: scans, asks the planner, weighs the guards, writes the spool."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import IO
+
+import orjson
+
+from . import planfile, retiring
+from .catalog import Catalog, history
+from .catalog.database import Store
+from .drift import Drift, listing_digest, look
+from .errors import PlanFileError
+from .facts import PlanFacts
+from .globs import compile_rules
+from .guards import GuardHit, Seen, weigh, weigh_source
+from .planfile import Header, Totals
+from .planner import PathPlanner, Policy
+from .progress import Events
+from .records import Action, ActionKind, CatalogRow, Entry, Kind, Problem
+from .scan import ScanOptions, ScanSource, ScanTotals, scan
+from .scan_access import mount_point_of
+from .session import Session
+from .spec import Detect, SkipLine, Source
+
+_MAX_NAMED = 1000
+_CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """`scope`: keys that the run is about, others carry over. `overrides`: names of guards that are meant to pass."""
+
+    offline: bool = False
+    checksum: bool = False
+    scope: tuple[bytes, ...] = ()
+    pruning: str = "retention"
+    overrides: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Plan:
+    """A plan in a file. `temporary`: the file is ours and goes away with `close`."""
+
+    path: str
+    header: Header
+    temporary: bool
+
+    def lines(self) -> Iterator[bytes]:
+        with _open(self.path) as file:
+            yield from file
+
+    def actions(self) -> Iterator[Action]:
+        """Raises PlanFileError at the end if the file was cut or altered."""
+        return planfile.read_actions(self.lines())
+
+    def save(self, path: str) -> None:
+        """Copy the plan to `path`; a name ending in .zst is compressed. Readable by the owner only."""
+        temporary = f"{path}.{secrets.token_hex(4)}.tmp"
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as raw:
+            if path.endswith(".zst"):
+                import zstandard
+
+                with zstandard.ZstdCompressor(level=3).stream_writer(raw) as out:
+                    out.writelines(self.lines())
+            else:
+                raw.writelines(self.lines())
+        os.replace(temporary, path)
+
+    def close(self) -> None:
+        if self.temporary and os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+def _open(path: str) -> IO[bytes]:
+    file = open(path, "rb")
+    if file.read(4) == b"\x28\xb5\x2f\xfd":
+        import io
+
+        import zstandard
+
+        file.seek(0)
+        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
+    file.seek(0)
+    return file
+
+
+def open_plan(path: str) -> Plan:
+    """A saved plan, compressed or not; only its header is checked here. Raises PlanFileError."""
+    try:
+        with _open(path) as file:
+            first = file.readline(1 << 26)
+    except OSError as error:
+        raise PlanFileError(f"cannot read the plan {path}: {error.strerror}") from None
+    except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
+        raise PlanFileError(f"cannot read the plan {path}: {error}") from None
+    return Plan(path, planfile.header_from(first), temporary=False)
+
+
+def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
+    """Compare the job with catalog and bucket, and spool what is to be done. Changes nothing.
+
+    The plan says itself which guards stop it (`header.guards`); raising them is for the caller."""
+    os.makedirs(session.job.work_directory, mode=0o700, exist_ok=True)
+    return _Planning(session, options, events).run()
+
+
+@dataclass(slots=True)
+class _BySource:
+    """Counts for the guards, of one source."""
+
+    source: Source
+    seen: Seen
+
+
+@dataclass
+class _Planning:
+    session: Session
+    options: PlanOptions
+    events: Events
+    totals: Totals = field(default_factory=Totals)
+    scan_totals: ScanTotals = field(default_factory=ScanTotals)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    repaired: set[int] = field(default_factory=set)
+
+    def run(self) -> Plan:
+        job = self.session.job
+        cat = self.session.catalog()
+        store = self.session.store()
+        self.job_id = cat.job_id(store.id, job.name) if cat and store else None
+        drift = self._drift(cat, store)
+        scanned_ns = time.time_ns()
+        self.facts = PlanFacts(
+            self.session,
+            cat,
+            store,
+            drift.bad,
+            self.scan_totals,
+            self._problem,
+            ignore_missing="source_missing" in self.options.overrides,
+        )
+        self.by_source = [_BySource(s, Seen(f"source {_text(s.path)}")) for s in job.sources]
+        fd, spool = tempfile.mkstemp(prefix="plan-", suffix=".jsonl", dir=job.work_directory)
+        body = spool + ".body"
+        try:
+            with os.fdopen(fd, "wb") as out, open(body, "wb") as lines:
+                for action in self._actions(cat, store, drift):
+                    lines.write(orjson.dumps(planfile.action_fields(action)))
+                    lines.write(b"\n")
+                lines.close()
+                header = self._header(store, drift, scanned_ns)
+                with open(body, "rb") as again:
+                    out.writelines(planfile.write(header, (line[:-1] for line in again)))
+        except BaseException:
+            os.unlink(spool)
+            raise
+        finally:
+            if os.path.exists(body):
+                os.unlink(body)
+        return Plan(spool, header, temporary=True)
+
+    # -- the stream of actions
+
+    def _actions(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Iterator[Action]:
+        if self.options.pruning != "only":
+            for item in drift.unknown:
+                yield self._count(Action(ActionKind.ADOPT, "not in the catalog", size=item.size, object_name=item.name))
+            yield from self._path_actions(cat)
+        if cat is not None and store is not None:
+            self._losses(cat, drift)
+            if self.options.pruning != "none" and self.job_id is not None:
+                for action in retiring.plan_pruning(self.session, cat, store, self.job_id, drift, self.notes):
+                    yield self._count(action)
+
+    def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
+        job = self.session.job
+        self.events.phase("scanning", files=self._known(cat))
+        detect = Detect.CHECKSUM if self.options.checksum else job.detect
+        planner = PathPlanner(Policy(job.overwrite, detect), self.facts)
+        entries = chain.from_iterable(self._batches())
+        for action in planner.run(entries, self._rows(cat)):
+            self._weigh(action)
+            if action.kind is ActionKind.REPAIR and action.content_id is not None:
+                self.repaired.add(action.content_id)
+            yield self._count(action)
+        tally = planner.tally
+        self.totals.unchanged, self.totals.unchanged_bytes = tally.unchanged, tally.unchanged_bytes
+        self.totals.held_before, self.totals.known = tally.held_before, tally.known
+        self.totals.kept_unseen = tally.kept_unseen
+        if tally.held_before:
+            names = ", ".join(_text(key) for key in tally.held_examples)
+            self.notes.append(f"{tally.held_before} changed file(s) held back by overwrite: never: {names}")
+
+    def _batches(self) -> Iterator[list[Entry]]:
+        job = self.session.job
+        sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
+        options = ScanOptions(job.symlinks, tuple(self.session.own_files()))
+        for batch in scan(sources, options, totals=self.scan_totals, on_problem=self._problem):
+            self.events.advance(len(batch), 0)
+            yield batch
+
+    def _rows(self, cat: Catalog | None) -> Iterable[CatalogRow]:
+        if cat is None or self.job_id is None:
+            return ()
+        rows = history.current(cat, self.job_id)
+        if not self.options.scope:
+            return rows
+        scope = self.options.scope
+        return (row for row in rows if any(_covers(key, row.key) for key in scope))
+
+    def _known(self, cat: Catalog | None) -> int:
+        last = cat.last_complete(self.job_id) if cat and self.job_id is not None else None
+        return int(orjson.loads(last.totals).get("files", 0)) if last else 0
+
+    # -- bucket
+
+    def _drift(self, cat: Catalog | None, store: Store | None) -> Drift:
+        if cat is None or store is None:
+            return Drift(digest=listing_digest([]))
+        if self.options.offline:
+            self.notes.append("offline: the bucket was not looked at")
+            return Drift()
+        self.events.phase("listing the bucket")
+        return look(cat, store, self.session.target)
+
+    def _losses(self, cat: Catalog, drift: Drift) -> None:
+        """Name every file that only a bad object held, and that no source can give again."""
+        for object_id in sorted(drift.bad):
+            if object_id not in drift.fresh:
+                continue
+            for content_id, *_ in history.contents_of_object(cat, object_id):
+                if content_id in self.repaired:
+                    continue
+                for key, first, last in retiring.holders(cat, content_id):
+                    when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
+                    self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[object_id]}"))
+
+    # -- counting
+
+    def _count(self, action: Action) -> Action:
+        self.totals.add(action)
+        return action
+
+    def _problem(self, problem: Problem) -> None:
+        self.problems.append(problem)
+
+    def _weigh(self, action: Action) -> None:
+        if action.entry_kind == Kind.DIRECTORY:
+            return
+        for item in self.by_source:
+            if item.source.covers(action.key):
+                _weigh_one(item.seen, action)
+                return
+
+    def _guards(self) -> list[GuardHit]:
+        if self.options.pruning == "only":
+            return []
+        job = self.session.job
+        whole = Seen(f'job "{job.name}"', known=self.totals.known)
+        hits: list[GuardHit] = []
+        for item in self.by_source:
+            key = item.source.key.rstrip(b"/")
+            seen = item.seen
+            found = self.scan_totals.files_by_source
+            seen.found = found.get(key, found.get(key + b"/", 0))
+            missing = key in self.scan_totals.missing
+            seen.known = self._known_of(item, missing=missing)
+            hits += weigh_source(
+                seen.label, missing=missing, found=seen.found, known=seen.known, allow_empty=item.source.allow_empty
+            )
+            if not missing and item.source.guards.require_mount and mount_point_of(item.source.path) == b"/":
+                hits.append(GuardHit("require_mount", f"{seen.label} is not on a mounted file system of its own"))
+            if item.source.guards != job.guards:
+                hits += weigh(seen, item.source.guards)
+            whole.found += seen.found
+            whole.changed += seen.changed
+            whole.removed += seen.removed
+            whole.examples += seen.examples
+        del whole.examples[3:]
+        return hits + list(weigh(whole, job.guards))
+
+    def _known_of(self, item: _BySource, *, missing: bool) -> int:
+        """Files the catalog has of a source; counted only where a guard may need it, since that reads them all."""
+        if len(self.by_source) == 1:
+            return self.totals.known
+        if item.seen.found and not missing and item.source.guards == self.session.job.guards:
+            return 0
+        cat = self.session.catalog()
+        return history.count_files(cat, self.job_id, item.source.key) if cat and self.job_id is not None else 0
+
+    def _header(self, store: Store | None, drift: Drift, scanned_ns: int) -> Header:
+        job = self.session.job
+        hits = self._guards()
+        for hit in hits:
+            if hit.name in self.options.overrides:
+                self.notes.append(f"guard {hit.name} overridden: {hit.message}")
+        self._scan_notes(drift)
+        return Header(
+            plan_id=secrets.token_hex(16),
+            job=job.name,
+            job_file=os.path.abspath(job.file) if job.file else "",
+            job_digest=job.digest(),
+            lineage=store.lineage if store else "",
+            serial=store.serial if store else 0,
+            listing=drift.digest,
+            created_ns=time.time_ns(),
+            scanned_ns=scanned_ns,
+            scope=[key.hex() for key in self.options.scope],
+            totals=self.totals,
+            problems=[
+                planfile.path_fields(p.key) | {"problem": p.kind, "message": p.message}
+                for p in self.problems[:_MAX_NAMED]
+            ],
+            problem_count=len(self.problems),
+            guards=[
+                {"name": hit.name, "message": hit.message} for hit in hits if hit.name not in self.options.overrides
+            ],
+            notes=self.notes,
+            pruning=self.options.pruning,
+        )
+
+    def _scan_notes(self, drift: Drift) -> None:
+        totals = self.scan_totals
+        for count, text in (
+            (totals.skipped, "skipped by rules (folders count once)"),
+            (totals.symlinks_skipped, "symlinks skipped (symlinks: skip)"),
+            (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
+            (totals.special, "sockets, fifos or devices not backed up"),
+            (drift.foreign, "objects of others in the bucket, not touched"),
+        ):
+            if count:
+                self.notes.append(f"{count} {text}")
+
+
+def _weigh_one(seen: Seen, action: Action) -> None:
+    if action.kind is ActionKind.REMOVE:
+        seen.removed += 1
+    elif action.kind in _CONTENT_CHANGES and not action.why.startswith(("new", "hard link")):
+        seen.changed += 1
+        if len(seen.examples) < 3:
+            seen.examples.append(_text(action.key))
+
+
+def _lines(skip: tuple[SkipLine, ...], source: Source) -> list[str]:
+    return [line.text for line in (*skip, *source.skip)]
+
+
+def _covers(scope: bytes, key: bytes) -> bool:
+    root = scope.rstrip(b"/")
+    return not root or key.rstrip(b"/") == root or key.startswith(root + b"/")
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")

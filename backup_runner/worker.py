@@ -1,0 +1,224 @@
+"""A worker process: reads and hashes batches of small files, seals those that are kept into packs, and puts them.
+
+Messages from the main process: `Batch`, `Keep`, `Flush`. Answers: `Hashed`, `Packed`, `Flushed`, `Failed`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from .catalog.recording import NewObject
+from .container import IndexEntry, ObjectId, ObjectKind, new_header
+from .crypto import Keyring
+from .errors import BackupRunnerError
+from .objectwriter import ObjectWriter
+from .reading import FileRead, read_small
+from .targets.base import Target
+
+SMALL = 4 << 20
+"""Contents of fewer bytes share packs; larger ones get objects of their own."""
+PACK_BYTES = 32 << 20
+PACK_CONTENTS = 16384
+_UPLOADS = 2
+
+
+class Batch(NamedTuple):
+    """Files to read and hash."""
+
+    number: int
+    keys: list[bytes]
+
+
+class Hashed(NamedTuple):
+    """What became of a batch, file by file: read, too large by now (None), or (errno, text) of what failed."""
+
+    number: int
+    files: list[FileRead | tuple[int, str] | None]
+
+
+class Keep(NamedTuple):
+    """Which files of a batch are to be stored: their places in it."""
+
+    number: int
+    places: list[int]
+
+
+class Flush(NamedTuple):
+    """Put the pack that is open, and answer `Flushed` when everything is in the bucket."""
+
+
+class Packed(NamedTuple):
+    """A pack is in the bucket. `contents` are (batch, place, offset in the pack's plaintext)."""
+
+    new: NewObject
+    contents: list[tuple[int, int, int]]
+
+
+class Flushed(NamedTuple):
+    """Nothing is open or on its way any more."""
+
+
+class Failed(NamedTuple):
+    """The worker cannot go on."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a worker needs to know; inherited by fork."""
+
+    base: bytes
+    linked: Collection[bytes]
+    target: Target
+    keyring: Keyring
+    salt: bytes
+    lineage: bytes
+    tier_name: str
+
+
+class _Pack:
+    """An open pack."""
+
+    def __init__(self, setting: Setting) -> None:
+        object_id = ObjectId.new(setting.lineage, ObjectKind.DATA, os.urandom)
+        header, keys = new_header(object_id, setting.keyring, setting.salt)
+        self.writer = ObjectWriter(setting.target, header, keys, multipart=False, tier_name=setting.tier_name)
+        self.entries: list[IndexEntry] = []
+        self.contents: list[tuple[int, int, int]] = []
+        self.size = 0
+
+    def add(self, batch: int, place: int, key: bytes, read: FileRead, data: bytes) -> None:
+        self.entries.append(
+            IndexEntry(
+                read.size, read.md5, read.blake3, self.size, read.size, path=key, mode=read.mode, mtime_ns=read.mtime_ns
+            )
+        )
+        self.contents.append((batch, place, self.size))
+        self.writer.add(data)
+        self.size += len(data)
+
+    @property
+    def full(self) -> bool:
+        return self.size >= PACK_BYTES or len(self.contents) >= PACK_CONTENTS
+
+
+class Worker:
+    """The loop of one process."""
+
+    def __init__(self, setting: Setting, pipe: Connection) -> None:
+        self._setting = setting
+        self._pipe = pipe
+        self._waiting: dict[int, list[tuple[bytes, FileRead, bytes] | None]] = {}
+        self._pack: _Pack | None = None
+        self._uploads = ThreadPoolExecutor(_UPLOADS)
+        self._room = threading.Semaphore(_UPLOADS)
+        self._sending = threading.Lock()
+        self._inbox: SimpleQueue[object] = SimpleQueue()
+        self._pending: list[Future[None]] = []
+
+    def run(self) -> None:
+        # Received on a thread of its own: if both sides sat in `send` with full pipes, neither would go on.
+        threading.Thread(target=self._receive, daemon=True).start()
+        while (message := self._inbox.get()) is not None:
+            if isinstance(message, Batch):
+                self._hash(message)
+            elif isinstance(message, Keep):
+                self._keep(message)
+            else:
+                self._flush()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                self._inbox.put(self._pipe.recv())
+            except (EOFError, OSError):
+                self._inbox.put(None)
+                return
+
+    def _hash(self, batch: Batch) -> None:
+        files: list[FileRead | tuple[int, str] | None] = []
+        held: list[tuple[bytes, FileRead, bytes] | None] = []
+        for key in batch.keys:
+            try:
+                found = read_small(self._setting.base, key, self._setting.linked, SMALL)
+            except OSError as error:
+                files.append((error.errno or 0, error.strerror or str(error)))
+                held.append(None)
+                continue
+            files.append(found[0] if found else None)
+            held.append((key, *found) if found else None)
+        self._waiting[batch.number] = held
+        self._send(Hashed(batch.number, files))
+
+    def _keep(self, keep: Keep) -> None:
+        held = self._waiting.pop(keep.number)
+        for place in keep.places:
+            item = held[place]
+            assert item is not None
+            held[place] = None
+            if self._pack is None:
+                self._pack = _Pack(self._setting)
+            self._pack.add(keep.number, place, *item)
+            if self._pack.full:
+                self._put()
+
+    def _put(self) -> None:
+        pack, self._pack = self._pack, None
+        if pack is None:
+            return
+        # Sealed packs that wait for the network are all the memory there is: no more than `_UPLOADS` of them.
+        self._room.acquire()
+        self._pending = [future for future in self._pending if not future.done()]
+        self._pending.append(self._uploads.submit(self._upload, pack))
+
+    def _upload(self, pack: _Pack) -> None:
+        try:
+            new = pack.writer.finish(pack.entries)
+            self._send(Packed(new, pack.contents))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the main process has to hear of it
+            self._send(Failed(_portable(error)))
+        finally:
+            self._room.release()
+
+    def _flush(self) -> None:
+        self._put()
+        for future in self._pending:
+            future.result()
+        self._pending.clear()
+        self._send(Flushed())
+
+    def _send(self, message: object) -> None:
+        with self._sending:
+            self._pipe.send(message)
+
+
+def _portable(error: BaseException) -> BaseException:
+    if isinstance(error, BackupRunnerError | OSError | MemoryError):
+        return error
+    return BackupRunnerError(f"a worker failed: {type(error).__name__}: {error}")
+
+
+def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:
+    """Entry point after the fork. `others` are ends of other workers' pipes, which must not stay open here."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in others:
+        other.close()
+    try:
+        Worker(setting, pipe).run()
+    except (BrokenPipeError, ConnectionResetError):
+        # The main process is gone; whatever is half done is found by the next run.
+        os._exit(1)
+    except BaseException as error:  # noqa: BLE001 - reported to the main process, which ends the run
+        pipe.send(Failed(_portable(error)))
+        os._exit(1)
+    os._exit(0)
