@@ -148,7 +148,6 @@ def _salvage(keys: SealKeys, read: Read, size: int, damage: str) -> OpenedObject
         index_lengths, _ = _walk(keys, read, size, at)
         plain, _ = open_stream(keys, Stream.INDEX, read(at, sum(index_lengths)))
         index = decode_index(keys, plain)
-        lengths = list(index.segments)
     except DamagedError:
         pass
     return OpenedObject(keys, size, index, lengths, (damage,), read)

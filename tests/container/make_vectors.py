@@ -201,6 +201,15 @@ def headers(out: Writer) -> None:
         out.add(case, head + rest, object_id, KEYS[32], outcome=outcome, why=why, payload=given)
 
 
+def altered_header(out: Writer) -> None:
+    """The checksum has no key: who alters a header can make it right, and must meet the MAC."""
+    case, content = "header-altered", b"content" * 10
+    data = seal(case, content, entries=entries_of({b"f": content}))
+    head = data[:50] + struct.pack(">I", 2 * SEGMENT) + data[54 : 207 - 64]
+    forged = head + hashlib.sha256(head).digest() + data[207 - 32 :]
+    out.add(case, forged, new_id(case), KEYS[32], outcome="refused", why="header altered")
+
+
 def forge_header(fixed: bytes, stanzas: bytes, count: int, object_id: ObjectId) -> bytes:
     """A header with right checksum and MAC around any stanzas."""
     length = 56 + len(stanzas) + 64
@@ -226,7 +235,7 @@ def stretches(out: Writer) -> None:
 def main() -> None:
     HERE.mkdir(exist_ok=True)
     out = Writer()
-    for write in (sizes, kinds, damages, headers, stretches):
+    for write in (sizes, kinds, damages, headers, altered_header, stretches):
         write(out)
     out.close()
 

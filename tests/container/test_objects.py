@@ -16,6 +16,7 @@ from backup_runner.container import (
     ObjectKind,
     OpenedObject,
     Stream,
+    Trailer,
     new_header,
     open_header,
     open_object,
@@ -106,6 +107,7 @@ def mutations(pack: bytes) -> Iterator[bytes]:
         yield pack[:at]
 
 
+@pytest.mark.proof
 def test_no_flip_and_no_cut_yields_a_wrong_byte(
     pack: bytes, pack_contents: Contents, keyring: Keyring, object_id: ObjectId, recover: ModuleType, tmp_path: Path
 ) -> None:
@@ -214,6 +216,38 @@ def test_an_index_beyond_the_tail_is_asked_for(keyring: Keyring, object_id: Obje
 
     assert open_object(source, len(data), object_id, keyring).index == index
     assert len(reads) == 3
+
+
+def test_index_and_trailer_must_agree(keyring: Keyring, object_id: ObjectId) -> None:
+    header, keys = new_header(object_id, keyring, SALT, cost=CHEAP)
+    sealed = seal_segment(keys, Stream.DATA, 0, b"12345", last=True)
+    tail = seal_index(keys, Index(5, [len(sealed)]))
+    data = header + sealed + tail
+    trailer = Trailer.parse(keys, tail, len(data))
+    assert read_index(keys, tail, len(data)) == Index(5, [len(sealed)], [])
+    for field in ("data_length", "data_sealed", "data_segments", "index_segments", "index_length"):
+        forged = trailer._replace(**{field: getattr(trailer, field) + 1}).seal(keys)
+        with pytest.raises(DamagedError, match="index and trailer disagree"):
+            read_index(keys, tail[:-TRAILER_LENGTH] + forged, len(data))
+    longer = trailer._replace(index_sealed=trailer.index_sealed + 4, total=trailer.total + 4)
+    stuffed = tail[:-TRAILER_LENGTH] + b"more" + longer.seal(keys)
+    with pytest.raises(DamagedError, match="followed by something else"):
+        read_index(keys, stuffed, len(data) + 4)
+
+
+def test_a_cut_object_blames_only_what_is_missing(seal: Seal, keyring: Keyring, object_id: ObjectId) -> None:
+    data = seal(object_id, os.urandom(3 * SEGMENT))
+    for cut in (207 + 2 * (SEGMENT + 80), 207 + 2 * (SEGMENT + 80) + 20, 207 + 3 * (SEGMENT + 80) - 1):
+        said = list(opened(data[:cut], object_id, keyring).check())
+        assert len(said) == 2
+        assert "data segment 2: cut short" in said[1]
+
+
+def test_reading_beyond_the_end_is_no_short_answer(seal: Seal, keyring: Keyring, object_id: ObjectId) -> None:
+    found = opened(seal(object_id, bytes(SEGMENT + 10)), object_id, keyring)
+    for offset, length in ((SEGMENT, 11), (2 * SEGMENT, 1)):
+        with pytest.raises(DamagedError, match=r"too short|missing"):
+            list(found.read(offset, length))
 
 
 entry = st.builds(

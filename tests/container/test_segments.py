@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 
 import pytest
 import zstandard
@@ -113,6 +114,12 @@ def test_only_the_last_may_be_short_and_none_too_long(keys: SealKeys) -> None:
             seal_segment(keys, Stream.DATA, 0, plain, last=last)
 
 
+def test_a_faulty_writers_short_segment_is_refused_unless_last(keys: SealKeys) -> None:
+    sealed = seal_segment(replace(keys, segment_size=100), Stream.DATA, 0, bytes(100), last=False)
+    with pytest.raises(DamagedError, match="too short"):
+        open_segment(keys, Stream.DATA, 0, sealed, last=False)
+
+
 FRAME = zstandard.compress(bytes(range(100)))
 
 
@@ -125,7 +132,7 @@ FRAME = zstandard.compress(bytes(range(100)))
         (1, FRAME, 99, "wrong length"),
         (1, FRAME + b"x", 100, "decompressed"),
         (1, FRAME[:-3], 100, "decompressed"),
-        (1, zstandard.compress(bytes(1 << 26)), 100, "wrong length"),
+        (1, zstandard.compress(bytes(1 << 26)), 100, "compressed frame of a wrong length"),
     ],
 )
 def test_what_a_faulty_writer_says_is_not_believed(
