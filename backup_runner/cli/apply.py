@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import GuardError, Interrupted, PlanFileError, UsageError
+from ..errors import Interrupted, PlanFileError, UsageError
 from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
 from .output import Output, output
 
@@ -127,7 +127,6 @@ def _apply(session: Session, plan: Plan, options: ApplyOptions, out: Output, rep
     from ..report.results import outcome_lines
     from .signals import first_notice, second_notice
 
-    _stop_at_guards(plan, options)
     sys.stdout.flush()
     with Interrupt(first_notice, second_notice) as interrupt:
         outcome = apply_plan(session, plan, options, reporter, interrupt)
@@ -135,15 +134,6 @@ def _apply(session: Session, plan: Plan, options: ApplyOptions, out: Output, rep
     out.emit(outcome_summary(outcome))
     out.say(outcome_lines(session.job.name, outcome, out.look))
     return _exit_code(outcome)
-
-
-def _stop_at_guards(plan: Plan, options: ApplyOptions) -> None:
-    names = [guard["name"] for guard in plan.header.guards if guard["name"] not in options.overrides]
-    if names:
-        raise GuardError(
-            f"stopped by {', '.join(names)}; nothing was changed",
-            hint="look at the reason; if it is meant: " + " ".join(f"--override-guard {name}" for name in names),
-        )
 
 
 def _exit_code(outcome: Outcome) -> int:

@@ -117,9 +117,10 @@ def _single_lines(group: Group, look: Look) -> Iterator[str]:
     names = [action_name(action) for action in group.shown]
     width = min(_NAME_COLUMN, max(len(name) for name in names))
     glyph = look.glyph(group.kind)
+    sized = group.kind in _WITH_SIZE and group.files
     for action, name in zip(group.shown, names, strict=True):
-        size = units.size(action.size) if group.kind in _WITH_SIZE and group.files else ""
-        yield f"  {glyph} {name:<{width}}  {size:>9}  {look.paint(escape.one_line(action.why), 'dim')}"
+        size = f"  {units.size(action.size):>9}" if sized else ""
+        yield f"  {glyph} {name:<{width}}{size}  {look.paint(escape.one_line(action.why), 'dim')}"
 
 
 def action_name(action: Action) -> str:
