@@ -34,8 +34,8 @@ def put_object(store: Store, request: Request) -> Response:
     except ApiError:
         store.forget([piece])
         raise
-    headers = {"opc-content-md5": checksum, "etag": item.etag, "last-modified": http_date(now), **extra}
-    return Response(200, headers)
+    headers = {"opc-content-md5": checksum, "etag": item.etag, "version-id": item.etag, **extra}
+    return Response(200, {**headers, "last-modified": http_date(now)})
 
 
 def store_object(store: Store, bucket: Bucket, request: Request, item: Stored) -> None:
@@ -157,6 +157,8 @@ def describe(item: Stored, now: float) -> dict[str, str]:
         **item.headers,
         checksum: item.checksum,
         "etag": item.etag,
+        # The service names a version even in buckets that keep none, and ocifs counts on it.
+        "version-id": item.etag,
         "last-modified": http_date(item.modified),
         "storage-tier": item.tier,
     }

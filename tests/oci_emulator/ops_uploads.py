@@ -113,7 +113,10 @@ def commit(store: Store, request: Request) -> Response:
         del bucket.uploads[upload.identity]
         used = {part.number for part in parts}
         store.forget([part.piece for part in upload.parts.values() if part.number not in used])
-    return Response(200, {"opc-multipart-md5": checksum, "etag": item.etag, "last-modified": http_date(now)})
+    return Response(
+        200,
+        {"opc-multipart-md5": checksum, "etag": item.etag, "version-id": item.etag, "last-modified": http_date(now)},
+    )
 
 
 def abort(store: Store, request: Request) -> Response:
