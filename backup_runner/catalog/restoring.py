@@ -6,6 +6,7 @@ what another process writes meanwhile does not matter.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -98,12 +99,16 @@ class Selection:
         self._run = cat.conn.execute
         self._conn = cat.conn
         self._at = (job_id, snapshot_id)
+        self._cursors: list[sqlite3.Cursor] = []
         self.close()
         for statement in _TABLES:
             self._run(statement)
 
     def close(self) -> None:
         """Drop the temporary tables."""
+        # Tables that a cursor still reads cannot be dropped, and an interrupted restore leaves some behind.
+        for cursor in self._cursors:
+            cursor.close()
         for table in ("chosen", "linked", "again"):
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
@@ -125,10 +130,14 @@ class Selection:
 
     def has(self, key: bytes) -> bool:
         """Whether the snapshot has this path, chosen or not."""
+        return self.any_in(key, key + b"\0")
+
+    def any_in(self, low: bytes, high: bytes) -> bool:
+        """Whether the snapshot has a path with low <= key < high, chosen or not."""
         row = self._run(
-            "SELECT 1 FROM path p JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key = ?3 "
-            "AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
-            (*self._at, key),
+            "SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key >= ?3 "
+            "AND p.key < ?4 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2) LIMIT 1",
+            (*self._at, low, high),
         ).fetchone()
         return row is not None
 
@@ -156,7 +165,7 @@ class Selection:
         }
         return Totals(*found.get(0, (0, 0)), found.get(1, (0, 0))[0], found.get(2, (0, 0))[0])
 
-    def keys(self) -> Iterator[bytes]:
+    def all_keys(self) -> Iterator[bytes]:
         """All chosen keys, sorted."""
         return (row[0] for row in self._stream("SELECT key FROM chosen ORDER BY key"))
 
@@ -194,5 +203,6 @@ class Selection:
 
     def _stream(self, query: str, *values: object) -> Iterator[Any]:
         cursor = self._run(query, values)
+        self._cursors.append(cursor)
         while rows := cursor.fetchmany(CHUNK):
             yield from rows

@@ -1,0 +1,219 @@
+"""Backs up a real folder into a real bucket and catalog, the short way: for tests of restore and verify alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+
+from blake3 import blake3
+
+from backup_runner.catalog import Catalog
+from backup_runner.catalog.database import Store
+from backup_runner.catalog.history import pack_lengths
+from backup_runner.catalog.recording import Meta, NewObject, Recorder
+from backup_runner.container import IndexEntry, ObjectId, ObjectKind, open_object, seal_object
+from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.records import Digests, Entry, Extent, Flag, Kind
+from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, read_xattrs, readlink_entry, scan
+from backup_runner.session import Session
+from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
+from backup_runner.targets.base import Target
+from backup_runner.targets.directory import DirectoryTarget
+
+KEYRING = Keyring(CryptoKey(b"0123456789abcdef0123456789abcdef"))
+OTHER_KEYRING = Keyring(CryptoKey(b"fedcba9876543210fedcba9876543210"))
+SALT = b"salt" * 8
+CHEAP = Cost(log2_n=1)
+
+
+@dataclass
+class World:
+    """A job over `base`, its bucket and its catalog, all below one folder."""
+
+    root: str
+    segment_size: int = 4096
+    pack_size: int = 1 << 20
+    object_size: int = 1 << 30
+    tier: str = "Standard"
+    serial: int = 0
+    target: Target = field(init=False)
+    catalog: Catalog = field(init=False)
+    store: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        os.makedirs(self.base, exist_ok=True)
+        self.target = DirectoryTarget(f"{self.root}/bucket")
+        self.catalog = Catalog(f"{self.root}/catalog.db", create=True)
+        key_id = KEYRING.crypto_key.key_id
+        self.store = self.catalog.add_store(
+            target=self.target.identity, key_id=key_id, lineage=os.urandom(16).hex(), salt=SALT
+        )
+        self.job_id = self.catalog.add_job(self.store.id, "work")
+
+    @property
+    def base(self) -> bytes:
+        return os.fsencode(self.root) + b"/base"
+
+    def session(self, *, keyring: Keyring = KEYRING) -> Session:
+        job = Job(
+            file="job.yaml",
+            name="work",
+            base=self.base,
+            sources=(Source(self.base, b""),),
+            target=DirectoryTargetSpec(f"{self.root}/bucket"),
+            encryption=EncryptionSpec(key_env="KEY"),
+            catalog=CatalogSpec(self.catalog.path),
+            work_directory=f"{self.root}/work",
+        )
+        return Session(job, {}, _target=self.target, _catalog=self.catalog, _keyring=keyring)
+
+    def back_up(self, *, status: str = "complete", scanned_ns: int = 1_000, flags: int = 0) -> int:
+        """A snapshot of what is below `base` now."""
+        with self.catalog.transaction():
+            snapshot = self.catalog.open_snapshot(
+                self.job_id, scanned_ns=scanned_ns, started_ns=scanned_ns, plan_id=os.urandom(4).hex(), scope="[]"
+            )
+            _BackUp(self, Recorder(self.catalog, self.store.id, self.job_id, snapshot), flags).run()
+            self.catalog.finish_snapshot(snapshot, status=status, finished_ns=scanned_ns + 1, totals="{}")
+        return snapshot
+
+    def object_names(self) -> list[str]:
+        return [one.name for one in self.target.list(f"{self.store.lineage}/data/")]
+
+    def object_path(self, name: str) -> str:
+        return f"{self.root}/bucket/{name}"
+
+
+class _BackUp:
+    def __init__(self, world: World, recorder: Recorder, flags: int) -> None:
+        self.world, self.recorder, self.flags = world, recorder, flags
+        self.pack: list[tuple[Digests, bytes]] = []
+        self.waiting: list[tuple[Entry, Digests, bytes | None, int]] = []
+        self.leaders: dict[tuple[int, int], bytes] = {}
+
+    def run(self) -> None:
+        old = {row[0] for row in self.world.catalog.conn.execute(
+            "SELECT p.key FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL"
+        )}  # fmt: skip
+        source = ScanSource(self.world.base, b"")
+        for batch in scan(
+            [source], ScanOptions(Symlinks.STORE), totals=ScanTotals(), on_problem=lambda problem: None
+        ):
+            for entry in batch:
+                old.discard(entry.key)
+                self.take(entry)
+        self.flush()
+        for key in old:
+            self.recorder.remove(key)
+
+    def take(self, entry: Entry) -> None:
+        path = self.world.base + b"/" + entry.key
+        if entry.kind == Kind.SYMLINK:
+            self.recorder.put_version(entry.key, _meta(entry, link=readlink_entry(self.world.base, entry.key)), None)
+            return
+        from backup_runner.xattrs import encode_xattrs
+
+        xattrs = encode_xattrs(read_xattrs(path)) if len(path) < 4000 else None
+        if entry.kind == Kind.DIRECTORY:
+            self.recorder.put_version(entry.key, _meta(entry, xattrs=xattrs), None)
+            return
+        data = read_entry(self.world.base, entry.key)
+        digests = Digests(len(data), blake3(data).digest(), hashlib.md5(data).digest())
+        if len(data) > self.world.pack_size:
+            self.large(digests, data)
+        elif digests not in [known for known, _ in self.pack]:
+            self.pack.append((digests, data))
+        sparse = Flag.SPARSE if entry.blocks * 512 < entry.size else 0
+        self.waiting.append((entry, digests, xattrs, sparse))
+        if sum(len(data) for _, data in self.pack) >= self.world.pack_size:
+            self.flush()
+
+    def large(self, digests: Digests, data: bytes) -> None:
+        size = self.world.object_size
+        group = os.urandom(16)
+        extents = []
+        for at in range(0, len(data), size):
+            part = data[at : at + size]
+            entry = IndexEntry(digests.size, digests.md5, digests.blake3, 0, len(part), at, group)
+            extents.append(Extent(self.put(part, [entry]), 0, len(part)))
+        self.recorder.put_content(digests, extents)
+
+    def flush(self) -> None:
+        entries, offset = [], 0
+        for digests, data in self.pack:
+            entries.append(IndexEntry(digests.size, digests.md5, digests.blake3, offset, len(data)))
+            offset += len(data)
+        if entries:
+            object_id = self.put(b"".join(data for _, data in self.pack), entries)
+            for (digests, data), entry in zip(self.pack, entries, strict=True):
+                self.recorder.put_content(digests, [Extent(object_id, entry.offset, len(data))])
+        for entry, digests, xattrs, sparse in self.waiting:
+            leader = None
+            if entry.links > 1:
+                leader = self.leaders.setdefault((entry.dev, entry.ino), entry.key)
+            content_id = self.world.catalog.conn.execute(
+                "SELECT id FROM content WHERE blake3 = ? AND size = ?", (digests.blake3, digests.size)
+            ).fetchone()[0]
+            meta = _meta(entry, xattrs=xattrs, flags=sparse | self.flags)
+            self.recorder.put_version(entry.key, meta, content_id, leader=leader)
+        self.pack, self.waiting = [], []
+
+    def put(self, payload: bytes, entries: list[IndexEntry]) -> int:
+        world = self.world
+        object_id = ObjectId.new(bytes.fromhex(world.store.lineage), ObjectKind.DATA, os.urandom)
+        sealed = seal_object(
+            object_id, KEYRING, SALT, payload, entries=entries, segment_size=world.segment_size, cost=CHEAP
+        )
+        opened = open_object(sealed, len(sealed), object_id, KEYRING)
+        stored = world.target.put(object_id.name, sealed, md5=hashlib.md5(sealed).digest())
+        new = NewObject(
+            name=object_id.name,
+            size=len(sealed),
+            plain=len(payload),
+            checksum=stored.checksum,
+            etag=stored.etag,
+            parts=None,
+            header=sealed[: opened.keys.header_length],
+            segments=pack_lengths(list(opened.lengths)),
+            tier=world.tier,
+            created_ns=0,
+        )
+        return self.recorder.add_object(new)
+
+
+def _meta(entry: Entry, *, link: bytes | None = None, xattrs: bytes | None = None, flags: int = 0) -> Meta:
+    return Meta(
+        kind=entry.kind, size=entry.size, mtime_ns=entry.mtime_ns, ctime_ns=entry.ctime_ns, mode=entry.mode,
+        uid=entry.uid, gid=entry.gid, flags=flags, link=link, xattrs=xattrs,
+    )  # fmt: skip
+
+
+def read_entry(base: bytes, key: bytes) -> bytes:
+    from backup_runner.scan import open_entry
+
+    with open(open_entry(base, key), "rb") as file:
+        return file.read()
+
+
+def tree(base: bytes) -> dict[bytes, tuple[object, ...]]:
+    """All that a restore must bring back, by key; hard links are told by the first key with that inode."""
+    found: dict[bytes, tuple[object, ...]] = {}
+    first: dict[int, bytes] = {}
+    for batch in scan([ScanSource(base, b"")], ScanOptions(Symlinks.STORE), totals=ScanTotals(), on_problem=_raise):
+        for entry in batch:
+            common = (entry.kind, entry.mtime_ns, entry.uid, entry.gid)
+            if entry.kind == Kind.SYMLINK:
+                found[entry.key] = (*common, readlink_entry(base, entry.key))
+            elif entry.kind == Kind.DIRECTORY:
+                found[entry.key] = (*common, entry.mode)
+            else:
+                path = base + b"/" + entry.key
+                extra = read_xattrs(path) if len(path) < 4000 else {}
+                data = read_entry(base, entry.key)
+                found[entry.key] = (*common, entry.mode, data, first.setdefault(entry.ino, entry.key), extra)
+    return found
+
+
+def _raise(problem: object) -> None:
+    raise AssertionError(problem)
