@@ -104,7 +104,8 @@ def test_git_names_the_same_line(oracle: Oracle, paths: tuple[bytes, dict[bytes,
         [b"/a**"], [b"/a**/b"], [b"/a**/**/b"], [b"a/**"], [b"**/b"], [b"a/**/b"], [b"**\\/b"], [b"a**/b"],
         [b"*", b"!a", b"!a/b"], [b"a/*", b"!a/b"], [b"*", b"!*/", b"!*.b"], [b"a/"], [b"!a/"], [b"/"], [b"//"],
         [b"!"], [b"#a"], [b"\\#a"], [b"\\!a"], [b"a\\ "], [b"a  "], [b"a\\  "], [b"a\\\\ "], [b"a\r"], [b""],
-        [b"A"], [b"*A"], [b"*b*b"], [b"*a*a*b"], [b"/*/*b*b"], [b"?*b*b*"], [b"a//"], [b"a//b"], [b"a/b/c/"], [b"/*/*/*"], [b"*/b"], [b"**"], [b"/**"], [b"*\n"],
+        [b"A"], [b"*A"], [b"*b*b"], [b"*a*a*b"], [b"/*/*b*b"], [b"?*b*b*"],
+        [b"a//"], [b"a//b"], [b"a/b/c/"], [b"/*/*/*"], [b"*/b"], [b"**"], [b"/**"], [b"*\n"],
     ],
 )  # fmt: skip
 def test_known_corners(oracle: Oracle, paths: tuple[bytes, dict[bytes, bool]], lines: list[bytes]) -> None:
