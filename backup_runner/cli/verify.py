@@ -39,6 +39,7 @@ def command(
 
     Example: backup-runner verify documents.yaml --level data --sample 5%
     """
+    fraction = share(sample) if sample else None
     from ..interrupt import Interrupt
     from ..report.machine import verify_documents
     from ..report.results import verify_lines
@@ -47,7 +48,6 @@ def command(
     from .signals import first_notice, second_notice
 
     out = output(json=json)
-    fraction = share(sample) if sample else None
     loaded = load_job(job)
     reporter = out.reporter()
     with Interrupt(first_notice, second_notice) as interrupt:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..jobfile import LoadResult
+    from ..jobfile import Diagnostic, LoadResult
 
 
 def document(result: LoadResult) -> dict[str, Any]:
@@ -14,5 +14,12 @@ def document(result: LoadResult) -> dict[str, Any]:
     return {
         "valid": not any(item.severity == "error" for item in result.diagnostics),
         "jobs": [{"name": job.name, "file": job.file} for job in result.jobs],
-        "diagnostics": [asdict(item) for item in result.diagnostics],
+        "diagnostics": [_fields(item) for item in result.diagnostics],
     }
+
+
+def _fields(item: Diagnostic) -> dict[str, Any]:
+    fields = asdict(item)
+    # Says only that the line itself must not be shown, and it is not shown here anyway.
+    del fields["secret"]
+    return fields

@@ -1,0 +1,95 @@
+"""The command line as a process, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass
+class Result:
+    """What a finished command left."""
+
+    code: int
+    out: str
+    err: str
+
+    def lines(self) -> list[dict[str, Any]]:
+        """stdout as JSON Lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass
+class Place:
+    """A folder with a key, a job, something to back up and a bucket to be made."""
+
+    root: Path
+
+    @property
+    def job(self) -> Path:
+        return self.root / "job.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    def environment(self, **more: str) -> dict[str, str]:
+        keep = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TZ"}}
+        return keep | {"HOME": str(self.root), "PYTHONIOENCODING": "utf-8"} | more
+
+    def run(self, *arguments: str | bytes | Path, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "backup_runner", *arguments],
+            input=stdin.encode(),
+            capture_output=True,
+            cwd=self.root,
+            env=self.environment(**(env or {})),
+            timeout=60,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def write_job(self, name: str = "job", **values: str) -> Path:
+        """A job file over `data`; `values` are further top-level lines."""
+        path = self.root / f"{name}.yaml"
+        lines = ["version: 1", f"name: {name}", "sources: [{path: ./data}]", "relative_path: ./data"]
+        lines += ["target: {type: directory, path: ./bucket}", "encryption: {key_file: ./key}", "catalog: ./catalog.db"]
+        path.write_text("\n".join(lines + [f"{key}: {value}" for key, value in values.items()]) + "\n")
+        return path
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Two files in two folders, a key and a job."""
+    found = Place(tmp_path)
+    (found.data / "docs").mkdir(parents=True)
+    (found.data / "docs" / "a.txt").write_text("first")
+    (found.data / "b.txt").write_text("second")
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    (tmp_path / "key").chmod(0o600)
+    found.write_job()
+    return found
+
+
+@pytest.fixture
+def schema() -> Callable[[str], Callable[[Any], None]]:
+    """A checker of one output's shape, by the schema that is committed."""
+    from jsonschema import Draft202012Validator
+
+    def checker(name: str) -> Callable[[Any], None]:
+        path = Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
+        validator = Draft202012Validator(json.loads(path.read_text()))
+        return validator.validate
+
+    return checker

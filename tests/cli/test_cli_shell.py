@@ -1,0 +1,187 @@
+"""What holds for every command: usage, errors, pipes, start-up time; and those that need no job."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backup_runner import __version__
+from backup_runner.planfile import Header, Totals, action_fields, write
+from backup_runner.records import Action, ActionKind
+from backup_runner.report.schemas import OUTPUTS, output_schema
+
+SCHEMAS = Path(__file__).parents[2] / "schemas"
+
+
+def save_plan(path: Path, number: int = 3) -> None:
+    actions = [Action(ActionKind.UPLOAD, "new", b"f%d\xff" % index, size=1) for index in range(number)]
+    totals = Totals()
+    for action in actions:
+        totals.add(action)
+    header = Header("id", "job", str(path.parent / "gone.yaml"), "digest", "", 0, "", 1, 1, totals=totals)
+    path.write_bytes(b"".join(write(header, [json.dumps(action_fields(item)).encode() for item in actions])))
+
+
+def test_version_and_help(place: Any) -> None:
+    assert place.run("--version").out == f"backup-runner {__version__}\n"
+    shown = place.run("--help")
+    assert shown.code == 0
+    for name in ("validate", "plan", "show", "apply", "restore", "snapshots", "verify", "catalog", "key", "schema"):
+        assert f"\n  {name} " in shown.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["plan"],
+        ["plan", "--nonsense", "job.yaml"],
+        ["plan", "job.yaml", "--override-guard", "nonsense"],
+        ["plan", "job.yaml", "job.yaml", "--out", "x"],
+        ["apply", "job.yaml", "--yes", "--workers", "0"],
+        ["apply", "job.yaml", "--yes", "--wait", "soon"],
+        ["apply", "job.yaml"],
+        ["verify", "job.yaml", "--sample", "0%"],
+        ["verify", "job.yaml", "--level", "deep"],
+        ["restore", "job.yaml", "--overwrite", "perhaps"],
+        ["schema", "nonsense"],
+    ],
+)
+def test_wrong_usage_is_64_with_a_hint_and_changes_nothing(place: Any, arguments: list[str]) -> None:
+    before = place.files()
+    result = place.run(*arguments)
+    assert (result.code, result.out) == (64, "")
+    assert result.err.startswith("error: ")
+    assert "\n  hint: " in result.err
+    assert "Traceback" not in result.err
+    assert place.files() == before
+
+
+@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"], ["restore"], ["snapshots"], ["verify"], ["show"]])
+def test_a_file_that_is_not_there(place: Any, command: list[str]) -> None:
+    result = place.run(*command, "missing.yaml")
+    assert (result.code, result.out) == (1, "")
+    assert "missing.yaml" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> None:
+    # A module that fails on import stands for a fault of ours.
+    (place.root / "blake3.py").write_text("raise RuntimeError('odd\\x1b[2J')")
+    env = {"PYTHONPATH": str(place.root)}
+    result = place.run("plan", "job.yaml", env=env)
+    assert result.code == 1
+    assert "unexpected RuntimeError: odd\\x1b[2J" in result.err
+    assert "BACKUP_RUNNER_DEBUG=1" in result.err
+    assert "Traceback" not in result.err
+    assert "Traceback" in place.run("plan", "job.yaml", env=env | {"BACKUP_RUNNER_DEBUG": "1"}).err
+
+
+def test_show(place: Any, schema: Any) -> None:
+    save_plan(place.root / "saved")
+    shown = place.run("show", "saved")
+    assert shown.code == 0
+    assert "  + f0\\xff        1 B  new\n" in shown.out
+    assert shown.out.endswith("Plan: 3 to upload (3 B); 0 unchanged (0 B).\n")
+    lines = place.run("show", "--json", "saved").lines()
+    assert [line["kind"] for line in lines] == ["header", "action", "action", "action", "summary"]
+    assert lines[1]["path_base64"] == "ZjD/"
+    for line in lines:
+        schema("plan")(line)
+
+
+def test_show_tells_an_altered_plan_before_it_shows_any_of_it(place: Any) -> None:
+    save_plan(place.root / "saved")
+    text = (place.root / "saved").read_text()
+    (place.root / "saved").write_text(text.replace('"size": 1', '"size": 2', 1))
+    result = place.run("show", "--json", "saved")
+    assert (result.code, result.out) == (1, "")
+    assert "altered" in result.err
+
+
+def test_a_plan_whose_job_file_is_gone(place: Any) -> None:
+    save_plan(place.root / "saved")
+    result = place.run("apply", "saved")
+    assert result.code == 1
+    assert "gone.yaml is not there" in result.err
+
+
+def test_a_broken_pipe_is_quiet(place: Any) -> None:
+    save_plan(place.root / "saved", 100_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "backup_runner", "show", "--json", "saved"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=place.root,
+        env=place.environment(),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait(timeout=30)
+
+
+def test_text_fits_an_ascii_stream(place: Any) -> None:
+    save_plan(place.root / "grün")
+    result = place.run("show", "grün", env={"PYTHONIOENCODING": "ascii"})
+    assert result.code == 0
+    assert result.out.isascii()
+    assert place.run("show", "grau-ü", env={"PYTHONIOENCODING": "ascii"}).code == 1
+
+
+def test_key_new_never_overwrites(place: Any) -> None:
+    made = place.run("key", "new", "keys/fresh")
+    path = place.root / "keys" / "fresh"
+    assert made.code == 0
+    assert (path.stat().st_mode & 0o777, path.stat().st_size) == (0o600, 32)
+    key = path.read_bytes()
+    again = place.run("key", "new", "keys/fresh")
+    assert again.code == 1
+    assert "there already" in again.err
+    assert path.read_bytes() == key
+    assert key.hex() not in made.out + again.err
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_committed_schemas_are_current(name: str) -> None:
+    committed = json.loads((SCHEMAS / f"{name}.schema.json").read_text())
+    assert committed == output_schema(name), f"write `backup-runner schema {name}` to schemas/{name}.schema.json"
+
+
+def test_schema_command(place: Any) -> None:
+    assert place.run("schema", "list").out.split() == ["job", *OUTPUTS]
+    assert place.run("schema", "plan").out == (SCHEMAS / "plan.schema.json").read_text()
+    assert json.loads(place.run("schema", "job").out)["type"] == "object"
+
+
+def cpu_seconds(place: Any, *arguments: str) -> float:
+    """The least of three runs: the machine has other work too."""
+    times = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert place.run(*arguments).code == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+@pytest.mark.skipif(os.getloadavg()[0] > 4, reason="too much else going on to measure")
+def test_start_up_is_quick(place: Any) -> None:
+    assert cpu_seconds(place, "--help") < 0.25
+    assert cpu_seconds(place, "validate", "job.yaml") < 0.5
+
+
+def test_help_imports_neither_engines_nor_edges() -> None:
+    code = "import sys; from backup_runner.cli.app import run; run(['--help']); print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for name in ("oci", "rich", "pydantic", "sqlite3", "ruamel", "blake3", "zstandard", "backup_runner.planning"):
+        assert f"'{name}'" not in done.stdout
