@@ -84,7 +84,7 @@ def _run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _tell(Interrupted("interrupted"))
     except _CLICK_USAGE as error:
-        return _tell(_usage(error))
+        return _wrong_usage(error)
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
@@ -100,11 +100,16 @@ def _tell(error: BackupRunnerError) -> int:
     return error.exit_code
 
 
-def _usage(error: Exception) -> UsageError:
+def _wrong_usage(error: Exception) -> int:
     context = getattr(error, "ctx", None)
-    command = context.command_path if context else "backup-runner"
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"`{command} --help` shows what there is")
+    if context and message == context.get_help():
+        # A group without a command: its help says it all.
+        complain([message])
+        return UsageError.exit_code
+    command = context.command_path if context else "backup-runner"
+    hint = f"`{command} --help` shows what there is"
+    return _tell(UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint))
 
 
 def _unexpected(error: Exception) -> int:

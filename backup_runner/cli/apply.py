@@ -27,7 +27,7 @@ _NOT_DONE, _PROBLEMS = 1, 3
 
 def command(
     jobs: Annotated[
-        list[str], typer.Argument(metavar="JOB...|PLANFILE", help="Job files, or one plan saved with `plan --out`.")
+        list[str], typer.Argument(metavar="JOB|PLANFILE", help="Job files, or one plan saved with `plan --out`.")
     ],
     *,
     yes: Yes = False,

@@ -11,7 +11,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 GUARDS = ("source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent")
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.")]
-JobFiles = Annotated[list[str], typer.Argument(metavar="JOB...", help="Job files; each is handled on its own.")]
+JobFiles = Annotated[list[str], typer.Argument(metavar="JOB", help="Job files; each is handled on its own.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, text on stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Workers = Annotated[

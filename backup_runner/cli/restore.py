@@ -20,7 +20,7 @@ def command(
     job: JobFile,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Stored or absolute paths, folders, or globs; all if none is given."),
+        typer.Argument(metavar="PATH", help="Stored or absolute paths, folders, or globs; all if none is given."),
     ] = None,
     *,
     to: Annotated[

@@ -19,7 +19,7 @@ class Format(StrEnum):
 
 
 def command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Job files; they are checked together.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Job files; they are checked together.")],
     *,
     form: Annotated[Format, typer.Option("--format", help="Text for people or one JSON document.")] = Format.TEXT,
 ) -> int:

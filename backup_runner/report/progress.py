@@ -119,7 +119,7 @@ class BarReporter:
             console = Console(file=self._stream, no_color=not self._look.colour)
             self._progress = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=None),
+                BarColumn(bar_width=30),
                 TextColumn("{task.fields[detail]}"),
                 TimeRemainingColumn(),
                 console=console,
