@@ -19,9 +19,7 @@ def digest_of(value: object) -> str:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        shown = {
-            f.name: _plain(getattr(value, f.name)) for f in fields(value) if UNDIGESTED not in f.metadata
-        }
+        shown = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if UNDIGESTED not in f.metadata}
         # Two kinds of target must differ even if their fields should agree one day.
         return {"": type(value).__name__, **shown}
     if isinstance(value, bytes):

@@ -1,0 +1,140 @@
+"""The models' complaints, turned into places in the file and words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..spec.model import (
+    AuthModel,
+    DirectoryTargetModel,
+    EncryptionModel,
+    GuardsModel,
+    JobModel,
+    LimitsModel,
+    OciTargetModel,
+    RemoteCatalogModel,
+    RetentionModel,
+    SourceModel,
+)
+from . import rules, wording
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+
+_BLOCKS: dict[str, type[BaseModel]] = {
+    "": JobModel,
+    "sources.*": SourceModel,
+    "sources.*.guards": GuardsModel,
+    "guards": GuardsModel,
+    "target(directory)": DirectoryTargetModel,
+    "target(oci)": OciTargetModel,
+    "target.auth": AuthModel,
+    "target.limits": LimitsModel,
+    "encryption": EncryptionModel,
+    "catalog": RemoteCatalogModel,
+    "retention": RetentionModel,
+}
+_SECRETS = ("key", "crypto_key", "secret_key", "private_key", "secret", "password", "passphrase", "token", "api_key")
+_TAGS = {("target", "oci"), ("target", "directory"), ("catalog", "path"), ("catalog", "remote")}
+
+
+def check(document: Document, complaints: Complaints) -> JobModel | None:
+    """The job as the model has it, or None after complaining about everything the model minds."""
+    try:
+        return JobModel.model_validate(document.data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _complain(detail, document, complaints)
+        return None
+
+
+def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) -> None:
+    loc = _place(detail["loc"])
+    kind = detail["type"]
+    if any(loc[:length] in document.settled for length in range(1, len(loc) + 1)):
+        return
+    if kind == "value_error" and any(place[: len(loc)] == loc for place in document.settled):
+        return
+    if kind == "extra_forbidden":
+        _unknown_key(loc, document, complaints)
+    elif kind == "missing":
+        _missing_key(loc, document, complaints)
+    elif kind in ("union_tag_not_found", "union_tag_invalid"):
+        _target_type((*loc, "type"), document, complaints)
+    else:
+        complaint = wording.of_value(kind, loc, detail, document.written(loc), _value(document, loc))
+        complaints.add(complaint.code, document.span(loc), complaint.message + _origin(loc, document), complaint.hint)
+
+
+def _place(loc: tuple[str | int, ...]) -> Loc:
+    """pydantic names the member of a union as a step of its own, right behind the key."""
+    return (loc[0], *loc[2:]) if tuple(loc[:2]) in _TAGS else tuple(loc)
+
+
+def _origin(loc: Loc, document: Document) -> str:
+    return "" if loc in document.nodes else " (it comes from the config file)"
+
+
+def _value(document: Document, loc: Loc) -> Any:
+    value: Any = document.data
+    for step in loc:
+        value = value[step]
+    return value
+
+
+def _block(loc: Loc, document: Document) -> str:
+    name = ".".join("*" if isinstance(step, int) else step for step in loc)
+    if name != "target":
+        return name
+    return f"target({document.data['target'].get('type')})"
+
+
+def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
+    key, block = str(loc[-1]), _block(loc[:-1], document)
+    if key.lower() in _SECRETS:
+        hint = "encryption takes key_file, key_env or key_command; change a secret that was written down here"
+        span = document.key_span(loc)
+        value = document.nodes.get(loc)
+        if value is not None:
+            span = span._replace(end_line=value.span.end_line, end_column=value.span.end_column)
+        complaints.add(rules.LITERAL_KEY, span, f"{quoted(key)}: a job never contains a secret", hint, secret=True)
+        return
+    known = list(_BLOCKS[block].model_fields)
+    complaints.add(
+        rules.UNKNOWN_KEY,
+        document.key_span(loc),
+        f"unknown key {quoted(key)}{wording.inside(block)}{_origin(loc, document)}",
+        wording.nearest(key, known) or _elsewhere(key) or f"known here: {', '.join(known)}",
+    )
+
+
+def _elsewhere(key: str) -> str | None:
+    if key == "<<":
+        return "YAML 1.2 has no merge keys; settings that jobs share go into the config file"
+    homes = [name for name, model in _BLOCKS.items() if key in model.model_fields]
+    if not homes:
+        return None
+    name = wording.block_name(homes[0])
+    return f"it belongs into {name}" if name else "it belongs to the top level; check the indentation"
+
+
+def _missing_key(loc: Loc, document: Document, complaints: Complaints) -> None:
+    key, block = str(loc[-1]), _block(loc[:-1], document)
+    span = document.span(loc[:-1])
+    complaints.add(
+        rules.MISSING_KEY, span, f"{quoted(key)} is missing{wording.inside(block)}", wording.example(block, key)
+    )
+
+
+def _target_type(loc: Loc, document: Document, complaints: Complaints) -> None:
+    if loc in document.settled:
+        return
+    if loc not in document.nodes:
+        hint = "add `type: directory` or `type: oci`"
+        complaints.add(rules.MISSING_KEY, document.span(loc[:-1]), '"type" is missing in target', hint)
+        return
+    value = document.data["target"]["type"]
+    hint = wording.nearest(value, ["directory", "oci"]) or "a target is of type directory or oci"
+    complaints.add(rules.NOT_ALLOWED, document.span(loc), f"there is no target of type {quoted(value)}", hint)

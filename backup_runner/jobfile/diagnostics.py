@@ -1,0 +1,102 @@
+"""What is wrong in a job file, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from ..errors import BackupRunnerError
+
+
+class Severity(StrEnum):
+    """Errors make `validate` fail; warnings don't."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Span(NamedTuple):
+    """Lines and columns count from 1, columns in characters; the end is just behind the last character."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One complaint. `code` is a key of `rules.RULES`; `secret` lines must not be shown."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    severity: Severity
+    message: str
+    hint: str | None
+    end_line: int
+    end_column: int
+    secret: bool = False
+
+
+class JobFileError(BackupRunnerError):
+    """A job file cannot be used; `diagnostics` says all that is wrong with it."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        self.sources = dict(sources)
+        first = self.diagnostics[0]
+        more = f" (and {len(self.diagnostics) - 1} more)" if len(self.diagnostics) > 1 else ""
+        where = f"{first.file}:{first.line}:{first.column}"
+        super().__init__(f"{where}: {first.code} {first.message}{more}", hint=first.hint)
+
+
+class Stop(Exception):  # noqa: N818 - a way out of reading one file, not a fault
+    """Nothing more can be said about this file; what is wrong was complained about."""
+
+
+@dataclass(slots=True)
+class Complaints:
+    """Collects the diagnostics of one file."""
+
+    file: str
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, code: str, span: Span, message: str, hint: str | None = None, *, secret: bool = False) -> None:
+        self.items.append(
+            Diagnostic(
+                file=self.file,
+                line=span.line,
+                column=span.column,
+                code=code,
+                severity=Severity.ERROR,
+                message=message,
+                hint=hint,
+                end_line=span.end_line,
+                end_column=span.end_column,
+                secret=secret,
+            )
+        )
+
+    def stop(self, code: str, span: Span, message: str, hint: str | None = None) -> Stop:
+        self.add(code, span, message, hint)
+        return Stop()
+
+    def in_order(self) -> list[Diagnostic]:
+        return sorted(set(self.items), key=lambda item: (item.line, item.column, item.code, item.message))
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that a terminal would obey or cannot show."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def quoted(text: object, limit: int = 60) -> str:
+    """A value for a message: printable, in double quotes, cut where it gets long."""
+    shown = printable(str(text))
+    return f'"{shown}"' if len(shown) <= limit else f'"{shown[: limit - 1]}…"'

@@ -1,0 +1,126 @@
+"""Reading job files, alone or as a set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..spec import Job
+from . import rules
+from .checking import check
+from .defaults import fill_up, require
+from .diagnostics import Complaints, Diagnostic, JobFileError, Severity, Span, Stop, printable, quoted
+from .document import Document, Loc, make_document
+from .paths import Surroundings, resolve_all
+from .relations import check_relations
+from .resolve import build
+from .yamltext import parse, read_text
+
+_NO_DEFAULTS: Mapping[str, object] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """The jobs without errors, all diagnostics by file and place, and each file's text for showing them."""
+
+    jobs: list[Job]
+    diagnostics: list[Diagnostic]
+    sources: dict[str, str]
+
+
+class _Named(NamedTuple):
+    """What a set of jobs is compared by; known of a job with other errors, too."""
+
+    name: str
+    catalog: str
+    span: Span
+
+
+@dataclass(slots=True)
+class _Draft:
+    complaints: Complaints
+    text: str = ""
+    job: Job | None = None
+    named: _Named | None = None
+
+
+def load(
+    paths: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    home: str | None = None,
+    defaults: Mapping[str, object] = _NO_DEFAULTS,
+) -> LoadResult:
+    """Read and check job files together; a file named twice is read once.
+
+    `home` defaults to HOME in `env`. `defaults` are the config file's settings in a job's shape; relative
+    paths in them start at each job's folder, so better write them absolute. Raises nothing: what is wrong is
+    in the result.
+    """
+    drafts: dict[str, _Draft] = {}
+    for path in paths:
+        identity = os.path.abspath(path)
+        if identity not in drafts:
+            around = Surroundings(os.path.dirname(identity), env, env.get("HOME") if home is None else home)
+            drafts[identity] = _load_file(path, around, defaults)
+    _check_names(list(drafts.values()))
+    return LoadResult(
+        jobs=[draft.job for draft in drafts.values() if draft.job is not None and not draft.complaints.items],
+        diagnostics=[item for draft in drafts.values() for item in draft.complaints.in_order()],
+        sources={draft.complaints.file: draft.text for draft in drafts.values()},
+    )
+
+
+def load_one(
+    path: str,
+    *,
+    env: Mapping[str, str],
+    home: str | None = None,
+    defaults: Mapping[str, object] = _NO_DEFAULTS,
+) -> Job:
+    """One job. Raises JobFileError with all that is wrong."""
+    result = load([path], env=env, home=home, defaults=defaults)
+    if any(item.severity is Severity.ERROR for item in result.diagnostics):
+        raise JobFileError(result.diagnostics, result.sources)
+    return result.jobs[0]
+
+
+def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object]) -> _Draft:
+    draft = _Draft(Complaints(printable(path)))
+    try:
+        draft.text = read_text(path, draft.complaints)
+        document = make_document(parse(draft.text, draft.complaints), draft.complaints)
+    except Stop:
+        return draft
+    fill_up(document, defaults)
+    model = check(document, draft.complaints)
+    require(document, draft.complaints)
+    places = resolve_all(document, around, draft.complaints)
+    check_relations(document, places, draft.complaints)
+    draft.named = _named(document, places)
+    if model is not None and not draft.complaints.items:
+        draft.job = build(path, model, document, places)
+    return draft
+
+
+def _named(document: Document, places: dict[Loc, str]) -> _Named | None:
+    name = document.data.get("name")
+    catalog = places.get(("catalog",)) or places.get(("catalog", "cache"))
+    if not isinstance(name, str) or catalog is None:
+        return None
+    return _Named(name, os.path.realpath(catalog), document.span(("name",)))
+
+
+def _check_names(drafts: list[_Draft]) -> None:
+    seen: dict[tuple[str, str], _Draft] = {}
+    for draft in drafts:
+        if draft.named is None:
+            continue
+        first = seen.setdefault((draft.named.name, draft.named.catalog), draft)
+        if first is not draft:
+            assert first.named is not None
+            where = f"{first.complaints.file}:{first.named.span.line}"
+            message = f"the name {quoted(draft.named.name)} is taken in this catalog, by {where}"
+            draft.complaints.add(rules.SAME_NAME, draft.named.span, message, "rename one of the two jobs")

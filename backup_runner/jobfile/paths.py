@@ -1,0 +1,119 @@
+"""Paths as job files write them, made absolute: `~`, `${VAR}`, and relative to the job file's own folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import rules
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DEFAULT_OCI_CONFIG = "~/.oci/config"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What paths are resolved against. `home` is None when nobody says where it is."""
+
+    folder: str
+    env: Mapping[str, str]
+    home: str | None
+
+
+class Unresolvable(Exception):  # noqa: N818 - carries complaints, not a fault
+    """What keeps a path from being resolved: (code, message, hint) each."""
+
+    def __init__(self, reasons: list[tuple[str, str, str | None]]) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+
+
+def expand(text: str, around: Surroundings) -> str:
+    """The absolute path, without "." and ".." (taken away as text, not by asking the disk). Raises Unresolvable.
+
+    `$${` stands for `${` itself.
+    """
+    reasons: list[tuple[str, str, str | None]] = []
+    if "\0" in text:
+        reasons.append((rules.BAD_PATH, "a path holds no NUL", None))
+    tail = text
+    head = ""
+    if text == "~" or text.startswith("~/"):
+        head, tail = around.home or "", text[1:]
+        if not head.startswith("/"):
+            reasons.append((rules.UNSET_VARIABLE, "~ cannot be resolved: HOME is not set to a folder", "set HOME"))
+    elif text.startswith("~"):
+        hint = f"write the folder out; a file of that name is {quoted('./' + text)}"
+        reasons.append((rules.BAD_PATH, f"{quoted(text)}: only one's own ~ is resolved", hint))
+    tail = _VARIABLE.sub(lambda match: _substitute(match, around.env, reasons), tail)
+    if reasons:
+        raise Unresolvable(reasons)
+    path = os.path.normpath(os.path.join(around.folder, head + tail))
+    # POSIX lets exactly two leading slashes mean something else; for backups they are one.
+    return "/" + path.lstrip("/")
+
+
+def _substitute(match: re.Match[str], env: Mapping[str, str], reasons: list[tuple[str, str, str | None]]) -> str:
+    name = match[1]
+    if name is None:
+        return "${"
+    if not match[2] or not _NAME.fullmatch(name):
+        shown = quoted(match[0])
+        reasons.append((rules.BAD_PATH, f"{shown} names no variable", "write ${NAME}; $${ stands for ${ itself"))
+        return ""
+    value = env.get(name, "")
+    if not value:
+        state = "is empty" if name in env else "is not set"
+        reasons.append((rules.UNSET_VARIABLE, f"the variable {name} {state}", f"set {name}, or write the path"))
+    return value
+
+
+def resolve_all(document: Document, around: Surroundings, complaints: Complaints) -> dict[Loc, str]:
+    """Every path of the job that can be resolved, by its place; complains about the others."""
+    found: dict[Loc, str] = {}
+    for loc, text in _path_texts(document.data):
+        if loc in document.settled or not isinstance(text, str) or not text:
+            continue
+        try:
+            found[loc] = expand(text, around)
+        except Unresolvable as error:
+            for code, message, hint in error.reasons:
+                complaints.add(code, document.span(loc), message, hint)
+    return found
+
+
+def _path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
+    sources = data.get("sources")
+    for index, source in enumerate(sources if isinstance(sources, list) else []):
+        if isinstance(source, dict):
+            yield ("sources", index, "path"), source.get("path")
+    yield ("relative_path",), data.get("relative_path")
+    yield ("work_directory",), data.get("work_directory")
+    target = data.get("target")
+    if isinstance(target, dict):
+        yield from _target_paths(target)
+    encryption = data.get("encryption")
+    if isinstance(encryption, dict):
+        yield ("encryption", "key_file"), encryption.get("key_file")
+    catalog = data.get("catalog")
+    if isinstance(catalog, dict):
+        yield ("catalog", "cache"), catalog.get("cache")
+    else:
+        yield ("catalog",), catalog
+
+
+def _target_paths(target: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
+    if target.get("type") == "directory":
+        yield ("target", "path"), target.get("path")
+    elif target.get("type") == "oci":
+        yield ("target", "ca_bundle"), target.get("ca_bundle")
+        auth = target.get("auth", {})
+        if isinstance(auth, dict):
+            reads_file = auth.get("method", "config_file") in ("config_file", "session_token")
+            yield ("target", "auth", "config_file"), auth.get("config_file", DEFAULT_OCI_CONFIG if reads_file else None)

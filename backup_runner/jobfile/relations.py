@@ -1,0 +1,103 @@
+"""What must hold between the paths of one job: sources apart, the bucket outside, relative_path above.
+
+Looks at the disk (stat, readlink) so that two names of one place are seen, and works without it as well.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+
+from . import rules
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+
+
+def check_relations(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
+    """Complain about each rule that is broken; paths that could not be resolved are left out."""
+    sources = {loc: path for loc, path in paths.items() if loc[0] == "sources"}
+    real = {loc: os.path.realpath(path) for loc, path in sources.items()}
+    _overlaps(document, sources, real, complaints)
+    bucket = paths.get(("target", "path"))
+    if bucket is not None:
+        _bucket(document, sources, bucket, complaints)
+    base = paths.get(("relative_path",))
+    if base is not None:
+        _base(document, sources, base, complaints)
+    for loc in (("catalog",), ("catalog", "cache")):
+        if loc in paths and os.path.isdir(paths[loc]):
+            message = f"the catalog {quoted(paths[loc])} is a folder"
+            complaints.add(rules.BAD_PATH, document.span(loc), message, "name a file, e.g. catalog.db in it")
+
+
+def is_directory(path: str) -> bool | None:
+    """Whether the path is, or leads by a symlink to, a directory; None if nothing tells."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError:
+        return None
+
+
+def holds(outer: str, inner: str) -> bool:
+    """Whether `inner` is `outer` or lies below it; both absolute and normalised."""
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def _overlaps(document: Document, sources: dict[Loc, str], real: dict[Loc, str], complaints: Complaints) -> None:
+    told: set[Loc] = set()
+    for view in (sources, real):
+        outer: Loc | None = None
+        # Sorted with a slash behind, everything inside a folder follows it before anything outside does.
+        order = sorted(view, key=lambda loc: (view[loc].rstrip("/") + "/", loc[1]))
+        for loc in order:
+            if outer is None or not holds(view[outer], view[loc]):
+                outer = loc
+                continue
+            if loc in told or outer in told:
+                continue
+            told.add(loc)
+            _tell_overlap(document, loc, outer, sources, complaints)
+
+
+def _tell_overlap(document: Document, inner: Loc, outer: Loc, sources: dict[Loc, str], complaints: Complaints) -> None:
+    line = document.span(outer).line
+    if sources[inner] == sources[outer]:
+        message = f"the source {quoted(sources[inner])} stands here twice, first in line {line}"
+        hint = "remove one of the two"
+    elif holds(sources[outer], sources[inner]):
+        message = f"the source {quoted(sources[inner])} lies inside that of line {line}, {quoted(sources[outer])}"
+        hint = "remove the inner one; it is backed up with the outer"
+    else:
+        message = f"the source {quoted(sources[inner])} leads into that of line {line}, {quoted(sources[outer])}"
+        hint = "a symlink makes two sources overlap; remove one of them"
+    complaints.add(rules.OVERLAP, document.span(inner), message, hint)
+
+
+def _bucket(document: Document, sources: dict[Loc, str], bucket: str, complaints: Complaints) -> None:
+    views: list[Callable[[str], str]] = [str, os.path.realpath]
+    for loc, path in sources.items():
+        if any(holds(view(bucket), view(path)) for view in views):
+            message = f"the source {quoted(path)} lies inside the bucket directory {quoted(bucket)}"
+            complaints.add(rules.BUCKET_IN_SOURCE, document.span(loc), message, "keep bucket and sources apart")
+        elif any(holds(view(path), view(bucket)) for view in views):
+            line = document.span(loc).line
+            message = f"the bucket directory {quoted(bucket)} lies inside the source of line {line}, {quoted(path)}"
+            span = document.span(("target", "path"))
+            complaints.add(rules.BUCKET_IN_SOURCE, span, message, "keep bucket and sources apart")
+
+
+def _base(document: Document, sources: dict[Loc, str], base: str, complaints: Complaints) -> None:
+    span = document.span(("relative_path",))
+    if is_directory(base) is False:
+        complaints.add(rules.NOT_A_PARENT, span, f"relative_path {quoted(base)} is not a folder", "name a folder")
+        return
+    for loc, path in sources.items():
+        if not holds(base, path):
+            line = document.span(loc).line
+            message = f"relative_path {quoted(base)} does not hold the source of line {line}, {quoted(path)}"
+            complaints.add(rules.NOT_A_PARENT, span, message, f"name {_common(sources)} or a folder above it")
+
+
+def _common(sources: dict[Loc, str]) -> str:
+    return quoted(os.path.commonpath([os.path.dirname(path) for path in sources.values()]))

@@ -1,0 +1,131 @@
+"""From a checked model and resolved paths to the `Job` that the rest of the program works with."""
+
+from __future__ import annotations
+
+import os
+
+from ..spec import (
+    AuthMethod,
+    AuthSpec,
+    CatalogSpec,
+    DirectoryTargetSpec,
+    EncryptionSpec,
+    Guards,
+    Job,
+    Limits,
+    OciTargetSpec,
+    Retention,
+    SkipLine,
+    SkipOrigin,
+    Source,
+    TargetSpec,
+)
+from ..spec.model import DirectoryTargetModel, EncryptionModel, GuardsModel, JobModel, OciTargetModel, RetentionModel
+from ..spec.values import parse_duration, parse_rate
+from .document import Document, Loc
+from .relations import is_directory
+
+Paths = dict[Loc, str]
+
+
+def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
+    """The resolved job. Everything in it was found to be right before."""
+    base = os.fsencode(paths.get(("relative_path",), "/")).rstrip(b"/")
+    assert model.encryption is not None
+    remote = ("catalog", "cache") in paths
+    catalog = paths["catalog", "cache"] if remote else paths["catalog",]
+    sources = [_source(index, model, document, paths, base) for index in range(len(model.sources))]
+    return Job(
+        file=file,
+        name=model.name,
+        base=base,
+        sources=tuple(sorted(sources, key=lambda source: source.key)),
+        target=_target(model.target, paths),
+        encryption=_encryption(model.encryption, paths),
+        catalog=CatalogSpec(path=catalog, remote=remote),
+        work_directory=paths.get(("work_directory",), catalog + ".work"),
+        skip=_skip(model.skip, ("skip",), SkipOrigin.JOB, document),
+        overwrite=model.overwrite,
+        detect=model.detect,
+        symlinks=model.symlinks,
+        retention=None if model.retention is None else _retention(model.retention),
+        guards=_guards(model.guards, Guards()),
+    )
+
+
+def _source(index: int, model: JobModel, document: Document, paths: Paths, base: bytes) -> Source:
+    source = model.sources[index]
+    text = paths["sources", index, "path"]
+    path = os.fsencode(text)
+    key = path[len(base) + 1 :]
+    if key and is_directory(text):
+        key += b"/"
+    return Source(
+        path=path,
+        key=key,
+        skip=_skip(source.skip or [], ("sources", index, "skip"), SkipOrigin.SOURCE, document),
+        guards=_guards(source.guards or GuardsModel(), _guards(model.guards, Guards())),
+        allow_empty=model.allow_empty if source.allow_empty is None else source.allow_empty,
+    )
+
+
+def _skip(texts: list[str], loc: Loc, origin: SkipOrigin, document: Document) -> tuple[SkipLine, ...]:
+    return tuple(SkipLine(text, document.span((*loc, index)).line, origin) for index, text in enumerate(texts))
+
+
+def _guards(model: GuardsModel, below: Guards) -> Guards:
+    """What the model says, and `below` where it is silent."""
+    return Guards(
+        min_files=below.min_files if model.min_files is None else model.min_files,
+        max_change_percent=below.max_change_percent if model.max_change_percent is None else model.max_change_percent,
+        max_delete_percent=below.max_delete_percent if model.max_delete_percent is None else model.max_delete_percent,
+        require_mount=below.require_mount if model.require_mount is None else model.require_mount,
+    )
+
+
+def _retention(model: RetentionModel) -> Retention:
+    return Retention(
+        keep_last=model.keep_last,
+        keep_hourly=model.keep_hourly,
+        keep_daily=model.keep_daily,
+        keep_weekly=model.keep_weekly,
+        keep_monthly=model.keep_monthly,
+        keep_yearly=model.keep_yearly,
+        keep_within=parse_duration(model.keep_within) if model.keep_within else 0,
+        repack_dead_percent=model.repack_dead_percent,
+    )
+
+
+def _encryption(model: EncryptionModel, paths: Paths) -> EncryptionSpec:
+    return EncryptionSpec(
+        key_file=paths.get(("encryption", "key_file")),
+        key_env=model.key_env,
+        key_command=tuple(model.key_command or ()),
+    )
+
+
+def _target(model: DirectoryTargetModel | OciTargetModel, paths: Paths) -> TargetSpec:
+    if isinstance(model, DirectoryTargetModel):
+        return DirectoryTargetSpec(paths["target", "path"])
+    assert model.bucket is not None
+    reads_file = model.auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN)
+    return OciTargetSpec(
+        bucket=model.bucket,
+        namespace=model.namespace,
+        prefix=model.prefix if model.prefix.endswith("/") or not model.prefix else model.prefix + "/",
+        storage_tier=model.storage_tier,
+        region=model.region,
+        endpoint=model.endpoint,
+        proxy=model.proxy,
+        ca_bundle=paths.get(("target", "ca_bundle")),
+        auth=AuthSpec(
+            method=model.auth.method,
+            config_file=paths["target", "auth", "config_file"] if reads_file else "",
+            profile=model.auth.profile,
+        ),
+        limits=Limits(
+            upload=None if model.limits.upload is None else parse_rate(model.limits.upload),
+            download=None if model.limits.download is None else parse_rate(model.limits.download),
+            requests_in_flight=model.limits.requests_in_flight,
+        ),
+    )

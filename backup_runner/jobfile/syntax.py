@@ -1,0 +1,56 @@
+"""Syntax errors in words that help: what the reader tripped over, and what is usually meant."""
+
+from __future__ import annotations
+
+import re
+
+from ruamel.yaml.error import MarkedYAMLError
+
+from . import rules
+from .diagnostics import Complaints, Span, Stop, printable
+
+_STARTS = {
+    "%": 'a value cannot start with %; quote it: "%…"',
+    "@": 'a value cannot start with @; quote it: "@…"',
+    "`": "a value cannot start with a backquote; use double quotes",
+}
+
+
+def explain(error: MarkedYAMLError, lines: list[str], complaints: Complaints) -> Stop:
+    """Complain about a syntax error; the returned Stop is to be raised."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    # The end of the file is a place nobody can look at: point behind the last line that holds something.
+    while line > 0 and not "".join(lines[line:]).strip():
+        line, column = line - 1, len(lines[line - 1])
+    span = Span(line + 1, column + 1, line + 1, column + 2)
+    problem = str(error.problem or error)
+    here = lines[line][column:] if line < len(lines) else ""
+    code, message, hint = _wording(problem, here, str(error.context or ""))
+    return complaints.stop(code, span, message, hint)
+
+
+def _wording(problem: str, here: str, context: str) -> tuple[str, str, str | None]:
+    if "'\\t'" in problem or (here.startswith("\t") and "cannot start any token" in problem):
+        return rules.TAB, "a tab where spaces are needed", "indent with spaces"
+    if "cannot start any token" in problem and here[:1] in _STARTS:
+        return rules.SYNTAX, f"{here[:1]} has a meaning of its own in YAML", _STARTS[here[:1]]
+    if problem == "mapping values are not allowed here":
+        hint = 'quote a value that holds ": ", or check the indentation'
+        return rules.SYNTAX, 'a ":" where no key can stand', hint
+    if "end of stream" in problem or "<stream end>" in problem:
+        return rules.SYNTAX, f"the file ends {_inside(context)}", "close the quote or bracket"
+    if match := re.match(r"found unknown escape character '(.)'", problem):
+        hint = "double the backslash, or use single quotes"
+        return rules.SYNTAX, f"\\{printable(match[1])} is no escape in double quotes", hint
+    if problem.startswith("expected <block end>"):
+        return rules.SYNTAX, "this does not fit the block it stands in", "align it with the lines above"
+    if "could not find expected ':'" in problem:
+        return rules.SYNTAX, 'a key without its ":"', "write `key: value`"
+    return rules.SYNTAX, f"is not YAML: {printable(problem)}", None
+
+
+def _inside(context: str) -> str:
+    found = re.search(r"(flow sequence|flow mapping|quoted scalar)", context)
+    names = {"flow sequence": "inside a [list]", "flow mapping": "inside a {block}", "quoted scalar": "inside quotes"}
+    return names[found[1]] if found else "too early"

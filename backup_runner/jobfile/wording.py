@@ -1,0 +1,198 @@
+"""What to say about a value that does not fit. Values below `encryption` are never repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as List
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from pydantic_core import ErrorDetails
+
+from . import rules
+from .diagnostics import quoted
+from .document import Loc
+from .nodes import Scalar
+
+
+class Complaint(NamedTuple):
+    code: str
+    message: str
+    hint: str | None
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "model_type": "a block of keys",
+    "model_attributes_type": "a block of keys",
+    "dict_type": "a block of keys",
+}
+_FORMS = {
+    "name": ('letters, digits, ".", "_" and "-", at most 64, a letter or digit first', "e.g. `name: documents`"),
+    "upload": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
+    "download": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
+    "keep_within": (
+        "a time in hours, days, weeks or years",
+        'e.g. 12h, 7d, 2w, 1y; there is no "m": it could be minutes or months',
+    ),
+    "endpoint": ("an http or https URL without user and password", "e.g. https://objectstorage.example.com"),
+    "proxy": ("an http or https URL without user and password", "e.g. http://proxy.example.com:3128"),
+    "prefix": ('a path without "/" at its start and without empty parts', "e.g. `prefix: laptop/`"),
+    "bucket": ('a bucket\'s name: letters, digits, ".", "_" and "-"', None),
+    "namespace": ('a namespace: letters, digits, "_" and "-"', "the console shows it under tenancy details"),
+    "region": ("a region's identifier", "e.g. us-ashburn-1"),
+    "key_env": ("the name of an environment variable", "the key itself goes into the variable, never into the job"),
+    "skip": ("one line of text", "each rule is an item of its own"),
+}
+_EXAMPLES = {
+    "version": "add `version: 1`",
+    "name": "e.g. `name: documents`",
+    "sources": "e.g. `sources: [{path: ~/documents}]`",
+    "target": "e.g. `target: {type: directory, path: ./bucket}`",
+    "encryption": "e.g. `encryption: {key_file: ~/.backup-runner/crypto-key}`, here or in the config file",
+    "catalog": "e.g. `catalog: ~/.backup-runner/catalog.db`, here or in the config file",
+    "bucket": "name the bucket, here or in the config file",
+}
+_BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+def block_name(block: str) -> str:
+    """A block as people call it."""
+    return {"sources.*": "a source", "sources.*.guards": "a source's guards"}.get(block, block.split("(")[0])
+
+
+def inside(block: str) -> str:
+    return f" in {block_name(block)}" if block else ""
+
+
+def nearest(word: object, known: List[str]) -> str | None:
+    """`did you mean …?` for the known word that is most like this one."""
+    lower = {name.lower(): name for name in known}
+    folded = str(word)[:100].lower().replace("-", "_")
+    close = get_close_matches(folded, lower, n=1, cutoff=0.6)
+    return f"did you mean {quoted(lower[close[0]])}?" if close else None
+
+
+def example(block: str, key: str) -> str | None:
+    if block == "sources.*" and key == "path":
+        return "a source is a block, e.g. `- path: ~/documents`"
+    return _EXAMPLES.get(key)
+
+
+def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, value: Any) -> Complaint:
+    """What to say of pydantic's error `kind` at `loc`; `written` is how the value stands in the file."""
+    context = detail.get("ctx", {})
+    name = _name(loc)
+    shown = "this value" if loc[:1] == ("encryption",) else _shown(value, written)
+    if loc == ("version",):
+        return _version(value, written)
+    if kind in _WANTED:
+        return Complaint(
+            rules.WRONG_TYPE, f"{name} is {_WANTED[kind]}, not {_what(value)}", _type_hint(kind, loc, written)
+        )
+    if kind in ("enum", "literal_error"):
+        return _choice(name, shown, value, str(context["expected"]), written)
+    if kind == "string_pattern_mismatch":
+        form, hint = _FORMS[_key(loc)]
+        return Complaint(rules.MALFORMED, f"{shown} is not {form}", hint)
+    if kind == "value_error":
+        return _own_rule(loc, detail, shown)
+    return Complaint(rules.RANGE, _range(kind, name, shown, context), None)
+
+
+def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
+    """Errors that the models raise themselves."""
+    text = detail["msg"].removeprefix("Value error, ")
+    if loc == ("retention",):
+        return Complaint(rules.KEEPS_NOTHING, f"retention {text}", "set one of its keep_ rules above 0, or remove it")
+    if loc == ("encryption",):
+        return Complaint(rules.CONFLICT, f"encryption {text}", "give exactly one of key_file, key_env, key_command")
+    return Complaint(rules.MALFORMED, f"{shown}: {text}", _FORMS[_key(loc)][1])
+
+
+def _range(kind: str, name: str, shown: str, context: dict[str, Any]) -> str:
+    if kind == "greater_than_equal":
+        return f"{name} is {context['ge']} or more, not {shown}"
+    if kind == "less_than_equal":
+        return f"{name} is at most {context['le']}, not {shown}"
+    if kind == "string_too_long":
+        return f"{name} is longer than {context['max_length']} characters"
+    if kind in ("string_too_short", "too_short"):
+        return f"{name} is empty"
+    return f"{name} cannot be used as it is"
+
+
+def _choice(name: str, shown: str, value: object, expected: str, written: Scalar | None) -> Complaint:
+    known = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
+    if known == ["True"]:
+        known = ["true"]
+    offered = f"{', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else known[0]
+    hint = _boolean_hint(written) if known == ["true"] else nearest(value, known)
+    return Complaint(rules.NOT_ALLOWED, f"{name} is {offered}, not {shown}", hint)
+
+
+def _version(value: object, written: Scalar | None) -> Complaint:
+    if isinstance(value, int) and not isinstance(value, bool):
+        hint = (
+            "this program reads version 1; a newer job file needs a newer program"
+            if value > 1
+            else "write `version: 1`"
+        )
+        return Complaint(rules.VERSION, f"version {str(value)[:20]} of the job file format is not known", hint)
+    shown = _shown(value, written) if written else _what(value)
+    return Complaint(rules.VERSION, f"version is the number 1, not {shown}", "write `version: 1`, without quotes")
+
+
+def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
+    if written is None:
+        return "a source is a block, e.g. `- path: ~/documents`" if loc[:1] == ("sources",) and len(loc) == 2 else None
+    text = written.text
+    if kind == "bool_type":
+        return _boolean_hint(written)
+    if kind == "string_type" and written.plain:
+        return f'YAML reads this as {_what(written.value)}; quote it to make it text: "{text[:60]}"'
+    if kind in ("int_type", "int_from_float"):
+        digits = text.strip().replace("_", "")
+        if not digits.isdecimal():
+            return "write it in digits"
+        return f"write {digits[:20]}" + ("" if written.plain else ", without quotes")
+    if kind == "list_type" and "\n" not in text and loc[:1] != ("encryption",):
+        return f"write [{quoted(text)}]" if _key(loc) == "skip" else "begin each item with `- `"
+    if loc[:1] == ("sources",) and len(loc) == 2:
+        return f"write `path: {text[:60]}`" if text.isprintable() else "a source has a `path`"
+    return None
+
+
+def _boolean_hint(written: Scalar | None) -> str | None:
+    if written is None:
+        return None
+    text = written.text.lower()
+    if text in _BOOLEAN_WORDS and written.plain:
+        return f"for YAML 1.2 {quoted(written.text)} is a word; write {_BOOLEAN_WORDS[text]}"
+    return f"write {text}, without quotes" if text in ("true", "false") else None
+
+
+def _key(loc: Loc) -> str:
+    return next((step for step in reversed(loc) if isinstance(step, str)), "")
+
+
+def _name(loc: Loc) -> str:
+    if loc and isinstance(loc[-1], int):
+        return {"sources": "a source", "skip": "a skip rule"}.get(_key(loc), f"an item of {_key(loc)}")
+    return _key(loc) or "the job"
+
+
+def _shown(value: object, written: Scalar | None) -> str:
+    if written is not None:
+        return quoted(written.text) if isinstance(value, str) else quoted(written.text).strip('"')
+    return quoted(value) if isinstance(value, str) else _what(value)
+
+
+def _what(value: object) -> str:
+    if isinstance(value, bool):
+        return "true/false"
+    names = {str: "text", int: "a number", float: "a fraction", list: "a list", dict: "a block of keys"}
+    return names.get(type(value), "nothing")

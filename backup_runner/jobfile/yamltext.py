@@ -1,0 +1,222 @@
+"""From a file's bytes to a tree of nodes, within limits: nothing is built of a file that goes beyond them.
+
+Works on ruamel's events, which come one at a time: aliases are never expanded here, and a hostile file is
+left at its first step over a limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
+
+from . import rules
+from .diagnostics import Complaints, Span, printable
+from .nodes import Mapping, Node, Scalar, Sequence, resolve_plain
+from .syntax import explain
+
+MAX_BYTES = 128 * 1024
+MAX_DEPTH = 20
+MAX_VALUES = 10_000
+"""Values in a file, each counted as often as aliases repeat it."""
+
+TOP = Span(1, 1, 1, 1)
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_TAGS = {Scalar: "str", Sequence: "seq", Mapping: "map"}
+
+
+def read_text(path: str, complaints: Complaints) -> str:
+    """The file's text. Raises Stop after complaining."""
+    try:
+        data = _read(path)
+    except OSError as error:
+        raise complaints.stop(rules.UNREADABLE, TOP, f"cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None
+    if data is None:
+        hint = "name the job files in it one by one" if os.path.isdir(path) else None
+        raise complaints.stop(rules.UNREADABLE, TOP, "is not a regular file", hint)
+    if len(data) > MAX_BYTES:
+        raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")
+    return _decode(data, complaints)
+
+
+def _read(path: str) -> bytes | None:
+    """The first bytes, one more than allowed; None if it is no regular file. A fifo must not block us."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", closefd=True) as file:
+        return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+
+
+def _decode(data: bytes, complaints: Complaints) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise complaints.stop(rules.NOT_UTF8, TOP, "is UTF-16, not UTF-8", "save the file as UTF-8")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        span = _span_at(data[: error.start].decode("utf-8"), error.start)
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        raise complaints.stop(rules.NOT_UTF8, span, message, "save the file as UTF-8") from None
+    if bad := _FORBIDDEN.search(text):
+        what = "NUL" if bad[0] == "\0" else f"the character U+{ord(bad[0]):04X}"
+        raise complaints.stop(rules.CHARACTER, _span_at(text, bad.start()), f"{what} has no place in a job file")
+    return text
+
+
+def _span_at(text: str, index: int) -> Span:
+    lines = split_lines(text[:index])
+    line, column = len(lines), len(lines[-1]) + 1
+    return Span(line, column, line, column + 1)
+
+
+def split_lines(text: str) -> list[str]:
+    """The text's lines as the YAML reader counts them."""
+    return _LINE_END.split(text)
+
+
+def parse(text: str, complaints: Complaints) -> Node:
+    """The tree of the one document. Raises Stop after complaining."""
+    builder = _Builder(complaints)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            builder.take(event)
+    except MarkedYAMLError as error:
+        raise explain(error, split_lines(text), complaints) from None
+    except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError):
+        # ruamel.yaml answers some broken input (an escape beyond Unicode, say) with errors of Python's own.
+        raise complaints.stop(rules.SYNTAX, builder.span, "is not YAML from here on") from None
+    if builder.root is None or (isinstance(builder.root, Scalar) and builder.root.value is None):
+        hint = "a job starts with `version: 1`"
+        raise complaints.stop(rules.EMPTY, TOP, "is empty; there is no job in it", hint)
+    return builder.root
+
+
+class _Builder:
+    """Puts events together; holds the path from the root to where the reader is."""
+
+    def __init__(self, complaints: Complaints) -> None:
+        self.root: Node | None = None
+        self.span = TOP
+        self._complaints = complaints
+        self._documents = 0
+        self._values = 0
+        self._open: list[tuple[Sequence | Mapping, str | None, list[Node]]] = []
+        self._anchors: dict[str, Node | None] = {}
+
+    def take(self, event: Any) -> None:
+        self.span = _span(event)
+        if isinstance(event, DocumentStartEvent):
+            self._start_document(event)
+        elif isinstance(event, CollectionEndEvent):
+            self._close()
+        elif isinstance(event, AliasEvent):
+            self._add(self._aliased(event), None)
+        elif isinstance(event, NodeEvent):
+            self._node(event)
+
+    def _start_document(self, event: DocumentStartEvent) -> None:
+        self._documents += 1
+        if self._documents > 1:
+            hint = "put each job into its own file"
+            raise self._complaints.stop(rules.DOCUMENTS, self.span, "a second document starts here", hint)
+        if event.version is not None or event.tags:
+            hint = "remove the lines that begin with %"
+            raise self._complaints.stop(rules.SYNTAX, TOP, "YAML directives are not used in job files", hint)
+
+    def _aliased(self, event: AliasEvent) -> Node:
+        name = str(event.anchor)
+        node = self._anchors.get(name)
+        if node is not None:
+            return node
+        if name in self._anchors:
+            message, hint = f"*{name} stands inside what it names", None
+        else:
+            message = f"*{name} names no anchor above it"
+            hint = f'quote it if text is meant: "*{name}"'
+        raise self._complaints.stop(rules.ALIAS, self.span, message, hint)
+
+    def _node(self, event: Any) -> None:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise too_many(self._complaints, self.span)
+        anchor = None if event.anchor is None else str(event.anchor)
+        node: Node
+        if isinstance(event, ScalarEvent):
+            node = self._scalar(event)
+        elif isinstance(event, SequenceStartEvent):
+            node = Sequence(self.span)
+        else:
+            assert isinstance(event, MappingStartEvent)
+            node = Mapping(self.span)
+        if event.tag is not None and str(event.tag) != f"tag:yaml.org,2002:{_TAGS[type(node)]}":
+            message = f"the tag {printable(str(event.tag))} is not used in job files"
+            self._complaints.add(rules.TAG, self.span, message, "remove it; quote the value to make it text")
+        if isinstance(node, Scalar):
+            self._add(node, anchor)
+            return
+        if len(self._open) >= MAX_DEPTH:
+            raise too_deep(self._complaints, self.span)
+        if anchor is not None:
+            self._anchors[anchor] = None
+        self._open.append((node, anchor, []))
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
+        text = str(event.value)
+        if bad := _SURROGATE.search(text):
+            message = f"half a character (U+{ord(bad[0]):04X}) is no text"
+            self._complaints.add(rules.CHARACTER, self.span, message, "write the whole character")
+        plain = bool(event.implicit[0])
+        return Scalar(self.span, text, plain, resolve_plain(text) if plain else text)
+
+    def _add(self, node: Node, anchor: str | None) -> None:
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if self._open:
+            self._open[-1][2].append(node)
+        else:
+            self.root = node
+
+    def _close(self) -> None:
+        node, anchor, children = self._open.pop()
+        # A block ends, for the reader, where the next token starts: after blank lines and comments.
+        if self.span.column == self.span.end_column and children:
+            node.span = node.span._replace(end_line=children[-1].span.end_line, end_column=children[-1].span.end_column)
+        else:
+            node.span = node.span._replace(end_line=self.span.end_line, end_column=self.span.end_column)
+        if isinstance(node, Sequence):
+            node.items = children
+        else:
+            node.pairs = list(zip(children[::2], children[1::2], strict=True))
+        self._add(node, anchor)
+
+
+def too_many(complaints: Complaints, span: Span) -> Exception:
+    """Complain about the number of values."""
+    message = f"holds more than {MAX_VALUES} values (aliases count in full)"
+    return complaints.stop(rules.LIMIT, span, message)
+
+
+def too_deep(complaints: Complaints, span: Span) -> Exception:
+    """Complain about nesting."""
+    return complaints.stop(rules.LIMIT, span, f"is nested deeper than {MAX_DEPTH} levels")
+
+
+def _span(event: Any) -> Span:
+    start, end = event.start_mark, event.end_mark
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)

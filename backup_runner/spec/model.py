@@ -1,0 +1,212 @@
+"""The job file format, version 1, as pydantic models: the one source for checks and for schemas/job.schema.json.
+
+Values are checked strictly (a quoted number is no number). Paths stay as written; `jobfile` resolves them.
+A key without a value (null) is refused before the models see it, so None always means "absent".
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.config import JsonDict, JsonValue
+
+from .job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
+from .values import DURATION_PATTERN, RATE_PATTERN
+
+COUNT_LIMIT = 100_000
+# Editors read a lone ~ as null, as YAML has it; in these two places it is the home folder, and `jobfile` says so.
+_LONE_TILDE: JsonDict = {"type": ["string", "null"]}
+_KEEP_SOMETHING: list[JsonValue] = [
+    {"required": [f"keep_{rule}"], "properties": {f"keep_{rule}": {"minimum": 1}}}
+    for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+def _usable_prefix(text: str) -> str:
+    if any(part in (".", "..") for part in text.split("/")):
+        raise ValueError('"." and ".." are no names in a bucket')
+    return text
+
+
+PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\r\u0000]+$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
+Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
+# No "@": a password in a URL would be a key in the job.
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=1024)]
+Prefix = Annotated[
+    str, Field(pattern=r"^([^/\u0000-\u001f]+/)*[^/\u0000-\u001f]*$", max_length=512), AfterValidator(_usable_prefix)
+]
+Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+def _lax(description: str, default: Any) -> Any:
+    """An enum field: strict mode would want the enum's own members, files have their text."""
+    return Field(default=default, strict=False, description=description)
+
+
+class GuardsModel(_Model):
+    """When a run stops (exit 5) before anything is forgotten. A source's guards override the job's key by key."""
+
+    min_files: int | None = Field(None, ge=0, description="Fewer files than this stop the run. Default 1.")
+    max_change_percent: Percent | None = Field(
+        None, description="More changed or vanished files than this stop the run, from 20 files up. Default 50."
+    )
+    max_delete_percent: Percent | None = Field(
+        None, description="More vanished files than this stop the run, from 20 files up. Default 20."
+    )
+    require_mount: bool | None = Field(
+        None, description="Each source must lie on a mounted file system. Default false."
+    )
+
+
+class SourceModel(_Model):
+    """A directory or file to back up."""
+
+    path: PathText = Field(
+        description="~ and ${VAR} are expanded; a relative path starts at the job file's own folder.",
+        json_schema_extra=_LONE_TILDE,
+    )
+    skip: list[SkipText] | None = Field(None, description="gitignore rules for this source; they come after the job's.")
+    guards: GuardsModel | None = None
+    allow_empty: bool | None = Field(None, description="This source may be empty though it was not before.")
+
+
+class DirectoryTargetModel(_Model):
+    """A bucket that is a local directory."""
+
+    type: Literal["directory"]
+    path: PathText
+
+
+class AuthModel(_Model):
+    """How requests to OCI are signed."""
+
+    method: AuthMethod = _lax("Default config_file.", AuthMethod.CONFIG_FILE)
+    config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
+    profile: str = Field("DEFAULT", min_length=1, max_length=256)
+
+
+class LimitsModel(_Model):
+    """What a run may use of the line and the service."""
+
+    upload: Rate | None = None
+    download: Rate | None = None
+    requests_in_flight: int | None = Field(None, ge=1, le=256)
+
+
+class OciTargetModel(_Model):
+    """A bucket on OCI Object Storage."""
+
+    type: Literal["oci"]
+    namespace: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="Asked of the service if absent."
+    )
+    bucket: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,256}$")
+    prefix: Prefix = Field("", description='Goes before every object name; a missing "/" at its end is added.')
+    storage_tier: StorageTier = _lax("The tier of data objects.", StorageTier.STANDARD)
+    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
+    endpoint: Url | None = Field(None, description="Another server than the region's own.")
+    proxy: Url | None = None
+    ca_bundle: PathText | None = None
+    auth: AuthModel = AuthModel()
+    limits: LimitsModel = LimitsModel()
+
+
+class EncryptionModel(_Model):
+    """Where the crypto key is found: exactly one of the three. The key itself never stands in a job."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["key_file"]}, {"required": ["key_env"]}, {"required": ["key_command"]}]
+        }
+    )
+
+    key_file: PathText | None = None
+    key_env: str | None = Field(
+        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,255}$", description="The name of an environment variable."
+    )
+    key_command: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        None, min_length=1, description="A program and its arguments, run without a shell; it prints the key."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> EncryptionModel:
+        given = sum(value is not None for value in (self.key_file, self.key_env, self.key_command))
+        if given != 1:
+            raise ValueError(f"says {given} ways to find the key" if given else "says no way to find the key")
+        return self
+
+
+class RemoteCatalogModel(_Model):
+    """The catalog lives in the bucket; `cache` is where this machine keeps its copy."""
+
+    remote: Literal[True]
+    cache: PathText
+
+
+class RetentionModel(_Model):
+    """Which snapshots `prune` keeps: those that at least one rule keeps."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [*_KEEP_SOMETHING, {"required": ["keep_within"]}]})
+
+    keep_last: Count = 0
+    keep_hourly: Count = 0
+    keep_daily: Count = 0
+    keep_weekly: Count = 0
+    keep_monthly: Count = 0
+    keep_yearly: Count = 0
+    keep_within: Duration | None = Field(
+        None, description="All snapshots of this time: hours, days, weeks or years, e.g. 12h, 7d, 2w, 1y."
+    )
+    repack_dead_percent: int = Field(
+        50, ge=1, le=100, description="A pack of which more than this is dead is packed anew."
+    )
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> RetentionModel:
+        rules = (self.keep_last, self.keep_hourly, self.keep_daily, self.keep_weekly, self.keep_monthly)
+        if not any(rules) and not self.keep_yearly and self.keep_within is None:
+            raise ValueError("keeps nothing")
+        return self
+
+
+def _catalog_kind(value: object) -> str:
+    return "remote" if isinstance(value, dict | RemoteCatalogModel) else "path"
+
+
+class JobModel(_Model):
+    """A backup job, version 1."""
+
+    version: Literal[1]
+    name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
+    sources: list[SourceModel] = Field(min_length=1)
+    skip: list[SkipText] = Field([], description="gitignore rules for all sources; a skipped folder is never entered.")
+    relative_path: PathText | None = Field(
+        None, description="Taken off stored paths, put back on restore.", json_schema_extra=_LONE_TILDE
+    )
+    overwrite: Overwrite = _lax("What to do with a stored file whose size or times moved.", Overwrite.CHANGED)
+    detect: Detect = _lax("How a changed file is told.", Detect.CTIME)
+    symlinks: Symlinks = _lax("What to do with symlinks below a source; none is followed.", Symlinks.SKIP)
+    target: Annotated[DirectoryTargetModel | OciTargetModel, Field(discriminator="type")]
+    encryption: EncryptionModel | None = Field(None, description="May come from the config file instead.")
+    catalog: (
+        Annotated[
+            Annotated[PathText, Tag("path")] | Annotated[RemoteCatalogModel, Tag("remote")],
+            Discriminator(_catalog_kind),
+        ]
+        | None
+    ) = Field(None, description="The catalog's path; may come from the config file instead.")
+    retention: RetentionModel | None = None
+    guards: GuardsModel = GuardsModel()
+    allow_empty: bool = Field(default=False, description="Sources may be empty though they were not before.")
+    work_directory: PathText | None = Field(
+        None, description='For temporary files. Default: the catalog\'s path with ".work" added.'
+    )

@@ -1,0 +1,59 @@
+"""The JSON Schema of job files, made from the models; `schemas/job.schema.json` is its committed copy.
+
+`python -m backup_runner.spec.schema` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from .model import JobModel
+
+
+class _JobSchema(GenerateJsonSchema):
+    """None stands for "absent" in the models, and files cannot say it: no null in the schema."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def job_schema() -> dict[str, Any]:
+    """The schema of version-1 job files (JSON Schema 2020-12)."""
+    schema = JobModel.model_json_schema(schema_generator=_JobSchema)
+    _drop_titles(schema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Backup Runner job",
+        **schema,
+    }
+
+
+def job_schema_text() -> str:
+    """The committed file's text."""
+    return json.dumps(job_schema(), indent=2) + "\n"
+
+
+def _drop_titles(node: Any) -> None:
+    """Titles that only repeat the key's name; editors show the description."""
+    if isinstance(node, list):
+        for item in node:
+            _drop_titles(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        for item in node.values():
+            _drop_titles(item)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(job_schema_text())

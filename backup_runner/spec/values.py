@@ -1,0 +1,38 @@
+"""Byte rates and durations as job files write them."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+RATE_PATTERN = r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?(B|kB|MB|GB|KiB|MiB|GiB)/s$"
+"""A number, a unit (decimal or binary) and "/s": 10MiB/s, 1.5MB/s, 500kB/s."""
+
+DURATION_PATTERN = r"^([1-9][0-9]{0,4}[hdwy]){1,4}$"
+"""Hours, days, weeks and years of 365 days: 12h, 7d, 2w3d, 1y. No "m": minutes or months?"""
+
+_UNITS = {
+    "B": 1,
+    "kB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "KiB": 1024,
+    "MiB": 1024**2,
+    "GiB": 1024**3,
+}
+_SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second, rounded down. Raises ValueError."""
+    if not re.fullmatch(RATE_PATTERN, text):
+        raise ValueError(f"not a byte rate: {text!r}")
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)/s", text).groups()  # type: ignore[union-attr]
+    return int(Decimal(number) * _UNITS[unit])
+
+
+def parse_duration(text: str) -> int:
+    """Seconds. Raises ValueError."""
+    if not re.fullmatch(DURATION_PATTERN, text):
+        raise ValueError(f"not a duration: {text!r}")
+    return sum(int(count) * _SECONDS[unit] for count, unit in re.findall(r"([0-9]+)([hdwy])", text))
