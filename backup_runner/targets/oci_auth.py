@@ -6,13 +6,17 @@ import base64
 import binascii
 import json
 import os
+import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import ConfigError, TargetError
 from ..spec import AuthMethod, AuthSpec
 
 _CONFIG_HINT = "docs/oci-setup.md shows how to make a key and a config file"
+_METADATA_HOSTS = ("169.254.169.254", "[fd00:c1::a9fe:a9fe]")
+_METADATA_SECONDS = 3.0
 _MACHINE_METHODS = {
     AuthMethod.INSTANCE_PRINCIPAL: "this machine is not an OCI instance, or its dynamic group is missing",
     AuthMethod.RESOURCE_PRINCIPAL: "this is no OCI function or job that has a resource principal",
@@ -130,6 +134,7 @@ def _machine_signer(method: AuthMethod) -> Any:
     try:
         match method:
             case AuthMethod.INSTANCE_PRINCIPAL:
+                _seek_metadata_service()
                 return signers.InstancePrincipalsSecurityTokenSigner()
             case AuthMethod.RESOURCE_PRINCIPAL:
                 return signers.get_resource_principals_signer()
@@ -141,6 +146,19 @@ def _machine_signer(method: AuthMethod) -> Any:
             f"auth.method {method.value} gives no identity here: {_first_line(error)}",
             hint=f"{_MACHINE_METHODS[method]}; elsewhere use auth.method config_file",
         ) from error
+
+
+def _seek_metadata_service() -> None:
+    """Raise OSError if this is no OCI instance; the SDK itself takes a minute and a half to find that out."""
+    url = os.environ.get("OCI_METADATA_BASE_URL", "")
+    places = [urlsplit(url)] if url else [urlsplit(f"http://{host}") for host in _METADATA_HOSTS]
+    for number, place in enumerate(places, 1):
+        try:
+            socket.create_connection((place.hostname or "", place.port or 80), _METADATA_SECONDS).close()
+            return
+        except OSError as error:
+            if number == len(places):
+                raise OSError(f"no instance metadata service at {place.hostname} ({error})") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -169,10 +169,17 @@ def test_config_files_that_cannot_be_used(running: Running, spec: OciTargetSpec,
     assert "cannot be used" in message(good.replace("owner.pem", "none.pem"))
 
 
-def test_an_instance_principal_elsewhere(spec: OciTargetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resource_principal_elsewhere(spec: OciTargetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OCI_RESOURCE_PRINCIPAL_VERSION", raising=False)
     error = refused(replace(spec, auth=AuthSpec(AuthMethod.RESOURCE_PRINCIPAL)))
     assert "resource_principal gives no identity here" in error.message
+
+
+def test_an_instance_principal_on_another_machine(spec: OciTargetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:9/opc/v2")
+    error = refused(replace(spec, auth=AuthSpec(AuthMethod.INSTANCE_PRINCIPAL)))
+    assert "no instance metadata service at 127.0.0.1" in error.message
+    assert "this machine is not an OCI instance" in (error.hint or "")
 
 
 def test_retention_rule_keeps_objects(running: Running, spec: OciTargetSpec) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.spec import AuthSpec, DirectoryTargetSpec, OciTargetSpec
+from backup_runner.targets.abandoned import abort_abandoned
 from backup_runner.targets.base import Part, Put, Target, Tier
 from backup_runner.targets.opening import open_target
 from hypothesis import HealthCheck, given, settings
@@ -231,6 +232,15 @@ def test_abort(target: Target) -> None:
         target.put_part("l/data/s", upload, 1, 0, b"abc", md5=digest(b"abc"))
 
 
+def test_abandoned_uploads_go_and_others_stay(target: Target) -> None:
+    old, kept = target.begin_upload("l/data/old"), target.begin_upload("l/data/kept")
+    foreign = target.begin_upload("m/data/x")
+    soon = time.time() + 60
+    assert abort_abandoned(target, "l/", keep={kept}, before=soon - 3600) == []
+    assert abort_abandoned(target, "l/", keep={kept}, before=soon) == [("l/data/old", old)]
+    assert {upload for _, upload, _ in target.list_uploads()} == {kept, foreign}
+
+
 def test_a_target_goes_to_another_process(target: Target) -> None:
     put(target, "l/data/x", b"x")
     other = pickle.loads(pickle.dumps(target))
@@ -295,8 +305,9 @@ _step = st.one_of(
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(_step, max_size=12), salt=st.uuids())
-def test_like_a_dictionary(target: Target, steps: list[tuple[str, int, bytes]], salt: object) -> None:
+@given(steps=st.lists(_step, max_size=12))
+def test_like_a_dictionary(target: Target, steps: list[tuple[str, int, bytes]]) -> None:
+    salt = os.urandom(8).hex()
     model: dict[str, tuple[bytes, str]] = {}
     for what, number, data in steps:
         name = f"{salt}/data/{number}"
