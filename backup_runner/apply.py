@@ -51,7 +51,10 @@ def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Even
         run = _Run(session, plan, options, events, interrupt)
         try:
             run.check()
-            run.carry_out()
+            if plan.header.pruning == "only":
+                run.carry_out_pruning()
+            else:
+                run.carry_out()
         finally:
             run.outcome.seconds = time.monotonic() - started
         return run.outcome
@@ -147,9 +150,29 @@ class _Run:
         self.outcome.unchanged = header.totals.unchanged
         recorder = Recorder(cat, store.id, job_id, snapshot_id)
         pruning = self._paths(recorder, keyring)
-        self._finish(recorder, keyring)
-        if pruning and not self.outcome.interrupted:
-            retiring.carry_out(self, recorder, pruning)
+        self._finish(recorder, keyring, pruning)
+
+    def carry_out_pruning(self) -> None:
+        """A plan of `prune`: no snapshot is made, only what the plan named is forgotten and deleted."""
+        cat, header = self.cat, self.plan.header
+        job_id = cat.job_id(self.store.id, self.session.job.name)
+        if job_id is None:
+            raise CatalogError(f'the catalog knows no job "{self.session.job.name}"', hint="apply it first")
+        with cat.transaction():
+            cat.use_plan(header.plan_id, self.store.id, None)
+        actions = list(self.plan.actions())
+        retirement = self._retirement(actions, job_id)
+        retirement.prepare()
+        with cat.transaction():
+            retirement.mark()
+            cat.finish_plan(header.plan_id)
+        self.commit_record(self.session.keyring)
+        retirement.delete()
+
+    def _retirement(self, actions: list[Action], job_id: int) -> retiring.Retirement:
+        return retiring.Retirement(
+            self.session, self.cat, self.store, job_id, actions, self.events, self.outcome, self.interrupt.stop
+        )
 
     def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
         """All actions but those that forget and delete, which come back as a list."""
@@ -212,8 +235,7 @@ class _Run:
         self.outcome.counts[name] = self.outcome.counts.get(name, 0) + 1
         self.outcome.bytes[name] = self.outcome.bytes.get(name, 0) + action.size
 
-    def _finish(self, recorder: Recorder, keyring: Keyring) -> None:
-        self.events.phase("recording")
+    def _finish(self, recorder: Recorder, keyring: Keyring, pruning: list[Action]) -> None:
         outcome, header = self.outcome, self.plan.header
         for fields in header.problems:
             outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
@@ -229,7 +251,14 @@ class _Run:
             "problems": len(outcome.problems),
         }
         cat = self.cat
+        # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
+        retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
+        if retirement:
+            retirement.prepare()
+        self.events.phase("recording")
         with cat.transaction():
+            if retirement:
+                retirement.mark()
             cat.finish_snapshot(
                 recorder.snapshot_id,
                 status=outcome.status,
@@ -238,17 +267,20 @@ class _Run:
             )
             cat.finish_plan(header.plan_id)
         self.commit_record(keyring)
+        if retirement:
+            retirement.delete()
 
     def commit_record(self, keyring: Keyring) -> None:
         """Put the record of all that changed, and a full copy where the records have grown long."""
         target = self.session.target
         self.store = committing.commit(self.cat, self.store, target, keyring)
         self.outcome.serial = self.store.serial
-        if committing.copy_is_due(self.store, target):
+        if committing.copy_is_due(self.store):
+            committing.write_copy(self.cat, self.store, target, keyring)
+            self.store = self.cat.store(self.store.id)
             try:
-                committing.write_copy(self.cat, self.store, target, keyring)
-                self.store = self.cat.store(self.store.id)
-                committing.remove_old_copies(self.store, target)
+                retention = self.session.job.retention is not None
+                self.store = committing.trim(self.cat, self.store, target, records=retention)
             except AccessDenied as error:
                 self.outcome.notes.append(f"older full copies of the catalog stay in the bucket: {error.message}")
 

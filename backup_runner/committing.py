@@ -60,7 +60,7 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
             f"another machine committed serial {serial} of this lineage first; nothing was committed here",
             hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
         ) from None
-    _settle(cat, store, serial, written.digest, marks)
+    _settle(cat, store, serial, written, marks)
     return cat.store(store.id)
 
 
@@ -81,7 +81,7 @@ def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring
         read_head(sealed, ObjectId.record(bytes.fromhex(store.lineage), serial), keyring).get("nonce")
         == pending["nonce"]
     ):
-        _settle(cat, store, serial, hashlib.sha256(sealed).hexdigest(), pending["marks"])
+        _settle(cat, store, serial, Written(len(sealed), hashlib.sha256(sealed).hexdigest()), pending["marks"])
     else:
         with cat.transaction():
             cat.set_store(store.id, state="forked", pending=None)
@@ -96,10 +96,11 @@ def read_head(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str,
     return head
 
 
-def _settle(cat: Catalog, store: Store, serial: int, digest: str, marks: dict[str, int]) -> None:
+def _settle(cat: Catalog, store: Store, serial: int, written: Written, marks: dict[str, int]) -> None:
+    sizes = {"since_size": store.since_size + written.size} if serial > 1 else {"base_size": written.size}
     with cat.transaction():
         lines.settle(cat, store.id, marks)
-        cat.set_store(store.id, serial=serial, record_digest=digest, pending=None)
+        cat.set_store(store.id, serial=serial, record_digest=written.digest, pending=None, **sizes)
     remember_serial(cat.path, store.lineage, serial)
 
 
@@ -109,6 +110,7 @@ def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, objec
         "lineage": store.lineage,
         "serial": serial,
         "previous": store.record_digest,
+        "salt": store.salt.hex(),
         "jobs": [name for _, name in cat.jobs(store.id)],
         "created_ns": time.time_ns(),
     }
@@ -139,21 +141,17 @@ def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> 
     object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
     written = _write(store, target, keyring, object_id, head, lines.export_all(cat, store))
+    copies = [*json.loads(store.copies), [store.serial, object_id.name]]
     with cat.transaction():
-        cat.set_store(store.id, copy_serial=store.serial)
+        cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)
     return written
 
 
-def copy_is_due(store: Store, target: Target) -> bool:
+def copy_is_due(store: Store) -> bool:
     """Whether the records since the newest base exceed a quarter of it.
 
     The base is the newest full copy, or else the first record, which holds as much as a copy would."""
-    records = {item.name: item.size for item in target.list(f"{store.lineage}/records/")}
-    copies = [item.size for item in target.list(f"{store.lineage}/copies/")]
-    sizes = [(int(name.rpartition("/")[2]), size) for name, size in records.items()]
-    since = sum(size for serial, size in sizes if serial > max(store.copy_serial, 1))
-    base = max(copies, default=0) if store.copy_serial else next((size for serial, size in sizes if serial == 1), 0)
-    return bool(base) and since > base / 4 and since > _JOIN
+    return store.since_size > max(store.base_size / 4, _JOIN)
 
 
 # -- what this machine has seen
@@ -199,8 +197,18 @@ def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, obj
     return read_head(target.get(names[-1]), object_id, keyring)
 
 
-def remove_old_copies(store: Store, target: Target) -> None:
-    """All full copies but the newest, which is safe in the bucket. Raises AccessDenied where policy forbids."""
-    copies = sorted(target.list(f"{store.lineage}/copies/"), key=lambda item: item.created)
-    for item in copies[:-1]:
-        target.delete(item.name)
+def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
+    """Delete what newer copies made superfluous: all full copies but the newest two and, with `records`, the records
+    before the older of these. Raises AccessDenied where policy forbids."""
+    copies = json.loads(store.copies)
+    kept = copies[-2:]
+    for _, name in copies[:-2]:
+        target.delete(name)
+    if records and len(kept) == 2:
+        for item in target.list(f"{store.lineage}/records/"):
+            if _RECORD.fullmatch(item.name) and int(item.name[-16:]) < kept[0][0]:
+                target.delete(item.name)
+    if kept != copies:
+        with cat.transaction():
+            cat.set_store(store.id, copies=json.dumps(kept))
+    return cat.store(store.id)

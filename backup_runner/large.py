@@ -24,7 +24,7 @@ from .crypto import Keyring
 from .errors import ContainerError, Interrupted, ObjectMissing
 from .objectwriter import ObjectWriter, SentPart
 from .reading import FileRead, metadata
-from .records import Digests, Extent, Flag
+from .records import Extent, Flag
 from .scan_access import open_entry, read_changed
 from .targets.base import Part, Target
 
@@ -34,7 +34,7 @@ _READ = SEGMENT_SIZE
 _UPLOADS = 4
 
 
-class _Differs(Exception):
+class _DiffersError(Exception):
     """What an earlier run sent is not what the file holds now."""
 
 
@@ -161,7 +161,7 @@ class _Stretch:
                 done = self._go_on(earlier, tried)
                 sums.strong, sums.weak = tried.strong, tried.weak
                 return done
-            except (_Differs, ObjectMissing, ContainerError):
+            except (_DiffersError, ObjectMissing, ContainerError):
                 self._give_up(earlier)
         header, keys = new_header(ObjectId.new(s.lineage, ObjectKind.DATA, os.urandom), s.keyring, s.salt)
         writer = self._writer(header, keys, "")
@@ -196,7 +196,7 @@ class _Stretch:
             check.update(chunk)
             sums.update(chunk)
         if check.digest() != earlier.blake3:
-            raise _Differs
+            raise _DiffersError
         assert earlier.object_id is not None
         return earlier.object_id, self.length, earlier.id
 
@@ -207,7 +207,7 @@ class _Stretch:
             if sums is not None:
                 sums.update(chunk)
         if check.digest() != part.blake3:
-            raise _Differs
+            raise _DiffersError
 
     def _again(self, writer: ObjectWriter, part: JournalPart, sums: _Sums) -> None:
         """Seal a part anew that never arrived; the same bytes, or the two could be mixed."""
@@ -224,7 +224,7 @@ class _Stretch:
             or pack_lengths(writer.lengths[-len(part.sealed_lengths) // 4 :]) != part.sealed_lengths
         ):
             writer.settle()
-            raise _Differs
+            raise _DiffersError
 
     def _give_up(self, earlier: Upload) -> None:
         s = self._s

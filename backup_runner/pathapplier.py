@@ -14,7 +14,7 @@ from .large import LargeLane, LargeSetting
 from .progress import Events, Outcome
 from .reading import FileRead, kind_of
 from .records import Action, ActionKind, Digests, Flag, Kind, Problem
-from .scan_access import lstat_entry, open_folder, readlink_entry, read_xattrs
+from .scan_access import lstat_entry, open_folder, read_xattrs, readlink_entry
 from .session import Session
 from .smalllane import SmallLane
 from .worker import SMALL, Setting
@@ -343,7 +343,7 @@ class PathApplier:
         limit = self._session.job.guards.max_delete_percent
         if self._lost_sight >= _GUARD_FROM and 100 * self._lost_sight > limit * max(self._known, _GUARD_FROM):
             raise GuardError(
-                f"{self._lost_sight} files vanished since the plan was made, more than max_delete_percent: {limit} allows",
+                f"{self._lost_sight} files vanished since the plan was made; max_delete_percent is {limit}",
                 hint="is the source still mounted? plan again; nothing was forgotten",
             )
 

@@ -81,7 +81,7 @@ class Plan:
 
 
 def _open(path: str) -> IO[bytes]:
-    file = open(path, "rb")
+    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
     if file.read(4) == b"\x28\xb5\x2f\xfd":
         import io
 
@@ -138,7 +138,7 @@ class _Planning:
         store = self.session.store()
         self.job_id = cat.job_id(store.id, job.name) if cat and store else None
         drift = self._drift(cat, store)
-        scanned_ns = time.time_ns()
+        self.scanned_ns = time.time_ns()
         self.facts = PlanFacts(
             self.session,
             cat,
@@ -157,7 +157,7 @@ class _Planning:
                     lines.write(orjson.dumps(planfile.action_fields(action)))
                     lines.write(b"\n")
                 lines.close()
-                header = self._header(store, drift, scanned_ns)
+                header = self._header(store, drift)
                 with open(body, "rb") as again:
                     out.writelines(planfile.write(header, (line[:-1] for line in again)))
         except BaseException:
@@ -178,7 +178,10 @@ class _Planning:
         if cat is not None and store is not None:
             self._losses(cat, drift)
             if self.options.pruning != "none" and self.job_id is not None:
-                for action in retiring.plan_pruning(self.session, cat, store, self.job_id, drift, self.notes):
+                upcoming = None if self.options.pruning == "only" else self.scanned_ns
+                for action in retiring.plan_pruning(
+                    self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming
+                ):
                     yield self._count(action)
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
@@ -297,7 +300,7 @@ class _Planning:
         cat = self.session.catalog()
         return history.count_files(cat, self.job_id, item.source.key) if cat and self.job_id is not None else 0
 
-    def _header(self, store: Store | None, drift: Drift, scanned_ns: int) -> Header:
+    def _header(self, store: Store | None, drift: Drift) -> Header:
         job = self.session.job
         hits = self._guards()
         for hit in hits:
@@ -313,7 +316,7 @@ class _Planning:
             serial=store.serial if store else 0,
             listing=drift.digest,
             created_ns=time.time_ns(),
-            scanned_ns=scanned_ns,
+            scanned_ns=self.scanned_ns,
             scope=[key.hex() for key in self.options.scope],
             totals=self.totals,
             problems=[

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from .records import Problem
 
-
 Key = bytes
 
 

@@ -68,7 +68,7 @@ def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -
             moved = len(data) != before.st_size or read_changed(before, after)
             if not moved or last_try:
                 break
-        size, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
+        _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
         read = FileRead(
             len(data),
             mtime_ns,

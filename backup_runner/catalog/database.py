@@ -24,7 +24,9 @@ class Store:
     lineage: str
     serial: int
     record_digest: str
-    copy_serial: int
+    copies: str
+    base_size: int
+    since_size: int
     shift: int
     salt: bytes
     pending: str | None
@@ -46,7 +48,9 @@ class Snapshot:
     totals: str
 
 
-_STORE = "id, target, key_id, lineage, serial, record_digest, copy_serial, shift, salt, pending, state"
+_STORE = (
+    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state"
+)
 _SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
 
 

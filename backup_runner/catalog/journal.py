@@ -54,9 +54,7 @@ def find(cat: Catalog, store_id: int, job: str, key: bytes, at: int, size: int, 
 
 
 def uploads(cat: Catalog, store_id: int) -> list[Upload]:
-    return [
-        Upload(*row) for row in cat.conn.execute(f"SELECT {_UPLOAD} FROM upload WHERE store_id = ?", (store_id,))
-    ]
+    return [Upload(*row) for row in cat.conn.execute(f"SELECT {_UPLOAD} FROM upload WHERE store_id = ?", (store_id,))]
 
 
 def begin(cat: Catalog, store_id: int, new: Upload) -> int:

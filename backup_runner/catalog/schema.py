@@ -5,6 +5,8 @@ records, so one catalog can serve several targets and keys, and losing one bucke
 Ids are integers that are never used again; in the bucket a store's ids are less by its `shift`, which is 0
 unless the store was pulled into a catalog that already had others. `first` and `until` are snapshot ids: a
 version belongs to the snapshots s of its job with first <= s < until (`until` NULL: still so).
+A store's `copies` are [serial, name] of the full copies in the bucket, oldest first; `base_size` is the size of the
+newest (or of the first record), `since_size` that of the records since, in bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ CREATE TABLE store (
   lineage TEXT NOT NULL UNIQUE,
   serial INTEGER NOT NULL DEFAULT 0 CHECK (serial >= 0),
   record_digest TEXT NOT NULL DEFAULT '',
-  copy_serial INTEGER NOT NULL DEFAULT 0,
+  copies TEXT NOT NULL DEFAULT '[]',
+  base_size INTEGER NOT NULL DEFAULT 0,
+  since_size INTEGER NOT NULL DEFAULT 0,
   shift INTEGER NOT NULL DEFAULT 0 CHECK (shift >= 0),
   salt BLOB NOT NULL,
   pending TEXT,
@@ -80,7 +84,8 @@ CREATE TABLE content (
   blake3 BLOB CHECK (length(blake3) = 32),
   md5 BLOB CHECK (length(md5) = 16),
   format TEXT NOT NULL DEFAULT 'container' CHECK (format IN ('container', 'legacy')),
-  marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1))
+  marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),
+  pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1))
 );
 CREATE UNIQUE INDEX content_identity ON content (store_id, size, blake3) WHERE blake3 IS NOT NULL;
 CREATE INDEX content_md5 ON content (store_id, md5) WHERE blake3 IS NULL;
