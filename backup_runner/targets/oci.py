@@ -70,25 +70,22 @@ class OciTarget:
         checksum, size = b64encode(md5).decode(), memoryview(data).nbytes
         options = {"if_none_match": "*"} if creating else {"if_match": etag}
 
-        def act(client: Any) -> Stored:
-            answer = client.put_object(
+        def act(client: Any) -> Any:
+            return client.put_object(
                 *self._where(name),
                 self.connection.body(data),
                 content_length=str(size),
                 content_md5=checksum,
                 storage_tier=self._tier(tier),
                 **options,
-            )
-            compare(answer.headers.get("opc-content-md5"), checksum, name)
-            return Stored(checksum, answer.headers["etag"], size)
+            ).headers
 
-        try:
-            return self._call("PutObject" if creating else "ReplaceObject", name, act)
-        except (ObjectExists, ConditionFailed, ChecksumMismatch):
-            ours = self._ours(name, size, checksum)
-            if ours is None:
-                raise
-            return ours
+        def put() -> Stored:
+            headers = self._call("PutObject" if creating else "ReplaceObject", name, act)
+            compare(headers.get("opc-content-md5"), checksum, name)
+            return Stored(checksum, headers["etag"], size)
+
+        return self._looked_up(put, name, size, checksum)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         if length is not None and length <= 0:
@@ -170,19 +167,16 @@ class OciTarget:
         ordered = sorted(parts, key=lambda part: part.number)
         details = {"partsToCommit": [{"partNum": part.number, "etag": part.etag} for part in ordered]}
 
-        def act(client: Any) -> Stored:
-            answer = client.commit_multipart_upload(*self._where(name), upload, details, if_none_match="*")
-            compare(answer.headers.get("opc-multipart-md5"), checksum, name)
-            return Stored(checksum, answer.headers["etag"], size)
+        def act(client: Any) -> Any:
+            where = self._where(name)
+            return client.commit_multipart_upload(*where, upload, details, if_none_match="*").headers
 
-        try:
-            return self._call("CommitMultipartUpload", name, act)
-        except (ObjectExists, ObjectMissing, ChecksumMismatch):
-            # A commit whose answer was lost has used the upload up.
-            ours = self._ours(name, size, checksum)
-            if ours is None:
-                raise
-            return ours
+        def commit() -> Stored:
+            headers = self._call("CommitMultipartUpload", name, act)
+            compare(headers.get("opc-multipart-md5"), checksum, name)
+            return Stored(checksum, headers["etag"], size)
+
+        return self._looked_up(commit, name, size, checksum)
 
     def abort_upload(self, name: str, upload: str) -> None:
         try:
@@ -259,15 +253,21 @@ class OciTarget:
                 return
             options["start"] = following
 
-    def _ours(self, name: str, size: int, checksum: str) -> Stored | None:
-        """What is stored under the name, if that is what was sent: then the answer was lost, not the object."""
+    def _looked_up(self, act: Callable[[], Stored], name: str, size: int, checksum: str) -> Stored:
+        """The result of a put or commit; one whose answer got lost, or was garbled, is looked up.
+
+        A lost commit has used its upload up, so it shows as ObjectMissing.
+        """
         try:
-            found = self.stat(name)
-        except TargetError:
-            return None
-        if found.size == size and found.checksum == checksum:
+            return act()
+        except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
+            try:
+                found = self.stat(name)
+            except TargetError:
+                found = None
+            if found is None or (found.size, found.checksum) != (size, checksum):
+                raise
             return Stored(checksum, found.etag, size)
-        return None
 
     def _tier(self, tier: Tier) -> str:
         return "Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier)

@@ -17,6 +17,7 @@ KINDS = (
     "truncate",  # the answer's body ends early, connection closed in order
     "corrupt",  # one byte of the answer's body is wrong, or its checksum header if it has none
     "corrupt_request",  # one byte of the request's body was altered on its way
+    "corrupt_stored",  # the same, but unnoticed: it is stored, and the answer states the wrong checksum
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -119,7 +120,7 @@ class _Exchange:
         if "reset_amid" in self.faults and length:
             self.wire.read_body(length // 2, hashed=False)
             raise _Gone("reset_amid")
-        altered = "corrupt_request" in self.faults and length > 0
+        altered = bool(self.faults.keys() & {"corrupt_request", "corrupt_stored"}) and length > 0
         request.body, request.md5 = self.wire.read_body(length, hashed=request.call.operation in HASHED and not altered)
         if altered:
             self._alter_request(request.body)
@@ -127,10 +128,10 @@ class _Exchange:
             raise _Gone("reset_after")
 
     def _alter_request(self, body: bytearray) -> None:
-        import hashlib
-
         body[len(body) // 2] ^= 1
         self.request.md5 = hashlib.md5(body).digest()
+        if "corrupt_stored" in self.faults:
+            self.request.headers.pop("content-md5", None)
 
     def _pause(self) -> None:
         seconds = self.emulator.latency
