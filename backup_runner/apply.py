@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from . import committing, drift, retiring
+from . import committing, retiring
 from .adopting import adopt
 from .catalog import Catalog, CatalogLock
 from .catalog.database import Store
 from .catalog.recording import Recorder
 from .crypto import Keyring
+from .drift import Drift, look, note
 from .errors import AccessDenied, BackupRunnerError, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
 from .interrupt import Interrupt
+from .lease import Lease
 from .pathapplier import PathApplier
 from .planfile import Header
 from .planning import Plan
@@ -56,6 +58,7 @@ def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Even
             else:
                 run.carry_out()
         finally:
+            run.release()
             run.outcome.seconds = time.monotonic() - started
         return run.outcome
 
@@ -78,6 +81,8 @@ class _Run:
     events: Events
     interrupt: Interrupt
     outcome: Outcome = field(default_factory=Outcome)
+    lease: Lease | None = None
+    drift: Drift | None = None
 
     # -- is this plan still what was reviewed?
 
@@ -99,18 +104,37 @@ class _Run:
             raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(keyring)
+            self._take_lease(store, keyring)
         elif store.state == "forked":
             raise ForkedError(
                 "another machine went on with this lineage; what this catalog has since then is not recorded",
                 hint="fetch the newer state with `catalog pull JOB`",
             )
         elif header.listing and state == "new":
+            self._take_lease(store, keyring)
             self.events.phase("listing the bucket")
-            found = drift.look(cat, store, session.target)
+            found = look(cat, store, session.target)
             if found.digest != header.listing:
                 raise StalePlanError("the bucket changed since the plan was made", hint="plan again")
             self.drift = found
+        else:
+            self._take_lease(store, keyring)
         self.store = store
+
+    def _take_lease(self, store: Store, keyring: Keyring) -> None:
+        keyring.stretch(store.salt)
+        self.lease = Lease(store, self.session.target, keyring, self.outcome.notes.append)
+        self.lease.take(self.options.wait_seconds)
+
+    def release(self) -> None:
+        if self.lease is not None:
+            self.lease.release()
+
+    def _stop(self) -> bool:
+        """Asked between all steps, so the lease is renewed here too."""
+        if self.lease is not None:
+            self.lease.renew()
+        return self.interrupt.requested
 
     def _open_catalog(self) -> Catalog:
         return self.session.catalog(create=True) or self.session.need_catalog()
@@ -133,7 +157,6 @@ class _Run:
         header, job = self.plan.header, self.session.job
         cat, store = self.cat, self.store
         keyring = self.session.keyring
-        keyring.stretch(store.salt)
         with cat.transaction():
             if (job_id := cat.job_id(store.id, job.name)) is None:
                 job_id = cat.add_job(store.id, job.name)
@@ -145,7 +168,7 @@ class _Run:
                 scope=orjson.dumps(header.scope).decode(),
             )
             cat.use_plan(header.plan_id, store.id, snapshot_id)
-            drift.note(cat, getattr(self, "drift", None))
+            note(cat, self.drift)
         self.outcome.snapshot_id = snapshot_id
         self.outcome.unchanged = header.totals.unchanged
         recorder = Recorder(cat, store.id, job_id, snapshot_id)
@@ -171,7 +194,7 @@ class _Run:
 
     def _retirement(self, actions: list[Action], job_id: int) -> retiring.Retirement:
         return retiring.Retirement(
-            self.session, self.cat, self.store, job_id, actions, self.events, self.outcome, self.interrupt.stop
+            self.session, self.cat, self.store, job_id, actions, self.events, self.outcome, self._stop
         )
 
     def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
@@ -191,7 +214,7 @@ class _Run:
             self.outcome,
             workers=workers,
             known=header.totals.known,
-            stop=self.interrupt.stop,
+            stop=self._stop,
             children=self.interrupt.children,
         )
         counts = header.totals.counts
@@ -298,7 +321,7 @@ def refuse_known_job(session: Session, keyring: Keyring) -> None:
             head = committing.newest_head(session.target, lineage, keyring)
         except BackupRunnerError:
             continue
-        if head is not None and session.job.name in head.get("jobs", ()):  # type: ignore[operator]
+        if head is not None and session.job.name in committing.job_names(head):
             raise CatalogError(
                 f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
                 f"serial {head.get('serial')}), and the catalog here does not know them",

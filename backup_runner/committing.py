@@ -187,6 +187,12 @@ def lineages(target: Target) -> list[str]:
     return sorted(found)
 
 
+def job_names(head: dict[str, object]) -> list[str]:
+    """The jobs that a record's header line names."""
+    jobs = head.get("jobs")
+    return jobs if isinstance(jobs, list) else []
+
+
 def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, object] | None:
     """The header line of a lineage's newest record. Raises WrongKeyError, DamagedError."""
     names = [item.name for item in target.list(f"{lineage}/records/") if _RECORD.fullmatch(item.name)]

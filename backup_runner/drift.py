@@ -80,8 +80,8 @@ def _check_serial(drift: Drift, store: Store) -> None:
     ahead = drift.newest_record > store.serial
     if ahead and not (store.pending and drift.newest_record == store.serial + 1):
         raise ForkedError(
-            f"the bucket is ahead of this catalog: it has record {drift.newest_record}, the catalog ends at {store.serial}; "
-            "another machine applied since",
+            f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
+            f"the catalog ends at {store.serial}; another machine applied since",
             hint="fetch the newer state with `catalog pull JOB`, then apply again",
         )
 

@@ -49,8 +49,8 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
         some = f" (for example {', '.join(seen.examples)})" if seen.examples else ""
         yield GuardHit(
             "max_change_percent",
-            f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content{some}; "
-            f"max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
+            f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content"
+            f"{some}; max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
         )
     removed = 100 * seen.removed / seen.known
     if removed > guards.max_delete_percent:

@@ -28,7 +28,9 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
         ("id", "i"), ("name", ""), ("size", ""), ("plain", ""), ("checksum", ""), ("etag", ""), ("parts", ""),
         ("header", "b"), ("segments", "b"), ("tier", ""), ("created_ns", ""), ("state", ""),
     ),
-    "content": (("id", "i"), ("size", ""), ("blake3", "x"), ("md5", "x"), ("format", ""), ("marked", ""), ("pinned", "")),
+    "content": (
+        ("id", "i"), ("size", ""), ("blake3", "x"), ("md5", "x"), ("format", ""), ("marked", ""), ("pinned", ""),
+    ),
     "version": (
         ("id", "i"), ("path_id", "i"), ("first", "i"), ("until", "i"), ("kind", ""), ("size", ""), ("mtime_ns", ""),
         ("ctime_ns", ""), ("mode", ""), ("uid", ""), ("gid", ""), ("content_id", "i"), ("flags", ""), ("link", "p"),
