@@ -271,7 +271,8 @@ class _Stretch:
             writer.add(chunk)
             writer.collect(_UPLOADS)
             s.advance(len(chunk))
-        new = writer.finish([self._entry(sums, writer.plain)])
+            done += len(chunk)
+        new = writer.finish([self._entry(sums, done)])
         return self._record(new, header, whole.digest() if whole is not None else None)
 
     def _entry(self, sums: _Sums, length: int) -> IndexEntry:
