@@ -83,6 +83,10 @@ class _Verify:
     """Contents that cannot be read, and the object that is to blame."""
     asked: frozenset[int] = frozenset()
     """Ids of the objects that are to be opened."""
+    ailing: set[int] = field(default_factory=set)
+    """Ids of objects that the catalog has as damaged or missing."""
+    whole: set[int] = field(default_factory=set)
+    """Ids of objects in which nothing wrong was found, byte for byte."""
     cold: int = 0
     foreign: int = 0
 
@@ -151,6 +155,8 @@ class _Verify:
                 continue
             self.outcome.objects += 1
             self.ids[row.name] = row.id
+            if row.state in ("damaged", "missing"):
+                self.ailing.add(row.id)
             wrong = _listed(row, stored)
             if wrong:
                 self._damaged(row, wrong, state="damaged" if stored else "missing")
@@ -191,12 +197,14 @@ class _Verify:
             if (name, what) not in outcome.damaged:
                 outcome.damaged.append((name, what))
             self.states[self.ids[name]] = "missing" if found.missing else "damaged"
-        outcome.damaged += [(name, f"could not be read: {what}") for name, what in found.unread]
+        for name, what in found.unread:
+            outcome.damaged.append((name, f"could not be read: {what}"))
+            self.whole.discard(self.ids[name])
         culprit = found.damage[0][0] if found.damage else ""
         self.lost.update(dict.fromkeys(found.lost, culprit))
         if isinstance(task, ObjectTask):
-            if task.data and not found.damage and not found.unread and not task.elsewhere:
-                self.states.setdefault(task.object_id, "live")
+            if task.data and not found.damage and not found.unread:
+                self.whole.add(task.object_id)
             self.events.advance(1, found.bytes)
 
     def _damaged(self, row: ObjectRow, what: str, *, state: str) -> None:
@@ -232,6 +240,10 @@ class _Verify:
             self.outcome.files.append(Problem(need.key, "damaged", text))
 
     def _record_states(self) -> None:
+        if not self.outcome.interrupted:
+            # Not before the end: contents that span objects are read last.
+            for object_id in self.ailing & self.whole:
+                self.states.setdefault(object_id, "live")
         if not self.states:
             return
         try:

@@ -6,20 +6,22 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 
-from blake3 import blake3
-
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import pack_lengths
 from backup_runner.catalog.recording import Meta, NewObject, Recorder
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Digests, Entry, Extent, Flag, Kind
-from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, read_xattrs, readlink_entry, scan
+from backup_runner.restore import RestoreOptions, restore
+from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, open_entry, read_xattrs, readlink_entry, scan
 from backup_runner.session import Session
 from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
 from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.xattrs import encode_xattrs
+from blake3 import blake3
 
 KEYRING = Keyring(CryptoKey(b"0123456789abcdef0123456789abcdef"))
 OTHER_KEYRING = Keyring(CryptoKey(b"fedcba9876543210fedcba9876543210"))
@@ -54,6 +56,24 @@ class World:
     @property
     def base(self) -> bytes:
         return os.fsencode(self.root) + b"/base"
+
+    def write(self, key: bytes, data: bytes = b"text", *, mtime_ns: int = 1_600_000_000_123_456_789) -> bytes:
+        """A file below the base; returns its path."""
+        path = self.base + b"/" + key
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+        os.utime(path, ns=(mtime_ns, mtime_ns))
+        return path
+
+    @property
+    def out(self) -> bytes:
+        return os.fsencode(self.root) + b"/out"
+
+    def restore(self, *paths: bytes, **options: object) -> RestoreOutcome:
+        """Restore to `out`, or where the options say."""
+        options.setdefault("to", self.out)
+        return restore(self.session(), RestoreOptions(paths=paths, **options), Silent())  # type: ignore[arg-type]
 
     def session(self, *, keyring: Keyring = KEYRING) -> Session:
         job = Job(
@@ -97,9 +117,7 @@ class _BackUp:
             "SELECT p.key FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL"
         )}  # fmt: skip
         source = ScanSource(self.world.base, b"")
-        for batch in scan(
-            [source], ScanOptions(Symlinks.STORE), totals=ScanTotals(), on_problem=lambda problem: None
-        ):
+        for batch in scan([source], ScanOptions(Symlinks.STORE), totals=ScanTotals(), on_problem=lambda problem: None):
             for entry in batch:
                 old.discard(entry.key)
                 self.take(entry)
@@ -112,8 +130,6 @@ class _BackUp:
         if entry.kind == Kind.SYMLINK:
             self.recorder.put_version(entry.key, _meta(entry, link=readlink_entry(self.world.base, entry.key)), None)
             return
-        from backup_runner.xattrs import encode_xattrs
-
         xattrs = encode_xattrs(read_xattrs(path)) if len(path) < 4000 else None
         if entry.kind == Kind.DIRECTORY:
             self.recorder.put_version(entry.key, _meta(entry, xattrs=xattrs), None)
@@ -190,8 +206,6 @@ def _meta(entry: Entry, *, link: bytes | None = None, xattrs: bytes | None = Non
 
 
 def read_entry(base: bytes, key: bytes) -> bytes:
-    from backup_runner.scan import open_entry
-
     with open(open_entry(base, key), "rb") as file:
         return file.read()
 
