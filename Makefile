@@ -5,12 +5,15 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: demo demo-oci test lint types proof bench schemas clean
+.PHONY: demo demo-oci test lint types proof bench clean
 
 $(BIN)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
+
+demo: $(BIN)/.ready
+	bash examples/demo.sh
 
 test: lint types $(BIN)/.ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
