@@ -57,15 +57,24 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
         return
     if kind == "value_error" and any(place[: len(loc)] == loc for place in document.settled):
         return
+    if kind == "string_unicode":
+        return  # half a character; the reader complained
     if kind == "extra_forbidden":
         _unknown_key(loc, document, complaints)
     elif kind == "missing":
         _missing_key(loc, document, complaints)
+    elif loc[-1] in ("endpoint", "proxy") and "@" in str(_value(document, loc)):
+        message = f"{quoted(loc[-1])}: a URL in a job holds no user and no password"
+        hint = "change a password that was written down here"
+        complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
         _target_type((*loc, "type"), document, complaints)
     else:
         complaint = wording.of_value(kind, loc, detail, document.written(loc), _value(document, loc))
-        complaints.add(complaint.code, document.span(loc), complaint.message + _origin(loc, document), complaint.hint)
+        message = complaint.message + _origin(loc, document)
+        # A key written where its place belongs must not be shown by the message that says so.
+        secret = loc[0] == "encryption" and document.written(loc) is not None
+        complaints.add(complaint.code, document.span(loc), message, complaint.hint, secret=secret)
 
 
 def _place(loc: tuple[str | int, ...]) -> Loc:
@@ -102,21 +111,25 @@ def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
         complaints.add(rules.LITERAL_KEY, span, f"{quoted(key)}: a job never contains a secret", hint, secret=True)
         return
     known = list(_BLOCKS[block].model_fields)
+    in_encryption = block == "encryption"
     complaints.add(
         rules.UNKNOWN_KEY,
         document.key_span(loc),
         f"unknown key {quoted(key)}{wording.inside(block)}{_origin(loc, document)}",
-        wording.nearest(key, known) or _elsewhere(key) or f"known here: {', '.join(known)}",
+        wording.nearest(key, known) or _elsewhere(key, block) or f"known here: {', '.join(known)}",
+        secret=in_encryption,
     )
 
 
-def _elsewhere(key: str) -> str | None:
+def _elsewhere(key: str, block: str) -> str | None:
     if key == "<<":
         return "YAML 1.2 has no merge keys; settings that jobs share go into the config file"
     homes = [name for name, model in _BLOCKS.items() if key in model.model_fields]
     if not homes:
         return None
     name = wording.block_name(homes[0])
+    if name == wording.block_name(block):
+        return f"it goes with another type of {name}"
     return f"it belongs into {name}" if name else "it belongs to the top level; check the indentation"
 
 

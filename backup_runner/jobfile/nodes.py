@@ -52,8 +52,8 @@ def resolve_plain(text: str) -> object:
     if _INT.fullmatch(text):
         try:
             return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-        except ValueError:  # thousands of digits: still a number, and out of every range
-            return float("inf")
+        except ValueError:  # more digits than Python converts: still a number, and out of every range
+            return -(10**100) if text.startswith("-") else 10**100
     if _FLOAT.fullmatch(text):
         return float(text.replace(".", "") if text[-1] in "fFnN" else text)
     return text

@@ -14,17 +14,21 @@ _STARTS = {
     "@": 'a value cannot start with @; quote it: "@…"',
     "`": "a value cannot start with a backquote; use double quotes",
 }
+_LATE = "could not find expected ':'"
+"""Noticed lines after the key that it is about."""
 
 
 def explain(error: MarkedYAMLError, lines: list[str], complaints: Complaints) -> Stop:
     """Complain about a syntax error; the returned Stop is to be raised."""
+    problem = str(error.problem or error)
     mark = error.problem_mark or error.context_mark
+    if problem.startswith(_LATE) and error.context_mark:
+        mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     # The end of the file is a place nobody can look at: point behind the last line that holds something.
     while line > 0 and not "".join(lines[line:]).strip():
         line, column = line - 1, len(lines[line - 1])
     span = Span(line + 1, column + 1, line + 1, column + 2)
-    problem = str(error.problem or error)
     here = lines[line][column:] if line < len(lines) else ""
     code, message, hint = _wording(problem, here, str(error.context or ""))
     return complaints.stop(code, span, message, hint)
@@ -45,7 +49,7 @@ def _wording(problem: str, here: str, context: str) -> tuple[str, str, str | Non
         return rules.SYNTAX, f"\\{printable(match[1])} is no escape in double quotes", hint
     if problem.startswith("expected <block end>"):
         return rules.SYNTAX, "this does not fit the block it stands in", "align it with the lines above"
-    if "could not find expected ':'" in problem:
+    if problem.startswith(_LATE):
         return rules.SYNTAX, 'a key without its ":"', "write `key: value`"
     return rules.SYNTAX, f"is not YAML: {printable(problem)}", None
 

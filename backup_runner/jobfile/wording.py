@@ -31,7 +31,7 @@ _WANTED = {
     "dict_type": "a block of keys",
 }
 _FORMS = {
-    "name": ('letters, digits, ".", "_" and "-", at most 64, a letter or digit first', "e.g. `name: documents`"),
+    "name": ('a job\'s name: up to 64 letters, digits, ".", "_" and "-"', "e.g. `name: documents`"),
     "upload": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
     "download": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
     "keep_within": (
@@ -54,6 +54,9 @@ _EXAMPLES = {
     "target": "e.g. `target: {type: directory, path: ./bucket}`",
     "encryption": "e.g. `encryption: {key_file: ~/.backup-runner/crypto-key}`, here or in the config file",
     "catalog": "e.g. `catalog: ~/.backup-runner/catalog.db`, here or in the config file",
+    "key_command": "e.g. `key_command: [pass, show, backup-key]`",
+    "cache": "e.g. `catalog: {remote: true, cache: ~/.backup-runner/catalog.db}`",
+    "path": "e.g. `path: ./bucket`",
     "bucket": "name the bucket, here or in the config file",
 }
 _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -93,8 +96,8 @@ def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, 
         return Complaint(
             rules.WRONG_TYPE, f"{name} is {_WANTED[kind]}, not {_what(value)}", _type_hint(kind, loc, written)
         )
-    if kind in ("enum", "literal_error"):
-        return _choice(name, shown, value, str(context["expected"]), written)
+    if kind == "enum":
+        return _choice(name, shown, value, str(context["expected"]))
     if kind == "string_pattern_mismatch":
         form, hint = _FORMS[_key(loc)]
         return Complaint(rules.MALFORMED, f"{shown} is not {form}", hint)
@@ -108,6 +111,8 @@ def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
     text = detail["msg"].removeprefix("Value error, ")
     if loc == ("retention",):
         return Complaint(rules.KEEPS_NOTHING, f"retention {text}", "set one of its keep_ rules above 0, or remove it")
+    if loc == ("catalog", "remote"):
+        return Complaint(rules.NOT_ALLOWED, text, _EXAMPLES["cache"])
     if loc == ("encryption",):
         return Complaint(rules.CONFLICT, f"encryption {text}", "give exactly one of key_file, key_env, key_command")
     return Complaint(rules.MALFORMED, f"{shown}: {text}", _FORMS[_key(loc)][1])
@@ -125,13 +130,10 @@ def _range(kind: str, name: str, shown: str, context: dict[str, Any]) -> str:
     return f"{name} cannot be used as it is"
 
 
-def _choice(name: str, shown: str, value: object, expected: str, written: Scalar | None) -> Complaint:
+def _choice(name: str, shown: str, value: object, expected: str) -> Complaint:
     known = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
-    if known == ["True"]:
-        known = ["true"]
     offered = f"{', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else known[0]
-    hint = _boolean_hint(written) if known == ["true"] else nearest(value, known)
-    return Complaint(rules.NOT_ALLOWED, f"{name} is {offered}, not {shown}", hint)
+    return Complaint(rules.NOT_ALLOWED, f"{name} is {offered}, not {shown}", nearest(value, known))
 
 
 def _version(value: object, written: Scalar | None) -> Complaint:
@@ -147,23 +149,26 @@ def _version(value: object, written: Scalar | None) -> Complaint:
 
 
 def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
+    if loc[:1] == ("encryption",):
+        return _EXAMPLES.get(_key(loc), "it says where the key is found, never the key")
     if written is None:
-        return "a source is a block, e.g. `- path: ~/documents`" if loc[:1] == ("sources",) and len(loc) == 2 else None
+        return example("sources.*", "path") if loc[:1] == ("sources",) and len(loc) == 2 else _EXAMPLES.get(_key(loc))
     text = written.text
     if kind == "bool_type":
         return _boolean_hint(written)
     if kind == "string_type" and written.plain:
         return f'YAML reads this as {_what(written.value)}; quote it to make it text: "{text[:60]}"'
     if kind in ("int_type", "int_from_float"):
-        digits = text.strip().replace("_", "")
+        digits = text.strip().rstrip("%").replace("_", "")
         if not digits.isdecimal():
-            return "write it in digits"
+            return "write a whole number in digits"
         return f"write {digits[:20]}" + ("" if written.plain else ", without quotes")
-    if kind == "list_type" and "\n" not in text and loc[:1] != ("encryption",):
-        return f"write [{quoted(text)}]" if _key(loc) == "skip" else "begin each item with `- `"
+    if kind == "list_type":
+        one_rule = _key(loc) == "skip" and "\n" not in text
+        return f"write [{quoted(text)}]" if one_rule else "write each item on its own line, after `- `"
     if loc[:1] == ("sources",) and len(loc) == 2:
         return f"write `path: {text[:60]}`" if text.isprintable() else "a source has a `path`"
-    return None
+    return _EXAMPLES.get(_key(loc))
 
 
 def _boolean_hint(written: Scalar | None) -> str | None:
@@ -172,7 +177,7 @@ def _boolean_hint(written: Scalar | None) -> str | None:
     text = written.text.lower()
     if text in _BOOLEAN_WORDS and written.plain:
         return f"for YAML 1.2 {quoted(written.text)} is a word; write {_BOOLEAN_WORDS[text]}"
-    return f"write {text}, without quotes" if text in ("true", "false") else None
+    return f"write {text}, without quotes" if text in ("true", "false") and not written.plain else None
 
 
 def _key(loc: Loc) -> str:

@@ -165,7 +165,7 @@ class _Builder:
             assert isinstance(event, MappingStartEvent)
             node = Mapping(self.span)
         if event.tag is not None and str(event.tag) != f"tag:yaml.org,2002:{_TAGS[type(node)]}":
-            message = f"the tag {printable(str(event.tag))} is not used in job files"
+            message = f"the tag {printable(_short_tag(event))} is not used in job files"
             self._complaints.add(rules.TAG, self.span, message, "remove it; quote the value to make it text")
         if isinstance(node, Scalar):
             self._add(node, anchor)
@@ -204,6 +204,10 @@ class _Builder:
         else:
             node.pairs = list(zip(children[::2], children[1::2], strict=True))
         self._add(node, anchor)
+
+
+def _short_tag(event: Any) -> str:
+    return re.sub("^tag:yaml.org,2002:", "!!", str(event.tag))
 
 
 def too_many(complaints: Complaints, span: Span) -> Exception:

@@ -33,6 +33,12 @@ def _usable_prefix(text: str) -> str:
     return text
 
 
+def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
+    if not value:
+        raise ValueError("remote is true, or catalog is a path")
+    return value
+
+
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\r\u0000]+$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -55,7 +61,7 @@ def _lax(description: str, default: Any) -> Any:
 class GuardsModel(_Model):
     """When a run stops (exit 5) before anything is forgotten. A source's guards override the job's key by key."""
 
-    min_files: int | None = Field(None, ge=0, description="Fewer files than this stop the run. Default 1.")
+    min_files: int | None = Field(None, ge=0, le=10**12, description="Fewer files than this stop the run. Default 1.")
     max_change_percent: Percent | None = Field(
         None, description="More changed or vanished files than this stop the run, from 20 files up. Default 50."
     )
@@ -148,7 +154,7 @@ class EncryptionModel(_Model):
 class RemoteCatalogModel(_Model):
     """The catalog lives in the bucket; `cache` is where this machine keeps its copy."""
 
-    remote: Literal[True]
+    remote: Annotated[bool, AfterValidator(_true)] = Field(json_schema_extra={"const": True})
     cache: PathText
 
 
@@ -185,7 +191,7 @@ def _catalog_kind(value: object) -> str:
 class JobModel(_Model):
     """A backup job, version 1."""
 
-    version: Literal[1]
+    version: int = Field(ge=1, le=1, json_schema_extra={"const": 1})
     name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
     sources: list[SourceModel] = Field(min_length=1)
     skip: list[SkipText] = Field([], description="gitignore rules for all sources; a skipped folder is never entered.")
