@@ -73,7 +73,12 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
     target = pickle.dumps(session.target)
     pool = Pool[Task, Result](
         0 if small else options.workers or os.cpu_count() or 1,
-        lambda: Worker(pickle.loads(target), keyring, goal.again(), options.overwrite),  # noqa: S301 - our own bytes
+        lambda: Worker(
+            pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
+            keyring,
+            goal if small else goal.again(),
+            options.overwrite,
+        ),
     )
     writer = Writer(goal, options.overwrite)
     tree = _Tree(chosen, book, writer)

@@ -37,8 +37,8 @@ def components(key: bytes) -> list[bytes]:
 def split_key(key: bytes) -> tuple[bytes, bytes]:
     """The key of the folder that holds it, and its own name. Raises UnsafeKeyError."""
     head, slash, name = key.removesuffix(b"/").rpartition(b"/")
-    if name in (b"", b".", b".."):
-        raise UnsafeKeyError("the stored path has no name of its own, so it is not restored")
+    if name in (b"", b".", b"..") or b"\0" in name:
+        raise UnsafeKeyError("the stored path ends in no name that a file can have, so it is not restored")
     return head + slash, name
 
 
@@ -71,7 +71,7 @@ class Goal:
         return cls(os.open(path, _STEP & ~os.O_NOFOLLOW))
 
     def again(self) -> Goal:
-        """Another goal at the same folder, for another thread or process."""
+        """Another goal at the same folder, for another process: with temporary names of its own."""
         return Goal(os.dup(self.root))
 
     def folder(self, key: bytes) -> int:

@@ -1,0 +1,225 @@
+"""Restore writes below its goal and nowhere else, and over nothing that it was not told to replace."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.errors import BackupRunnerError, WrongKeyError
+from backup_runner.progress import Silent
+from backup_runner.records import Kind
+from backup_runner.restore import RestoreOptions, restore
+from backup_runner.spec import Overwrite
+from tests.restore.build import OTHER_KEYRING, World, tree
+
+
+def _read(path: bytes) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _strays(root: bytes) -> list[bytes]:
+    return [name for _, _, names in os.walk(root) for name in names if name.endswith(b".brtmp")]
+
+
+@pytest.mark.parametrize("overwrite", list(Overwrite))
+def test_a_symlink_planted_in_the_goal_is_not_followed(world: World, overwrite: Overwrite) -> None:
+    world.write(b"docs/inner/file", b"ours")
+    world.write(b"other")
+    world.back_up()
+    outside = os.fsencode(world.root) + b"/outside"
+    os.makedirs(outside + b"/inner")
+    os.makedirs(world.out)
+    os.symlink(outside, world.out + b"/docs")
+    outcome = world.restore(overwrite=overwrite)
+    assert os.listdir(outside + b"/inner") == []
+    assert {(one.key, one.kind) for one in outcome.problems} == {
+        (b"docs/", "kept"), (b"docs/inner/", "blocked"), (b"docs/inner/file", "blocked"),
+    }  # fmt: skip
+    assert _read(world.out + b"/other") == b"text"
+
+
+def test_a_symlink_where_a_file_goes_is_replaced_not_written_through(world: World) -> None:
+    world.write(b"file", b"ours")
+    world.back_up()
+    outside = os.fsencode(world.root) + b"/outside"
+    with open(outside, "wb") as file:
+        file.write(b"theirs")
+    os.makedirs(world.out)
+    os.symlink(outside, world.out + b"/file")
+    assert [one.kind for one in world.restore().problems] == ["kept"]
+    assert world.restore(overwrite=Overwrite.CHANGED).problems == []
+    assert (_read(outside), _read(world.out + b"/file")) == (b"theirs", b"ours")
+    assert not os.path.islink(world.out + b"/file")
+
+
+@pytest.mark.parametrize("key", [b"../out of it", b"a/../../b", b"/etc/passwd2", b"a//b", b"./c", b"nul\0byte", b".."])
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.SYMLINK, Kind.DIRECTORY])
+def test_keys_that_lead_out_are_refused(world: World, key: bytes, kind: Kind) -> None:
+    world.write(b"fine")
+    world.write(b"a/fine")
+    snapshot = world.back_up()
+    (content,) = world.catalog.conn.execute("SELECT content_id FROM version WHERE content_id IS NOT NULL").fetchone()
+    meta = Meta(kind, 4, 0, 0, 0o644, 0, 0, link=b"x" if kind == Kind.SYMLINK else None)
+    recorder = Recorder(world.catalog, world.store.id, world.job_id, snapshot)
+    stored = key + b"/" if kind == Kind.DIRECTORY else key
+    recorder.put_version(stored, meta, content if kind == Kind.FILE else None)
+    before = sorted(os.listdir(world.root))
+    outcome = world.restore()
+    assert [(one.key, one.kind) for one in outcome.problems] == [(stored, "refused")]
+    assert sorted({*os.listdir(world.root)} - {"out"}) == before
+    assert sorted(os.listdir(world.out)) == [b"a", b"fine"]
+
+
+def test_a_file_that_differs_is_kept_and_named(world: World) -> None:
+    world.write(b"same")
+    world.write(b"touched")
+    world.write(b"changed", b"stored")
+    world.back_up()
+    world.restore()
+    os.utime(world.out + b"/touched", ns=(0, 0))
+    with open(world.out + b"/changed", "wb") as file:
+        file.write(b"edited")
+    outcome = world.restore()
+    assert outcome.counts == {"unchanged": 2, "kept": 1, "folders": 1}
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"changed", "kept")]
+    assert _read(world.out + b"/changed") == b"edited"
+    assert os.stat(world.out + b"/touched").st_mtime_ns == 1_600_000_000_123_456_789
+    replaced = world.restore(overwrite=Overwrite.CHANGED)
+    assert replaced.counts == {"unchanged": 2, "restored": 1, "folders": 1}
+    assert tree(world.out) == tree(world.base)
+    assert world.restore(overwrite=Overwrite.ALWAYS).counts == {"restored": 3, "folders": 1}
+
+
+def test_the_same_size_and_another_text_is_seen(world: World) -> None:
+    world.write(b"file", b"stored")
+    world.back_up()
+    world.restore()
+    with open(world.out + b"/file", "wb") as file:
+        file.write(b"edited")
+    assert world.restore(overwrite=Overwrite.CHANGED).counts["restored"] == 1
+    assert _read(world.out + b"/file") == b"stored"
+
+
+@pytest.mark.parametrize("overwrite", list(Overwrite))
+def test_a_folder_is_never_removed_for_a_file_nor_the_reverse(world: World, overwrite: Overwrite) -> None:
+    world.write(b"file")
+    world.write(b"folder/below")
+    os.symlink(b"x", world.base + b"/link")
+    world.back_up()
+    for name in (b"file", b"link"):
+        os.makedirs(world.out + b"/" + name + b"/precious")
+    with open(world.out + b"/folder", "wb") as file:
+        file.write(b"precious")
+    outcome = world.restore(overwrite=overwrite)
+    assert {one.key for one in outcome.problems} == {b"file", b"folder/", b"folder/below", b"link"}
+    assert os.path.isdir(world.out + b"/file/precious")
+    assert os.path.isdir(world.out + b"/link/precious")
+    assert _read(world.out + b"/folder") == b"precious"
+
+
+def test_hard_links_of_a_file_that_was_kept_come_as_files(world: World) -> None:
+    world.write(b"a", b"stored")
+    for name in (b"b", b"c"):
+        os.link(world.base + b"/a", world.base + b"/" + name)
+    world.back_up()
+    os.makedirs(world.out)
+    with open(world.out + b"/a", "wb") as file:
+        file.write(b"mine")
+    outcome = world.restore()
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"a", "kept")]
+    assert [_read(world.out + b"/" + name) for name in (b"a", b"b", b"c")] == [b"mine", b"stored", b"stored"]
+
+
+def test_a_wrong_key_writes_nothing(world: World) -> None:
+    world.write(b"file")
+    world.back_up()
+    with pytest.raises(WrongKeyError, match="not the key"):
+        restore(world.session(keyring=OTHER_KEYRING), RestoreOptions(to=world.out), Silent())
+    assert not os.path.exists(world.out)
+
+
+def test_dry_run_reads_no_object_and_writes_nothing(world: World) -> None:
+    for name in (b"a", b"b", b"c"):
+        world.write(name)
+    world.back_up()
+    os.makedirs(world.out)
+    with open(world.out + b"/a", "wb") as file:
+        file.write(b"mine")
+    for name in world.object_names():
+        os.unlink(world.object_path(name))
+    told: list[tuple[str, bytes, int]] = []
+    outcome = world.restore(dry_run=True, listen=lambda *what: told.append(what))
+    assert outcome.counts == {"restored": 2, "kept": 1, "folders": 1, "symlinks": 0}
+    assert sorted(told) == [("kept", b"a", 0), ("restored", b"b", 4), ("restored", b"c", 4)]
+    assert os.listdir(world.out) == [b"a"]
+    assert world.restore(dry_run=True, to=world.out + b"/not there").counts["restored"] == 3
+
+
+def test_without_to_files_go_back_where_they_were(world: World) -> None:
+    path = world.write(b"docs/file")
+    world.back_up()
+    before = tree(world.base)
+    os.unlink(path)
+    assert world.restore(to=None).counts == {"restored": 1, "folders": 2}
+    assert tree(world.base) == before
+
+
+def test_a_goal_that_is_a_file(world: World) -> None:
+    world.write(b"file")
+    world.back_up()
+    with pytest.raises(BackupRunnerError, match="cannot restore to"):
+        world.restore(to=world.base + b"/file")
+
+
+def test_stopping_leaves_whole_files_and_no_temporary_ones(world: World) -> None:
+    for number in range(5):
+        world.write(b"large%d" % number, os.urandom(17 << 20))
+    world.back_up()
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 8
+
+    outcome = world.restore(stop=stop, workers=2)
+    assert outcome.interrupted
+    assert _strays(world.out) == []
+    for name in os.listdir(world.out):
+        assert _read(world.out + b"/" + name) == _read(world.base + b"/" + name)
+    assert 0 < len(os.listdir(world.out)) < 5
+    assert world.restore(workers=2).problems == []
+
+
+def test_a_full_disk_stops_with_an_error_that_says_so(world: World, tmp_path: Path) -> None:
+    for number in range(40):
+        world.write(b"file%02d" % number, os.urandom(100_000))
+    world.back_up()
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        with pytest.raises(BackupRunnerError, match=r"No space left on device; [1-9] files were restored") as caught:
+            world.restore(to=os.fsencode(small))
+        assert "make room" in str(caught.value.hint)
+        assert _strays(os.fsencode(small)) == []
+        assert 5 <= len(list(small.iterdir())) <= 10
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_folder_without_write_permission_costs_its_files_only(world: World) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    world.write(b"closed/file")
+    world.write(b"open/file")
+    world.back_up()
+    os.makedirs(world.out + b"/closed", mode=0o500)
+    assert [(one.key, one.kind) for one in world.restore().problems] == [(b"closed/file", "unwritable")]
+    assert _read(world.out + b"/open/file") == b"text"
