@@ -8,10 +8,10 @@ from .catalog import Catalog
 from .catalog.history import extents, get_object
 from .catalog.restoring import FileRow
 from .errors import DamagedError, ObjectArchived
-from .rangereader import READERS, Place
 from .records import Extent
 from .restore_book import Book
 from .restore_large import LARGE, Assembly, Finished
+from .restore_read import READERS, Place
 from .restore_work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
 from .restore_write import Decision, Writer
 from .taskpool import Pool

@@ -9,8 +9,8 @@ from itertools import count
 
 from .catalog.restoring import FileRow
 from .errors import DamagedError
-from .rangereader import MERGE, Place
 from .records import Extent, Flag
+from .restore_read import MERGE, Place
 from .restore_work import CAUGHT, Piece, Result, fatal_reason, problem_of
 from .restore_write import Hasher, Writer
 

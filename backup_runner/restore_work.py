@@ -11,8 +11,8 @@ from typing import NamedTuple
 from .catalog.restoring import FileRow
 from .crypto import Keyring
 from .errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
-from .rangereader import Place, Reader, open_reader
 from .restore_goal import STOPPING, BlockedError, Goal, UnsafeKeyError, explain
+from .restore_read import Place, Reader, open_reader
 from .restore_write import Decision, Hasher, Writer, write_at
 from .spec import Overwrite
 from .targets.base import Target

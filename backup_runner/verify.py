@@ -20,8 +20,8 @@ from .catalog.verifying import needs, object_ids, set_states, spread_contents, s
 from .container import ObjectKind, kind_prefix
 from .errors import BusyError
 from .progress import Events, VerifyOutcome
-from .rangereader import Place, Span
 from .records import Problem, StoredObject
+from .restore_read import Place, Span
 from .session import Session
 from .targets.base import Target
 from .taskpool import Pool

@@ -14,8 +14,8 @@ from .catalog.verifying import StretchRow
 from .container import TAIL, Index, SealKeys, open_header, parse_name, read_index
 from .crypto import Keyring
 from .errors import BackupRunnerError, ContainerError, DamagedError, ObjectMissing, TargetError
-from .rangereader import ContainerReader, Place, Span
 from .records import Extent
+from .restore_read import ContainerReader, Place, Span
 from .targets.base import Target
 
 

@@ -205,11 +205,11 @@ def test_a_full_disk_stops_with_an_error_that_says_so(world: World, tmp_path: Pa
     if mounted.returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        with pytest.raises(BackupRunnerError, match=r"No space left on device; [1-9] files were restored") as caught:
+        with pytest.raises(BackupRunnerError, match=r"No space left on device; [1-9]0? files were restored") as caught:
             world.restore(to=os.fsencode(small))
         assert "make room" in str(caught.value.hint)
         assert _strays(os.fsencode(small)) == []
-        assert 5 <= len(list(small.iterdir())) <= 10
+        assert 5 <= len(list(small.iterdir())) <= 11
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

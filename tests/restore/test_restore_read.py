@@ -8,7 +8,7 @@ import os
 import pytest
 from backup_runner.container import ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.errors import DamagedError, TransientError
-from backup_runner.rangereader import ContainerReader, Place, open_reader
+from backup_runner.restore_read import ContainerReader, Place, open_reader
 from backup_runner.targets.directory import DirectoryTarget
 from tests.restore.build import CHEAP, KEYRING, SALT
 
