@@ -18,12 +18,12 @@ from .progress import Events, RestoreOutcome
 from .restore_book import Book, RestoreOptions
 from .restore_files import Files
 from .restore_goal import Goal
+from .restore_pool import Pool
 from .restore_select import choose_paths, choose_snapshot
 from .restore_thaw import look_at_archive
 from .restore_work import CAUGHT, FAILED, Result, Task, Worker, problem_of
 from .restore_write import Decision, Writer
 from .session import Session
-from .taskpool import Pool
 
 __all__ = ["RestoreOptions", "restore"]
 

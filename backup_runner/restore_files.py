@@ -11,10 +11,10 @@ from .errors import DamagedError, ObjectArchived
 from .records import Extent
 from .restore_book import Book
 from .restore_large import LARGE, Assembly, Finished
+from .restore_pool import Pool
 from .restore_read import READERS, Place
 from .restore_work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
 from .restore_write import Decision, Writer
-from .taskpool import Pool
 
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 2000

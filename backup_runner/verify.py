@@ -21,10 +21,10 @@ from .container import ObjectKind, kind_prefix
 from .errors import BusyError
 from .progress import Events, VerifyOutcome
 from .records import Problem, StoredObject
+from .restore_pool import Pool
 from .restore_read import Place, Span
 from .session import Session
 from .targets.base import Target
-from .taskpool import Pool
 from .verify_records import check_records
 from .verify_work import Checker, ContentTask, Found, ObjectTask, Task
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from backup_runner.errors import BackupRunnerError
-from backup_runner.taskpool import Pool
+from backup_runner.restore_pool import Pool
 
 
 def _doubling() -> Callable[[int], int]:
@@ -67,7 +67,7 @@ def test_a_worker_that_is_killed_is_noticed() -> None:
 
 def test_workers_go_when_the_main_process_is_killed() -> None:
     script = (
-        "import os, time\nfrom backup_runner.taskpool import Pool\n"
+        "import os, time\nfrom backup_runner.restore_pool import Pool\n"
         "pool = Pool(3, lambda: lambda _: os.getpid())\n"
         "print(*{pid for _, pid in pool.run(iter(range(1, 30)))}, flush=True)\ntime.sleep(60)\n"
     )
