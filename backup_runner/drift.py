@@ -58,9 +58,13 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     drift = Drift()
     data: list[StoredObject] = []
     own = f"{store.lineage}/"
+    imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
     for found in target.list():
         if not found.name.startswith(own):
-            drift.foreign += 1
+            if found.name in imported:
+                imported[found.name] = found
+            else:
+                drift.foreign += 1
             continue
         drift.size += found.size
         if found.name.startswith(f"{own}data/"):
@@ -71,7 +75,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     _check_serial(drift, store)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
-        _judge(drift, row, listed.pop(row.name, None), target if confirm else None)
+        item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
+        _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
     return drift
 

@@ -50,6 +50,11 @@ def sealed_size(size: int) -> int:
     return HEAD + -(-size // BLOCK) * BLOCK
 
 
+def upper_size(sealed: int) -> int:
+    """The most plaintext that a file of so many bytes can hold; it holds less than 16 bytes fewer."""
+    return max(0, sealed - HEAD)
+
+
 def read_head(data: bytes) -> Head:
     """Raises DamagedError if there are fewer than 24 bytes."""
     if len(data) < HEAD:

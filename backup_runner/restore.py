@@ -82,7 +82,7 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
     )
     writer = Writer(goal, options.overwrite)
     tree = _Tree(chosen, book, writer)
-    files = Files(cat, book, writer, pool, frozen.ids)
+    files = Files(cat, session.target, book, writer, pool, frozen.ids)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
         tree.make_folders()

@@ -11,10 +11,12 @@ from .errors import DamagedError, ObjectArchived
 from .records import Extent
 from .restore_book import Book
 from .restore_large import LARGE, Assembly, Finished
+from .restore_legacy import true_size
 from .restore_pool import Pool
 from .restore_read import READERS, Place
 from .restore_work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
-from .restore_write import Decision, Writer
+from .targets.base import Target
+from .taskpool import Pool
 
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 2000
@@ -24,9 +26,16 @@ class Files:
     """Deals out the files of one restore. `archived` are ids of objects that cannot be read now."""
 
     def __init__(
-        self, cat: Catalog, book: Book, writer: Writer, pool: Pool[Task, Result], archived: frozenset[int]
+        self,
+        cat: Catalog,
+        target: Target,
+        book: Book,
+        writer: Writer,
+        pool: Pool[Task, Result],
+        archived: frozenset[int],
     ) -> None:
         self._cat = cat
+        self._target = target
         self._book = book
         self._writer = writer
         self._pool = pool
@@ -53,6 +62,14 @@ class Files:
         for row in rows:
             if self._book.stopped():
                 return
+            if self._hopeless(row):
+                continue
+            if row.format == "legacy" and row.size and not row.length:
+                try:
+                    row = self._measured(row)
+                except CAUGHT as error:
+                    self._book.fail(row, *problem_of(error))
+                    continue
             if batch and (
                 (row.object_id, row.format) != (batch[0].object_id, batch[0].format)
                 or size + row.size > _BATCH_BYTES
@@ -60,8 +77,6 @@ class Files:
             ):
                 yield Batch(self._place(batch[0]), batch)
                 batch, size = [], 0
-            if self._hopeless(row):
-                continue
             if row.spread or row.size > LARGE:
                 yield from self._large(row)
                 continue
@@ -80,6 +95,11 @@ class Files:
         else:
             return False
         return True
+
+    def _measured(self, row: FileRow) -> FileRow:
+        """A row whose size was not known when it was imported, because its object was archived then."""
+        size = true_size(self._target, self._name(row))
+        return row._replace(size=size, length=size)
 
     def _name(self, row: FileRow) -> str:
         return "" if row.object_id is None else get_object(self._cat, row.object_id).name
@@ -106,6 +126,8 @@ class Files:
     def _places(self, row: FileRow) -> list[tuple[Place, Extent]]:
         """Raises DamagedError, ObjectArchived."""
         found = extents(self._cat, row.content_id)
+        if row.format == "legacy":
+            found = [extent._replace(length=row.size) for extent in found]
         if sum(extent.length for extent in found) != row.size:
             raise DamagedError("the catalog does not know where all of its bytes lie")
         if any(extent.object_id in self._archived for extent in found):

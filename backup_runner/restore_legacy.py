@@ -1,4 +1,4 @@
-"""Reading contents in backup-tool's format: whole objects, their MD5 taken before decryption; no MAC stands behind it."""
+"""Reading contents in backup-tool's format: whole objects, checked by MD5 before decryption, since there is no MAC."""
 
 from __future__ import annotations
 

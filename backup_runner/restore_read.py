@@ -11,6 +11,7 @@ from .catalog.history import ObjectRow, unpack_lengths
 from .container import SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
 from .crypto import Keyring
 from .errors import BackupRunnerError, ContainerError, DamagedError
+from .restore_legacy import open_legacy
 from .targets.base import Target
 
 MERGE = 8 << 20
@@ -127,7 +128,10 @@ def _container(place: Place, spans: Sequence[Span], target: Target, keyring: Key
     return reader
 
 
-READERS: dict[str, Callable[[Place, Sequence[Span], Target, Keyring], Reader]] = {"container": _container}
+READERS: dict[str, Callable[[Place, Sequence[Span], Target, Keyring], Reader]] = {
+    "container": _container,
+    "legacy": open_legacy,
+}
 
 
 def open_reader(place: Place, spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:

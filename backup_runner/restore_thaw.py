@@ -36,9 +36,12 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
     needed = {one.name: one for one in chosen.in_archive_tier()}
     if not needed:
         return Frozen(frozenset(), 0, [])
+    prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
+    # Imported objects lie outside of the lineage.
+    everywhere = any(not name.startswith(prefix) for name in needed)
     states = {
         found.name: found.archival_state
-        for found in target.list(kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA))
+        for found in target.list("" if everywhere else prefix)
         if found.archival_state in _COLD
     }
     cold = [one for name, one in needed.items() if name in states]

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from .catalog import Catalog, CatalogLock
 from .catalog.database import Store
-from .catalog.history import ObjectRow, content, extents, get_object, objects
+from .catalog.history import ObjectRow, content, extents, get_object, names_outside, objects
 from .catalog.verifying import needs, object_ids, set_states, spread_contents, stretches
 from .container import ObjectKind, kind_prefix
 from .errors import BusyError
@@ -25,6 +25,7 @@ from .restore_pool import Pool
 from .restore_read import Place, Span
 from .session import Session
 from .targets.base import Target
+from .verify_legacy import NOTE
 from .verify_records import check_records
 from .verify_work import Checker, ContentTask, Found, ObjectTask, Task
 
@@ -88,7 +89,7 @@ class _Verify:
     whole: set[int] = field(default_factory=set)
     """Ids of objects in which nothing wrong was found, byte for byte."""
     cold: int = 0
-    foreign: int = 0
+    imported: int = 0
 
     def all(self) -> None:
         options, outcome = self.options, self.outcome
@@ -155,6 +156,7 @@ class _Verify:
                 continue
             self.outcome.objects += 1
             self.ids[row.name] = row.id
+            self.imported += not row.name.startswith(f"{self.store.lineage}/")
             if row.state in ("damaged", "missing"):
                 self.ailing.add(row.id)
             wrong = _listed(row, stored)
@@ -168,8 +170,6 @@ class _Verify:
                 self.events.advance(1, 0)
             elif stored.archival_state in _COLD:
                 self.cold += 1
-            elif not row.header:
-                self.foreign += 1
             else:
                 yield self._task(row)
 
@@ -226,8 +226,8 @@ class _Verify:
             )
         if self.cold:
             notes.append(f"{self.cold} objects are in the archive tier and were not opened")
-        if self.foreign:
-            notes.append(f"{self.foreign} objects in another tool's format were only compared with the listing")
+        if self.imported:
+            notes.append(f"{self.imported} {NOTE}")
 
     def _name_files(self) -> None:
         for need in needs(self.cat, self.lost):
@@ -255,9 +255,15 @@ class _Verify:
 
 def _pairs(cat: Catalog, target: Target, store: Store) -> Iterator[tuple[ObjectRow | None, StoredObject | None]]:
     """Catalog and listing, both sorted by name, side by side."""
-    listing = target.list(kind_prefix(bytes.fromhex(store.lineage), ObjectKind.DATA))
+    own = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.DATA)
+    outside = frozenset(names_outside(cat, store.id, own))
+    imported = {found.name: found for found in target.list() if found.name in outside} if outside else {}
+    listing = target.list(own)
     stored = next(listing, None)
     for row in objects(cat, store.id):
+        if row.name in outside:
+            yield row, imported.get(row.name)
+            continue
         while stored is not None and stored.name < row.name:
             yield None, stored
             stored = next(listing, None)

@@ -17,6 +17,7 @@ from .errors import BackupRunnerError, ContainerError, DamagedError, ObjectMissi
 from .records import Extent
 from .restore_read import ContainerReader, Place, Span
 from .targets.base import Target
+from .verify_legacy import check_legacy
 
 
 class ObjectTask(NamedTuple):
@@ -71,6 +72,13 @@ class Checker:
         found = Found()
         name = task.place.name
         try:
+            if task.place.format == "legacy":
+                row = task.contents[0] if task.contents else None
+                found.contents += task.data
+                found.bytes += check_legacy(
+                    self._target, self._keyring, task.place, row, size=task.size, data=task.data
+                )
+                return found
             keys = self._header(task.place)
             for check in (self._stored_header, self._index):
                 try:

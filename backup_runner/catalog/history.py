@@ -186,6 +186,14 @@ def objects(cat: Catalog, store_id: int) -> Iterator[ObjectRow]:
         yield from map(ObjectRow._make, rows)
 
 
+def names_outside(cat: Catalog, store_id: int, prefix: str) -> list[str]:
+    """Objects whose names do not start with the prefix: those imported from another tool."""
+    rows = cat.conn.execute(
+        "SELECT name FROM object WHERE store_id = ? AND substr(name, 1, ?) != ?", (store_id, len(prefix), prefix)
+    )
+    return [row[0] for row in rows]
+
+
 def contents_of_object(cat: Catalog, object_id: int) -> list[tuple[int, int, int, int]]:
     """(content id, seq, offset, length) of each stretch that the object holds, by offset."""
     return cat.conn.execute(
@@ -221,8 +229,10 @@ def usable(cat: Catalog, content_id: int) -> bool:
 
 
 def learn_digest(cat: Catalog, content_id: int, digests: Digests) -> None:
-    """Fill in size and BLAKE3 of a content that another tool's catalog knew by MD5 only."""
+    """Fill in size and BLAKE3 of a content that another tool's catalog knew by MD5 only.
+
+    Not done where another content has them: equal files that were stored again before the import."""
     cat.conn.execute(
-        "UPDATE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",
+        "UPDATE OR IGNORE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",
         (digests.size, digests.blake3, content_id),
     )

@@ -1,0 +1,122 @@
+"""Rows for objects that another tool made. Callers hold a transaction."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..records import Kind
+from .database import Catalog
+
+
+class ForeignObject(NamedTuple):
+    """An object where it lies. `name` is relative to the target's prefix, `sealed_md5` 16 raw bytes.
+
+    `plain` is the content's length in bytes, None if nothing has told it yet; `etag`, `checksum` and `tier` are the
+    listing's, `id` the number that the other tool gave the content."""
+
+    id: int
+    name: str
+    size: int
+    plain: int | None
+    plain_md5: bytes | None
+    sealed_md5: bytes
+    checksum: str
+    etag: str
+    tier: str
+    created_ns: int
+
+
+class ForeignFile(NamedTuple):
+    """A path with a content; `id` is the number that the other tool gave the path."""
+
+    id: int
+    key: bytes
+    content_id: int
+    size: int
+    mtime_ns: int
+    mode: int
+    uid: int
+    gid: int
+
+
+class Importer:
+    """Adds objects, contents and versions. Ids of the other tool are kept where no row of ours ever had them."""
+
+    def __init__(self, cat: Catalog, store_id: int, job_id: int, snapshot_id: int) -> None:
+        self._run = cat.conn.execute
+        self._store_id = store_id
+        self._job_id = job_id
+        self._snapshot_id = snapshot_id
+        self._last = {table: self._last_id(table) for table in ("content", "path")}
+        self.renumbered = 0
+        """Contents and paths whose number was taken here. Add in the order of ids, so that they are few."""
+
+    def known(self, name: str) -> int | None:
+        """The content of an object that was imported before."""
+        row = self._run(
+            "SELECT e.content_id FROM object o JOIN extent e ON e.object_id = o.id WHERE o.store_id = ? AND o.name = ?",
+            (self._store_id, name),
+        ).fetchone()
+        return row[0] if row else None
+
+    def add_object(self, found: ForeignObject) -> int:
+        """Record object and content; the content's id."""
+        length = found.plain or 0
+        object_id = self._run(
+            "INSERT INTO object (store_id, name, size, plain, checksum, etag, parts, header, segments, tier, "
+            "created_ns) VALUES (?, ?, ?, ?, ?, ?, NULL, ?, x'', ?, ?)",
+            (
+                self._store_id, found.name, found.size, length, found.checksum, found.etag, found.sealed_md5,
+                found.tier, found.created_ns,
+            ),
+        ).lastrowid  # fmt: skip
+        content_id = self._id("content", found.id)
+        self._run(
+            "INSERT INTO content (id, store_id, size, md5, format) VALUES (?, ?, ?, ?, 'legacy')",
+            (content_id, self._store_id, found.plain, found.plain_md5),
+        )
+        self._run(
+            "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, 0, ?, 0, ?)",
+            (content_id, object_id, length),
+        )
+        return content_id
+
+    def add_file(self, file: ForeignFile) -> bool:
+        """Record a path with its version, unless the job has a version of it already, which is newer."""
+        row = self._run("SELECT id FROM path WHERE job_id = ? AND key = ?", (self._job_id, file.key)).fetchone()
+        if row and self._run("SELECT 1 FROM version WHERE path_id = ? AND until IS NULL", row).fetchone():
+            return False
+        path_id = row[0] if row else self._add_path(file)
+        self._run(
+            "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, content_id) "
+            "VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+            (
+                path_id, self._snapshot_id, Kind.FILE, file.size, file.mtime_ns, file.mode, file.uid, file.gid,
+                file.content_id,
+            ),
+        )  # fmt: skip
+        return True
+
+    def pin_unused(self) -> int:
+        """Keep contents that no path has: the other tool lists them until they are cleaned up. How many there are."""
+        return self._run(
+            "UPDATE content SET pinned = 1 WHERE store_id = ? AND format = 'legacy' AND pinned = 0 "
+            "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.content_id = content.id)",
+            (self._store_id,),
+        ).rowcount
+
+    def _add_path(self, file: ForeignFile) -> int:
+        path_id = self._id("path", file.id)
+        self._run("INSERT INTO path (id, job_id, key) VALUES (?, ?, ?)", (path_id, self._job_id, file.key))
+        return path_id
+
+    def _id(self, table: str, wanted: int) -> int:
+        # An id at or below the last one may stand in a record already, and would not get into the next.
+        last = self._last[table]
+        self._last[table] = wanted if wanted > last else last + 1
+        self.renumbered += self._last[table] != wanted
+        return self._last[table]
+
+    def _last_id(self, table: str) -> int:
+        row = self._run("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        return row[0] if row else 0
