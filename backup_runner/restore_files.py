@@ -15,8 +15,8 @@ from .restore_legacy import true_size
 from .restore_pool import Pool
 from .restore_read import READERS, Place
 from .restore_work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
+from .restore_write import Decision, Writer
 from .targets.base import Target
-from .taskpool import Pool
 
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 2000
