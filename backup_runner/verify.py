@@ -16,7 +16,7 @@ from enum import StrEnum
 from .catalog import Catalog, CatalogLock
 from .catalog.database import Store
 from .catalog.history import ObjectRow, content, extents, get_object, names_outside, objects
-from .catalog.verifying import needs, object_ids, set_states, spread_contents, stretches
+from .catalog.verifying import needs, object_sizes, set_states, spread_contents, stretches
 from .container import ObjectKind, kind_prefix
 from .errors import BusyError
 from .progress import Events, VerifyOutcome
@@ -31,6 +31,9 @@ from .verify_work import Checker, ContentTask, Found, ObjectTask, Task
 
 _COLD = frozenset({"Archived", "Restoring"})
 _LOCK_SECONDS = 10.0
+_INLINE_BYTES = 8 << 20
+_INLINE_OBJECTS = 16
+"""Up to so much, starting processes takes longer than doing it here."""
 
 
 class Level(StrEnum):
@@ -94,14 +97,15 @@ class _Verify:
     def all(self) -> None:
         options, outcome = self.options, self.outcome
         outcome.level = Level(options.level).value
-        everything = object_ids(self.cat, self.store.id)
-        self.asked = self._sample(everything)
-        self.events.phase("verifying", files=len(everything))
+        everything = object_sizes(self.cat, self.store.id)
+        self.asked = self._sample(list(everything))
+        self.events.phase("verifying", files=len(everything), size=sum(everything[one] for one in self.asked))
         if options.level == Level.LISTING:
             for _ in self._object_tasks():
                 pass
         else:
-            self._open_all()
+            data = sum(everything[one] for one in self.asked) if options.level == Level.DATA else 0
+            self._open_all(inline=data <= _INLINE_BYTES and len(self.asked) <= _INLINE_OBJECTS)
         self._note()
         self._name_files()
         self._record_states()
@@ -115,13 +119,12 @@ class _Verify:
         self.outcome.notes.append(f"a sample: {count} of {len(everything)} objects, chosen at random, are opened")
         return frozenset(random.SystemRandom().sample(everything, count))
 
-    def _open_all(self) -> None:
+    def _open_all(self, *, inline: bool) -> None:
         keyring = self.session.check_key(self.store)
         keyring.stretch(self.store.salt)
         target = pickle.dumps(self.session.target)
         workers = self.options.workers or os.cpu_count() or 1
-        few = len(self.asked) < 2 * workers and self.options.level != Level.DATA
-        pool = Pool[Task, Found](0 if few else workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
+        pool = Pool[Task, Found](0 if inline else workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self._take(task, found)
@@ -205,7 +208,7 @@ class _Verify:
         if isinstance(task, ObjectTask):
             if task.data and not found.damage and not found.unread:
                 self.whole.add(task.object_id)
-            self.events.advance(1, found.bytes)
+            self.events.advance(1, task.size)
 
     def _damaged(self, row: ObjectRow, what: str, *, state: str) -> None:
         self.outcome.damaged.append((row.name, what))

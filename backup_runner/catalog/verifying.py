@@ -31,9 +31,9 @@ class Need(NamedTuple):
     content_id: int
 
 
-def object_ids(cat: Catalog, store_id: int) -> list[int]:
-    """All objects of a store that verify looks at."""
-    return [row[0] for row in cat.conn.execute("SELECT id FROM object WHERE store_id = ? ORDER BY name", (store_id,))]
+def object_sizes(cat: Catalog, store_id: int) -> dict[int, int]:
+    """All objects of a store: their sizes in bytes, by id."""
+    return dict(cat.conn.execute("SELECT id, size FROM object WHERE store_id = ? ORDER BY name", (store_id,)))
 
 
 def stretches(cat: Catalog, object_id: int) -> list[StretchRow]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.history import pack_lengths
+from backup_runner.catalog.history import find_content, pack_lengths
 from backup_runner.catalog.recording import Meta, NewObject, Recorder
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.crypto import Cost, CryptoKey, Keyring
@@ -136,7 +136,9 @@ class _BackUp:
             return
         data = read_entry(self.world.base, entry.key)
         digests = Digests(len(data), blake3(data).digest(), hashlib.md5(data).digest())
-        if len(data) > self.world.pack_size:
+        if find_content(self.world.catalog, self.world.store.id, digests) is not None:
+            pass
+        elif len(data) > self.world.pack_size:
             self.large(digests, data)
         elif digests not in [known for known, _ in self.pack]:
             self.pack.append((digests, data))
