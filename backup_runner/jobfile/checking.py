@@ -12,11 +12,15 @@ from ..spec.model import (
     DirectoryTargetModel,
     EncryptionModel,
     GuardsModel,
+    HooksModel,
     JobModel,
     LimitsModel,
+    MetricsModel,
+    NotifyModel,
     OciTargetModel,
     RemoteCatalogModel,
     RetentionModel,
+    ScheduleModel,
     SourceModel,
 )
 from . import rules, wording
@@ -35,6 +39,10 @@ _BLOCKS: dict[str, type[BaseModel]] = {
     "encryption": EncryptionModel,
     "catalog": RemoteCatalogModel,
     "retention": RetentionModel,
+    "hooks": HooksModel,
+    "notify.*": NotifyModel,
+    "metrics": MetricsModel,
+    "schedule": ScheduleModel,
 }
 _SECRETS = ("key", "crypto_key", "secret_key", "private_key", "secret", "password", "passphrase", "token", "api_key")
 _TAGS = {("target", "oci"), ("target", "directory"), ("catalog", "path"), ("catalog", "remote")}
@@ -57,8 +65,6 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
         return
     if kind == "value_error" and any(place[: len(loc)] == loc for place in document.settled):
         return
-    if kind == "string_unicode":
-        return  # half a character; the reader complained
     if kind == "extra_forbidden":
         _unknown_key(loc, document, complaints)
     elif kind == "missing":

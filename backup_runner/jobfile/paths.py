@@ -55,6 +55,10 @@ def expand(text: str, around: Surroundings) -> str:
     if reasons:
         raise Unresolvable(reasons)
     path = os.path.normpath(os.path.join(around.folder, head + tail))
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise Unresolvable([(rules.BAD_PATH, f"{quoted(path)} holds half a character", None)]) from None
     # POSIX lets exactly two leading slashes mean something else; for backups they are one.
     return "/" + path.lstrip("/")
 
@@ -98,6 +102,9 @@ def _path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
     target = data.get("target")
     if isinstance(target, dict):
         yield from _target_paths(target)
+    metrics = data.get("metrics")
+    if isinstance(metrics, dict):
+        yield ("metrics", "textfile"), metrics.get("textfile")
     encryption = data.get("encryption")
     if isinstance(encryption, dict):
         yield ("encryption", "key_file"), encryption.get("key_file")

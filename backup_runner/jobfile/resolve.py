@@ -11,16 +11,28 @@ from ..spec import (
     DirectoryTargetSpec,
     EncryptionSpec,
     Guards,
+    Hooks,
     Job,
     Limits,
+    Notify,
     OciTargetSpec,
     Retention,
+    Schedule,
     SkipLine,
     SkipOrigin,
     Source,
     TargetSpec,
 )
-from ..spec.model import DirectoryTargetModel, EncryptionModel, GuardsModel, JobModel, OciTargetModel, RetentionModel
+from ..spec.model import (
+    DirectoryTargetModel,
+    EncryptionModel,
+    GuardsModel,
+    HooksModel,
+    JobModel,
+    OciTargetModel,
+    RetentionModel,
+    ScheduleModel,
+)
 from ..spec.values import parse_duration, parse_rate
 from .document import Document, Loc
 from .relations import is_directory
@@ -50,7 +62,26 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         symlinks=model.symlinks,
         retention=None if model.retention is None else _retention(model.retention),
         guards=_guards(model.guards, Guards()),
+        reseal=model.reseal,
+        hooks=None if model.hooks is None else _hooks(model.hooks),
+        notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
+        metrics_file=paths.get(("metrics", "textfile")),
+        schedule=None if model.schedule is None else _schedule(model.schedule),
     )
+
+
+def _hooks(model: HooksModel) -> Hooks:
+    return Hooks(
+        before=tuple(model.before or ()),
+        after=tuple(model.after or ()),
+        on_failure=tuple(model.on_failure or ()),
+        time_limit=model.time_limit,
+    )
+
+
+def _schedule(model: ScheduleModel) -> Schedule:
+    hour, minute = model.at.split(":")
+    return Schedule(model.every, int(hour), int(minute), model.on, model.day, model.spread)
 
 
 def _source(index: int, model: JobModel, document: Document, paths: Paths, base: bytes) -> Source:

@@ -45,6 +45,9 @@ _FORMS = {
     "namespace": ('a namespace: letters, digits, "_" and "-"', "the console shows it under tenancy details"),
     "region": ("a region's identifier", "e.g. us-ashburn-1"),
     "key_env": ("the name of an environment variable", "the key itself goes into the variable, never into the job"),
+    "url": ("an http or https URL without user and password", "e.g. https://ntfy.example.com/backups"),
+    "url_env": ("the name of an environment variable", "the URL itself goes into the variable"),
+    "at": ("a time of day", 'e.g. `at: "02:30"`'),
     "skip": ("one line of text", "each rule is an item of its own"),
 }
 _EXAMPLES = {
@@ -56,6 +59,9 @@ _EXAMPLES = {
     "catalog": "e.g. `catalog: ~/.backup-runner/catalog.db`, here or in the config file",
     "key_command": "e.g. `key_command: [pass, show, backup-key]`",
     "cache": "e.g. `catalog: {remote: true, cache: ~/.backup-runner/catalog.db}`",
+    "style": "add `style: healthchecks` or `style: ntfy`",
+    "every": "add `every: day`, or hour, week, month",
+    "textfile": "e.g. `textfile: /var/lib/node_exporter/backup.prom`",
     "path": "e.g. `path: ./bucket`",
     "bucket": "name the bucket, here or in the config file",
 }
@@ -64,7 +70,9 @@ _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off"
 
 def block_name(block: str) -> str:
     """A block as people call it."""
-    return {"sources.*": "a source", "sources.*.guards": "a source's guards"}.get(block, block.split("(")[0])
+    return {"sources.*": "a source", "sources.*.guards": "a source's guards", "notify.*": "a notice"}.get(
+        block, block.split("(")[0]
+    )
 
 
 def inside(block: str) -> str:
@@ -115,6 +123,8 @@ def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
         return Complaint(rules.NOT_ALLOWED, text, _EXAMPLES["cache"])
     if loc == ("encryption",):
         return Complaint(rules.CONFLICT, f"encryption {text}", "give exactly one of key_file, key_env, key_command")
+    if loc[:1] == ("notify",) and len(loc) == 2:
+        return Complaint(rules.CONFLICT, f"a notice {text}", "give exactly one of url and url_env")
     return Complaint(rules.MALFORMED, f"{shown}: {text}", _FORMS[_key(loc)][1])
 
 

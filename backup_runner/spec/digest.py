@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 UNDIGESTED = "undigested"
 """Field metadata: where something was written down, or what follows from other fields."""
+
+
+LATER = "later"
+"""Field metadata: a setting that older jobs do not have; it does not count while it has its default."""
 
 
 def digest_of(value: object) -> str:
@@ -17,9 +21,15 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
+def _counts(field: Field[Any], value: Any) -> bool:
+    if UNDIGESTED in field.metadata:
+        return False
+    return LATER not in field.metadata or getattr(value, field.name) != field.default
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
-        shown = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if UNDIGESTED not in f.metadata}
+        shown = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if _counts(f, value)}
         # Two kinds of target must differ even if their fields should agree one day.
         return {"": type(value).__name__, **shown}
     if isinstance(value, bytes):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .digest import UNDIGESTED, digest_of
+from .digest import LATER, UNDIGESTED, digest_of
 
 _WHERE = {UNDIGESTED: True}
+_LATER = {LATER: True}
 
 
 class Overwrite(StrEnum):
@@ -177,6 +178,65 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """Programs with their arguments, run without a shell around an apply; `time_limit` in seconds, for each."""
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    time_limit: int = 600
+
+
+class NoticeStyle(StrEnum):
+    """By which service's conventions a URL is called."""
+
+    HEALTHCHECKS = "healthchecks"
+    NTFY = "ntfy"
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """A URL that is called at start, success and failure; `url_env` names the variable that has it instead."""
+
+    style: NoticeStyle
+    url: str | None = field(default=None, repr=False)
+    url_env: str | None = None
+
+
+class Every(StrEnum):
+    """How often a job is meant to run."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+class Weekday(StrEnum):
+    """Days as systemd and cron call them."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a job is meant to run: local time `hour`:`minute`, `day` of the month, `spread` seconds of random delay."""
+
+    every: Every
+    hour: int = 2
+    minute: int = 0
+    on: Weekday = Weekday.SUN
+    day: int = 1
+    spread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job file, resolved.
 
@@ -198,7 +258,13 @@ class Job:
     symlinks: Symlinks = Symlinks.SKIP
     retention: Retention | None = None
     guards: Guards = Guards()
+    reseal: bool = field(default=False, metadata=_LATER)
+    hooks: Hooks | None = field(default=None, metadata=_LATER)
+    notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)
+    metrics_file: str | None = field(default=None, metadata=_WHERE)
+    schedule: Schedule | None = field(default=None, metadata=_WHERE)
 
     def digest(self) -> str:
-        """Hex SHA-256 over all but file name, line numbers and keys (which follow from the paths)."""
+        """Hex SHA-256 over all but file name, line numbers, keys (which follow from the paths) and what only tells
+        others about runs."""
         return digest_of(self)

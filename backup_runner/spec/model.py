@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic.config import JsonDict, JsonValue
 
-from .job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
+from .job import AuthMethod, Detect, Every, NoticeStyle, Overwrite, StorageTier, Symlinks, Weekday
 from .values import DURATION_PATTERN, RATE_PATTERN
 
 COUNT_LIMIT = 100_000
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
 # Editors read a lone ~ as null, as YAML has it; in these two places it is the home folder, and `jobfile` says so.
 _LONE_TILDE: JsonDict = {"type": ["string", "null"]}
 _KEEP_SOMETHING: list[JsonValue] = [
@@ -136,9 +137,7 @@ class EncryptionModel(_Model):
     )
 
     key_file: PathText | None = None
-    key_env: str | None = Field(
-        None, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,255}$", description="The name of an environment variable."
-    )
+    key_env: str | None = Field(None, pattern=VARIABLE_PATTERN, description="The name of an environment variable.")
     key_command: list[Annotated[str, Field(min_length=1)]] | None = Field(
         None, min_length=1, description="A program and its arguments, run without a shell; it prints the key."
     )
@@ -184,6 +183,53 @@ class RetentionModel(_Model):
         return self
 
 
+Arguments = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+"""A program and its arguments; no shell looks at them."""
+
+
+class HooksModel(_Model):
+    """Programs that run around an apply; each gets the job, the plan's summary and the status in its environment."""
+
+    before: Arguments | None = Field(None, description="Runs before the plan is made; if it fails, so does the job.")
+    after: Arguments | None = Field(None, description="Runs when the apply has succeeded, with files left out or not.")
+    on_failure: Arguments | None = Field(None, description="Runs when anything failed, the hooks before it included.")
+    time_limit: int = Field(600, ge=1, le=86400, description="Seconds that each of them may take.")
+
+
+class NotifyModel(_Model):
+    """A URL that is called when an apply starts, succeeds and fails."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["url_env"]}]})
+
+    style: NoticeStyle = Field(strict=False, description="Whose conventions the URL follows.")
+    url: Url | None = None
+    url_env: str | None = Field(
+        None, pattern=VARIABLE_PATTERN, description="The variable that holds the URL, where the URL is a secret."
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> NotifyModel:
+        if (self.url is None) == (self.url_env is None):
+            raise ValueError("takes either url or url_env")
+        return self
+
+
+class MetricsModel(_Model):
+    """Figures of the last run, for Prometheus."""
+
+    textfile: PathText = Field(description="A .prom file in the folder that node_exporter's textfile collector reads.")
+
+
+class ScheduleModel(_Model):
+    """When the job is meant to run; `backup-runner schedule JOB` makes systemd units or a crontab line of it."""
+
+    every: Every = Field(strict=False)
+    at: str = Field("02:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Local time; hourly: the minute.")
+    on: Weekday = _lax("The day, for every: week.", Weekday.SUN)
+    day: int = Field(1, ge=1, le=28, description="The day of the month, for every: month.")
+    spread: int = Field(0, ge=0, le=86400, description="Up to so many seconds of random delay (systemd only).")
+
+
 def _catalog_kind(value: object) -> str:
     return "remote" if isinstance(value, dict | RemoteCatalogModel) else "path"
 
@@ -213,6 +259,13 @@ class JobModel(_Model):
     retention: RetentionModel | None = None
     guards: GuardsModel = GuardsModel()
     allow_empty: bool = Field(default=False, description="Sources may be empty though they were not before.")
+    reseal: bool = Field(
+        default=False, description="Store contents imported from backup-tool anew, in our format, as the plan says."
+    )
+    hooks: HooksModel | None = None
+    notify: list[NotifyModel] = []
+    metrics: MetricsModel | None = None
+    schedule: ScheduleModel | None = None
     work_directory: PathText | None = Field(
         None, description='For temporary files. Default: the catalog\'s path with ".work" added.'
     )
