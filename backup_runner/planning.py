@@ -22,15 +22,17 @@ from .facts import PlanFacts
 from .globs import compile_rules
 from .guards import GuardHit, Seen, weigh, weigh_source
 from .planfile import Header, Totals
-from .planner import PathPlanner, Policy
+from .planner import Brief, PathPlanner, Policy
 from .progress import Events
 from .records import Action, ActionKind, CatalogRow, Entry, Kind, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
 from .scan_access import mount_point_of
+from .scan_process import scan_in_process
 from .session import Session
 from .spec import Detect, SkipLine, Source
 
 _MAX_NAMED = 1000
+_WORTH_A_PROCESS = 10_000
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
 
 
@@ -70,7 +72,8 @@ class Plan:
                 import zstandard
 
                 with zstandard.ZstdCompressor(level=3).stream_writer(raw) as out:
-                    out.writelines(self.lines())
+                    for line in self.lines():
+                        out.write(line)
             else:
                 raw.writelines(self.lines())
         os.replace(temporary, path)
@@ -143,6 +146,7 @@ class _Planning:
             self.session,
             cat,
             store,
+            self.job_id,
             drift.bad,
             self.scan_totals,
             self._problem,
@@ -186,9 +190,10 @@ class _Planning:
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
         job = self.session.job
-        self.events.phase("scanning", files=self._known(cat))
-        detect = Detect.CHECKSUM if self.options.checksum else job.detect
-        planner = PathPlanner(Policy(job.overwrite, detect), self.facts)
+        self.expected = self._known(cat)
+        self.events.phase("scanning", files=self.expected)
+        self.detect = Detect.CHECKSUM if self.options.checksum else job.detect
+        planner = PathPlanner(Policy(job.overwrite, self.detect), self.facts)
         entries = chain.from_iterable(self._batches())
         for action in planner.run(entries, self._rows(cat)):
             self._weigh(action)
@@ -207,16 +212,19 @@ class _Planning:
         job = self.session.job
         sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
         options = ScanOptions(job.symlinks, tuple(self.session.own_files()))
-        for batch in scan(sources, options, totals=self.scan_totals, on_problem=self._problem):
+        # For a small tree, starting a process costs more than it saves.
+        scanner = scan_in_process if self.expected > _WORTH_A_PROCESS else scan
+        for batch in scanner(sources, options, totals=self.scan_totals, on_problem=self._problem):
             self.events.advance(len(batch), 0)
             yield batch
 
-    def _rows(self, cat: Catalog | None) -> Iterable[CatalogRow]:
+    def _rows(self, cat: Catalog | None) -> Iterable[CatalogRow | Brief]:
         if cat is None or self.job_id is None:
             return ()
-        rows = history.current(cat, self.job_id)
         if not self.options.scope:
-            return rows
+            plain = self.detect is Detect.CTIME and not self.facts.damaged
+            return history.current_brief(cat, self.job_id) if plain else history.current(cat, self.job_id)
+        rows = history.current(cat, self.job_id)
         scope = self.options.scope
         return (row for row in rows if any(_covers(key, row.key) for key in scope))
 

@@ -20,7 +20,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         "engines",
         [
             "apply*|adopting|restore*|verify*|planning|session|worker|pool|large|smalllane|pathapplier|objectwriter"
-            "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|journal*"
+            "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
         ],
     ),
     ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile"]),

@@ -116,7 +116,14 @@ def snapshot_fields(snapshot: Snapshot, job: str) -> Fields:
         "scanned": iso_time(snapshot.scanned_ns),
         "started": iso_time(snapshot.started_ns),
         "finished": iso_time(snapshot.finished_ns) if snapshot.finished_ns is not None else None,
+        "seconds": _seconds(snapshot),
         "status": snapshot.status,
         "plan_id": snapshot.plan_id,
         "totals": orjson.loads(snapshot.totals),
     }
+
+
+def _seconds(snapshot: Snapshot) -> float | None:
+    if snapshot.finished_ns is None:
+        return None
+    return round((snapshot.finished_ns - snapshot.started_ns) / 1e9, 3)

@@ -174,6 +174,7 @@ _SNAPSHOT = _object(
         "scanned": _TIME,
         "started": _TIME,
         "finished": _nullable(_TIME),
+        "seconds": _nullable({"type": "number"}),
         "status": {"enum": ["running", "complete", "partial"]},
         "plan_id": _TEXT,
         "totals": {"type": "object"},

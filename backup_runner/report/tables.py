@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Fields = dict[str, Any]
 
+_COUNTS = ("files", "added", "changed", "removed", "problems")
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Columns as wide as their widest cell; numbers to the right."""
@@ -37,28 +39,15 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
     rows = []
     for item in snapshots:
         totals = item["totals"]
-        files, size = totals.get("files"), totals.get("bytes")
-        rows.append(
-            (
-                str(item["id"]),
-                _local(item["scanned"]),
-                item["status"],
-                units.count(files) if isinstance(files, int) else "",
-                units.size(size) if isinstance(size, int) else "",
-                _took(item),
-            )
-        )
-    yield from table(("id", "scanned", "status", "files", "size", "took"), rows)
+        numbers = [units.count(totals[name]) if name in totals else "" for name in _COUNTS]
+        stored = units.size(totals["stored_bytes"]) if "stored_bytes" in totals else ""
+        took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
+        rows.append((str(item["id"]), _local(item["scanned"]), item["status"], *numbers, stored, took))
+    yield from table(("id", "scanned", "status", *_COUNTS, "stored", "took"), rows)
 
 
 def _local(iso: str) -> str:
     return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _took(item: Fields) -> str:
-    if item["finished"] is None:
-        return ""
-    return units.duration((datetime.fromisoformat(item["finished"]) - datetime.fromisoformat(item["started"])).seconds)
 
 
 def catalog_fields(catalog: Catalog) -> Fields:

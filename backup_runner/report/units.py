@@ -39,8 +39,8 @@ def duration(seconds: float) -> str:
 
 
 def rate(number: float, seconds: float) -> str:
-    """Bytes a second; nothing where the time is too short to tell."""
-    return f"{size(number / seconds)}/s" if seconds >= 0.05 else ""
+    """Bytes a second; nothing where there is too little of either to tell."""
+    return f"{size(number / seconds)}/s" if seconds >= 0.05 and number >= 1 << 20 else ""
 
 
 def local_time(time_ns: int) -> str:
