@@ -15,10 +15,10 @@ PROGRAM = """
 import os, sys, time
 from backup_runner.report.progress import reporter_for
 reporter = reporter_for(sys.stderr, os.environ)
-reporter.phase("backing up", files=3, size=3000)
+reporter.phase("backing up", files=3, size=3 << 20)
 for _ in range(3):
     time.sleep(0.15)
-    reporter.advance(1, 1000)
+    reporter.advance(1, 1 << 20)
 reporter.warn("odd\\x1b[2Jname")
 reporter.phase("recording")
 reporter.advance(1, 0)
@@ -58,7 +58,7 @@ def test_a_bar_on_a_terminal() -> None:
     shown = seen.decode()
     assert "backing up" in shown
     assert "recording" in shown
-    assert re.search(r"[23] of 3 files .*KiB", shown)
+    assert re.search(r"[23] of 3 files .*MiB/s", shown)
     assert "odd\\x1b[2Jname" in shown
     assert "\x1b[?25h" in shown, "the cursor was not given back"
     assert shown.rstrip().endswith("done")

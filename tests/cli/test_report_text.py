@@ -42,8 +42,9 @@ def test_counts_and_rates() -> None:
     assert units.count(1, "file") == "1 file"
     assert units.count(1234, "file") == "1,234 files"
     assert units.count(2, "entry", "entries") == "2 entries"
-    assert units.rate(2048, 2) == "1.0 KiB/s"
-    assert units.rate(2048, 0) == ""
+    assert units.rate(2 << 20, 2) == "1.0 MiB/s"
+    assert units.rate(2 << 20, 0) == ""
+    assert units.rate(2048, 2) == ""
 
 
 def test_times() -> None:
