@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from .catalog import Catalog, history
 from .catalog.database import Store
-from .records import Digests, Problem
+from .records import CatalogRow, Digests, Problem
 from .scan import ScanTotals
 from .scan_access import lstat_entry, open_entry
 from .session import Session
@@ -26,6 +26,7 @@ class PlanFacts:
         session: Session,
         cat: Catalog | None,
         store: Store | None,
+        job_id: int | None,
         bad: dict[int, str],
         totals: ScanTotals,
         on_problem: Callable[[Problem], None],
@@ -34,6 +35,7 @@ class PlanFacts:
     ) -> None:
         self._job = session.job
         self._cat = cat
+        self._job_id = job_id or 0
         self._store_id = store.id if store else 0
         self._totals = totals
         self._on_problem = on_problem
@@ -42,6 +44,8 @@ class PlanFacts:
         self._damage = _damaged_contents(cat, bad)
         # Contents that came from another tool's catalog may be known by their MD5 only.
         self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
+        self.imports = cat is not None and store is not None and history.has_imports(cat, store.id)
+        """Whether any content lies in another tool's format."""
 
     def has_size(self, size: int) -> bool:
         if self._cat is None or not self._store_id:
@@ -72,9 +76,24 @@ class PlanFacts:
             return None if content.md5 == digests.md5 else False
         return (content.size, content.blake3) == (digests.size, digests.blake3)
 
+    def imported(self, content_id: int) -> bool:
+        if not self.imports:
+            return False
+        assert self._cat is not None
+        return history.content(self._cat, content_id).format == "legacy"
+
     def leader_key(self, path_id: int) -> bytes:
         assert self._cat is not None
         return history.path_key(self._cat, path_id)
+
+    def row(self, key: bytes) -> CatalogRow:
+        assert self._cat is not None
+        return history.current_row(self._cat, self._job_id, key)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether any content at all cannot be had from the bucket."""
+        return bool(self._damage)
 
     def damage(self, content_id: int) -> str:
         return self._damage.get(content_id, "")

@@ -13,6 +13,13 @@ from typing import Protocol
 from .records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
 from .spec import Detect, Overwrite
 
+Brief = tuple[bytes, int, int, int, int, int, int, int]
+"""The first eight fields of a `CatalogRow`."""
+
+
+RESEALED = "imported content, resealed"
+"""Why a file whose content is as it was is stored anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -20,6 +27,8 @@ class Policy:
 
     overwrite: Overwrite
     detect: Detect
+    reseal: bool = False
+    """Store contents imported from another tool anew."""
 
 
 class Facts(Protocol):
@@ -41,7 +50,15 @@ class Facts(Protocol):
         """Whether the content has these digests; None: only its MD5 is known, and that is equal."""
         ...
 
+    def imported(self, content_id: int) -> bool:
+        """Whether the content lies in another tool's format."""
+        ...
+
     def leader_key(self, path_id: int) -> bytes: ...
+
+    def row(self, key: bytes) -> CatalogRow:
+        """All that the catalog has of a path whose row was brief."""
+        ...
 
     def damage(self, content_id: int) -> str:
         """Why the content cannot be had from the bucket any more, or ""."""
@@ -79,38 +96,47 @@ class PathPlanner:
         self._facts = facts
         self._leaders: dict[tuple[int, int], bytes] = {}
 
-    def run(self, entries: Iterable[Entry], rows: Iterable[CatalogRow]) -> Iterator[Action]:
-        """Actions in the order of keys. Both inputs must be sorted by key."""
+    def run(self, entries: Iterable[Entry], rows: Iterable[CatalogRow | Brief]) -> Iterator[Action]:
+        """Actions in the order of keys. Both inputs must be sorted by key.
+
+        Rows may be brief: the first eight fields of a path of which nothing else matters as long as these are what
+        the scan found. Entries may be plain tuples with the fields of `Entry`."""
         upcoming = iter(rows)
         row = next(upcoming, None)
         # ctime_ns and the rest are equal for almost all paths: that case must cost one comparison.
         quick = self._policy.detect is Detect.CTIME
         tally = self.tally
+        folder = int(Kind.DIRECTORY)
+        unchanged = unchanged_bytes = 0
         for entry in entries:
             key = entry[0]
             while row is not None and row[0] < key:
-                yield from self._gone(row)
+                yield from self._gone(self._whole(row))
                 row = next(upcoming, None)
             if row is None or row[0] != key:
-                yield self._new(entry)
+                yield self._new(Entry._make(entry))
                 continue
-            if (
-                quick
-                and entry[:8] == row[:8]
-                and not (row[10] or row[11] or row[12])
-                and entry[10] < 2
-                and not (row[9] and self._facts.damage(row[9]))
-            ):
-                if row[1] != Kind.DIRECTORY:
-                    tally.known += 1
-                    tally.unchanged += 1
-                    tally.unchanged_bytes += row[2]
+            if quick and entry[:8] == row[:8] and entry[10] < 2 and (len(row) == 8 or self._plain(row)):
+                if row[1] != folder:
+                    unchanged += 1
+                    unchanged_bytes += row[2]
             else:
-                yield from self._known(entry, row)
+                yield from self._known(Entry._make(entry), self._whole(row))
             row = next(upcoming, None)
+        tally.known += unchanged
+        tally.unchanged += unchanged
+        tally.unchanged_bytes += unchanged_bytes
         while row is not None:
-            yield from self._gone(row)
+            yield from self._gone(self._whole(row))
             row = next(upcoming, None)
+
+    def _plain(self, row: CatalogRow) -> bool:
+        """Whether nothing but the first eight fields matters."""
+        special = row.flags or row.leader or row.held
+        return not special and not self._reseals(row) and not (row.content_id and self._facts.damage(row.content_id))
+
+    def _whole(self, row: CatalogRow | Brief) -> CatalogRow:
+        return row if isinstance(row, CatalogRow) else self._facts.row(row[0])
 
     # -- paths that the catalog does not have
 
@@ -171,7 +197,7 @@ class PathPlanner:
         why = self._suspicion(entry, row)
         if not why:
             yield from self._unmoved(entry, row, leader)
-        elif self._policy.overwrite is Overwrite.NEVER:
+        elif self._policy.overwrite is Overwrite.NEVER and not self._equal_import(entry, row):
             yield _action(ActionKind.HOLD, entry, f"{why}, overwrite: never")
         elif self._policy.overwrite is Overwrite.ALWAYS:
             yield _action(ActionKind.UPDATE, entry, f"{why}, overwrite: always", leader=leader, forced=True)
@@ -208,10 +234,22 @@ class PathPlanner:
             why = f"{why}, content equal" if why else ""
         if row.content_id is not None and (damage := self._facts.damage(row.content_id)):
             yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
+        elif self._reseals(row):
+            yield _action(ActionKind.UPDATE, entry, RESEALED, leader=leader, forced=True, content_id=row.content_id)
         elif why:
             yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
         else:
             self._same(row)
+
+    def _reseals(self, row: CatalogRow) -> bool:
+        return self._policy.reseal and row.content_id is not None and self._facts.imported(row.content_id)
+
+    def _equal_import(self, entry: Entry, row: CatalogRow) -> bool:
+        """Whether a file is what was imported, though the other tool did not remember its times exactly."""
+        if row.content_id is None or entry.size != row.size or not self._facts.imported(row.content_id):
+            return False
+        digests = self._facts.digest(entry.key)
+        return digests is not None and self._facts.same(row.content_id, digests) is not False
 
     def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, why: str) -> Iterator[Action]:
         if entry.size != row.size or row.content_id is None:
@@ -235,6 +273,10 @@ class PathPlanner:
             yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
             return
         why = f"{why}, content equal" + ("" if same else " (trusted by MD5)")
+        if self._reseals(row):
+            why = f"{why}, {RESEALED}"
+            yield _action(ActionKind.UPDATE, entry, why, leader=leader, forced=True, content_id=row.content_id)
+            return
         yield _action(ActionKind.TOUCH, entry, why, leader=leader, digests=digests, content_id=row.content_id)
 
     # -- paths that the scan did not meet

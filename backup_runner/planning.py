@@ -22,7 +22,7 @@ from .facts import PlanFacts
 from .globs import compile_rules
 from .guards import GuardHit, Seen, weigh, weigh_source
 from .planfile import Header, Totals
-from .planner import Brief, PathPlanner, Policy
+from .planner import RESEALED, Brief, PathPlanner, Policy
 from .progress import Events
 from .records import Action, ActionKind, CatalogRow, Entry, Kind, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
@@ -33,6 +33,7 @@ from .spec import Detect, SkipLine, Source
 
 _MAX_NAMED = 1000
 _WORTH_A_PROCESS = 10_000
+_NO_CHANGE = ("new", "hard link")
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
 
 
@@ -45,6 +46,8 @@ class PlanOptions:
     scope: tuple[bytes, ...] = ()
     pruning: str = "retention"
     overrides: frozenset[str] = frozenset()
+    applies: bool = False
+    """An apply follows in this process, so what takes long and needs the key can begin beside the scan."""
 
 
 @dataclass(slots=True)
@@ -134,6 +137,7 @@ class _Planning:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     repaired: set[int] = field(default_factory=set)
+    ahead: bool = False
 
     def run(self) -> Plan:
         job = self.session.job
@@ -193,7 +197,7 @@ class _Planning:
         self.expected = self._known(cat)
         self.events.phase("scanning", files=self.expected)
         self.detect = Detect.CHECKSUM if self.options.checksum else job.detect
-        planner = PathPlanner(Policy(job.overwrite, self.detect), self.facts)
+        planner = PathPlanner(Policy(job.overwrite, self.detect, job.reseal), self.facts)
         entries = chain.from_iterable(self._batches())
         for action in planner.run(entries, self._rows(cat)):
             self._weigh(action)
@@ -215,6 +219,10 @@ class _Planning:
         # For a small tree, starting a process costs more than it saves.
         scanner = scan_in_process if self.expected > _WORTH_A_PROCESS else scan
         for batch in scanner(sources, options, totals=self.scan_totals, on_problem=self._problem):
+            if self.options.applies and not self.ahead:
+                # Not before the first batch: the scan's process is forked by then, and forks want no threads.
+                self.ahead = True
+                self.session.stretch_ahead()
             self.events.advance(len(batch), 0)
             yield batch
 
@@ -222,7 +230,8 @@ class _Planning:
         if cat is None or self.job_id is None:
             return ()
         if not self.options.scope:
-            plain = self.detect is Detect.CTIME and not self.facts.damaged
+            reseals = self.session.job.reseal and self.facts.imports
+            plain = self.detect is Detect.CTIME and not self.facts.damaged and not reseals
             return history.current_brief(cat, self.job_id) if plain else history.current(cat, self.job_id)
         rows = history.current(cat, self.job_id)
         scope = self.options.scope
@@ -355,7 +364,7 @@ class _Planning:
 def _weigh_one(seen: Seen, action: Action) -> None:
     if action.kind is ActionKind.REMOVE:
         seen.removed += 1
-    elif action.kind in _CONTENT_CHANGES and not action.why.startswith(("new", "hard link")):
+    elif action.kind in _CONTENT_CHANGES and not (action.why.startswith(_NO_CHANGE) or action.why.endswith(RESEALED)):
         seen.changed += 1
         if len(seen.examples) < 3:
             seen.examples.append(_text(action.key))

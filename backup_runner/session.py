@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ class Session:
     _target: Target | None = None
     _catalog: Catalog | None = None
     _keyring: Keyring | None = field(default=None, repr=False)
+    _stretching: threading.Thread | None = field(default=None, repr=False)
 
     @property
     def target(self) -> Target:
@@ -36,12 +38,22 @@ class Session:
     @property
     def keyring(self) -> Keyring:
         """Reads the key when first used: planning does without. Raises KeyFileError."""
+        if self._stretching is not None:
+            self._stretching.join()
+            self._stretching = None
         if self._keyring is None:
             key, warnings = load_key(self.job.encryption, self.env)
             for warning in warnings:
                 self.warn(warning)
             self._keyring = Keyring(key)
         return self._keyring
+
+    def stretch_ahead(self) -> None:
+        """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError."""
+        store, keyring = self.store(), self.keyring
+        if store is not None:
+            self._stretching = threading.Thread(target=keyring.stretch, args=(store.salt,), daemon=True)
+            self._stretching.start()
 
     def catalog(self, *, create: bool = False) -> Catalog | None:
         """The catalog; None if there is none and it is not to be made."""

@@ -14,6 +14,10 @@ APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
 
 
+SCHEMA_VERSION = 1
+"""How many migrations there are; a test compares."""
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """One target under one key: `target` is its identity, `salt` the scrypt salt, `record_digest` hex SHA-256."""
@@ -86,7 +90,11 @@ class Catalog:
         conn.execute("PRAGMA cache_size = -32768")
         if not tables:
             conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _migrate(conn, path)
+        (version,) = conn.execute("PRAGMA user_version").fetchone()
+        # Loading the migrations costs a tenth of a second, which most runs can do without.
+        if version != SCHEMA_VERSION:
+            _migrate(conn, path)
+            conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         return conn
 
     def close(self) -> None:

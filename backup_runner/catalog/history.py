@@ -100,6 +100,37 @@ def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
             yield CatalogRow._make((*row[:12], None if row[12] is None else row[12:15]))
 
 
+_SPECIAL = 16
+"""Added to the kind of brief rows that have more to say than their eight fields; no scan yields such a kind."""
+
+
+def current_brief(cat: Catalog, job_id: int) -> Iterator[tuple[bytes, int, int, int, int, int, int, int]]:
+    """All paths that the job has now, sorted by key: the first eight fields only. Rows with flags, hard links or a
+    held file have a kind that equals nothing, so that they are looked at more closely (`current_row`)."""
+    cursor = cat.conn.execute(
+        f"SELECT p.key, CASE WHEN v.flags OR v.leader OR h.path_id THEN v.kind + {_SPECIAL} ELSE v.kind END, "
+        "v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid "
+        "FROM path p CROSS JOIN version v ON v.path_id = p.id AND v.until IS NULL "
+        "LEFT JOIN held h ON h.path_id = p.id WHERE p.job_id = ? ORDER BY p.key",
+        (job_id,),
+    )
+    while rows := cursor.fetchmany(CHUNK):
+        yield from rows
+
+
+def current_row(cat: Catalog, job_id: int, key: bytes) -> CatalogRow:
+    """All that the catalog has of one path now. Raises KeyError if it has none."""
+    row = cat.conn.execute(
+        "SELECT p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, "
+        "v.leader, h.size, h.mtime_ns, h.ctime_ns FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL "
+        "LEFT JOIN held h ON h.path_id = p.id WHERE p.job_id = ? AND p.key = ?",
+        (job_id, key),
+    ).fetchone()
+    if row is None:
+        raise KeyError(key)
+    return CatalogRow._make((*row[:12], None if row[12] is None else row[12:15]))
+
+
 _VERSION = (
     "p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, v.leader, "
     "v.link, v.xattrs"
@@ -222,10 +253,28 @@ def has_md5_only(cat: Catalog, store_id: int) -> bool:
     return row is not None
 
 
+def has_imports(cat: Catalog, store_id: int) -> bool:
+    """Whether some contents lie in another tool's format: then their objects lie outside of the lineage."""
+    # Objects are few where contents are many, and this reads nothing but the index over their names.
+    row = cat.conn.execute(
+        "SELECT 1 FROM object o JOIN store s ON s.id = o.store_id WHERE s.id = ? "
+        "AND substr(o.name, 1, 33) != s.lineage || '/' LIMIT 1",
+        (store_id,),
+    ).fetchone()
+    return row is not None
+
+
 def usable(cat: Catalog, content_id: int) -> bool:
     """Whether a version may refer to this content: it is there and not about to be deleted."""
     row = cat.conn.execute("SELECT 1 FROM content WHERE id = ? AND marked = 0", (content_id,)).fetchone()
     return row is not None
+
+
+def recognise(cat: Catalog, content_id: int, digests: Digests) -> None:
+    """A file that was read may tell what an imported content is; if its MD5 is not that content's, it does not."""
+    row = cat.conn.execute("SELECT md5 FROM content WHERE id = ? AND blake3 IS NULL", (content_id,)).fetchone()
+    if row and row[0] == digests.md5:
+        learn_digest(cat, content_id, digests)
 
 
 def learn_digest(cat: Catalog, content_id: int, digests: Digests) -> None:

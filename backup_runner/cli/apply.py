@@ -60,7 +60,7 @@ def command(
         raise UsageError(
             "there is no terminal to ask on", hint="--yes applies without asking; or save a plan and apply that"
         )
-    planning = PlanOptions(checksum=checksum, overrides=overrides)
+    planning = PlanOptions(checksum=checksum, overrides=overrides, applies=True)
     work = partial(_plan_and_apply, planning=planning, options=options, out=out, ask=not yes)
     return each_job(load_jobs(jobs), work, out)
 
