@@ -92,6 +92,9 @@ def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterato
 
     `marks` are the upper bounds from `high_marks`, so that an export can be made again after a crash."""
     low = dict(cat.conn.execute("SELECT name, row_id FROM high_water WHERE store_id = ?", (store.id,)).fetchall())
+    # First, because what is new may take the place (the path, the hash) of what is gone.
+    for table in _DELETE_ORDER:
+        yield from _deleted(cat, store, table, low.get(table, 0), marks["change"])
     for table in COLUMNS:
         start = low.get(table, 0)
         where = (
@@ -101,8 +104,6 @@ def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterato
         yield from _rows(cat, store, table, where, (start, table, marks["change"]))
         if table != "held":
             yield from _rows(cat, store, table, "AND t.id > ?2 AND t.id <= ?3", (start, marks[table]))
-    for table in _DELETE_ORDER:
-        yield from _deleted(cat, store, table, low.get(table, 0), marks["change"])
 
 
 def _rows(cat: Catalog, store: Store, table: str, where: str, args: tuple[object, ...]) -> Iterator[bytes]:
