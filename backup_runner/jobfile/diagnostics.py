@@ -66,6 +66,8 @@ class Complaints:
     items: list[Diagnostic] = field(default_factory=list)
 
     def add(self, code: str, span: Span, message: str, hint: str | None = None, *, secret: bool = False) -> None:
+        # The reader's marks of an empty block scalar end before they start.
+        end = max((span.line, span.column), (span.end_line, span.end_column))
         self.items.append(
             Diagnostic(
                 file=self.file,
@@ -75,8 +77,8 @@ class Complaints:
                 severity=Severity.ERROR,
                 message=message,
                 hint=hint,
-                end_line=span.end_line,
-                end_column=span.end_column,
+                end_line=end[0],
+                end_column=end[1],
                 secret=secret,
             )
         )

@@ -26,10 +26,14 @@ def explain(error: MarkedYAMLError, lines: list[str], complaints: Complaints) ->
         mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     # The end of the file is a place nobody can look at: point behind the last line that holds something.
-    while line > 0 and not "".join(lines[line:]).strip():
-        line, column = line - 1, len(lines[line - 1])
+    last = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].strip()), 0)
+    if line > last:
+        line, column = last, len(lines[last])
     span = Span(line + 1, column + 1, line + 1, column + 2)
     here = lines[line][column:] if line < len(lines) else ""
+    if here.startswith("{") and lines[line][:column].endswith("$"):
+        advice = "quote a path that holds ${…} inside [ ] or { }"
+        return complaints.stop(rules.SYNTAX, span, "a { where none can stand", advice)
     code, message, hint = _wording(problem, here, str(error.context or ""))
     return complaints.stop(code, span, message, hint)
 

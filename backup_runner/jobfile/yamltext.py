@@ -59,8 +59,11 @@ def read_text(path: str, complaints: Complaints) -> str:
 def _read(path: str) -> bytes | None:
     """The first bytes, one more than allowed; None if it is no regular file. A fifo must not block us."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb", closefd=True) as file:
-        return file.read(MAX_BYTES + 1) if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return None
+    with os.fdopen(fd, "rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _decode(data: bytes, complaints: Complaints) -> str:
@@ -144,11 +147,12 @@ class _Builder:
         node = self._anchors.get(name)
         if node is not None:
             return node
+        shown = printable(name)
         if name in self._anchors:
-            message, hint = f"*{name} stands inside what it names", None
+            message, hint = f"*{shown} stands inside what it names", None
         else:
-            message = f"*{name} names no anchor above it"
-            hint = f'quote it if text is meant: "*{name}"'
+            message = f"*{shown} names no anchor above it"
+            hint = f'quote it if text is meant: "*{shown}"'
         raise self._complaints.stop(rules.ALIAS, self.span, message, hint)
 
     def _node(self, event: Any) -> None:
@@ -177,10 +181,12 @@ class _Builder:
         self._open.append((node, anchor, []))
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
-        text = str(event.value)
+        # JSON writes characters beyond U+FFFF as two escapes, and YAML is to read all of JSON.
+        text = str(event.value).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         if bad := _SURROGATE.search(text):
             message = f"half a character (U+{ord(bad[0]):04X}) is no text"
             self._complaints.add(rules.CHARACTER, self.span, message, "write the whole character")
+            text = _SURROGATE.sub("\ufffd", text)
         plain = bool(event.implicit[0])
         return Scalar(self.span, text, plain, resolve_plain(text) if plain else text)
 
