@@ -15,6 +15,9 @@ $(BIN)/.ready: pyproject.toml constraints.txt
 demo: $(BIN)/.ready
 	bash examples/demo.sh
 
+demo-oci: $(BIN)/.ready
+	bash examples/demo_oci.sh
+
 test: lint types $(BIN)/.ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
