@@ -74,7 +74,7 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
     plan = open_plan(path)
     job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
     reporter = out.reporter()
-    with session_of(job, reporter.warn) as session, closing(reporter):
+    with session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
         out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
         if out.json:
             emit_plan(plan, out)
@@ -98,7 +98,7 @@ def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, o
 
     reporter = out.reporter()
     with (
-        session_of(job, reporter.warn) as session,
+        session_of(job, reporter.warn, events=reporter, as_cached=options.new_lineage) as session,
         closing(reporter),
         closing(make_plan(session, planning, reporter)) as plan,
     ):

@@ -11,6 +11,7 @@ from ..errors import BackupRunnerError, Interrupted
 from .output import Output, complain, stderr_look
 
 if TYPE_CHECKING:
+    from ..progress import Events
     from ..session import Session
     from ..spec import Job
 
@@ -40,12 +41,19 @@ def load_job(path: str) -> Job:
 
 
 @contextmanager
-def session_of(job: Job, warn: Callable[[str], None]) -> Iterator[Session]:
-    """A session that is closed again."""
+def session_of(
+    job: Job, warn: Callable[[str], None], *, events: Events | None = None, as_cached: bool = False
+) -> Iterator[Session]:
+    """A session that is closed again. A remote catalog is brought up to date first, unless `as_cached`."""
     from ..session import Session
 
     session = Session(job, warn=warn)
     try:
+        if job.catalog.remote and not as_cached:
+            from ..progress import Silent
+            from ..pulling import refresh
+
+            refresh(session, events or Silent())
         yield session
     finally:
         session.close()

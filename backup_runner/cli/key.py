@@ -58,7 +58,7 @@ def check(job: JobFile, *, json: Json = False) -> int:
     from .keycheck import key_fields
 
     out = output(json=json)
-    with session_of(load_job(job), out.reporter().warn) as session:
+    with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
         fields = key_fields(session)
     if out.json:
         out.emit(fields)

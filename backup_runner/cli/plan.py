@@ -59,7 +59,7 @@ def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, 
 
     reporter = out.reporter()
     with (
-        session_of(job, reporter.warn) as session,
+        session_of(job, reporter.warn, events=reporter, as_cached=options.offline) as session,
         closing(reporter),
         closing(make_plan(session, options, reporter)) as plan,
     ):

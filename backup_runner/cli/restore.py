@@ -65,7 +65,7 @@ def command(
             thaw_hours=thaw_hours,
             stop=interrupt.stop,
         )
-        with session_of(loaded, reporter.warn) as session, closing(reporter):
+        with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
             outcome = restore(session, options, reporter)
     for document in restore_documents(outcome, dry_run=dry_run):
         out.emit(document)

@@ -16,7 +16,7 @@ _FAILED = 3
 
 
 class Level(StrEnum):
-    """How deep to look."""
+    """How deep to look: the engine's levels, without importing the engine for `--help`."""
 
     LISTING = "listing"
     HEADERS = "headers"
@@ -43,6 +43,7 @@ def command(
     from ..interrupt import Interrupt
     from ..report.machine import verify_documents
     from ..report.results import verify_lines
+    from ..verify import Level as EngineLevel
     from ..verify import VerifyOptions, verify
     from .jobs import load_job, session_of
     from .signals import first_notice, second_notice
@@ -51,8 +52,10 @@ def command(
     loaded = load_job(job)
     reporter = out.reporter()
     with Interrupt(first_notice, second_notice) as interrupt:
-        options = VerifyOptions(level=level.value, sample=fraction, workers=worker_count(workers), stop=interrupt.stop)
-        with session_of(loaded, reporter.warn) as session, closing(reporter):
+        options = VerifyOptions(
+            level=EngineLevel(level), sample=fraction, workers=worker_count(workers), stop=interrupt.stop
+        )
+        with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
             outcome = verify(session, options, reporter)
     for document in verify_documents(outcome):
         out.emit(document)
