@@ -33,6 +33,7 @@ _THREADS = 16
 _NAMED = 10
 _OPENED = 3
 _MODE = 0o600
+_FOLDER_MODE = 0o700
 _COLD = ("Archived", "Restoring")
 
 
@@ -232,11 +233,15 @@ class _Import:
             if known is None:
                 outcome.objects += 1
                 outcome.bytes += item.size
+        folders: set[bytes] = set()
         for file in self._files(files, contents):
+            folders.update(_folders_of(file.key))
             if importer.add_file(file):
                 outcome.files += 1
             else:
                 outcome.known_files += 1
+        for key in sorted(folders):
+            importer.add_folder(key, mtime_ns=now, mode=_FOLDER_MODE, uid=os.getuid(), gid=os.getgid())
         outcome.pinned, outcome.renumbered = importer.pin_unused(), importer.renumbered
         if not outcome.objects and not outcome.files:
             raise CatalogError(
@@ -269,6 +274,13 @@ class _Import:
             self._outcome.notes.append(
                 f"{outside} file(s) lie outside the job's sources: the next plan takes them out (add a source)"
             )
+
+
+def _folders_of(key: bytes) -> Iterator[bytes]:
+    at = key.find(b"/")
+    while at >= 0:
+        yield key[: at + 1]
+        at = key.find(b"/", at + 1)
 
 
 def stored_key(path: bytes, base: bytes) -> bytes | None:

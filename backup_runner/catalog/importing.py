@@ -97,6 +97,17 @@ class Importer:
         )  # fmt: skip
         return True
 
+    def add_folder(self, key: bytes, *, mtime_ns: int, mode: int, uid: int, gid: int) -> None:
+        """Record a folder, which the other tool does not know as such, unless it is known here."""
+        if self._run("SELECT 1 FROM path WHERE job_id = ? AND key = ?", (self._job_id, key)).fetchone():
+            return
+        path_id = self._run("INSERT INTO path (job_id, key) VALUES (?, ?)", (self._job_id, key)).lastrowid
+        self._run(
+            "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid) "
+            "VALUES (?, ?, ?, 0, ?, 0, ?, ?, ?)",
+            (path_id, self._snapshot_id, Kind.DIRECTORY, mtime_ns, mode, uid, gid),
+        )
+
     def pin_unused(self) -> int:
         """Keep contents that no path has: the other tool lists them until they are cleaned up. How many there are."""
         return self._run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from . import importing
 from .options import JobFile, Json
 from .output import output
 
@@ -13,6 +14,9 @@ app = typer.Typer(help="The database that records what is backed up.", no_args_i
 @app.callback()
 def _catalog() -> None:
     """The database that records what is backed up."""
+
+
+app.command("import-backup-tool")(importing.command)
 
 
 @app.command("info")

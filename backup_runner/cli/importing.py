@@ -1,0 +1,46 @@
+"""`catalog import-backup-tool`: go on with what backup-tool stored."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from .options import JobFile, Json, Wait, seconds
+from .output import output
+
+_PROBLEMS = 3
+
+
+def command(
+    job: JobFile,
+    *,
+    database: Annotated[
+        str, typer.Option("--database", metavar="FILE", help="backup-tool's `database_file`; it is only read.")
+    ],
+    skip_damaged: Annotated[
+        bool, typer.Option("--skip-damaged", help="Leave out objects that are missing or damaged, and name them.")
+    ] = False,
+    new_lineage: Annotated[
+        bool, typer.Option("--new-lineage", help="Start anew beside what the bucket holds of this job.")
+    ] = False,
+    wait: Wait = "0",
+    json: Json = False,
+) -> int:
+    """Record the files and objects that backup-tool made, where they lie. Nothing is uploaded or changed there.
+
+    Example: backup-runner catalog import-backup-tool --database ~/.backup-tool/database.sql documents.yaml
+    """
+    from ..importing import ImportOptions, import_legacy
+    from ..report.imports import import_fields, import_lines
+    from .jobs import load_job, session_of
+
+    out = output(json=json)
+    options = ImportOptions(database, skip_damaged, new_lineage, seconds(wait))
+    reporter = out.reporter()
+    with session_of(load_job(job), reporter.warn) as session, closing(reporter):
+        outcome = import_legacy(session, options, reporter)
+    out.emit(import_fields(outcome))
+    out.say(import_lines(outcome))
+    return _PROBLEMS if outcome.problems else 0
