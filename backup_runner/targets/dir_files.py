@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
+import shutil
+import socket
 import stat
 import time
 from collections.abc import Iterator
+from functools import cache
 
 from ..errors import AccessDenied, ObjectExists, ObjectMissing, TargetError, TransientError
 from .base import Buffer
@@ -135,9 +139,25 @@ def read_range(descriptor: int, offset: int, length: int) -> bytes:
     return b"".join(pieces)
 
 
+def temporary_name(root: str) -> str:
+    """A new path in the target's own temporary folder, with the process that it belongs to."""
+    return f"{root}/{TEMPORARY}/{_realm()}-{os.getpid()}-{secrets.token_hex(8)}"
+
+
+@cache
+def _realm() -> str:
+    """Where process ids mean what they mean here: this boot of this machine, this process namespace."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            realm = file.read() + os.fsencode(os.readlink("/proc/self/ns/pid"))
+    except OSError:
+        realm = socket.gethostname().encode()
+    return hashlib.sha256(realm).hexdigest()[:12]
+
+
 def write_temporary(root: str, data: Buffer) -> str:
     """A synced file in the target's own temporary folder; the name says whose it is."""
-    path = f"{root}/{TEMPORARY}/{os.getpid()}-{secrets.token_hex(8)}"
+    path = temporary_name(root)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, data, 0)
@@ -195,10 +215,24 @@ def remove_strays(root: str, now: float) -> None:
     """Take away temporary files that nobody writes any more. `now` is in seconds since the epoch."""
     with contextlib.suppress(FileNotFoundError), os.scandir(f"{root}/{TEMPORARY}") as entries:
         for entry in entries:
-            pid = entry.name.partition("-")[0]
-            old = now - entry.stat(follow_symlinks=False).st_mtime > STRAY_AFTER
-            if old and not (pid.isdigit() and _alive(int(pid))):
+            realm, _, rest = entry.name.partition("-")
+            pid = rest.partition("-")[0]
+            if realm == _realm() and pid.isdigit():
+                dead = not _alive(int(pid))
+            else:
+                # Another machine's: only age can tell.
+                dead = now - _mtime(entry, now) > STRAY_AFTER
+            if dead and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif dead:
                 remove_quietly(entry.path)
+
+
+def _mtime(entry: os.DirEntry[str], otherwise: float) -> float:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return otherwise
 
 
 def _alive(pid: int) -> bool:

@@ -20,7 +20,7 @@ import orjson
 from ..errors import ObjectMissing, TargetError
 from .base import Buffer, Part, Parts, Stored
 from .checksums import multipart_checksum
-from .dir_files import UPLOADS, etag_of, link_new, make_folders, sync_folder, translated, write_all
+from .dir_files import UPLOADS, etag_of, link_new, make_folders, sync_folder, temporary_name, translated, write_all
 
 _Placed = list[tuple[Part, int]]
 
@@ -36,12 +36,15 @@ class Uploads:
     def begin(self, name: str) -> str:
         upload = secrets.token_hex(16)
         folder = f"{self._root}/{UPLOADS}/{upload}"
+        # Under its name only when it says whose it is: what a kill leaves before that is a stray like others.
+        new = temporary_name(self._root)
         with translated("opening an upload", folder):
-            os.mkdir(folder, 0o700)
-            _append(f"{folder}/data", b"")
-            _append(f"{folder}/parts", b"")
-            _append(f"{folder}/meta", orjson.dumps({"name": name, "created": time.time()}))
-            sync_folder(folder)
+            os.mkdir(new, 0o700)
+            _append(f"{new}/data", b"")
+            _append(f"{new}/parts", b"")
+            _append(f"{new}/meta", orjson.dumps({"name": name, "created": time.time()}))
+            sync_folder(new)
+            os.rename(new, folder)
             sync_folder(os.path.dirname(folder))
         return upload
 

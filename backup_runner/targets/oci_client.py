@@ -98,22 +98,19 @@ class Connection:
                 return act(self.client)
 
         try:
-            return self.retrying.run(attempt, progress=progress)
-        except UnauthenticatedError:
-            # A signature of a key that was accepted before may have been spoilt on its way.
-            if not self._renew_token() and not self.retrying.succeeded:
-                raise
+            with contextlib.suppress(HiddenError, UnauthenticatedError):
+                return self.retrying.run(attempt, progress=progress)
+            # Either can be a passing whim of the service, or of the line: nothing rests on one such answer.
+            self._renew_token()
             return self.retrying.run(attempt, progress=progress)
         except HiddenError as error:
             raise self._explain(error, doing, place) from error
 
-    def _renew_token(self) -> bool:
+    def _renew_token(self) -> None:
         """Session tokens are renewed by another program; take up a new one when it is there."""
         with self._lock:
-            if token_stamp(self._spec.auth) in (None, self._token):
-                return False
-            self._client = None
-            return True
+            if token_stamp(self._spec.auth) not in (None, self._token):
+                self._client = None
 
     def _explain(self, error: HiddenError, doing: Doing, place: Place) -> TargetError:
         """OCI answers a wrong name and a missing permission alike; ask what else can be seen."""

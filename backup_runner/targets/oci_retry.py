@@ -29,8 +29,6 @@ class Retrying:
     uniform: Callable[[float, float], float] = random.uniform
     reached: bool = False
     """Whether the server ever answered."""
-    succeeded: bool = False
-    """Whether any call ever went through."""
 
     def run(self, attempt: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The first success. Raises the last TransientError once patience is used up, others at once.
@@ -55,7 +53,7 @@ class Retrying:
                 self.reached = True
                 raise
             else:
-                self.reached = self.succeeded = True
+                self.reached = True
                 return result
 
     def _limit(self, error: TransientError) -> float:

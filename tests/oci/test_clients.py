@@ -37,6 +37,7 @@ def tools() -> Path:
         if not done.exists() or done.read_text() != "\n".join(REQUIREMENTS):
             venv.create(folder, with_pip=True)
             pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+            pip += ["--retries", "1", "--timeout", "10"]
             try:
                 subprocess.run([*pip, *REQUIREMENTS], check=True, capture_output=True, timeout=INSTALL_SECONDS)
             except (subprocess.SubprocessError, OSError) as error:

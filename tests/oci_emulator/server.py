@@ -21,7 +21,7 @@ _LARGEST = 50 << 30
 
 
 class _Gone(Exception):
-    """A fault ended the connection; `what` goes into the log."""
+    """A fault ends the connection."""
 
 
 class Server:
@@ -86,13 +86,14 @@ class _Exchange:
             self._receive()
             self._pause()
             response = self._answer()
-            keep = self._send(response)
-        except _Gone as gone:
-            self._note(response, str(gone))
+            # Before the answer, so that whoever has it finds the request in the log.
+            self._note(response)
+            return self._send(response)
+        except _Gone:
+            if not response.status:
+                self._note(response)
             self.wire.reset()
             return False
-        self._note(response, ",".join(sorted(self.faults)))
-        return keep
 
     def _subject(self) -> str:
         """What a fault's name pattern is compared with; listings and uploads show their prefix or object."""
@@ -110,7 +111,7 @@ class _Exchange:
     def _receive(self) -> None:
         request = self.request
         if "reset_before" in self.faults:
-            raise _Gone("reset_before")
+            raise _Gone
         length = int(request.header("content-length") or 0)
         if request.header("transfer-encoding") or length > _LARGEST:
             self.wire.send(Response(411 if length == 0 else 413), body=True, close=True)
@@ -119,13 +120,13 @@ class _Exchange:
             self.wire.go_on()
         if "reset_amid" in self.faults and length:
             self.wire.read_body(length // 2, hashed=False)
-            raise _Gone("reset_amid")
+            raise _Gone
         altered = bool(self.faults.keys() & {"corrupt_request", "corrupt_stored"}) and length > 0
         request.body, request.md5 = self.wire.read_body(length, hashed=request.call.operation in HASHED and not altered)
         if altered:
             self._alter_request(request.body)
         if "reset_after" in self.faults:
-            raise _Gone("reset_after")
+            raise _Gone
 
     def _alter_request(self, body: bytearray) -> None:
         body[len(body) // 2] ^= 1
@@ -164,13 +165,13 @@ class _Exchange:
 
     def _send(self, response: Response) -> bool:
         if "lost" in self.faults:
-            raise _Gone("lost")
+            raise _Gone
         if "reset_amid" in self.faults:
             if response.size:
                 self.wire.send_part(response, 0.5)
                 # Otherwise the reset overtakes what was sent, and the fault is another one.
                 time.sleep(0.05)
-            raise _Gone("reset_amid")
+            raise _Gone
         body = self.request.method != "HEAD" and response.status != 304
         if "truncate" in self.faults and body and response.size:
             self.wire.send_part(response, 0.5)
@@ -181,7 +182,7 @@ class _Exchange:
         self.wire.send(response, body=body, close=close)
         return not close
 
-    def _note(self, response: Response, fault: str) -> None:
+    def _note(self, response: Response) -> None:
         request = self.request
         self.emulator.log.add(
             {
@@ -198,7 +199,7 @@ class _Exchange:
                 "range": request.header("range"),
                 "md5": request.header("content-md5"),
                 "user": request.user,
-                "fault": fault,
+                "fault": ",".join(sorted(self.faults)),
                 "milliseconds": round((time.monotonic() - self.started) * 1000, 2),
             }
         )
