@@ -244,9 +244,7 @@ class _Import:
             importer.add_folder(key, mtime_ns=now, mode=_FOLDER_MODE, uid=os.getuid(), gid=os.getgid())
         outcome.pinned, outcome.renumbered = importer.pin_unused(), importer.renumbered
         if not outcome.objects and not outcome.files:
-            raise CatalogError(
-                "there is nothing in the database that the catalog does not know", hint="all is imported"
-            )
+            raise CatalogError("the catalog knows all of the database already", hint="there is nothing to import")
         outcome.snapshot_id = snapshot
         before = cat.last_complete(job_id)
         held = int(orjson.loads(before.totals).get("files", 0)) if before else 0
