@@ -48,8 +48,6 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
         + f": {done}; {units.count(outcome.unchanged)} unchanged"
     )
     yield look.paint(f"  {_stored(outcome)}", "dim")
-    if outcome.interrupted:
-        yield "  What was finished is recorded; apply again to go on from there."
 
 
 def _stored(outcome: Outcome) -> str:

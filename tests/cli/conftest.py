@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,6 +57,20 @@ class Place:
             check=False,
         )
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def call(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:
+        """The same within this process: quicker, for what ends before anything is done."""
+        from backup_runner.cli.app import run
+
+        handler, folder = signal.getsignal(signal.SIGTERM), Path.cwd()
+        os.chdir(self.root)
+        try:
+            code = run(arguments)
+        finally:
+            os.chdir(folder)
+            signal.signal(signal.SIGTERM, handler)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
 
     def write_job(self, name: str = "job", **values: str) -> Path:
         """A job file over `data`; `values` are further top-level lines."""

@@ -233,6 +233,11 @@ def test_verify_finds_what_is_gone_and_apply_repairs_it(
     assert good.lines()[-1]["passed"]
     (found,) = (path for path in place.root.glob("bucket/**/*") if path.is_file() and path.parent.name == "data")
     found.unlink()
+    (place.data / "b.txt").unlink()
+    lost = place.run("plan", "job.yaml")
+    assert lost.code == 3
+    assert "! b.txt  lost: lost from snapshot 1" in lost.out
+    (place.data / "b.txt").write_text("second")
     bad = place.run("verify", "job.yaml", "--json")
     assert bad.code == 3
     for line in bad.lines():
@@ -242,4 +247,5 @@ def test_verify_finds_what_is_gone_and_apply_repairs_it(
     planned = place.run("plan", "job.yaml")
     assert "2 to repair (11 B)" in planned.out
     assert place.run("apply", "job.yaml", "--yes").code == 0
-    assert place.run("verify", "job.yaml", "--level", "data").code == 0
+    assert place.run("restore", "job.yaml", "--to", "back").code == 0
+    assert (place.root / "back" / "b.txt").read_text() == "second"

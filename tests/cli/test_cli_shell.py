@@ -53,9 +53,9 @@ def test_version_and_help(place: Any) -> None:
         ["schema", "nonsense"],
     ],
 )
-def test_wrong_usage_is_64_with_a_hint_and_changes_nothing(place: Any, arguments: list[str]) -> None:
+def test_wrong_usage_is_64_with_a_hint_and_changes_nothing(place: Any, capsys: Any, arguments: list[str]) -> None:
     before = place.files()
-    result = place.run(*arguments)
+    result = place.call(capsys, *arguments)
     assert (result.code, result.out) == (64, "")
     assert result.err.startswith("error: ")
     assert "\n  hint: " in result.err
@@ -64,8 +64,8 @@ def test_wrong_usage_is_64_with_a_hint_and_changes_nothing(place: Any, arguments
 
 
 @pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"], ["restore"], ["snapshots"], ["verify"], ["show"]])
-def test_a_file_that_is_not_there(place: Any, command: list[str]) -> None:
-    result = place.run(*command, "missing.yaml")
+def test_a_file_that_is_not_there(place: Any, capsys: Any, command: list[str]) -> None:
+    result = place.call(capsys, *command, "missing.yaml")
     assert (result.code, result.out) == (1, "")
     assert "missing.yaml" in result.err
     assert "Traceback" not in result.err
@@ -81,6 +81,25 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
     assert "BACKUP_RUNNER_DEBUG=1" in result.err
     assert "Traceback" not in result.err
     assert "Traceback" in place.run("plan", "job.yaml", env=env | {"BACKUP_RUNNER_DEBUG": "1"}).err
+
+
+def test_wrong_usage_as_a_process(place: Any) -> None:
+    result = place.run("plan", "--nonsense")
+    assert (result.code, result.out) == (64, "")
+    assert result.err.startswith("error: ")
+
+
+def test_verify_has_the_levels_of_the_engine_and_guards_their_names() -> None:
+    import re
+
+    from backup_runner import verify
+    from backup_runner.cli.options import GUARDS
+    from backup_runner.cli.verify import Level
+
+    assert [item.value for item in Level] == [item.value for item in verify.Level]
+    root = Path(verify.__file__).parent
+    source = "".join((root / name).read_text() for name in ("guards.py", "planning.py"))
+    assert set(re.findall(r'GuardHit\(\s*"(\w+)"', source)) == set(GUARDS)
 
 
 def test_show(place: Any, schema: Any) -> None:
