@@ -50,7 +50,9 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield ""
         rows = ((item, item["problem"], item["message"]) for item in header.problems)
         total = header.problem_count or len(header.problems)
-        yield from problem_lines("Not backed up as it should be", rows, total, look, see="plan --json")
+        yield from problem_lines(
+            "Not backed up as it should be", rows, total, look, see="plan --json", kept=len(header.problems)
+        )
     if header.notes:
         yield ""
         for note in header.notes:
@@ -59,7 +61,9 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield ""
         yield look.paint(f"GUARD {guard['name']}", "red", "bold") + f": {escape.one_line(guard['message'])}"
     if header.guards:
-        names = " ".join(f"--override-guard {guard['name']}" for guard in header.guards)
+        # Several sources may have hit one guard.
+        hit = dict.fromkeys(guard["name"] for guard in header.guards)
+        names = " ".join(f"--override-guard {name}" for name in hit)
         yield f"  Nothing will be done. If this is meant: {names}"
     yield ""
     yield look.paint(totals_line(header), "bold")

@@ -16,8 +16,13 @@ Row = tuple[Mapping[str, Any], str, str]
 """(object with `path`, kind of problem, message)"""
 
 
-def problem_lines(title: str, rows: Iterable[Row], total: int, look: Look, *, see: str) -> Iterator[str]:
-    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others."""
+def problem_lines(
+    title: str, rows: Iterable[Row], total: int, look: Look, *, see: str, kept: int | None = None
+) -> Iterator[str]:
+    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others.
+
+    `see` is the command that has `kept` of them, all by default.
+    """
     yield look.paint(f"{title} ({units.count(total)}):", "yellow", "bold")
     named = 0
     for fields, kind, message in rows:
@@ -27,7 +32,8 @@ def problem_lines(title: str, rows: Iterable[Row], total: int, look: Look, *, se
         path = escape.name(key_of(dict(fields)))
         yield f"  {look.paint('!', 'yellow')} {path}  {look.paint(kind, 'yellow')}: {escape.one_line(message)}"
     if total > named:
-        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names them all"
+        others = "them all" if kept is None or kept >= total else f"the first {units.count(kept)}"
+        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names {others}"
 
 
 def rows_of(problems: Iterable[Problem]) -> Iterator[Row]:

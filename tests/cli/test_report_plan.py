@@ -100,6 +100,9 @@ def test_guards_and_problems_are_named() -> None:
     assert "GUARD min_files: too few" in shown
     assert "--override-guard min_files --override-guard source_missing" in shown
     assert "note: a\\x1bnote" in shown
+    more = text([], problems=problems, problem_count=5000, guards=guards + guards)
+    assert "… and 4,980 more; `plan --json` names the first 30" in more
+    assert more.count("--override-guard min_files") == 1
 
 
 def many(number: int) -> Iterator[Action]:
