@@ -17,6 +17,9 @@ from .targets.base import Target
 
 def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: str) -> str:
     """Record an object and what it alone holds; "" or why that cannot be. Versions are never made of it."""
+    if history.object_named(cat, store.id, name) is not None:
+        # A killed run of the same plan did this already.
+        return ""
     try:
         new, index = examine(target, keyring, name)
     except ObjectMissing:

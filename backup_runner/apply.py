@@ -14,6 +14,7 @@ import orjson
 
 from . import committing, retiring
 from .adopting import adopt
+from .apply_leftovers import drop_leftovers
 from .catalog import Catalog, CatalogLock
 from .catalog.database import Store
 from .catalog.recording import Recorder
@@ -26,10 +27,12 @@ from .pathapplier import PathApplier
 from .planfile import Header
 from .planning import Plan
 from .progress import Events, Outcome
-from .records import Action, ActionKind, Problem
+from .records import Action, ActionKind, Problem, StoredObject
 from .session import Session
 from .worker import Setting
 
+_ABANDONED = 86_400.0
+"""Seconds after which an upload that no journal here knows is taken for abandoned."""
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
 
 
@@ -83,6 +86,9 @@ class _Run:
     outcome: Outcome = field(default_factory=Outcome)
     lease: Lease | None = None
     drift: Drift | None = None
+    orphans: list[StoredObject] = field(default_factory=list)
+    """What a killed run of this very plan left in the bucket."""
+    began: float = field(default_factory=time.time)
 
     # -- is this plan still what was reviewed?
 
@@ -100,7 +106,10 @@ class _Run:
         if store is not None:
             session.check_key(store)
             store = committing.resolve_pending(cat, store, session.target, keyring)
-        if (store.lineage if store else "", store.serial if store else 0) != (header.lineage, header.serial):
+        here = (store.lineage, store.serial) if store else ("", 0)
+        # A killed run may have made the store already; its own plan goes on all the same.
+        begun = state == "started" and header.lineage == "" and here[1] == 0
+        if here != (header.lineage, header.serial) and not begun:
             raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(keyring)
@@ -110,11 +119,13 @@ class _Run:
                 "another machine went on with this lineage; what this catalog has since then is not recorded",
                 hint="fetch the newer state with `catalog pull JOB`",
             )
-        elif header.listing and state == "new":
+        elif header.listing:
             self._take_lease(store, keyring)
             self.events.phase("listing the bucket")
             found = look(cat, store, session.target)
-            if found.digest != header.listing:
+            if state == "started":
+                self.orphans = found.unknown
+            elif found.digest != header.listing:
                 raise StalePlanError("the bucket changed since the plan was made", hint="plan again")
             self.drift = found
         else:
@@ -224,6 +235,8 @@ class _Run:
         )
         pruning: list[Action] = []
         try:
+            for item in self.orphans:
+                self._adopt(Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name), keyring)
             for action in self.plan.actions():
                 if action.kind in _PRUNING:
                     pruning.append(action)
@@ -260,8 +273,10 @@ class _Run:
 
     def _finish(self, recorder: Recorder, keyring: Keyring, pruning: list[Action]) -> None:
         outcome, header = self.outcome, self.plan.header
+        named = {(problem.key, problem.kind) for problem in outcome.problems}
         for fields in header.problems:
-            outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
+            if (_key(fields), fields["problem"]) not in named:
+                outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
         outcome.status = "partial" if outcome.interrupted else "complete"
         totals = {
             "files": max(0, header.totals.known + self._added - self._removed),
@@ -292,6 +307,16 @@ class _Run:
         self.commit_record(keyring)
         if retirement:
             retirement.delete()
+        if not outcome.interrupted and not header.scope:
+            self._drop_leftovers()
+
+    def _drop_leftovers(self) -> None:
+        # Who holds the lease is alone with the lineage; without one, another machine may be at work.
+        alone = self.lease is not None and self.lease.held
+        before = self.began if alone else self.began - _ABANDONED
+        note = drop_leftovers(self.cat, self.store, self.session.job.name, self.session.target, before=before)
+        if note:
+            self.outcome.notes.append(note)
 
     def commit_record(self, keyring: Keyring) -> None:
         """Put the record of all that changed, and a full copy where the records have grown long."""

@@ -163,7 +163,8 @@ def remember_serial(catalog_path: str, lineage: str, serial: int) -> None:
     if seen.get(lineage, -1) >= serial:
         return
     seen[lineage] = serial
-    temporary = f"{catalog_path}.seen.{os.getpid()}"
+    # One name for all: whoever writes holds the catalog's lock, and what a kill leaves is used up by the next run.
+    temporary = f"{catalog_path}.seen.tmp"
     with open(temporary, "w", encoding="utf-8") as file:
         json.dump(seen, file)
     os.replace(temporary, catalog_path + ".seen")

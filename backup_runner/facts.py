@@ -10,7 +10,8 @@ from blake3 import blake3
 
 from .catalog import Catalog, history
 from .catalog.database import Store
-from .records import CatalogRow, Digests, Problem
+from .reading import kind_of
+from .records import CatalogRow, Digests, Kind, Problem
 from .scan import ScanTotals
 from .scan_access import lstat_entry, open_entry
 from .session import Session
@@ -110,9 +111,11 @@ class PlanFacts:
         if not any(source.covers(key) for source in self._job.sources):
             return "source taken out of the job"
         try:
-            lstat_entry(self._job.base, key.rstrip(b"/"))
+            now = kind_of(lstat_entry(self._job.base, key.rstrip(b"/")).st_mode)
         except OSError:
             return "gone"
+        if key.endswith(b"/") != (now == Kind.DIRECTORY):
+            return "is no folder any more" if key.endswith(b"/") else "is a folder now"
         return "skipped by the job's rules now"
 
 

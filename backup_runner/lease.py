@@ -47,6 +47,10 @@ class Lease:
             "nonce": os.urandom(8).hex(),
         }
 
+    @property
+    def held(self) -> bool:
+        return bool(self._etag)
+
     def take(self, wait_seconds: float) -> None:
         """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
         started = time.monotonic()

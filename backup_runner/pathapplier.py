@@ -63,7 +63,7 @@ class PathApplier:
             recorder,
             write=self._write,
             fail=self._fail,
-            large=self._large.append,
+            large=lambda action: self._large.append(action),
             commit=self.commit,
             children=children,
         )
@@ -271,18 +271,24 @@ class PathApplier:
                     self._store_one(lane, action)
                 except OSError as error:
                     self._fail(action, error.errno or 0, error.strerror or str(error))
+                    # The journal of the next file must not wait for this transaction.
+                    self.commit()
         finally:
             lane.close()
             self._outcome.stored_bytes += lane.stored_bytes
             self._outcome.stored_objects += lane.stored_objects
 
     def _store_one(self, lane: LargeLane, action: Action) -> None:
-        if not action.forced and (found := self._same_content(action)) is not None:
+        # What is repaired was sealed again already if an equal file came first; lost contents are not found.
+        anew = action.forced and action.kind is not ActionKind.REPAIR
+        if not anew and (found := self._same_content(action)) is not None:
             with self._cat.transaction():
                 self._write(action, *found)
             return
         read, extents, rows = lane.store(action.key)
         with self._cat.transaction():
+            if action.content_id is not None:
+                history.recognise(self._cat, action.content_id, Digests(read.size, read.blake3, read.md5))
             content_id = self._recorder.put_content(Digests(read.size, read.blake3, read.md5), extents)
             for row in rows:
                 journal.drop(self._cat, row)
@@ -291,9 +297,9 @@ class PathApplier:
     def _same_content(self, action: Action) -> tuple[FileRead, int] | None:
         """The stored content of an equal file that came earlier in this run, and the file's metadata."""
         store_id = self._recorder.store_id
-        if not history.has_size(self._cat, store_id, action.size):
-            return None
         before = lstat_entry(self._base, action.key, linked=self._linked)
+        if not history.has_size(self._cat, store_id, before.st_size):
+            return None
         digests = hash_file(self._base, action.key, set(self._linked), with_md5=False)
         after = lstat_entry(self._base, action.key, linked=self._linked)
         found = history.find_content(self._cat, store_id, digests)

@@ -191,7 +191,10 @@ class PathPlanner:
         if row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
             self._held(row)
             return
-        if leader is not None and leader != entry.key:
+        if self._policy.overwrite is Overwrite.NEVER:
+            # The leader may be held back and have other bytes than the file by now: links stay as they are.
+            leader = None if row.leader is None else self._facts.leader_key(row.leader)
+        elif leader is not None and leader != entry.key:
             yield from self._known_follower(entry, row, leader)
             return
         why = self._suspicion(entry, row)

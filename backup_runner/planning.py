@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import IO
 
 import orjson
 
@@ -17,12 +16,12 @@ from . import planfile, retiring
 from .catalog import Catalog, history
 from .catalog.database import Store
 from .drift import Drift, listing_digest, look
-from .errors import PlanFileError
 from .facts import PlanFacts
 from .globs import compile_rules
 from .guards import GuardHit, Seen, weigh, weigh_source
 from .planfile import Header, Totals
 from .planner import RESEALED, Brief, PathPlanner, Policy
+from .planning_spool import Plan, open_plan
 from .progress import Events
 from .records import Action, ActionKind, CatalogRow, Entry, Kind, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
@@ -30,6 +29,8 @@ from .scan_access import mount_point_of
 from .scan_process import scan_in_process
 from .session import Session
 from .spec import Detect, SkipLine, Source
+
+__all__ = ["Plan", "PlanOptions", "make_plan", "open_plan"]
 
 _MAX_NAMED = 1000
 _WORTH_A_PROCESS = 10_000
@@ -48,67 +49,6 @@ class PlanOptions:
     overrides: frozenset[str] = frozenset()
     applies: bool = False
     """An apply follows in this process, so what takes long and needs the key can begin beside the scan."""
-
-
-@dataclass(slots=True)
-class Plan:
-    """A plan in a file. `temporary`: the file is ours and goes away with `close`."""
-
-    path: str
-    header: Header
-    temporary: bool
-
-    def lines(self) -> Iterator[bytes]:
-        with _open(self.path) as file:
-            yield from file
-
-    def actions(self) -> Iterator[Action]:
-        """Raises PlanFileError at the end if the file was cut or altered."""
-        return planfile.read_actions(self.lines())
-
-    def save(self, path: str) -> None:
-        """Copy the plan to `path`; a name ending in .zst is compressed. Readable by the owner only."""
-        temporary = f"{path}.{secrets.token_hex(4)}.tmp"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as raw:
-            if path.endswith(".zst"):
-                import zstandard
-
-                with zstandard.ZstdCompressor(level=3).stream_writer(raw) as out:
-                    for line in self.lines():
-                        out.write(line)
-            else:
-                raw.writelines(self.lines())
-        os.replace(temporary, path)
-
-    def close(self) -> None:
-        if self.temporary and os.path.exists(self.path):
-            os.unlink(self.path)
-
-
-def _open(path: str) -> IO[bytes]:
-    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    if file.read(4) == b"\x28\xb5\x2f\xfd":
-        import io
-
-        import zstandard
-
-        file.seek(0)
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
-    file.seek(0)
-    return file
-
-
-def open_plan(path: str) -> Plan:
-    """A saved plan, compressed or not; only its header is checked here. Raises PlanFileError."""
-    try:
-        with _open(path) as file:
-            first = file.readline(1 << 26)
-    except OSError as error:
-        raise PlanFileError(f"cannot read the plan {path}: {error.strerror}") from None
-    except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
-        raise PlanFileError(f"cannot read the plan {path}: {error}") from None
-    return Plan(path, planfile.header_from(first), temporary=False)
 
 
 def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
@@ -157,24 +97,21 @@ class _Planning:
             ignore_missing="source_missing" in self.options.overrides,
         )
         self.by_source = [_BySource(s, Seen(f"source {_text(s.path)}")) for s in job.sources]
-        fd, spool = tempfile.mkstemp(prefix="plan-", suffix=".jsonl", dir=job.work_directory)
-        body = spool + ".body"
-        try:
-            with os.fdopen(fd, "wb") as out, open(body, "wb") as lines:
-                for action in self._actions(cat, store, drift):
-                    lines.write(orjson.dumps(planfile.action_fields(action)))
-                    lines.write(b"\n")
-                lines.close()
-                header = self._header(store, drift)
-                with open(body, "rb") as again:
-                    out.writelines(planfile.write(header, (line[:-1] for line in again)))
-        except BaseException:
-            os.unlink(spool)
-            raise
-        finally:
-            if os.path.exists(body):
-                os.unlink(body)
-        return Plan(spool, header, temporary=True)
+        return self._write(cat, store, drift)
+
+    def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
+        """The header stands first and is known last, so actions wait in a file of their own."""
+        folder = self.session.job.work_directory
+        with tempfile.TemporaryFile(dir=folder) as body:
+            for action in self._actions(cat, store, drift):
+                body.write(orjson.dumps(planfile.action_fields(action)))
+                body.write(b"\n")
+            header = self._header(store, drift)
+            body.seek(0)
+            spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the plan closes it
+            spool.writelines(planfile.write(header, (line[:-1] for line in body)))
+            spool.flush()
+        return Plan(header, spool=spool)
 
     # -- the stream of actions
 
@@ -271,7 +208,9 @@ class _Planning:
         return action
 
     def _problem(self, problem: Problem) -> None:
-        self.problems.append(problem)
+        # A file may be hashed for two reasons; that it cannot be read is one problem.
+        if problem not in self.problems[-2:]:
+            self.problems.append(problem)
 
     def _weigh(self, action: Action) -> None:
         if action.entry_kind == Kind.DIRECTORY:
@@ -330,7 +269,7 @@ class _Planning:
             job_file=os.path.abspath(job.file) if job.file else "",
             job_digest=job.digest(),
             lineage=store.lineage if store else "",
-            serial=store.serial if store else 0,
+            serial=_serial(store, drift),
             listing=drift.digest,
             created_ns=time.time_ns(),
             scanned_ns=self.scanned_ns,
@@ -359,6 +298,13 @@ class _Planning:
         ):
             if count:
                 self.notes.append(f"{count} {text}")
+
+
+def _serial(store: Store | None, drift: Drift) -> int:
+    """The serial that the catalog will have when this plan is applied: a killed run's record counts if it arrived."""
+    if store is None:
+        return 0
+    return store.serial + 1 if store.pending and drift.newest_record == store.serial + 1 else store.serial
 
 
 def _weigh_one(seen: Seen, action: Action) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from .catalog import Catalog
 from .catalog.database import Store
 from .crypto import Keyring
-from .errors import CatalogError, WrongKeyError
+from .errors import CatalogError, KeyFileError, WrongKeyError
 from .keyfile import load_key
 from .spec import Job
 from .targets.base import Target
@@ -73,8 +73,20 @@ class Session:
 
     def store(self) -> Store | None:
         """The catalog's store for this job's target, if it has one."""
-        found = self.catalog()
-        return found.store_for_job(self.target.identity, self.job.name) if found else None
+        cat, job = self.catalog(), self.job
+        found = cat.store_for_job(self.target.identity, job.name) if cat else None
+        if cat is None or (found is not None and cat.job_id(found.id, job.name) is not None):
+            return found
+        stores = cat.stores(self.target.identity)
+        if not stores:
+            return None
+        try:
+            key_id = self.keyring.crypto_key.key_id
+        except KeyFileError:
+            # Planning does without a key; apply will tell whether it fits.
+            return found
+        # A job that is new here shares what its own key sealed: one target may serve several keys.
+        return next((one for one in stores if one.key_id == key_id), None)
 
     def need_store(self) -> tuple[Catalog, Store, int]:
         """Catalog, store and job id of a job that was applied before. Raises CatalogError."""
@@ -102,7 +114,9 @@ class Session:
     def own_files(self) -> list[bytes]:
         """Absolute paths that are ours and are left out of every scan."""
         job = self.job
-        paths = [job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen")]
+        paths = [
+            job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp")
+        ]
         paths.append(job.work_directory)
         path = getattr(job.target, "path", None)
         if path:

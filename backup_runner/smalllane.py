@@ -157,6 +157,9 @@ class SmallLane:
                 waiting = self._waiting.pop(identity)
                 read = waiting.items[0][1]
                 digests = Digests(read.size, read.blake3, read.md5)
+                for action, _ in waiting.items:
+                    if action.content_id is not None:
+                        history.recognise(recorder.cat, action.content_id, digests)
                 content_id = recorder.put_content(digests, [Extent(object_id, offset, read.size)])
                 for action, found in waiting.items:
                     self._write(action, found, content_id)

@@ -19,12 +19,13 @@ LAYERS: list[tuple[str, list[str]]] = [
     (
         "engines",
         [
-            "apply*|adopting|restore*|verify*|planning|session|worker|pool|large|smalllane|pathapplier|objectwriter"
+            "apply*|adopting|restore*|verify*|planning*|session|worker|pool|large|smalllane|pathapplier|objectwriter"
             "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
+            "|oneshot*|running"
         ],
     ),
-    ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile"]),
-    ("pure", ["planner", "planfile", "retention", "container", "xattrs", "guards"]),
+    ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "logs", "hooks", "notices", "metrics"]),
+    ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards"]),
     ("types", ["spec", "crypto", "globs|wildmatch"]),
     ("base", ["errors", "records"]),
 ]

@@ -174,9 +174,11 @@ def has_size(cat: Catalog, store_id: int, size: int) -> bool:
 
 
 def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
-    """The content with this size and BLAKE3 that a new version may refer to."""
+    """The content with this size and BLAKE3 that a new version may refer to: one that can be had from the bucket."""
     row = cat.conn.execute(
-        "SELECT id FROM content WHERE store_id = ? AND size = ? AND blake3 = ? AND marked = 0",
+        "SELECT c.id FROM content c WHERE c.store_id = ? AND c.size = ? AND c.blake3 = ? AND c.marked = 0 "
+        "AND NOT EXISTS (SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id "
+        "WHERE e.content_id = c.id AND o.state IN ('missing', 'damaged'))",
         (store_id, digests.size, digests.blake3),
     ).fetchone()
     return row[0] if row else None

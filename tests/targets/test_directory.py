@@ -14,6 +14,7 @@ import pytest
 from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.targets import dir_files
 from backup_runner.targets.base import Put
+from backup_runner.targets.dir_files import temporary_name
 from backup_runner.targets.directory import DirectoryTarget
 
 DATA = b"data"
@@ -126,13 +127,15 @@ def test_strays_of_dead_writers_go(root: Path) -> None:
     folder = root / ".tmp"
     folder.mkdir(parents=True)
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    names = {f"{int(dead.stdout)}-a": 2, f"{os.getpid()}-b": 2, f"{int(dead.stdout)}-c": 0.5}
+    here = os.path.basename(temporary_name(str(root))).partition("-")[0]
+    gone = f"{here}-{int(dead.stdout)}-a"
+    names = {gone: 0, f"{here}-{os.getpid()}-b": 2, "elsewhere-1-c": 0.5, "elsewhere-1-d": 2}
     for name, days in names.items():
         (folder / name).write_bytes(b"x")
         then = time.time() - days * 86_400
         os.utime(folder / name, (then, then))
     DirectoryTarget(str(root)).put("l/data/x", DATA, md5=MD5)
-    assert sorted(os.listdir(folder)) == sorted([f"{os.getpid()}-b", f"{int(dead.stdout)}-c"])
+    assert sorted(os.listdir(folder)) == sorted([f"{here}-{os.getpid()}-b", "elsewhere-1-c"])
 
 
 def test_reading_creates_nothing(target: DirectoryTarget, root: Path) -> None:
