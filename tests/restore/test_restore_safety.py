@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.restoring import PlainRow
 from backup_runner.errors import BackupRunnerError, WrongKeyError
 from backup_runner.progress import Silent
 from backup_runner.records import Kind
 from backup_runner.restore import RestoreOptions, restore
+from backup_runner.restore_goal import Goal
+from backup_runner.restore_write import Writer
 from backup_runner.spec import Overwrite
 from tests.restore.build import OTHER_KEYRING, World, tree
 
@@ -184,7 +187,7 @@ def test_stopping_leaves_whole_files_and_no_temporary_ones(world: World) -> None
     def stop() -> bool:
         nonlocal asked
         asked += 1
-        return asked > 8
+        return asked > 6
 
     outcome = world.restore(stop=stop, workers=2)
     assert outcome.interrupted
@@ -193,6 +196,42 @@ def test_stopping_leaves_whole_files_and_no_temporary_ones(world: World) -> None
         assert _read(world.out + b"/" + name) == _read(world.base + b"/" + name)
     assert 0 < len(os.listdir(world.out)) < 5
     assert world.restore(workers=2).problems == []
+
+
+def test_hard_links_that_are_there_are_left_without_a_trace(world: World) -> None:
+    world.write(b"a")
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    for _ in range(2):
+        assert world.restore(overwrite=Overwrite.CHANGED).problems == []
+        assert sorted(os.listdir(world.out)) == [b"a", b"b"]
+        assert os.path.samefile(world.out + b"/a", world.out + b"/b")
+
+
+def test_an_error_on_the_way_is_told_and_the_catalog_is_fit_for_the_next_restore(world: World) -> None:
+    for number in range(3):
+        world.write(b"file%d" % number)
+    world.back_up()
+
+    def stop() -> bool:
+        raise ValueError("on the way")
+
+    with pytest.raises(ValueError, match="on the way"):
+        world.restore(stop=stop)
+    assert world.restore().problems == []
+
+
+def test_a_program_does_not_run_with_the_rights_of_who_restores_it(world: World) -> None:
+    world.write(b"program")
+    world.back_up()
+    world.restore()
+    writer = Writer(Goal.open(world.out), Overwrite.NEVER)
+    writer._root = False
+    fd = os.open(world.out + b"/program", os.O_RDWR)
+    writer.set_meta(fd, PlainRow(b"program", 0, 0o6755, os.geteuid() + 1, os.getegid(), None, None))
+    assert os.fstat(fd).st_mode & 0o7777 == 0o755
+    os.close(fd)
+    writer.goal.close()
 
 
 def test_a_full_disk_stops_with_an_error_that_says_so(world: World, tmp_path: Path) -> None:

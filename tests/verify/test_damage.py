@@ -50,7 +50,7 @@ class Scene:
 def _scene(world: World, sizes: dict[bytes, int]) -> Scene:
     seeded = random.Random(7)
     for key, size in sizes.items():
-        world.write(key, seeded.randbytes(size))
+        world.write(key, (seeded.randbytes(40) * size)[:size])
     world.back_up()
     (name,) = world.object_names()
     with open(world.object_path(name), "rb") as file:
@@ -165,6 +165,23 @@ def test_a_missing_object_is_seen_at_every_level(world: World, level: Level) -> 
     outcome = verify(world.session(), VerifyOptions(level), Silent())
     assert outcome.damaged == [(names[1], "is missing from the bucket")]
     assert len(outcome.files) == 1
+
+
+@pytest.mark.parametrize("size", [500, 17 << 20])
+@pytest.mark.parametrize("strong", [True, False])
+def test_bytes_that_are_authentic_and_yet_not_what_the_catalog_says(world: World, size: int, strong: bool) -> None:
+    world.segment_size = 1 << 20
+    world.write(b"file", b"x" * size)
+    world.back_up()
+    if strong:
+        world.catalog.conn.execute("UPDATE content SET blake3 = zeroblob(32)")
+    else:
+        world.catalog.conn.execute("UPDATE content SET blake3 = NULL, md5 = zeroblob(16)")
+    assert [one.kind for one in world.restore().problems] == ["damaged"]
+    assert os.listdir(world.out) == []
+    outcome = verify(world.session(), VerifyOptions(Level.DATA), Silent())
+    assert [one.key for one in outcome.files] == [b"file"]
+    assert any(("BLAKE3" if strong else "MD5") in what for _, what in outcome.damaged)
 
 
 def test_a_piece_of_a_large_file_damaged(world: World) -> None:

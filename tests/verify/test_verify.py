@@ -8,7 +8,7 @@ import pathlib
 
 import orjson
 import pytest
-from backup_runner.container import ObjectId, seal_object
+from backup_runner.container import ObjectId, parse_name, seal_object
 from backup_runner.errors import WrongKeyError
 from backup_runner.progress import Silent, VerifyOutcome
 from backup_runner.verify import Level, VerifyOptions, verify
@@ -109,6 +109,22 @@ def test_a_wrong_key_is_not_damage(world: World, objects: list[str]) -> None:
     with pytest.raises(WrongKeyError):
         verify(world.session(keyring=OTHER_KEYRING), VerifyOptions(Level.HEADERS), Silent())
     assert set(_states(world).values()) == {"live"}
+
+
+def test_an_index_that_disagrees_with_the_catalog(world: World, objects: list[str]) -> None:
+    world.catalog.conn.execute("UPDATE extent SET offset = 1, length = length - 1 WHERE object_id = 1")
+    ((name, what),) = _verify(world, Level.HEADERS).damaged
+    assert world.catalog.conn.execute("SELECT id FROM object WHERE name = ?", (name,)).fetchone() == (1,)
+    assert "its index does not have the content" in what
+
+
+def test_an_object_sealed_anew_by_someone_with_the_key(world: World, objects: list[str]) -> None:
+    object_id = parse_name(objects[0])
+    assert object_id is not None
+    with open(world.object_path(objects[0]), "wb") as file:
+        file.write(seal_object(object_id, KEYRING, SALT, b"other", cost=CHEAP))
+    found = dict.fromkeys(what for _, what in _verify(world, Level.HEADERS).damaged)
+    assert "its header is not the one that the catalog has" in found
 
 
 def test_stopping(world: World, objects: list[str]) -> None:
