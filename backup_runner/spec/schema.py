@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from .config import ConfigFileModel
 from .model import JobModel
 
 
@@ -34,6 +35,17 @@ def job_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Backup Runner job",
+        **schema,
+    }
+
+
+def config_schema() -> dict[str, Any]:
+    """The schema of the config file (JSON Schema 2020-12)."""
+    schema = ConfigFileModel.model_json_schema(schema_generator=_JobSchema)
+    _drop_titles(schema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Backup Runner config",
         **schema,
     }
 

@@ -1,0 +1,68 @@
+"""The config file's format as pydantic models, the source of checks and of schemas/config.schema.json."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .job import StorageTier
+from .model import PathText, Prefix, Url
+
+
+class LogFormat(StrEnum):
+    """How lines of the log file are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class GeneralModel(_Model):
+    """What every job and every one-shot command shares. `~` and ${VAR} are expanded in paths."""
+
+    database_file: PathText | None = Field(None, description="The catalog. Default ~/.backup-runner/catalog.db.")
+    logging_file: PathText | None = Field(None, description="Gets everything down to debug; rotated at 5 MiB.")
+    logging_format: LogFormat = Field(LogFormat.TEXT, strict=False, description="Lines of text, or of JSON.")
+    crypto_key_file: PathText | None = Field(None, description="The key. Default ~/.backup-runner/crypto-key.")
+    relative_path: PathText | None = Field(None, description="Taken off stored paths, put back on restore.")
+    work_directory: PathText | None = Field(None, description="For temporary files; nothing else ever holds them.")
+
+
+class OciModel(_Model):
+    """The bucket of the one-shot commands, and what jobs leave open about theirs."""
+
+    config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
+    config_section: str | None = Field(None, min_length=1, max_length=256, description="Its profile. Default DEFAULT.")
+    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")] | None = None
+    bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,256}$")] | None = None
+    instance_principal: bool | None = Field(None, description="Sign as the instance that this runs on.")
+    prefix: Prefix | None = None
+    storage_tier: StorageTier | None = Field(None, strict=False)
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
+    endpoint: Url | None = None
+
+
+class DirectoryModel(_Model):
+    """A local directory in place of a bucket on OCI, for the one-shot commands."""
+
+    path: PathText | None = None
+
+
+class ConfigFileModel(_Model):
+    """Backup Runner's settings."""
+
+    general: GeneralModel = GeneralModel()
+    oci: OciModel = OciModel()
+    directory: DirectoryModel = DirectoryModel()
+
+
+SECTIONS: dict[str, type[BaseModel]] = {"general": GeneralModel, "oci": OciModel, "directory": DirectoryModel}
+PATHS = frozenset(
+    {"database_file", "logging_file", "crypto_key_file", "relative_path", "work_directory", "config_file", "path"}
+)
+"""Keys, of any section, that hold paths."""
