@@ -98,7 +98,8 @@ class Bucket:
         cat = self._session.need_catalog()
         result = Recovered(self.lineage, store.serial, missing=self.missing, notes=self.notes)
         self._check_end(store)
-        self._events.phase("reading new records from the bucket", files=self.newest - store.serial)
+        if self.newest > store.serial:
+            self._events.phase("reading new records from the bucket", files=self.newest - store.serial)
         with cat.transaction():
             store = self._replay_records(cat, store, store.record_digest, result, exact=True)
             self._settle(cat, store, result, self._copies(json.loads(store.copies)))
@@ -162,7 +163,7 @@ class Bucket:
         cat = self._session.catalog(create=True)
         assert cat is not None
         result = Recovered(self.lineage, 0, missing=self.missing, notes=self.notes)
-        self._events.phase("reading the catalog from the bucket", files=len(self._records))
+        self._events.phase("reading records from the bucket", files=len(self._records))
         with cat.transaction():
             # Enforced when the transaction ends: rows of a record may come before those they refer to.
             cat.conn.execute("PRAGMA defer_foreign_keys = ON")

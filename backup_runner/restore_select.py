@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -94,7 +94,7 @@ def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], paths: tu
         return
     unknown = []
     for path in paths:
-        key = _stored(path, base)
+        key = stored_key(path, base)
         if not _choose(chosen, key):
             unknown.append(_complaint(cat, at, path, key))
     if unknown:
@@ -104,7 +104,7 @@ def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], paths: tu
         )
 
 
-def _stored(path: bytes, base: bytes) -> bytes:
+def stored_key(path: bytes, base: bytes) -> bytes:
     """A path as the user wrote it, as a key without a closing slash."""
     if not path.startswith(b"/"):
         return b"" if path.rstrip(b"/") == b"." else path.removeprefix(b"./").rstrip(b"/")
@@ -117,6 +117,20 @@ def _stored(path: bytes, base: bytes) -> bytes:
             hint="give the path as it was when it was backed up",
         )
     return path[len(base) + 1 :]
+
+
+def name_matcher(text: bytes, base: bytes) -> Callable[[bytes], bool] | None:
+    """Whether a key has this name, or, if there is a slash in it, is this path; both may be globs. None: none can be.
+
+    Raises BackupRunnerError for an absolute path that is not below `base`."""
+    whole = b"/" in text.strip(b"/") or text.startswith(b"/")
+    pattern = compile_pattern(stored_key(text, base) if whole else text.rstrip(b"/"), by_name=not whole)
+    if pattern is None:
+        return None
+    fullmatch = pattern.regex.fullmatch
+    if whole:
+        return lambda key: fullmatch(key.removesuffix(b"/")) is not None
+    return lambda key: fullmatch(key.removesuffix(b"/").rpartition(b"/")[2]) is not None
 
 
 def _choose(chosen: Selection, key: bytes) -> bool:

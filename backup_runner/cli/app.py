@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import BackupRunnerError, Interrupted, UsageError
-from . import apply, catalog, key, plan, restore, schema, show, snapshots, validate, verify
+from . import apply, catalog, key, past, plan, prune, recovery, restore, schema, show, snapshots, validate, verify
 from .output import complain, quiet_pipe, stderr_look
 
 EXIT_ERROR = 1
@@ -41,7 +41,14 @@ app.command("show")(show.command)
 app.command("apply")(apply.command)
 app.command("restore")(restore.command)
 app.command("snapshots")(snapshots.command)
+app.command("diff")(past.diff)
+app.command("find")(past.find)
+app.command("history")(past.history)
+app.add_typer(past.files, name="files")
 app.command("verify")(verify.command)
+app.command("prune")(prune.command)
+catalog.app.command("pull")(recovery.pull)
+catalog.app.command("rebuild")(recovery.rebuild)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(key.app, name="key")
 app.command("schema")(schema.command)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..session import Session
     from ..spec import Job
 
-_NOT_DONE, _PROBLEMS = 1, 3
+NOT_DONE, _PROBLEMS = 1, 3
 
 
 def command(
@@ -78,7 +78,7 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
         out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
         if out.json:
             emit_plan(plan, out)
-        return _apply(session, plan, options, out, reporter)
+        return apply_and_tell(session, plan, options, out, reporter)
 
 
 def _job_of(plan: Plan, job: Job | None) -> Job:
@@ -109,18 +109,20 @@ def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, o
         if out.json:
             emit_plan(plan, out)
         # Without changes there is nothing to ask about: only a snapshot is recorded.
-        if ask and changes and not plan.header.guards and not _confirmed(out):
+        if ask and changes and not plan.header.guards and not confirmed(out):
             out.say(["Not applied; nothing was changed."])
-            return _NOT_DONE
-        return _apply(session, plan, options, out, reporter)
+            return NOT_DONE
+        return apply_and_tell(session, plan, options, out, reporter)
 
 
-def _confirmed(out: Output) -> bool:
+def confirmed(out: Output) -> bool:
+    """Ask whether to go on; anything but yes is no."""
     print("\nApply this plan? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _apply(session: Session, plan: Plan, options: ApplyOptions, out: Output, reporter: Reporter) -> int:
+def apply_and_tell(session: Session, plan: Plan, options: ApplyOptions, out: Output, reporter: Reporter) -> int:
+    """Carry a plan out, say what it came to, and give the exit code."""
     from ..apply import apply_plan
     from ..interrupt import Interrupt
     from ..report.machine import outcome_summary
@@ -141,4 +143,4 @@ def _exit_code(outcome: Outcome) -> int:
         raise Interrupted("interrupted; what was finished is recorded", hint="apply again to go on from there")
     if outcome.problems:
         return _PROBLEMS
-    return _NOT_DONE if outcome.status == "partial" else 0
+    return NOT_DONE if outcome.status == "partial" else 0

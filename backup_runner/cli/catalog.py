@@ -23,16 +23,24 @@ app.command("import-backup-tool")(importing.command)
 def info(job: JobFile, *, json: Json = False) -> int:
     """Say what the catalog knows: targets, lineages, serials, jobs, snapshots.
 
+    Without a catalog here, or with one that does not know the job, it says what the bucket holds.
+
     Example: backup-runner catalog info documents.yaml
     """
+    from ..recovery_survey import survey
+    from ..report.recovered import lineage_fields, lineage_lines
     from ..report.tables import catalog_fields, catalog_lines
     from .jobs import load_job, session_of
 
     out = output(json=json)
-    with session_of(load_job(job), out.reporter().warn) as session:
-        fields = catalog_fields(session.need_catalog())
-    if out.json:
-        out.emit(fields)
-    else:
+    with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
+        catalog = session.catalog()
+        fields = catalog_fields(catalog) if catalog else {"catalog": session.job.catalog.path, "stores": []}
+        bucket = None if session.store() else lineage_fields(survey(session))
+        target = session.target.identity
+    out.emit(fields | {"bucket": bucket})
+    if not out.json:
         out.say(catalog_lines(fields))
+        if bucket is not None:
+            out.say(lineage_lines(target, bucket))
     return 0

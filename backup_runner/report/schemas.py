@@ -205,10 +205,97 @@ def _validate() -> Schema:
     )
 
 
+_ENTRY = {
+    "type": {"enum": ["file", "directory", "symlink"]},
+    "size": _COUNT,
+    "mtime_ns": {"type": "integer"},
+    "mode": {**_COUNT, "description": "permission bits, st_mode & 07777"},
+    "uid": _COUNT,
+    "gid": _COUNT,
+}
+_ENTRY_MORE = {
+    "blake3": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "md5": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "target": {**_TEXT, "description": "of a symlink"},
+    "target_base64": _BASE64,
+    "flags": _list({"enum": ["stale", "sparse", "moved", "by_md5"]}),
+}
+_AT = _object({"id": _COUNT, "scanned": _TIME, "status": {"enum": ["running", "complete", "partial"]}})
+_SPAN = {"first": _AT, "last": _AT, "snapshots": _COUNT}
+_WHAT = _list({"enum": ["type", "content", "size", "target", "mtime", "mode", "owner", "xattrs", "links"]})
+_NAMED = {"path": _TEXT}
+_NAMED_MORE = {"path_base64": _BASE64}
+
+
+def _files_list() -> Schema:
+    summary = {"snapshot": _AT, "files": _COUNT, "folders": _COUNT, "symlinks": _COUNT, "bytes": _COUNT}
+    entry = _line("entry", _NAMED | _ENTRY, _NAMED_MORE | _ENTRY_MORE)
+    return {"oneOf": [entry, _line("summary", summary)]}
+
+
+def _diff() -> Schema:
+    changes = {"enum": ["added", "removed", "changed", "touched"]}
+    one = _nullable(_object(_ENTRY, _ENTRY_MORE))
+    change = _line("change", {"change": changes} | _NAMED | {"what": _WHAT, "before": one, "after": one}, _NAMED_MORE)
+    counts = {"type": "object", "propertyNames": changes, "additionalProperties": _COUNT}
+    return {"oneOf": [change, _line("summary", {"from": _AT, "to": _AT, "counts": counts, "folders": counts})]}
+
+
+def _find() -> Schema:
+    version = _line("version", _NAMED | _ENTRY | _SPAN, _NAMED_MORE | _ENTRY_MORE)
+    return {"oneOf": [version, _line("summary", {"paths": _COUNT, "versions": _COUNT})]}
+
+
+def _history() -> Schema:
+    version = _line("version", _NAMED | _ENTRY | _SPAN | {"what": _WHAT}, _NAMED_MORE | _ENTRY_MORE)
+    return {"oneOf": [version, _line("absent", _NAMED | _SPAN, _NAMED_MORE)]}
+
+
+def _prune() -> Schema:
+    """An apply's lines; with --dry-run, or where nothing is to be done, a plan's summary at the end."""
+    return {"oneOf": [_HEADER, _ACTION, {"anyOf": [_apply()["oneOf"][-1], _plan()["oneOf"][-1]]}]}
+
+
+def _recovered() -> Schema:
+    return _object(
+        {
+            "lineage": _TEXT,
+            "serial": _COUNT,
+            "created": _nullable(_TIME),
+            "age_seconds": _nullable(_COUNT),
+            "jobs": _TEXTS,
+            "snapshots": _COUNT,
+            "files": _COUNT,
+            "records": _COUNT,
+            "copies": _COUNT,
+            "objects": _COUNT,
+            "missing": _TEXTS,
+            "notes": _TEXTS,
+            "seconds": _SECONDS,
+        }
+    )
+
+
+_LINEAGE = _object(
+    {
+        "lineage": _TEXT,
+        "opens": _FLAG,
+        "why": _TEXT,
+        "serial": _COUNT,
+        "created": _nullable(_TIME),
+        "jobs": _TEXTS,
+        "records": _COUNT,
+        "copies": _COUNT,
+        "objects": _COUNT,
+        "bytes": _COUNT,
+    }
+)
+
+
 def _catalog_info() -> Schema:
     job = _object({"name": _TEXT, "snapshots": _COUNT, "last": _nullable(_SNAPSHOT)})
     store = {"target": _TEXT, "lineage": _TEXT, "serial": _COUNT, "key_id": _TEXT, "state": _TEXT, "jobs": _list(job)}
-    return _object({"catalog": _TEXT, "stores": _list(_object(store))})
+    return _object({"catalog": _TEXT, "stores": _list(_object(store)), "bucket": _nullable(_list(_LINEAGE))})
 
 
 def _key_check() -> Schema:
@@ -230,6 +317,13 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "verify": ("One line of `verify --json`", _verify),
     "snapshots": ("`snapshots --json`", _snapshots),
     "validate": ("`validate --format json`", _validate),
+    "files-list": ("One line of `files list --json`", _files_list),
+    "diff": ("One line of `diff --json`", _diff),
+    "find": ("One line of `find --json`", _find),
+    "history": ("One line of `history --json`", _history),
+    "prune": ("One line of `prune --json`", _prune),
+    "catalog-pull": ("`catalog pull --json`", _recovered),
+    "catalog-rebuild": ("`catalog rebuild --json`", _recovered),
     "catalog-info": ("`catalog info --json`", _catalog_info),
     "key-check": ("`key check --json`", _key_check),
 }

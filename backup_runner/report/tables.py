@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from . import escape, units
@@ -40,14 +39,10 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
     for item in snapshots:
         totals = item["totals"]
         numbers = [units.count(totals[name]) if name in totals else "" for name in _COUNTS]
-        stored = units.size(totals["stored_bytes"]) if "stored_bytes" in totals else ""
+        size, stored = (units.size(totals[name]) if name in totals else "" for name in ("bytes", "stored_bytes"))
         took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
-        rows.append((str(item["id"]), _local(item["scanned"]), item["status"], *numbers, stored, took))
-    yield from table(("id", "scanned", "status", *_COUNTS, "stored", "took"), rows)
-
-
-def _local(iso: str) -> str:
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        rows.append((str(item["id"]), units.iso_local(item["scanned"]), item["status"], *numbers, size, stored, took))
+    yield from table(("id", "scanned", "status", *_COUNTS, "size", "stored", "took"), rows)
 
 
 def catalog_fields(catalog: Catalog) -> Fields:
@@ -84,7 +79,7 @@ def catalog_lines(fields: Fields) -> Iterator[str]:
         yield f"  lineage {store['lineage']}, serial {store['serial']}, key id {store['key_id']}, {store['state']}"
         for job in store["jobs"]:
             last = job["last"]
-            said = f", last {last['id']} ({last['status']}) of {_local(last['scanned'])}" if last else ""
+            said = f", last {last['id']} ({last['status']}) of {units.iso_local(last['scanned'])}" if last else ""
             yield f'  job "{escape.one_line(job["name"])}": {units.count(job["snapshots"], "snapshot")}{said}'
 
 

@@ -53,5 +53,10 @@ def iso_time(time_ns: int) -> str:
     return _moment(time_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def iso_local(iso: str) -> str:
+    """What `iso_time` gave, as `local_time` has it."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _moment(time_ns: int) -> datetime:
     return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC)

@@ -1,0 +1,152 @@
+"""Reading history: what was where when. Everything streams, sorted by path.
+
+A version is in the snapshots s of its job with first <= s < until; of these some may have been forgotten.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..records import Kind
+from .database import Catalog
+from .history import CHUNK
+
+
+class PathVersion(NamedTuple):
+    """What a path was from snapshot `first` on, and no longer is at `until` (None: it still is). Size in bytes."""
+
+    key: bytes
+    kind: int
+    size: int
+    mtime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    flags: int
+    content_id: int | None
+    leader: int | None
+    link: bytes | None
+    xattrs: bytes | None
+    blake3: bytes | None
+    md5: bytes | None
+    first: int
+    until: int | None
+
+    def is_in(self, snapshot_id: int) -> bool:
+        return self.first <= snapshot_id and (self.until is None or snapshot_id < self.until)
+
+
+class Difference(NamedTuple):
+    """A path that differs between two snapshots; `what` names the parts that do, see `parts_changed`."""
+
+    key: bytes
+    change: str
+    """`added`, `removed`, `changed` (other bytes, another type or link target) or `touched` (the rest)."""
+    before: PathVersion | None
+    after: PathVersion | None
+    what: tuple[str, ...]
+
+    @property
+    def is_folder(self) -> bool:
+        return (self.after or self.before or _NOTHING).kind == Kind.DIRECTORY
+
+
+_NOTHING = PathVersion(b"", 0, 0, 0, 0, 0, 0, 0, None, None, None, None, None, None, 0, None)
+_SUBSTANCE = frozenset({"type", "content", "target"})
+_COLUMNS = (
+    "p.key, v.kind, v.size, v.mtime_ns, v.mode, v.uid, v.gid, v.flags, v.content_id, v.leader, v.link, v.xattrs, "
+    "c.blake3, c.md5, v.first, v.until"
+)
+_TABLES = "path p CROSS JOIN version v ON v.path_id = p.id LEFT JOIN content c ON c.id = v.content_id"
+
+
+def parts_changed(before: PathVersion, after: PathVersion) -> tuple[str, ...]:
+    """Which of type, content, size, target (of a symlink), mtime, mode, owner, xattrs and links differ."""
+    pairs = {
+        "type": (before.kind, after.kind),
+        "content": (before.content_id, after.content_id),
+        "size": (before.size, after.size),
+        "target": (before.link, after.link),
+        "mtime": (before.mtime_ns, after.mtime_ns),
+        "mode": (before.mode, after.mode),
+        "owner": (before[5:7], after[5:7]),
+        "xattrs": (before.xattrs, after.xattrs),
+        "links": (before.leader, after.leader),
+    }
+    return tuple(name for name, (old, new) in pairs.items() if old != new)
+
+
+def entries(
+    cat: Catalog, job_id: int, snapshot_id: int, *, low: bytes = b"", high: bytes | None = None
+) -> Iterator[PathVersion]:
+    """All paths of a snapshot with low <= key < high."""
+    return _stream(
+        cat,
+        "p.key >= ?3 AND (?4 IS NULL OR p.key < ?4) AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
+        (job_id, snapshot_id, low, high),
+    )
+
+
+def differences(cat: Catalog, job_id: int, old: int, new: int) -> Iterator[Difference]:
+    """What turned snapshot `old` into snapshot `new`; the ids may come in either order."""
+    in_one = "(v.first <= ?{0} AND (v.until IS NULL OR v.until > ?{0}))"
+    rows = _stream(cat, f"{in_one.format(2)} != {in_one.format(3)}", (job_id, old, new))
+    waiting: PathVersion | None = None
+    for row in rows:
+        if waiting is not None and waiting.key == row.key:
+            yield _difference(*((waiting, row) if waiting.is_in(old) else (row, waiting)))
+            waiting = None
+            continue
+        if waiting is not None:
+            yield _one_sided(waiting, old)
+        waiting = row
+    if waiting is not None:
+        yield _one_sided(waiting, old)
+
+
+def _difference(before: PathVersion, after: PathVersion) -> Difference:
+    what = parts_changed(before, after)
+    return Difference(before.key, "changed" if _SUBSTANCE & set(what) else "touched", before, after, what)
+
+
+def _one_sided(row: PathVersion, old: int) -> Difference:
+    if row.is_in(old):
+        return Difference(row.key, "removed", row, None, ())
+    return Difference(row.key, "added", None, row, ())
+
+
+def versions_matching(cat: Catalog, job_id: int, matches: Callable[[bytes], bool]) -> Iterator[PathVersion]:
+    """All versions of the paths for whose key `matches` is true, by path and then by age."""
+    cat.conn.create_function("browsing_matches", 1, matches)
+    return _stream(cat, "browsing_matches(p.key)", (job_id,))
+
+
+def versions_of(cat: Catalog, job_id: int, key: bytes) -> list[PathVersion]:
+    """All versions of a path, oldest first; `key` without a closing slash stands for a folder as well."""
+    found = list(_stream(cat, "p.key IN (?2, ?3)", (job_id, key, key.rstrip(b"/") + b"/" if key else b"")))
+    return sorted(found, key=lambda row: row.first)
+
+
+def bytes_now(cat: Catalog, job_id: int) -> int:
+    """Bytes of all files that the job has now."""
+    row = cat.conn.execute(
+        "SELECT coalesce(sum(v.size), 0) FROM version v JOIN path p ON p.id = v.path_id "
+        "WHERE p.job_id = ? AND v.until IS NULL AND v.kind = 0",
+        (job_id,),
+    ).fetchone()
+    return int(row[0])
+
+
+def snapshots_within(ids: list[int], first: int, until: int | None) -> list[int]:
+    """Those of the sorted snapshot ids that lie in [first, until)."""
+    return ids[bisect_left(ids, first) : None if until is None else bisect_left(ids, until)]
+
+
+def _stream(cat: Catalog, where: str, values: tuple[object, ...]) -> Iterator[PathVersion]:
+    cursor = cat.conn.execute(
+        f"SELECT {_COLUMNS} FROM {_TABLES} WHERE p.job_id = ?1 AND {where} ORDER BY p.key, v.first", values
+    )
+    while rows := cursor.fetchmany(CHUNK):
+        yield from map(PathVersion._make, rows)

@@ -1,0 +1,165 @@
+"""`files list`, `diff`, `find` and `history`: reading what snapshots hold, from the catalog alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import BackupRunnerError, UsageError
+from .options import JobFile, Json
+from .output import Output, output
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..spec import Job
+
+files = typer.Typer(help="The files of a snapshot.", no_args_is_help=True, rich_markup_mode=None)
+
+SNAPSHOT_HELP = "A snapshot's number, a time, or `latest`."
+
+
+@files.callback()
+def _files() -> None:
+    """The files of a snapshot."""
+
+
+@contextmanager
+def _history_of(path: str, out: Output) -> Iterator[tuple[Job, Catalog, int]]:
+    from .jobs import load_job, session_of
+
+    job = load_job(path)
+    reporter = out.reporter()
+    with session_of(job, reporter.warn, events=reporter) as session:
+        catalog, _, job_id = session.need_store()
+        reporter.close()
+        yield job, catalog, job_id
+
+
+def _put(out: Output, documents: Iterable[dict[str, Any]], lines: Iterable[str]) -> None:
+    """JSON if that was asked for, else text; either reads the catalog as it goes."""
+    if not out.json:
+        out.say(lines)
+        return
+    for document in documents:
+        out.emit(document)
+
+
+@files.command("list")
+def list_files(
+    job: JobFile,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Only this folder or file; stored or absolute.")] = "",
+    *,
+    at: Annotated[str | None, typer.Option("--at", metavar="SNAPSHOT|TIME", help=SNAPSHOT_HELP)] = None,
+    json: Json = False,
+) -> int:
+    """List the files of a snapshot, the newest complete one by default.
+
+    Example: backup-runner files list documents.yaml letters/ --at 2026-11-01
+    """
+    from itertools import chain
+
+    from ..catalog.browsing import entries
+    from ..report.browsing import list_documents, list_lines
+    from ..restore_select import choose_snapshot, stored_key
+
+    out = output(json=json)
+    with _history_of(job, out) as (loaded, catalog, job_id):
+        snapshot, _ = choose_snapshot(catalog, job_id, at)
+        key = stored_key(os.fsencode(path), loaded.base) if path else b""
+        if key:
+            # The file of this name, or the folder and what lies in it.
+            one = entries(catalog, job_id, snapshot.id, low=key, high=key + b"\0")
+            found = chain(one, entries(catalog, job_id, snapshot.id, low=key + b"/", high=key + b"0"))
+        else:
+            found = chain(entries(catalog, job_id, snapshot.id))
+        first = next(found, None)
+        if first is None and key:
+            raise BackupRunnerError(
+                f"snapshot {snapshot.id} has no {path!r}",
+                hint=f"`backup-runner find {job} NAME` looks in all snapshots",
+            )
+        rows = chain((first,) if first else (), found)
+        _put(out, list_documents(rows, snapshot), list_lines(rows, snapshot, out.look))
+    return 0
+
+
+def diff(
+    job: JobFile,
+    old: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP)],
+    new: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP)],
+    *,
+    json: Json = False,
+) -> int:
+    """Say what differs between two snapshots: + added, - removed, ~ changed, . only mode, owner or times.
+
+    Example: backup-runner diff documents.yaml 3 latest
+    """
+    from ..catalog.browsing import differences
+    from ..report.browsing import diff_documents, diff_lines
+    from ..restore_select import choose_snapshot
+
+    out = output(json=json)
+    with _history_of(job, out) as (_, catalog, job_id):
+        before, after = (choose_snapshot(catalog, job_id, at)[0] for at in (old, new))
+        found = differences(catalog, job_id, before.id, after.id)
+        _put(out, diff_documents(found, before, after), diff_lines(found, before, after, out.look))
+    return 0
+
+
+def find(
+    job: JobFile,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name or glob; one with a slash is matched with the whole path.")
+    ],
+    *,
+    json: Json = False,
+) -> int:
+    """Look for a name in all snapshots; every version is listed with the snapshots that have it.
+
+    Example: backup-runner find documents.yaml '*.odt'
+    """
+    from ..catalog.browsing import versions_matching
+    from ..report.finding import Snapshots, find_documents, find_lines
+    from ..restore_select import name_matcher
+
+    out = output(json=json)
+    with _history_of(job, out) as (loaded, catalog, job_id):
+        matches = name_matcher(os.fsencode(name), loaded.base)
+        if matches is None:
+            raise UsageError(
+                f"{name!r} can match nothing", hint="write a name, or a glob such as '*.txt' or 'a/**/b.txt'"
+            )
+        snapshots = Snapshots(catalog.snapshots(job_id))
+        rows = versions_matching(catalog, job_id, matches)
+        _put(out, find_documents(rows, snapshots), find_lines(rows, snapshots, out.look))
+    return 0
+
+
+def history(
+    job: JobFile,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A stored or absolute path.")],
+    *,
+    json: Json = False,
+) -> int:
+    """Show the versions of one file or folder, oldest first, and what changed each time.
+
+    Example: backup-runner history documents.yaml letters/bank.odt
+    """
+    from ..catalog.browsing import versions_of
+    from ..report.finding import Snapshots, history_documents, history_lines
+    from ..restore_select import stored_key
+
+    out = output(json=json)
+    with _history_of(job, out) as (loaded, catalog, job_id):
+        rows = versions_of(catalog, job_id, stored_key(os.fsencode(path), loaded.base))
+        if not rows:
+            raise BackupRunnerError(
+                f"no snapshot has {path!r}", hint=f"`backup-runner find {job} NAME` looks for a name in all folders"
+            )
+        snapshots = Snapshots(catalog.snapshots(job_id))
+        _put(out, history_documents(rows, snapshots), history_lines(rows, snapshots, out.look))
+    return 0

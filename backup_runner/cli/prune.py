@@ -1,0 +1,56 @@
+"""`prune`: forget what retention no longer keeps, and delete what nothing needs any more."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from ..errors import UsageError
+from .options import JobFile, Json, Wait, Yes, seconds
+from .output import output
+
+
+def command(
+    job: JobFile,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+    wait: Wait = "0",
+) -> int:
+    """Plan, show, ask, then forget snapshots that no rule keeps and delete objects that nothing needs.
+
+    Example: backup-runner prune documents.yaml --dry-run
+    """
+    from ..apply import ApplyOptions
+    from ..planning import PlanOptions, make_plan
+    from ..report.machine import plan_summary
+    from .apply import NOT_DONE, apply_and_tell, confirmed
+    from .jobs import load_job, session_of
+    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
+
+    if not dry_run and not yes and not sys.stdin.isatty():
+        raise UsageError("there is no terminal to ask on", hint="--yes prunes without asking, --dry-run only looks")
+    options = ApplyOptions(wait_seconds=seconds(wait))
+    out = output(json=json)
+    loaded = load_job(job)
+    reporter = out.reporter()
+    with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
+        session.need_store()
+        with closing(make_plan(session, PlanOptions(pruning="only"), reporter)) as plan:
+            reporter.close()
+            changes = plan.header.totals.changes > 0
+            asking = changes and not yes and not dry_run
+            (print_plan_brief if json and not asking else print_plan)(plan, heading_of(session), out)
+            if json:
+                emit_plan(plan, out)
+            if dry_run or not changes:
+                out.emit(plan_summary(plan.header))
+                return 0
+            if asking and not confirmed(out):
+                out.say(["Not applied; nothing was changed."])
+                return NOT_DONE
+            return apply_and_tell(session, plan, options, out, reporter)
