@@ -132,7 +132,7 @@ def test_a_plan_whose_job_file_is_gone(place: Any) -> None:
 
 
 def test_a_broken_pipe_is_quiet(place: Any) -> None:
-    save_plan(place.root / "saved", 100_000)
+    save_plan(place.root / "saved", 5_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "backup_runner", "show", "--json", "saved"],
         stdout=subprocess.PIPE,
