@@ -209,8 +209,11 @@ def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
     before the older of these. Raises AccessDenied where policy forbids."""
     copies = json.loads(store.copies)
     kept = copies[-2:]
-    for _, name in copies[:-2]:
-        target.delete(name)
+    names = {name for _, name in kept}
+    # By listing: a run that was killed between putting a copy and noting it left one that nothing else knows of.
+    for item in target.list(f"{store.lineage}/copies/"):
+        if item.name not in names:
+            target.delete(item.name)
     if records and len(kept) == 2:
         for item in target.list(f"{store.lineage}/records/"):
             if _RECORD.fullmatch(item.name) and int(item.name[-16:]) < kept[0][0]:

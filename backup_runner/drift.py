@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class Drift:
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
+    gap: str = ""
+    """Why a catalog could not be pulled from the bucket as it is, though nothing else is wrong."""
     size: int = 0
     """Bytes of all objects of this lineage."""
 
@@ -57,6 +60,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog."""
     drift = Drift()
     data: list[StoredObject] = []
+    records: set[int] = set()
+    copies: set[str] = set()
     own = f"{store.lineage}/"
     imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
     for found in target.list():
@@ -70,9 +75,13 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
         if found.name.startswith(f"{own}data/"):
             data.append(found)
         elif match := _RECORD.fullmatch(found.name):
-            drift.newest_record = max(drift.newest_record, int(match[1]))
+            records.add(int(match[1]))
+        else:
+            copies.add(found.name)
+    drift.newest_record = max(records, default=0)
     drift.digest = listing_digest(data)
     _check_serial(drift, store)
+    drift.gap = _gap(store, records, copies)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
@@ -89,6 +98,14 @@ def _check_serial(drift: Drift, store: Store) -> None:
             f"the catalog ends at {store.serial}; another machine applied since",
             hint="fetch the newer state with `catalog pull JOB`, then apply again",
         )
+
+
+def _gap(store: Store, records: set[int], copies: set[str]) -> str:
+    """What is missing of the newest full copy and the records after it."""
+    known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
+    start = max((serial for serial, _ in known), default=0)
+    missing = [serial for serial in range(start + 1, store.serial + 1) if serial not in records]
+    return f"record {missing[0]} of the catalog is missing in the bucket" if missing else ""
 
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:

@@ -67,3 +67,13 @@ def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_emp
         yield GuardHit("source_missing", f"{label} is not there; is a disk not mounted?")
     elif not found and known and not allow_empty:
         yield GuardHit("source_empty", f"{label} is empty, though {known} file(s) of it are backed up")
+
+
+def weigh_bucket(*, newest: int, known: int) -> Iterator[GuardHit]:
+    """A bucket whose newest record is older than the catalog's serial."""
+    if newest < known:
+        yield GuardHit(
+            "rolled_back",
+            f"the bucket is older than the catalog: its newest record is {newest}, the catalog ends at {known}; "
+            "it was rolled back, or its newest records were deleted",
+        )

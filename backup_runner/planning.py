@@ -18,24 +18,23 @@ from .catalog.database import Store
 from .drift import Drift, listing_digest, look
 from .facts import PlanFacts
 from .globs import compile_rules
-from .guards import GuardHit, Seen, weigh, weigh_source
+from .guards import GuardHit, weigh_bucket
 from .planfile import Header, Totals
-from .planner import RESEALED, Brief, PathPlanner, Policy
+from .planner import Brief, PathPlanner, Policy
 from .planning_spool import Plan, open_plan
 from .progress import Events
-from .records import Action, ActionKind, CatalogRow, Entry, Kind, Problem
+from .records import Action, ActionKind, CatalogRow, Digests, Entry, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
-from .scan_access import mount_point_of
 from .scan_process import scan_in_process
 from .session import Session
 from .spec import Detect, SkipLine, Source
+from .weighing import Scales
 
 __all__ = ["Plan", "PlanOptions", "make_plan", "open_plan"]
 
 _MAX_NAMED = 1000
 _WORTH_A_PROCESS = 10_000
-_NO_CHANGE = ("new", "hard link")
-_CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
+_UNKNOWN = "not in the catalog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,6 @@ def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
     The plan says itself which guards stop it (`header.guards`); raising them is for the caller."""
     os.makedirs(session.job.work_directory, mode=0o700, exist_ok=True)
     return _Planning(session, options, events).run()
-
-
-@dataclass(slots=True)
-class _BySource:
-    """Counts for the guards, of one source."""
-
-    source: Source
-    seen: Seen
 
 
 @dataclass
@@ -96,7 +87,7 @@ class _Planning:
             self._problem,
             ignore_missing="source_missing" in self.options.overrides,
         )
-        self.by_source = [_BySource(s, Seen(f"source {_text(s.path)}")) for s in job.sources]
+        self.scales = Scales(job)
         return self._write(cat, store, drift)
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
@@ -116,9 +107,11 @@ class _Planning:
     # -- the stream of actions
 
     def _actions(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Iterator[Action]:
-        if self.options.pruning != "only":
-            for item in drift.unknown:
-                yield self._count(Action(ActionKind.ADOPT, "not in the catalog", size=item.size, object_name=item.name))
+        adopts = self.options.pruning != "only"
+        kind, why = (ActionKind.ADOPT, _UNKNOWN) if adopts else (ActionKind.DELETE, f"{_UNKNOWN}: a killed run's")
+        for item in drift.unknown:
+            yield self._count(Action(kind, why, size=item.size, object_name=item.name))
+        if adopts:
             yield from self._path_actions(cat)
         if cat is not None and store is not None:
             self._losses(cat, drift)
@@ -137,9 +130,8 @@ class _Planning:
         planner = PathPlanner(Policy(job.overwrite, self.detect, job.reseal), self.facts)
         entries = chain.from_iterable(self._batches())
         for action in planner.run(entries, self._rows(cat)):
-            self._weigh(action)
-            if action.kind is ActionKind.REPAIR and action.content_id is not None:
-                self.repaired.add(action.content_id)
+            self.scales.add(action)
+            self._note_repair(action)
             yield self._count(action)
         tally = planner.tally
         self.totals.unchanged, self.totals.unchanged_bytes = tally.unchanged, tally.unchanged_bytes
@@ -189,6 +181,14 @@ class _Planning:
         self.events.phase("listing the bucket")
         return look(cat, store, self.session.target)
 
+    def _note_repair(self, action: Action) -> None:
+        content_id = action.content_id if action.kind is ActionKind.REPAIR else None
+        if self.facts.damaged and action.kind in (ActionKind.UPLOAD, ActionKind.UPDATE) and action.blake3:
+            # A lost content under another name: storing it heals all that refer to it.
+            content_id = self.facts.find(Digests(action.size, action.blake3, b""))
+        if content_id is not None:
+            self.repaired.add(content_id)
+
     def _losses(self, cat: Catalog, drift: Drift) -> None:
         """Name every file that only a bad object held, and that no source can give again."""
         for object_id in sorted(drift.bad):
@@ -212,57 +212,26 @@ class _Planning:
         if problem not in self.problems[-2:]:
             self.problems.append(problem)
 
-    def _weigh(self, action: Action) -> None:
-        if action.entry_kind == Kind.DIRECTORY:
-            return
-        for item in self.by_source:
-            if item.source.covers(action.key):
-                _weigh_one(item.seen, action)
-                return
-
-    def _guards(self) -> list[GuardHit]:
+    def _guards(self, store: Store | None, drift: Drift) -> list[GuardHit]:
+        hits = list(weigh_bucket(newest=drift.newest_record, known=store.serial)) if store and drift.digest else []
         if self.options.pruning == "only":
-            return []
-        job = self.session.job
-        whole = Seen(f'job "{job.name}"', known=self.totals.known)
-        hits: list[GuardHit] = []
-        for item in self.by_source:
-            key = item.source.key.rstrip(b"/")
-            seen = item.seen
-            found = self.scan_totals.files_by_source
-            seen.found = found.get(key, found.get(key + b"/", 0))
-            missing = key in self.scan_totals.missing
-            seen.known = self._known_of(item, missing=missing)
-            hits += weigh_source(
-                seen.label, missing=missing, found=seen.found, known=seen.known, allow_empty=item.source.allow_empty
-            )
-            if not missing and item.source.guards.require_mount and mount_point_of(item.source.path) == b"/":
-                hits.append(GuardHit("require_mount", f"{seen.label} is not on a mounted file system of its own"))
-            if item.source.guards != job.guards:
-                hits += weigh(seen, item.source.guards)
-            whole.found += seen.found
-            whole.changed += seen.changed
-            whole.removed += seen.removed
-            whole.examples += seen.examples
-        del whole.examples[3:]
-        return hits + list(weigh(whole, job.guards))
-
-    def _known_of(self, item: _BySource, *, missing: bool) -> int:
-        """Files the catalog has of a source; counted only where a guard may need it, since that reads them all."""
-        if len(self.by_source) == 1:
-            return self.totals.known
-        if item.seen.found and not missing and item.source.guards == self.session.job.guards:
-            return 0
-        cat = self.session.catalog()
-        return history.count_files(cat, self.job_id, item.source.key) if cat and self.job_id is not None else 0
+            return hits
+        cat, job_id = self.session.catalog(), self.job_id
+        return hits + self.scales.hits(
+            self.scan_totals,
+            known=self.totals.known,
+            count_known=lambda key: history.count_files(cat, job_id, key) if cat and job_id is not None else 0,
+        )
 
     def _header(self, store: Store | None, drift: Drift) -> Header:
         job = self.session.job
-        hits = self._guards()
+        hits = self._guards(store, drift)
         for hit in hits:
             if hit.name in self.options.overrides:
                 self.notes.append(f"guard {hit.name} overridden: {hit.message}")
         self._scan_notes(drift)
+        if drift.gap:
+            self.notes.append(f"{drift.gap}; an apply puts a full copy there")
         return Header(
             plan_id=secrets.token_hex(16),
             job=job.name,
@@ -305,15 +274,6 @@ def _serial(store: Store | None, drift: Drift) -> int:
     if store is None:
         return 0
     return store.serial + 1 if store.pending and drift.newest_record == store.serial + 1 else store.serial
-
-
-def _weigh_one(seen: Seen, action: Action) -> None:
-    if action.kind is ActionKind.REMOVE:
-        seen.removed += 1
-    elif action.kind in _CONTENT_CHANGES and not (action.why.startswith(_NO_CHANGE) or action.why.endswith(RESEALED)):
-        seen.changed += 1
-        if len(seen.examples) < 3:
-            seen.examples.append(_text(action.key))
 
 
 def _lines(skip: tuple[SkipLine, ...], source: Source) -> list[str]:

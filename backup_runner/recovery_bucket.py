@@ -103,6 +103,7 @@ class Bucket:
         with cat.transaction():
             store = self._replay_records(cat, store, store.record_digest, result, exact=True)
             self._settle(cat, store, result, self._copies(json.loads(store.copies)))
+            self._sum_up(cat, store, result)
         if not result.records:
             head = head_of(self._target, self._session.keyring, self._record(store.serial))
             result.created_ns = int(str(head["created_ns"]))
@@ -171,9 +172,11 @@ class Bucket:
             if base is not None:
                 store, previous = self._replay_copy(cat, store, base, result)
             store = self._replay_records(cat, store, previous, result, exact=exact)
-            if not exact:
-                self._from_indexes(cat, store, result)
             self._settle(cat, store, result, copies)
+            if not exact:
+                # After settling: what comes from indexes stands in no record yet, and goes into the next one.
+                self._from_indexes(cat, store, result)
+            self._sum_up(cat, store, result)
         remember_serial(cat.path, self.lineage, result.serial)
         return result
 
@@ -263,6 +266,8 @@ class Bucket:
             since_size=since,
             copies=json.dumps([[serial, item.name] for serial, item in copies]),
         )
+
+    def _sum_up(self, cat: Catalog, store: Store, result: Recovered) -> None:
         result.jobs = [name for _, name in cat.jobs(store.id)]
         for job_id, _ in cat.jobs(store.id):
             result.snapshots += len(cat.snapshots(job_id))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -56,16 +56,16 @@ def plan_pruning(
         begun.add(name)
         yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
     rules = session.job.retention
-    if rules is None:
+    if rules is None and upcoming_ns is not None:
         return
-    forget = _expired(cat, job_id, rules, upcoming_ns)
+    forget = _expired(cat, job_id, rules, upcoming_ns) if rules else {}
     yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
     if not forget and upcoming_ns is not None:
         # Looking for garbage reads the whole catalog; `prune` always does, `apply` when a snapshot expires.
         return
     now_ns = time.time_ns()
     for worth in retirement.worths(cat, store.id, job_id, forget):
-        if worth.name not in begun and (action := _judge(worth, rules, now_ns, notes)):
+        if worth.name not in begun and (action := _judge(worth, rules or Retention(), now_ns, notes)):
             yield action
 
 
@@ -88,23 +88,36 @@ def _when(time_ns: int) -> str:
 def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
     if worth.state == "marked":
         return None
+    days = MINIMUM_DAYS.get(worth.tier, 0)
+    paid = now_ns - worth.created_ns < days * _DAY_NS
     if not worth.live:
-        days = MINIMUM_DAYS.get(worth.tier, 0)
-        if now_ns - worth.created_ns < days * _DAY_NS:
+        if paid:
             notes.append(f"{worth.name} is not needed but kept back: {worth.tier} charges {days} days in any case")
             return None
         return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
     # A large content's object is all alive or all dead; only packs can be worth a copy.
     packed = worth.plain <= PACK_BYTES + (4 << 20)
-    if dead > rules.repack_dead_percent and packed and worth.tier != "Archive" and worth.state == "live":
+    readable = worth.tier != "Archive" and worth.state == "live"
+    if dead > rules.repack_dead_percent and packed and readable and not paid:
         why = f"{dead:.0f} % of it is dead; {worth.live} bytes move"
         return Action(ActionKind.REPACK, why, size=worth.live, object_name=worth.name)
     return None
 
 
+class _Marked(NamedTuple):
+    """An object that is to be deleted; `object_id` None: the catalog never knew it. `state` is what it was before."""
+
+    object_id: int | None
+    name: str
+    size: int
+    state: str
+
+
 class Retirement:
-    """Carries out the forget, delete and repack actions of one plan: `prepare`, `mark`, (record), `delete`."""
+    """Carries out the forget, delete and repack actions of one plan: `prepare`, `mark`, (record), `delete`.
+
+    `strays` are names of data objects in the bucket that no catalog knows, and that the plan may delete."""
 
     def __init__(
         self,
@@ -116,7 +129,9 @@ class Retirement:
         events: Events,
         outcome: Outcome,
         stop: Callable[[], bool],
+        strays: Collection[str] = (),
     ) -> None:
+        self._strays = strays
         self._session = session
         self._cat = cat
         self._store = store
@@ -127,17 +142,15 @@ class Retirement:
         self._forget = [a.snapshot_id for a in actions if a.kind is ActionKind.FORGET and a.snapshot_id is not None]
         self._delete = [a for a in actions if a.kind is ActionKind.DELETE]
         self._repack = [a for a in actions if a.kind is ActionKind.REPACK]
-        self._marked: list[tuple[int, str, int]] = []
+        self._marked: list[_Marked] = []
 
     # -- copies of what lives in mostly dead packs
 
     def prepare(self) -> None:
-        """Repack. Versions that expire are taken out first, in the same transaction as the forgetting, by `mark`."""
+        """Repack. Nothing is forgotten before this run's own snapshot is complete, which is for `mark` to do."""
         if self._repack:
             self._events.phase("repacking", files=len(self._repack), size=sum(a.size for a in self._repack))
-            with self._cat.transaction():
-                retirement.forget(self._cat, self._job_id, self._forget)
-                self._count_forgotten()
+            retirement.find_living(self._cat, self._job_id, self._forget)
             self._rewrite()
 
     def _rewrite(self) -> None:
@@ -179,21 +192,18 @@ class Retirement:
         """Forget snapshots and mark objects that nothing needs any more, looking at all references again."""
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
-            self._count_forgotten()
+            self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
         for action in self._delete:
             row = history.object_named(self._cat, self._store.id, action.object_name)
             if row is None:
+                if action.object_name in self._strays:
+                    self._marked.append(_Marked(None, action.object_name, action.size, ""))
                 continue
             if retirement.is_needed(self._cat, row.id):
                 self._outcome.notes.append(f"{row.name} is needed again and stays")
                 continue
             retirement.mark(self._cat, row.id)
-            self._marked.append((row.id, row.name, row.size))
-
-    def _count_forgotten(self) -> None:
-        if self._forget:
-            self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
-        self._forget = []
+            self._marked.append(_Marked(row.id, row.name, row.size, "live" if row.state == "marked" else row.state))
 
     # -- deleting, after the record
 
@@ -201,23 +211,30 @@ class Retirement:
         """Delete what is marked. What the bucket does not let go stays, unmarked and named."""
         if not self._marked:
             return
-        self._events.phase("deleting", files=len(self._marked), size=sum(size for _, _, size in self._marked))
-        for object_id, name, size in self._marked:
+        self._events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))
+        for item in self._marked:
             if self._stop():
                 self._outcome.interrupted = True
                 return
             try:
-                self._session.target.delete(name)
+                self._session.target.delete(item.name)
             except AccessDenied as error:
-                self._outcome.notes.append(f"{name} could not be deleted and stays: {error.message}")
-                with self._cat.transaction():
-                    retirement.unmark(self._cat, [object_id])
+                self._outcome.notes.append(f"{item.name} could not be deleted and stays: {error.message}")
+                self._settle(item, gone=False)
                 continue
-            with self._cat.transaction():
-                retirement.drop_object(self._cat, object_id)
+            self._settle(item, gone=True)
             self._outcome.counts["delete"] = self._outcome.counts.get("delete", 0) + 1
-            self._outcome.deleted_bytes += size
-            self._events.advance(1, size)
+            self._outcome.deleted_bytes += item.size
+            self._events.advance(1, item.size)
+
+    def _settle(self, item: _Marked, *, gone: bool) -> None:
+        if item.object_id is None:
+            return
+        with self._cat.transaction():
+            if gone:
+                retirement.drop_object(self._cat, item.object_id)
+            else:
+                retirement.unmark(self._cat, item.object_id, item.state)
 
 
 class _NewPack:

@@ -6,7 +6,7 @@ refers to it, an object when it holds no content that lives.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from ..records import Extent
@@ -42,6 +42,12 @@ def _keep(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
 
 def worths(cat: Catalog, store_id: int, job_id: int, forget: Collection[int]) -> Iterator[Worth]:
     """What each object of the store would still be worth without the snapshots in `forget`, sorted by name."""
+    find_living(cat, job_id, forget)
+    yield from _worths(cat, store_id)
+
+
+def find_living(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
+    """Note in a temporary table which contents would still be needed without these snapshots."""
     run = cat.conn.execute
     _keep(cat, job_id, forget)
     run("CREATE TEMP TABLE IF NOT EXISTS living (id INTEGER PRIMARY KEY)")
@@ -54,7 +60,6 @@ def worths(cat: Catalog, store_id: int, job_id: int, forget: Collection[int]) ->
     run(
         "INSERT OR IGNORE INTO temp.living SELECT id FROM content WHERE format = 'legacy' AND marked = 0 AND pinned = 1"
     )
-    yield from _worths(cat, store_id)
 
 
 def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
@@ -111,14 +116,12 @@ def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
     ).fetchall()
 
 
-def unmark(cat: Catalog, object_ids: Iterable[int]) -> None:
-    """These objects stay after all, because the bucket does not let them go; their contents can be used again."""
-    for object_id in object_ids:
-        cat.conn.execute("UPDATE object SET state = 'live' WHERE id = ?", (object_id,))
-        cat.conn.execute(
-            "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)",
-            (object_id,),
-        )
+def unmark(cat: Catalog, object_id: int, state: str) -> None:
+    """The object stays after all, as it was, because the bucket does not let it go; its contents can be used again."""
+    cat.conn.execute("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
+    cat.conn.execute(
+        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)", (object_id,)
+    )
 
 
 def drop_object(cat: Catalog, object_id: int) -> None:
@@ -129,11 +132,10 @@ def drop_object(cat: Catalog, object_id: int) -> None:
 
 
 def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes, bytes, Extent]]:
-    """(id, size, BLAKE3, MD5, extent) of the contents that some version needs and that lie in this object alone."""
+    """(id, size, BLAKE3, MD5, extent) of the contents of an object that `find_living` found."""
     rows = cat.conn.execute(
         "SELECT c.id, c.size, c.blake3, c.md5, e.object_id, e.offset, e.length FROM extent e JOIN content c "
-        "ON c.id = e.content_id WHERE e.object_id = ? AND EXISTS (SELECT 1 FROM version v WHERE v.content_id = c.id) "
-        "ORDER BY e.offset",
+        "ON c.id = e.content_id JOIN temp.living l ON l.id = c.id WHERE e.object_id = ? ORDER BY e.offset",
         (object_id,),
     )
     return [(row[0], row[1], row[2], row[3], Extent(*row[4:])) for row in rows]

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-GUARDS = ("source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent")
+GUARDS = (
+    "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
+    "rolled_back",
+)  # fmt: skip
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.")]
 JobFiles = Annotated[list[str], typer.Argument(metavar="JOB", help="Job files; each is handled on its own.")]

@@ -1,0 +1,317 @@
+"""The machine of test_model.py: a real site driven step by step, and a plain dict that says what it must hold."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import shutil
+import tempfile
+from typing import Any
+
+from backup_runner.errors import StalePlanError
+from backup_runner.planfile import Header, key_of
+from backup_runner.progress import Outcome, Silent
+from backup_runner.records import Kind
+from backup_runner.spec import Retention
+from backup_runner.verify import VerifyOptions, verify
+from blake3 import blake3
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.history.site import Crash, Fuse, Site
+from tests.restore.build import tree
+
+NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "\u00e4", "z.bin"])
+FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
+CONTENTS = st.integers(0, 11)
+PLACES = st.integers(0, 7)
+FUSES = st.integers(0, 60)
+
+Tree = dict[bytes, tuple[Any, ...]]
+FAST = "/dev/shm"
+counter = itertools.count()
+steps = 0
+"""Rules run in this process, of all machines."""
+
+
+def content(number: int) -> bytes:
+    """Twelve contents that do not compress, the empty one among them."""
+    return random.Random(number).randbytes((0, 1, 50, 400, 900, 1500, 2000, 2500, 3000, 3500, 4000, 6000)[number])
+
+
+def digest_of(entry: tuple[Any, ...]) -> bytes:
+    return blake3(entry[5]).digest()
+
+
+class Machine(RuleBasedStateMachine):
+    """Model: `trees` {snapshot: {path: everything that a restore must bring back}}; `damaged` contents by BLAKE3,
+    which may be lost, and must be named if they are."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.root = tempfile.mkdtemp(prefix="model-", dir=FAST if os.access(FAST, os.W_OK) else None)
+        self.site = Site(self.root)
+        self.trees: dict[int, Tree] = {}
+        self.written: dict[bytes, set[bytes]] = {}
+        self.damaged: set[bytes] = set()
+        self.unnamed: set[bytes] = set()
+        self.certain = True
+        self.retention(0)
+
+    @invariant()
+    def count(self) -> None:
+        global steps
+        steps += 1
+
+    def teardown(self) -> None:
+        if hasattr(self, "root"):
+            self.restore_all()
+            shutil.rmtree(self.root)
+
+    # -- the tree
+
+    def path(self, name: str) -> str:
+        return f"{self.site.data}/{name}"
+
+    @rule(name=NAMES, number=CONTENTS)
+    def write(self, name: str, number: int) -> None:
+        self.clear(name)
+        self.site.write(name, content(number))
+
+    @rule(name=NAMES, to=NAMES)
+    def symlink(self, name: str, to: str) -> None:
+        self.clear(name)
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        os.symlink(to, self.path(name))
+
+    @rule(name=NAMES, other=NAMES)
+    def hard_link(self, name: str, other: str) -> None:
+        if name != other and os.path.isfile(self.path(other)) and not os.path.islink(self.path(other)):
+            self.clear(name)
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            os.link(self.path(other), self.path(name))
+
+    @rule(name=NAMES)
+    def delete(self, name: str) -> None:
+        self.clear(name)
+
+    @rule(name=NAMES, other=NAMES)
+    def rename(self, name: str, other: str) -> None:
+        if name != other and os.path.lexists(self.path(name)):
+            self.clear(other)
+            os.makedirs(os.path.dirname(self.path(other)), exist_ok=True)
+            os.rename(self.path(name), self.path(other))
+
+    @rule(name=NAMES, mode=st.sampled_from([0o600, 0o644, 0o755, 0o4711]))
+    def change_mode(self, name: str, mode: int) -> None:
+        if os.path.isfile(self.path(name)) and not os.path.islink(self.path(name)):
+            os.chmod(self.path(name), mode)
+
+    @rule(name=FOLDERS)
+    def make_folder(self, name: str) -> None:
+        os.makedirs(self.path(name), exist_ok=True)
+
+    @rule(name=FOLDERS)
+    def remove_folder(self, name: str) -> None:
+        shutil.rmtree(self.path(name), ignore_errors=True)
+
+    def clear(self, name: str) -> None:
+        if os.path.lexists(self.path(name)):
+            os.unlink(self.path(name))
+
+    # -- what the program does
+
+    @rule(keep=st.integers(0, 3))
+    def retention(self, keep: int) -> None:
+        dead = 20 if keep % 2 else 50
+        self.site.retention = Retention(keep_last=keep, repack_dead_percent=dead) if keep else None
+
+    @rule()
+    def apply(self) -> None:
+        self.run(pruning="retention")
+
+    @rule()
+    def prune(self) -> None:
+        if self.trees:
+            self.run(pruning="only")
+
+    @rule(fuse=FUSES)
+    def crash_in_apply(self, fuse: int) -> None:
+        self.run(pruning="retention", fuse=Fuse(fuse))
+
+    @rule(fuse=FUSES)
+    def crash_in_prune(self, fuse: int) -> None:
+        if self.trees:
+            self.run(pruning="only", fuse=Fuse(fuse))
+
+    def run(self, *, pruning: str, fuse: Fuse | None = None) -> None:
+        now = tree(os.fsencode(self.site.data))
+        for key, entry in now.items():
+            if entry[0] == Kind.FILE:
+                self.written.setdefault(key, set()).add(entry[5])
+        before = dict(self.trees)
+        self.site.fuse = fuse
+        try:
+            header, outcome = self.attempt(pruning)
+        except BaseException as error:
+            if not (fuse and fuse.blown) or not isinstance(error, Crash | Exception):
+                raise
+            self.certain = False
+        else:
+            self.certain = True
+            self.finished(header, outcome, now, pruning)
+        finally:
+            self.site.fuse = None
+        self.sync(now, before)
+
+    def attempt(self, pruning: str) -> tuple[Header, Outcome]:
+        try:
+            return self.site.apply(pruning=pruning)
+        except StalePlanError:
+            # A crash between record and catalog is settled by the next apply, which then asks for a new plan.
+            assert not self.certain
+            return self.site.apply(pruning=pruning)
+
+    def finished(self, header: Header, outcome: Outcome, now: Tree, pruning: str) -> None:
+        here = {digest_of(entry) for entry in now.values() if entry[0] == Kind.FILE}
+        if pruning == "only":
+            self.no_garbage()
+        else:
+            assert outcome.snapshot_id is not None
+            self.damaged -= here
+        named = {key_of(fields) for fields in header.problems if fields["problem"] == "lost"}
+        for found in self.trees.values():
+            for key, entry in found.items():
+                if entry[0] == Kind.FILE and digest_of(entry) in self.unnamed - here and pruning != "only":
+                    assert key in named, (key, named)
+        for fields in header.problems:
+            assert self.damaged or fields["problem"] != "lost" or not self.certain, fields
+        if pruning != "only":
+            self.unnamed.clear()
+
+    def sync(self, now: Tree, before: dict[int, Tree]) -> None:
+        """The catalog says which snapshots there are; what is in them is the model's to say."""
+        states = self.site.snapshots() if os.path.exists(self.site.catalog_path) else {}
+        self.trees = {}
+        for number, status in states.items():
+            if number in before:
+                self.trees[number] = before[number]
+            elif status == "complete":
+                self.trees[number] = now
+        if self.certain and before:
+            keep = self.site.retention.keep_last if self.site.retention else len(states)
+            assert len([one for one in states.values() if one == "complete"]) >= min(keep, 1)
+        if before and any(states.get(number) == "complete" for number in [*before, *states]):
+            # Whatever happened, the newest complete snapshot that there was is there, or a newer complete one.
+            assert max(self.trees) >= max(before)
+        assert self.trees or not before, "no complete snapshot is left"
+
+    def no_garbage(self) -> None:
+        cat = self.site.catalog()
+        needed = {
+            row[0]
+            for row in cat.conn.execute(
+                "SELECT o.name FROM object o JOIN extent e ON e.object_id = o.id "
+                "JOIN version v ON v.content_id = e.content_id"
+            )
+        }
+        assert cat.conn.execute("PRAGMA foreign_key_check").fetchall() == []
+        cat.close()
+        assert set(self.site.names()) <= needed
+
+    # -- accidents
+
+    @rule(place=PLACES, how=st.sampled_from(["deleted", "cut", "swapped"]))
+    def drift(self, place: int, how: str) -> None:
+        names = self.site.names()
+        if not names:
+            return
+        name = names[place % len(names)]
+        path = f"{self.site.bucket}/{name}"
+        cat = self.site.catalog()
+        digests = {
+            bytes(row[0])
+            for row in cat.conn.execute(
+                "SELECT c.blake3 FROM content c JOIN extent e ON e.content_id = c.id JOIN object o ON o.id = e.object_id "
+                "WHERE o.name = ?",
+                (name,),
+            )
+        }
+        cat.close()
+        if how == "deleted":
+            os.unlink(path)
+        elif how == "cut":
+            os.truncate(path, os.path.getsize(path) // 2)
+        else:
+            other = f"{self.site.bucket}/{names[(place + 1) % len(names)]}"
+            data = random.Random(place).randbytes(os.path.getsize(path))
+            if other != path:
+                with open(other, "rb") as file:
+                    data = file.read()
+            # In place, as a tool that restores a wrong copy does it.
+            with open(path, "wb") as file:
+                file.write(data)
+        self.damaged |= digests
+        self.unnamed |= digests
+
+    @rule()
+    def verify(self) -> None:
+        if not self.trees:
+            return
+        session = self.site.session()
+        from backup_runner.verify import Level
+
+        found = verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
+        session.close()
+        assert self.damaged or not found.files
+        # What verify wrote down is known from then on, and no plan calls it news.
+        self.unnamed.clear()
+
+    @rule()
+    def pull(self) -> None:
+        self.come_back("pull")
+
+    @rule()
+    def rebuild(self) -> None:
+        for name in self.site.names("copies"):
+            os.unlink(f"{self.site.bucket}/{name}")
+        self.come_back("rebuild")
+
+    def come_back(self, how: str) -> None:
+        if not self.trees or not self.site.names("records"):
+            return
+        self.site.lose_catalog()
+        found = getattr(self.site, how)()
+        before = set(self.trees)
+        states = self.site.snapshots()
+        if self.certain:
+            assert {number for number, status in states.items() if status == "complete"} == before
+            assert not [line for line in found.missing if not line.startswith("object ")], found.missing
+        self.trees = {number: known for number, known in self.trees.items() if number in states}
+        # Which objects are gone is news again for a catalog from the bucket.
+        self.unnamed.clear()
+
+    # -- what a person wants
+
+    @rule()
+    def restore_all(self) -> None:
+        for number, expected in self.trees.items():
+            self.check(number, expected)
+
+    def check(self, number: int, expected: Tree) -> None:
+        goal = f"{self.root}/out{next(counter)}"
+        outcome = self.site.restore(goal, at=number)
+        found = tree(os.fsencode(goal))
+        shutil.rmtree(goal)
+        named = {problem.key for problem in outcome.problems}
+        for key in named:
+            assert digest_of(expected[key]) in self.damaged, (number, key, outcome.problems)
+        if not named:
+            assert found == expected, number
+            return
+        assert set(found) | named == set(expected)
+        for key, entry in found.items():
+            if entry[0] == Kind.FILE:
+                # Hard links to a lost file are not there to be compared.
+                assert (entry[4], entry[5]) == (expected[key][4], expected[key][5])
+
