@@ -16,6 +16,7 @@ from . import committing, retiring
 from .adopting import adopt
 from .apply_leftovers import drop_leftovers
 from .catalog import Catalog, CatalogLock
+from .catalog.browsing import bytes_now
 from .catalog.database import Store
 from .catalog.recording import Recorder
 from .crypto import Keyring
@@ -205,7 +206,15 @@ class _Run:
 
     def _retirement(self, actions: list[Action], job_id: int) -> retiring.Retirement:
         return retiring.Retirement(
-            self.session, self.cat, self.store, job_id, actions, self.events, self.outcome, self._stop
+            self.session,
+            self.cat,
+            self.store,
+            job_id,
+            actions,
+            self.events,
+            self.outcome,
+            self._stop,
+            strays={item.name for item in self.drift.unknown} if self.drift else (),
         )
 
     def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
@@ -280,6 +289,7 @@ class _Run:
         outcome.status = "partial" if outcome.interrupted else "complete"
         totals = {
             "files": max(0, header.totals.known + self._added - self._removed),
+            "bytes": bytes_now(self.cat, recorder.job_id),
             "added": self._added,
             "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
             "removed": self._removed,
@@ -323,7 +333,7 @@ class _Run:
         target = self.session.target
         self.store = committing.commit(self.cat, self.store, target, keyring)
         self.outcome.serial = self.store.serial
-        if committing.copy_is_due(self.store):
+        if committing.copy_is_due(self.store) or (self.drift is not None and self.drift.gap):
             committing.write_copy(self.cat, self.store, target, keyring)
             self.store = self.cat.store(self.store.id)
             try:
