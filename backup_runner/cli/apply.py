@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import Interrupted, PlanFileError, UsageError
+from ..errors import ForkedError, Interrupted, PlanFileError, StalePlanError, UsageError
 from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
 from .output import Output, output
 
@@ -92,6 +94,21 @@ def _job_of(plan: Plan, job: Job | None) -> Job:
 
 
 def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool) -> int:
+    """Plan and apply; with --wait, plan again for as long if another run was faster."""
+    deadline = time.monotonic() + options.wait_seconds
+    while True:
+        left = replace(options, wait_seconds=max(0.0, deadline - time.monotonic()))
+        try:
+            return _once(job, planning=planning, options=left, out=out, ask=ask)
+        except (StalePlanError, ForkedError) as error:
+            # A remote catalog catches up by itself; elsewhere a fork is for a person to see.
+            healing = isinstance(error, StalePlanError) or job.catalog.remote
+            if ask or not healing or time.monotonic() >= deadline:
+                raise
+            out.say([f"{error.message}; planning again"])
+
+
+def _once(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool) -> int:
     from ..planning import make_plan
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
