@@ -6,6 +6,7 @@ import os
 import secrets
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -21,6 +22,7 @@ from .globs import compile_rules
 from .guards import GuardHit, weigh_bucket
 from .planfile import Header, Totals
 from .planner import Brief, PathPlanner, Policy
+from .planning_known import look_at_known
 from .planning_spool import Plan, open_plan
 from .progress import Events
 from .records import Action, ActionKind, CatalogRow, Digests, Entry, Problem
@@ -46,6 +48,10 @@ class PlanOptions:
     scope: tuple[bytes, ...] = ()
     pruning: str = "retention"
     overrides: frozenset[str] = frozenset()
+    kinds: frozenset[ActionKind] | None = None
+    """What may be done to paths; other actions are left undone, and counted in a note. None: everything."""
+    known_only: bool = False
+    """Only look whether what the catalog knows is still there; nothing new is met."""
     applies: bool = False
     """An apply follows in this process, so what takes long and needs the key can begin beside the scan."""
 
@@ -68,6 +74,7 @@ class _Planning:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     repaired: set[int] = field(default_factory=set)
+    left_undone: Counter[ActionKind] = field(default_factory=Counter)
     ahead: bool = False
 
     def run(self) -> Plan:
@@ -128,8 +135,11 @@ class _Planning:
         self.events.phase("scanning", files=self.expected)
         self.detect = Detect.CHECKSUM if self.options.checksum else job.detect
         planner = PathPlanner(Policy(job.overwrite, self.detect, job.reseal), self.facts)
-        entries = chain.from_iterable(self._batches())
+        entries = chain.from_iterable(self._batches(cat))
         for action in planner.run(entries, self._rows(cat)):
+            if self.options.kinds is not None and action.kind not in self.options.kinds:
+                self.left_undone[action.kind] += action.entry_kind != Kind.DIRECTORY
+                continue
             self.scales.add(action)
             self._note_repair(action)
             yield self._count(action)
@@ -137,12 +147,18 @@ class _Planning:
         self.totals.unchanged, self.totals.unchanged_bytes = tally.unchanged, tally.unchanged_bytes
         self.totals.held_before, self.totals.known = tally.held_before, tally.known
         self.totals.kept_unseen = tally.kept_unseen
+        if gone := self.left_undone[ActionKind.REMOVE]:
+            self.notes.append(f"{gone} file(s) that are gone stay listed; `file cleanup` takes them out")
         if tally.held_before:
             names = ", ".join(_text(key) for key in tally.held_examples)
             self.notes.append(f"{tally.held_before} changed file(s) held back by overwrite: never: {names}")
 
-    def _batches(self) -> Iterator[list[Entry]]:
+    def _batches(self, cat: Catalog | None) -> Iterator[list[Entry]]:
         job = self.session.job
+        if self.options.known_only:
+            if cat is not None and self.job_id is not None:
+                yield from look_at_known(cat, self.job_id, job, self.scan_totals, self._problem)
+            return
         sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
         options = ScanOptions(job.symlinks, tuple(self.session.own_files()))
         # For a small tree, starting a process costs more than it saves.

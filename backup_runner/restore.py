@@ -81,7 +81,9 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
         ),
     )
     writer = Writer(goal, options.overwrite)
-    tree = _Tree(chosen, book, writer)
+    # Sources that are files have no folders in the snapshot; one-shot commands' jobs do not say what theirs were.
+    loose = not session.job.sources or any(not s.key.endswith(b"/") and s.key for s in session.job.sources)
+    tree = _Tree(chosen, book, writer, parents=bool(options.paths) or loose)
     files = Files(cat, session.target, book, writer, pool, frozen.ids)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
@@ -150,7 +152,8 @@ def _would(row: FileRow, book: Book, writer: Writer | None, word: str) -> None:
 class _Tree:
     """All of a restore but the files' bytes: folders, hard links, symlinks."""
 
-    def __init__(self, chosen: Selection, book: Book, writer: Writer) -> None:
+    def __init__(self, chosen: Selection, book: Book, writer: Writer, *, parents: bool) -> None:
+        self._parents = parents
         self._chosen = chosen
         self._book = book
         self._writer = writer
@@ -160,7 +163,7 @@ class _Tree:
             if row.key and not self._book.stopped():
                 self._book.attempt(row.key, partial(self._make_folder, row.key))
         last = b""
-        for key in self._chosen.all_keys() if self._book.options.paths else ():
+        for key in self._chosen.all_keys() if self._parents else ():
             # Folders that were not chosen, on the way to files that were.
             head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
             if head != last:

@@ -64,8 +64,9 @@ def plan_pruning(
         # Looking for garbage reads the whole catalog; `prune` always does, `apply` when a snapshot expires.
         return
     now_ns = time.time_ns()
-    for worth in retirement.worths(cat, store.id, job_id, forget):
-        if worth.name not in begun and (action := _judge(worth, rules or Retention(), now_ns, notes)):
+    rules = rules or Retention()
+    for worth in retirement.worths(cat, store.id, job_id, forget, imported=rules.keep_imported):
+        if worth.name not in begun and (action := _judge(worth, rules, now_ns, notes)):
             yield action
 
 
@@ -190,6 +191,9 @@ class Retirement:
 
     def mark(self) -> None:
         """Forget snapshots and mark objects that nothing needs any more, looking at all references again."""
+        rules = self._session.job.retention
+        if rules and not rules.keep_imported:
+            retirement.unpin(self._cat, self._store.id)
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
             self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)

@@ -40,9 +40,18 @@ def _keep(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
     cat.conn.executemany("DELETE FROM temp.kept WHERE id = ?", [(snapshot_id,) for snapshot_id in forget])
 
 
-def worths(cat: Catalog, store_id: int, job_id: int, forget: Collection[int]) -> Iterator[Worth]:
-    """What each object of the store would still be worth without the snapshots in `forget`, sorted by name."""
+def worths(
+    cat: Catalog, store_id: int, job_id: int, forget: Collection[int], *, imported: bool = True
+) -> Iterator[Worth]:
+    """What each object of the store would still be worth without the snapshots in `forget`, sorted by name.
+
+    `imported`: contents that no version ever had live, if they came from another tool."""
     find_living(cat, job_id, forget)
+    if not imported:
+        cat.conn.execute(
+            "DELETE FROM temp.living WHERE id IN (SELECT id FROM content c WHERE pinned = 1 "
+            "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.content_id = c.id))"
+        )
     yield from _worths(cat, store_id)
 
 
@@ -99,6 +108,11 @@ def is_needed(cat: Catalog, object_id: int) -> bool:
         (object_id,),
     ).fetchone()
     return row is not None
+
+
+def unpin(cat: Catalog, store_id: int) -> None:
+    """Contents that no version needs are no longer kept for having been imported."""
+    cat.conn.execute("UPDATE content SET pinned = 0 WHERE store_id = ? AND pinned = 1", (store_id,))
 
 
 def mark(cat: Catalog, object_id: int) -> None:

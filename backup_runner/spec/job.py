@@ -175,6 +175,8 @@ class Retention:
     keep_yearly: int = 0
     keep_within: int = 0
     repack_dead_percent: int = 50
+    keep_imported: bool = field(default=True, metadata=_LATER)
+    """Keep contents that were imported from another tool and that no path ever had."""
 
 
 @dataclass(frozen=True, slots=True)
