@@ -98,7 +98,7 @@ def test_verify_has_the_levels_of_the_engine_and_guards_their_names() -> None:
 
     assert [item.value for item in Level] == [item.value for item in verify.Level]
     root = Path(verify.__file__).parent
-    source = "".join((root / name).read_text() for name in ("guards.py", "planning.py"))
+    source = "".join(path.read_text() for path in root.glob("*.py"))
     assert set(re.findall(r'GuardHit\(\s*"(\w+)"', source)) == set(GUARDS)
 
 
