@@ -100,6 +100,13 @@ def test_the_size_limit(tmp_path):
     assert [item.code for item in load([str(path)], env={}).diagnostics] == ["BR004"]
 
 
+def test_aliases_do_not_get_around_the_depth_limit(tmp_path):
+    path = tmp_path / "deep.yaml"
+    path.write_text("a0: &a0 [x]\n" + "".join(f"a{i + 1}: &a{i + 1} [*a{i}]\n" for i in range(30)))
+    [item] = load([str(path)], env={}).diagnostics
+    assert (item.code, item.message) == ("BR004", "is nested deeper than 20 levels")
+
+
 def _limits():
     resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 

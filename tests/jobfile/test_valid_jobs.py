@@ -128,6 +128,11 @@ def test_dollar_brace_can_be_meant(tmp_path):
     assert job.sources[0].path == b"/srv/${A}/$B"
 
 
+def test_json_is_yaml(tmp_path):
+    job = load_one(write(tmp_path, MINIMAL.replace("/srv/data", '"/srv/\\ud83d\\ude00"')), env={})
+    assert job.sources[0].path == "/srv/😀".encode()
+
+
 def test_two_leading_slashes_are_one(tmp_path):
     job = load_one(write(tmp_path, MINIMAL.replace("/srv/data", "//srv//data/./x/..")), env={})
     assert job.sources[0].path == b"/srv/data"
