@@ -25,7 +25,7 @@ from .planner import Brief, PathPlanner, Policy
 from .planning_known import look_at_known
 from .planning_spool import Plan, open_plan
 from .progress import Events
-from .records import Action, ActionKind, CatalogRow, Digests, Entry, Problem
+from .records import Action, ActionKind, CatalogRow, Digests, Entry, Kind, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
 from .scan_process import scan_in_process
 from .session import Session
