@@ -6,7 +6,6 @@ Python's lock for buffers of this size (two threads reach 1.97 times the speed o
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,9 @@ from .catalog.recording import NewObject, add_object
 from .container import SEGMENT_SIZE, IndexEntry, ObjectId, ObjectKind, new_header, open_header, parse_name
 from .crypto import Keyring
 from .errors import ContainerError, Interrupted, ObjectMissing
+from .large_hashes import PartHashes, Sums
 from .objectwriter import ObjectWriter, SentPart
-from .reading import FileRead, metadata
+from .reading import FileRead, metadata, settled
 from .records import Extent, Flag
 from .scan_access import open_entry, read_changed
 from .targets.base import Part, Target
@@ -57,23 +57,6 @@ class LargeSetting:
     advance: Callable[[int], None]
 
 
-class _Sums:
-    """BLAKE3 and MD5 of a content as it goes by; can be wound back to the start of a stretch."""
-
-    def __init__(self) -> None:
-        self.strong: Any = blake3()
-        self.weak = hashlib.md5(usedforsecurity=False)
-
-    def update(self, data: bytes) -> None:
-        self.strong.update(data)
-        self.weak.update(data)
-
-    def copy(self) -> _Sums:
-        other = _Sums()
-        other.strong, other.weak = self.strong.copy(), self.weak.copy()
-        return other
-
-
 class LargeLane:
     """Stores one file after the other."""
 
@@ -96,10 +79,10 @@ class LargeLane:
         fd = open_entry(self._s.base, key, linked=self._s.linked)
         try:
             for last_try in (False, True):
-                before = os.fstat(fd)
+                before, still = settled(fd)
                 extents, rows, sums, size = self._content(fd, key, before)
                 after = os.fstat(fd)
-                moved = size != before.st_size or read_changed(before, after)
+                moved = not still or size != before.st_size or read_changed(before, after)
                 if not moved or last_try:
                     break
             _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
@@ -112,17 +95,23 @@ class LargeLane:
         finally:
             os.close(fd)
 
-    def _content(self, fd: int, key: bytes, before: os.stat_result) -> tuple[list[Extent], list[int], _Sums, int]:
-        sums = _Sums()
+    def _content(self, fd: int, key: bytes, before: os.stat_result) -> tuple[list[Extent], list[int], Sums, int]:
+        sums = Sums()
         extents: list[Extent] = []
         rows: list[int] = []
         size = before.st_size
-        # Stretches of one content carry a common group, so that recovery without a catalog can join them.
-        group = os.urandom(16) if size > STRETCH else None
+        # Stretches of one content carry a common group, so that recovery without a catalog can join them: the id of
+        # the first one's object, which a run that goes on after a kill finds again.
+        group = b""
         done = 0
         while done < size:
             stretch = _Stretch(self, fd, key, before, done, min(STRETCH, size - done), group)
             object_id, length, row = stretch.store(sums)
+            if not group and size > STRETCH:
+                group = stretch.group
+                if stretch.anew:
+                    # What earlier runs stored of the rest belongs to another group.
+                    self._drop_rest(key, before)
             if length:
                 extents.append(Extent(object_id, 0, length))
                 rows.append(row)
@@ -131,12 +120,26 @@ class LargeLane:
                 break
         return extents, rows, sums, done
 
+    def _drop_rest(self, key: bytes, before: os.stat_result) -> None:
+        s = self._s
+        for row in journal.uploads(s.cat, s.store_id):
+            if (row.job, row.key, row.size, row.mtime_ns) == (
+                s.job,
+                key,
+                before.st_size,
+                before.st_mtime_ns,
+            ) and row.at:
+                if row.object_id is None:
+                    s.target.abort_upload(row.name, row.upload)
+                with s.cat.transaction():
+                    journal.drop(s.cat, row.id)
+
 
 class _Stretch:
     """One object's worth of a file."""
 
     def __init__(
-        self, lane: LargeLane, fd: int, key: bytes, before: os.stat_result, at: int, length: int, group: bytes | None
+        self, lane: LargeLane, fd: int, key: bytes, before: os.stat_result, at: int, length: int, group: bytes
     ) -> None:
         self._lane = lane
         self._s = lane._s
@@ -145,11 +148,15 @@ class _Stretch:
         self._before = before
         self._at = at
         self.length = length
-        self._group = group
+        self.group = group
+        """Shared by the stretches of a file; the first one sets it."""
+        self.anew = True
+        """Whether nothing of an earlier run was of use."""
+        self._many = before.st_size > STRETCH
         self._row = 0
-        self._hashes = _PartHashes(0)
+        self._hashes = PartHashes(0)
 
-    def store(self, sums: _Sums) -> tuple[int, int, int]:
+    def store(self, sums: Sums) -> tuple[int, int, int]:
         """(object id, bytes, journal row). `sums` goes on over the stretch's bytes."""
         s = self._s
         earlier = journal.find(
@@ -159,23 +166,29 @@ class _Stretch:
             tried = sums.copy()
             try:
                 done = self._go_on(earlier, tried)
+                self.anew = False
                 sums.strong, sums.weak = tried.strong, tried.weak
                 return done
             except (_DiffersError, ObjectMissing, ContainerError):
                 self._give_up(earlier)
-        header, keys = new_header(ObjectId.new(s.lineage, ObjectKind.DATA, os.urandom), s.keyring, s.salt)
+        object_id = ObjectId.new(s.lineage, ObjectKind.DATA, os.urandom)
+        header, keys = new_header(object_id, s.keyring, s.salt)
+        if not self._at:
+            self.group = object_id.id
         writer = self._writer(header, keys, "")
         return self._feed(writer, header, sums, 0)
 
     # -- going on from an earlier run
 
-    def _go_on(self, earlier: Upload, sums: _Sums) -> tuple[int, int, int]:
+    def _go_on(self, earlier: Upload, sums: Sums) -> tuple[int, int, int]:
         self._row = earlier.id
+        object_id = parse_name(earlier.name)
+        assert object_id is not None
+        if not self._at:
+            self.group = object_id.id
         if earlier.object_id is not None:
             return self._stored_before(earlier, sums)
         s = self._s
-        object_id = parse_name(earlier.name)
-        assert object_id is not None
         keys = open_header(earlier.header, object_id, s.keyring).keys
         there = {part.number: part for part in s.target.list_parts(earlier.name, earlier.upload)}
         writer = self._writer(earlier.header, keys, earlier.upload)
@@ -190,7 +203,7 @@ class _Stretch:
             done += part.length
         return self._feed(writer, earlier.header, sums, done)
 
-    def _stored_before(self, earlier: Upload, sums: _Sums) -> tuple[int, int, int]:
+    def _stored_before(self, earlier: Upload, sums: Sums) -> tuple[int, int, int]:
         check = blake3()
         for chunk in self._chunks(0, self.length):
             check.update(chunk)
@@ -200,7 +213,7 @@ class _Stretch:
         assert earlier.object_id is not None
         return earlier.object_id, self.length, earlier.id
 
-    def _compare(self, part: JournalPart, sums: _Sums | None) -> None:
+    def _compare(self, part: JournalPart, sums: Sums | None) -> None:
         check = blake3()
         for chunk in self._chunks(part.start, part.length):
             check.update(blake3(chunk).digest())
@@ -209,10 +222,10 @@ class _Stretch:
         if check.digest() != part.blake3:
             raise _DiffersError
 
-    def _again(self, writer: ObjectWriter, part: JournalPart, sums: _Sums) -> None:
+    def _again(self, writer: ObjectWriter, part: JournalPart, sums: Sums) -> None:
         """Seal a part anew that never arrived; the same bytes, or the two could be mixed."""
         self._compare(part, None)
-        self._hashes = _PartHashes(part.start)
+        self._hashes = PartHashes(part.start)
         for chunk in self._chunks(part.start, part.length):
             sums.update(chunk)
             self._hashes.add(chunk)
@@ -253,13 +266,13 @@ class _Stretch:
             on_confirmed=self._on_confirmed,
         )
 
-    def _feed(self, writer: ObjectWriter, header: bytes, sums: _Sums, done: int) -> tuple[int, int, int]:
+    def _feed(self, writer: ObjectWriter, header: bytes, sums: Sums, done: int) -> tuple[int, int, int]:
         s = self._s
-        whole = blake3() if self._group else None
+        whole = blake3() if self._many else None
         if whole is not None and done:
             for chunk in self._chunks(0, done):
                 whole.update(chunk)
-        self._hashes = _PartHashes(done)
+        self._hashes = PartHashes(done)
         for chunk in self._chunks(done, self.length - done):
             if s.stop():
                 writer.settle()
@@ -275,7 +288,7 @@ class _Stretch:
         new = writer.finish([self._entry(sums, done)])
         return self._record(new, header, whole.digest() if whole is not None else None)
 
-    def _entry(self, sums: _Sums, length: int) -> IndexEntry:
+    def _entry(self, sums: Sums, length: int) -> IndexEntry:
         last = self._at + length >= self._before.st_size
         return IndexEntry(
             self._before.st_size,
@@ -284,7 +297,7 @@ class _Stretch:
             0,
             length,
             at=self._at,
-            group=self._group,
+            group=self.group if self._many else None,
             path=self._key,
             mode=self._before.st_mode & 0o7777,
             mtime_ns=self._before.st_mtime_ns,
@@ -341,28 +354,6 @@ class _Stretch:
     def _on_confirmed(self, part: Part) -> None:
         with self._s.cat.transaction():
             journal.confirmed(self._s.cat, self._row, part.number, part.etag)
-
-
-class _PartHashes:
-    """What a part's stretch of plaintext is known by: BLAKE3 over the BLAKE3 digests of its segments."""
-
-    def __init__(self, start: int) -> None:
-        self._start = start
-        self._digests: list[bytes] = []
-
-    def add(self, chunk: bytes) -> None:
-        self._digests.append(blake3(chunk).digest())
-
-    def all(self) -> bytes:
-        return bytes(blake3(b"".join(self._digests)).digest())
-
-    def take(self, start: int, segments: int) -> bytes:
-        """The hash of a stretch that begins where the last one ended."""
-        assert start == self._start
-        taken = self._digests[:segments]
-        del self._digests[:segments]
-        self._start += segments * _READ
-        return bytes(blake3(b"".join(taken)).digest())
 
 
 def _sent(part: JournalPart) -> SentPart:

@@ -161,7 +161,8 @@ class PathApplier:
             else:
                 # It came back since the plan was made: it is backed up as it is now.
                 if kind_of(status.st_mode) == action.entry_kind:
-                    self._outcome.changed_since_plan.append(action.key)
+                    if action.entry_kind != Kind.FILE:
+                        self._outcome.changed_since_plan.append(action.key)
                     action.kind = ActionKind.UPDATE
                     self._dispatch(action)
                     return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from .scan_access import open_entry, read_changed, read_xattrs
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
+_CLOCK_STEP_NS = 20_000_000
+"""Kernels stamp files in steps of up to 10 ms (HZ=100)."""
 
 
 class FileRead(NamedTuple):
@@ -55,7 +58,7 @@ def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -
     fd = open_entry(base, key, linked=linked)
     try:
         for last_try in (False, True):
-            before = os.fstat(fd)
+            before, still = settled(fd)
             if before.st_size >= limit:
                 return None
             data = os.pread(fd, before.st_size + 1, 0)
@@ -65,7 +68,7 @@ def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -
                     break
                 data += more
             after = os.fstat(fd)
-            moved = len(data) != before.st_size or read_changed(before, after)
+            moved = not still or len(data) != before.st_size or read_changed(before, after)
             if not moved or last_try:
                 break
         _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
@@ -86,6 +89,23 @@ def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -
         return read, data
     finally:
         os.close(fd)
+
+
+def settled(fd: int) -> tuple[os.stat_result, bool]:
+    """Status of a file that is about to be read; False if somebody is writing it this very moment.
+
+    A write that falls into the same step of the file system's clock as the one before leaves no trace in the times,
+    so a file that changed just now is waited for."""
+    status = os.fstat(fd)
+    if _fresh(status):
+        time.sleep(_CLOCK_STEP_NS / 1e9)
+        status = os.fstat(fd)
+    return status, not _fresh(status)
+
+
+def _fresh(status: os.stat_result) -> bool:
+    # Times ahead of our clock are another machine's, and tell nothing about now.
+    return 0 <= time.time_ns() - status.st_ctime_ns < _CLOCK_STEP_NS
 
 
 def kind_of(mode: int) -> int:

@@ -1,0 +1,302 @@
+"""Files that change, grow, shrink, vanish or cannot be read between plan and apply, or while they are read."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+from backup_runner import large
+from backup_runner.errors import GuardError
+from backup_runner.records import Flag
+from tests.support.jobs import Home, photograph, stored_contents, stored_twice
+
+MIB = 1 << 20
+
+
+def problems(outcome: object) -> list[tuple[bytes, str]]:
+    return sorted((problem.key, problem.kind) for problem in outcome.problems)  # type: ignore[attr-defined]
+
+
+def test_changed_since_the_plan(home: Home) -> None:
+    home.write("a", "first")
+    home.write("b", "first b")
+    home.write("touched", "t")
+    home.apply()
+    home.write("a", "second")
+    os.utime(home.path("touched"), ns=(5, 5))
+    plan = home.plan()
+    home.write("a", "third, longer")
+    home.write("touched", "not only touched")
+    os.unlink(home.path("b"))
+    outcome = home.apply(plan)
+    assert (outcome.status, outcome.problems) == ("complete", [])
+    assert sorted(outcome.changed_since_plan) == [b"a", b"touched"]
+    home.apply()
+    home.check()
+
+
+def test_vanished_since_the_plan(home: Home) -> None:
+    home.write("a", "first")
+    home.write("large", os.urandom(5 * MIB))
+    home.write("new-one")
+    home.apply()
+    home.write("a", "second")
+    home.write("large", os.urandom(6 * MIB))
+    home.write("never-seen")
+    home.write("folder/in")
+    plan = home.plan()
+    for name in ("a", "large", "never-seen"):
+        os.unlink(home.path(name))
+    shutil.rmtree(home.path("folder"))
+    outcome = home.apply(plan)
+    assert problems(outcome) == [
+        (b"a", "vanished"), (b"folder/", "vanished"), (b"folder/in", "vanished"), (b"large", "vanished"),
+        (b"never-seen", "vanished"),
+    ]  # fmt: skip
+    # What was stored before is kept and flagged, until a scan says that it is gone.
+    assert home.rows(
+        "SELECT p.key, v.flags FROM version v JOIN path p ON p.id = v.path_id WHERE until IS NULL AND flags ORDER BY 1"
+    ) == [(b"a", Flag.STALE), (b"large", Flag.STALE)]
+    assert home.said() == ["remove a: gone", "remove large: gone"]
+    home.apply()
+    home.check()
+
+
+def test_removed_but_back_again(home: Home) -> None:
+    home.write("a", "first")
+    home.write("small-then-large", "s")
+    home.apply()
+    os.unlink(home.path("a"))
+    os.unlink(home.path("small-then-large"))
+    plan = home.plan()
+    home.write("a", "back again")
+    home.write("small-then-large", os.urandom(5 * MIB))
+    outcome = home.apply(plan)
+    assert sorted(outcome.changed_since_plan) == [b"a", b"small-then-large"]
+    home.apply()
+    home.check()
+
+
+def test_many_vanished_files_stop_an_apply(home: Home) -> None:
+    for number in range(40):
+        home.write(f"f{number}", str(number))
+    home.apply()
+    for number in range(40):
+        home.write(f"f{number}", f"again {number}")
+    plan = home.plan()
+    shutil.rmtree(home.data)
+    os.mkdir(home.data)
+    with pytest.raises(GuardError):
+        home.apply(plan)
+    home.restore()
+    assert len(photograph(f"{home.root}/back")) == 41
+
+
+def test_small_becomes_large_and_large_small(home: Home) -> None:
+    home.write("grows", "s")
+    home.write("shrinks", os.urandom(5 * MIB))
+    home.write("empties", os.urandom(6 * MIB))
+    plan = home.plan()
+    home.write("grows", os.urandom(7 * MIB))
+    home.write("shrinks", "s")
+    home.write("empties", "")
+    outcome = home.apply(plan)
+    assert outcome.problems == []
+    assert sorted(outcome.changed_since_plan) == [b"empties", b"grows", b"shrinks"]
+    home.check()
+    assert home.changes() == 0
+
+
+def test_a_hard_link_that_is_none_any_more_and_has_grown(home: Home) -> None:
+    """Followers come last; one that is a large file by then must not be forgotten."""
+    home.write("a", "shared")
+    os.link(home.path("a"), home.path("b"))
+    plan = home.plan()
+    os.unlink(home.path("b"))
+    home.write("b", os.urandom(5 * MIB))
+    outcome = home.apply(plan)
+    assert outcome.problems == []
+    home.apply()
+    home.check()
+
+
+def test_a_grown_file_with_bytes_that_are_stored(home: Home) -> None:
+    data = os.urandom(5 * MIB)
+    home.write("stored", data)
+    home.write("grows", "s")
+    home.apply()
+    home.write("grows", "t")
+    plan = home.plan()
+    home.write("grows", data)
+    home.apply(plan)
+    home.apply()
+    home.check()
+    assert stored_twice(stored_contents(home.bucket)) == []
+
+
+WRITER = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY)
+print("ready", flush=True)
+number = 0
+while True:
+    number += 1
+    os.pwrite(fd, number.to_bytes(8, "big") * 512, (number * 4096) % (1 << 19))
+"""
+
+
+@pytest.mark.parametrize("size", [1 * MIB, 6 * MIB])
+def test_a_file_that_moves_while_it_is_read(home: Home, size: int) -> None:
+    path = home.write("moving", os.urandom(size))
+    home.write("still")
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, os.fsdecode(path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    try:
+        outcome = home.apply()
+    finally:
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+    assert problems(outcome) == [(b"moving", "changed")]
+    assert outcome.status == "complete"
+    # What was read is stored, whole and with its own hash.
+    assert home.restore().problems == []
+    assert home.changes() == 1
+    assert home.apply().problems == []
+    home.check()
+    assert home.changes() == 0
+
+
+def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader is held between two chunks, so that the moment is certain."""
+    home.write("grows", os.urandom(6 * MIB))
+    home.write("shrinks", os.urandom(6 * MIB))
+    real = large._Stretch._chunks
+    turns = {b"grows": 0, b"shrinks": 0}
+
+    def chunks(self: large._Stretch, start: int, length: int):  # type: ignore[no-untyped-def]
+        for number, chunk in enumerate(real(self, start, length)):
+            if number == 1:
+                turns[self._key] += 1
+                with open(home.path(self._key), "r+b") as file:
+                    if self._key == b"grows":
+                        file.seek(0, 2)
+                        file.write(b"more")
+                    else:
+                        file.truncate(os.fstat(file.fileno()).st_size - MIB - 7)
+            yield chunk
+
+    monkeypatch.setattr(large._Stretch, "_chunks", chunks)
+    outcome = home.apply()
+    monkeypatch.undo()
+    assert problems(outcome) == [(b"grows", "changed"), (b"shrinks", "changed")]
+    assert turns == {b"grows": 2, b"shrinks": 2}
+    assert home.restore().problems == []
+    home.apply()
+    home.check()
+
+
+def test_unreadable_files_are_named_and_keep_what_was_stored(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root nothing is unreadable by its mode, so the error is raised where the file is opened."""
+    home.write("a", "first")
+    home.write("large", os.urandom(5 * MIB))
+    home.apply()
+    before = photograph(home.data)
+    home.write("a", "second")
+    home.write("large", os.urandom(5 * MIB))
+    home.write("new", "never read")
+
+    def refuse(*args: object, **named: object) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("backup_runner.reading.open_entry", refuse)
+    monkeypatch.setattr("backup_runner.large.open_entry", refuse)
+    plan = home.plan()
+    outcome = home.apply(plan)
+    assert problems(outcome) == [(b"a", "unreadable"), (b"large", "unreadable"), (b"new", "unreadable")]
+    assert outcome.status == "complete"
+    monkeypatch.undo()
+    home.restore()
+    back = photograph(f"{home.root}/back")
+    assert {key: back[key] for key in (b"a", b"large")} == {key: before[key] for key in (b"a", b"large")}
+    assert b"new" not in back
+    assert home.said() == [
+        "update a: could not be read last time",
+        "update large: content changed (could not be read last time)",
+        "upload new: new",
+    ]
+    home.apply()
+    home.check()
+    assert home.changes() == 0
+
+
+AS_NOBODY = """
+import os, sys
+from tests.support.jobs import Home
+# As another user this Python may not even find its own modules: all are loaded before.
+warm = Home(sys.argv[2])
+warm.write("a")
+warm.apply()
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+outcome = Home(sys.argv[1]).apply()
+print(sorted((problem.key, problem.kind) for problem in outcome.problems), outcome.status)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_what_another_user_may_not_read() -> None:
+    with tempfile.TemporaryDirectory() as root:
+        os.chmod(root, 0o755)
+        home = Home(f"{root}/home")
+        for name in ("locked/a", "secret", "open"):
+            home.write(name, "first")
+        for folder, folders, files in os.walk(home.root):
+            for name in [folder, *(f"{folder}/{one}" for one in folders + files)]:
+                os.chown(name, 65534, 65534)
+        assert as_nobody(home, f"{root}/warm1") == "[] complete"
+        # Root's now: nobody may neither list the folder nor read the file.
+        for name, mode in (("locked", 0o700), ("secret", 0o600)):
+            os.chown(home.path(name), 0, 0)
+            os.chmod(home.path(name), mode)
+        assert as_nobody(home, f"{root}/warm2") == "[(b'locked/', 'unreadable'), (b'secret', 'unreadable')] complete"
+        rows = home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL")
+        assert {(b"locked/a", 0), (b"secret", Flag.STALE), (b"open", 0)} <= set(rows)
+
+
+def as_nobody(home: Home, warm: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, home.root, warm],
+        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_an_interrupt_between_actions(home: Home) -> None:
+    """In this process, so that the moment is certain: after the first file that is handled."""
+    from backup_runner.interrupt import Interrupt
+    from backup_runner.progress import Silent
+
+    for number in range(5):
+        home.write(f"f{number}", str(number))
+    home.write("large", os.urandom(5 * MIB))
+    interrupt = Interrupt()
+
+    class Stopping(Silent):
+        def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
+            if name == "backing up":
+                interrupt.requested = True
+
+    outcome = home.apply(interrupt=interrupt, events=Stopping())
+    assert (outcome.interrupted, outcome.status) == (True, "partial")
+    assert home.rows("SELECT status FROM snapshot") == [("partial",)]
+    home.apply()
+    home.check()
