@@ -1,0 +1,91 @@
+"""What the lists of the one-shot commands show: files, contents and duplicates, with their stable ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .database import Catalog
+
+
+class ListedFile(NamedTuple):
+    """A file that a job has now. Size in bytes, times in nanoseconds, `md5` 16 raw bytes."""
+
+    id: int
+    job: str
+    key: bytes
+    size: int
+    mtime_ns: int
+    content_id: int
+    md5: bytes | None
+    held: int
+
+
+class ListedContent(NamedTuple):
+    """A content and where it lies. `names` are objects, `checksum` the service's of the first of them."""
+
+    id: int
+    names: str
+    size: int | None
+    md5: bytes | None
+    checksum: str | None
+    format: str
+    files: int
+
+
+class KnownPath(NamedTuple):
+    """Where a path id leads: its job, key, and a snapshot that has it (None: the newest has)."""
+
+    job: str
+    key: bytes
+    snapshot_id: int | None
+
+
+def files(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
+    """All files of all jobs of a store as they are now, by id."""
+    rows = cat.conn.execute(
+        "SELECT p.id, j.name, p.key, v.size, v.mtime_ns, v.content_id, c.md5, h.path_id IS NOT NULL "
+        "FROM path p JOIN job j ON j.id = p.job_id JOIN version v ON v.path_id = p.id AND v.until IS NULL "
+        "JOIN content c ON c.id = v.content_id LEFT JOIN held h ON h.path_id = p.id "
+        "WHERE j.store_id = ? AND v.kind = 0 ORDER BY p.id",
+        (store_id,),
+    )
+    return map(ListedFile._make, rows)
+
+
+def contents(cat: Catalog, store_id: int) -> Iterator[ListedContent]:
+    """All contents of a store, by id, with the number of files that are this content now."""
+    rows = cat.conn.execute(
+        "SELECT c.id, (SELECT group_concat(o.name, ' ') FROM extent e JOIN object o ON o.id = e.object_id "
+        "WHERE e.content_id = c.id), c.size, c.md5, (SELECT o.checksum FROM extent e JOIN object o "
+        "ON o.id = e.object_id WHERE e.content_id = c.id AND e.seq = 0), c.format, "
+        "(SELECT count(*) FROM version v WHERE v.content_id = c.id AND v.until IS NULL) "
+        "FROM content c WHERE c.store_id = ? AND c.marked = 0 ORDER BY c.id",
+        (store_id,),
+    )
+    return (ListedContent(row[0], row[1] or "", *row[2:]) for row in rows)
+
+
+def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
+    """Files whose content another file has as well, by content."""
+    rows = cat.conn.execute(
+        "SELECT p.id, j.name, p.key, v.size, v.mtime_ns, v.content_id, c.md5, 0 FROM version v "
+        "JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id JOIN content c ON c.id = v.content_id "
+        "WHERE j.store_id = ? AND v.until IS NULL AND v.kind = 0 AND v.content_id IN (SELECT content_id FROM version "
+        "WHERE until IS NULL AND kind = 0 GROUP BY content_id HAVING count(*) > 1) ORDER BY v.content_id, p.id",
+        (store_id,),
+    )
+    return map(ListedFile._make, rows)
+
+
+def path_of(cat: Catalog, store_id: int, path_id: int) -> KnownPath | None:
+    """What a path id from the list stands for; a path that was taken out is found in the last snapshot that had it."""
+    row = cat.conn.execute(
+        "SELECT j.name, p.key, v.until, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = j.id AND s.id >= v.first "
+        "AND s.id < v.until) FROM path p JOIN job j ON j.id = p.job_id JOIN version v ON v.path_id = p.id "
+        "WHERE j.store_id = ? AND p.id = ? AND v.kind = 0 ORDER BY v.first DESC LIMIT 1",
+        (store_id, path_id),
+    ).fetchone()
+    if row is None:
+        return None
+    return KnownPath(row[0], bytes(row[1]), None if row[2] is None else row[3])
