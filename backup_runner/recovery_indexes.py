@@ -15,6 +15,8 @@ from .catalog.recording import Meta, NewObject, Recorder, add_object, put_conten
 from .container import Index
 from .records import Digests, Extent, Kind
 
+_SLASH = ord("/")
+
 
 @dataclass(slots=True)
 class _Piece:
@@ -39,6 +41,7 @@ class Made:
         self.missing: list[str] = []
 
     def add(self, new: NewObject, index: Index) -> None:
+        """Record an object and the contents that it holds whole; stretches wait for the others of their group."""
         object_id = add_object(self._cat, self._store.id, new)
         for entry in index.entries:
             digests = None
@@ -76,7 +79,15 @@ class Made:
             meta = Meta(Kind.FILE, last.size, last.mtime_ns, now, last.mode, os.getuid(), os.getgid())
             self._versions.setdefault(last.path, []).append((meta, content_id))
 
+    def _put_folders(self, recorder: Recorder, now: int) -> None:
+        """Folders on the way to the files: indexes tell none, and a restore makes only those that are recorded."""
+        keys = {key[: at + 1] for key in self._versions for at, byte in enumerate(key) if byte == _SLASH}
+        for key in sorted(keys):
+            if history.open_version(self._cat, recorder.job_id, key) is None:
+                recorder.put_version(key, Meta(Kind.DIRECTORY, 0, now, now, 0o700, os.getuid(), os.getgid()), None)
+
     def write(self, job: str) -> None:
+        """Give each path its contents, as partial snapshots of this job."""
         for pieces in self._groups.values():
             self._complete(pieces)
         if not self._versions:
@@ -93,6 +104,7 @@ class Made:
                 job_id, scanned_ns=now + number, started_ns=now, plan_id=plan_id, scope="[]"
             )
             recorder = Recorder(cat, store.id, job_id, snapshot_id)
+            self._put_folders(recorder, now)
             for key, found in self._versions.items():
                 # The newest content of a path belongs to the last of the snapshots.
                 place = number - (rounds - len(found))
