@@ -284,12 +284,15 @@ class _Run:
         outcome, header = self.outcome, self.plan.header
         named = {(problem.key, problem.kind) for problem in outcome.problems}
         for fields in header.problems:
-            if (_key(fields), fields["problem"]) not in named:
+            if fields["problem"] == "special":
+                # Reported, but nothing that a backup could hold is missing.
+                outcome.notes.append(f"{fields['path']} {fields['message']}; it is not backed up")
+            elif (_key(fields), fields["problem"]) not in named:
                 outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
         outcome.status = "partial" if outcome.interrupted else "complete"
         totals = {
             "files": max(0, header.totals.known + self._added - self._removed),
-            "bytes": bytes_now(self.cat, recorder.job_id),
+            "bytes": self._bytes_before(recorder) + recorder.gained,
             "added": self._added,
             "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
             "removed": self._removed,
@@ -319,6 +322,14 @@ class _Run:
             retirement.delete()
         if not outcome.interrupted and not header.scope:
             self._drop_leftovers()
+
+    def _bytes_before(self, recorder: Recorder) -> int:
+        """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""
+        earlier = [s for s in self.cat.snapshots(recorder.job_id) if s.id < recorder.snapshot_id]
+        if not earlier:
+            return 0
+        known = orjson.loads(earlier[-1].totals).get("bytes")
+        return int(known) if known is not None else bytes_now(self.cat, recorder.job_id) - recorder.gained
 
     def _drop_leftovers(self) -> None:
         # Who holds the lease is alone with the lineage; without one, another machine may be at work.

@@ -49,6 +49,8 @@ class Recorder:
         self.snapshot_id = snapshot_id
         self.added = 0
         """Files and symlinks that had no version before."""
+        self.gained = 0
+        """By how many bytes the job's files have grown; negative if they shrank."""
         self._run = cat.conn.execute
 
     def path_id(self, key: bytes) -> int:
@@ -63,6 +65,7 @@ class Recorder:
         leader_id = None if leader is None else self.path_id(leader)
         if not self._close(path_id) and meta.kind != Kind.DIRECTORY:
             self.added += 1
+        self.gained += meta.size
         self._run(
             "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, flags, link, xattrs, "
             "content_id, leader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -89,9 +92,12 @@ class Recorder:
         )
 
     def _close(self, path_id: int) -> bool:
-        row = self._run("SELECT id, first FROM version WHERE path_id = ? AND until IS NULL", (path_id,)).fetchone()
+        row = self._run(
+            "SELECT id, first, size FROM version WHERE path_id = ? AND until IS NULL", (path_id,)
+        ).fetchone()
         if row is None:
             return False
+        self.gained -= row[2]
         if row[1] == self.snapshot_id:
             self._run("DELETE FROM version WHERE id = ?", (row[0],))
         else:
