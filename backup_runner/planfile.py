@@ -155,7 +155,7 @@ def header_from(line: bytes) -> Header:
         if fields.pop("kind") != "header":
             raise ValueError
         found = fields.pop("format")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise PlanFileError("this is not a plan file", hint="make one with `plan JOB --out FILE`") from None
     if found != FORMAT:
         raise PlanFileError(f"plan file format {found} is not known here", hint="make the plan again with this version")
@@ -185,7 +185,7 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
             count += 1
             if count:
                 yield action_from(fields)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanFileError(
                 f"line {count + 2} of the plan is damaged: {error}", hint="make the plan again"
             ) from None
