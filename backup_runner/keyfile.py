@@ -51,7 +51,9 @@ def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
 def _from_command(command: tuple[str, ...]) -> CryptoKey:
     name = command[0]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, check=False
+        )
     except subprocess.TimeoutExpired:
         raise KeyFileError(f"key_command {name} did not answer within {_COMMAND_SECONDS} s") from None
     except OSError as error:
