@@ -310,6 +310,11 @@ def _key_check() -> Schema:
     )
 
 
+def _target_check() -> Schema:
+    check = {"operation": _TEXT, "ok": _FLAG, "policy": _TEXT, "message": _TEXT}
+    return _object({"target": _TEXT, "ok": _FLAG, "checks": _list(_object(check))})
+
+
 _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "plan": ("One line of `plan --json` and `show --json`", _plan),
     "apply": ("One line of `apply --json`", _apply),
@@ -326,6 +331,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "catalog-rebuild": ("`catalog rebuild --json`", _recovered),
     "catalog-info": ("`catalog info --json`", _catalog_info),
     "key-check": ("`key check --json`", _key_check),
+    "target-check": ("`target check --json`", _target_check),
 }
 
 OUTPUTS = tuple(_MAKERS)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from hashlib import md5
 from typing import NamedTuple
 
-from ..errors import BackupRunnerError
+from ..errors import BackupRunnerError, TransientError
 from .base import Put, Target
+from .oci_policy import policy_line
 
 _DATA = b"backup-runner target check\n"
 _MD5 = md5(_DATA, usedforsecurity=False).digest()
@@ -24,7 +25,9 @@ class Check(NamedTuple):
 
 
 def check_permissions(target: Target) -> list[Check]:
-    """Try each operation in turn. What was put is deleted at the end, where that is allowed."""
+    """Try each operation in turn. What was put is deleted at the end, where that is allowed.
+
+    Raises TargetError where nothing works at all: then it is not permissions that are missing."""
     probe = _Probe(target)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("ListObjects", lambda: next(target.list("target-check/"), None)),
@@ -39,7 +42,17 @@ def check_permissions(target: Target) -> list[Check]:
         ("AbortMultipartUpload", probe.abort),
         ("DeleteObject", lambda: target.delete(probe.name)),
     ]
-    return [_attempt(operation, act, _bucket(target)) for operation, act in steps]
+    checks: list[Check] = []
+    first: BackupRunnerError | None = None
+    for operation, act in steps:
+        check, error = _attempt(operation, act, _bucket(target))
+        if isinstance(error, TransientError) and not checks:
+            raise error
+        first = first or error
+        checks.append(check)
+    if first is not None and not any(check.ok for check in checks):
+        raise first
+    return checks
 
 
 class _Probe:
@@ -74,16 +87,13 @@ class _Probe:
         self._target.abort_upload(f"{self.name}-parts", self._upload)
 
 
-def _attempt(operation: str, act: Callable[[], object], bucket: str) -> Check:
+def _attempt(operation: str, act: Callable[[], object], bucket: str) -> tuple[Check, BackupRunnerError | None]:
     try:
         act()
     except BackupRunnerError as error:
-        from .oci_policy import policy_line
-
-        return Check(
-            operation, ok=False, policy=policy_line(operation, bucket) if bucket else "", message=error.message
-        )
-    return Check(operation, ok=True, policy="", message="")
+        policy = policy_line(operation, bucket) if bucket else ""
+        return Check(operation, ok=False, policy=policy, message=error.message), error
+    return Check(operation, ok=True, policy="", message=""), None
 
 
 def _bucket(target: Target) -> str:

@@ -1,0 +1,45 @@
+"""What `target check` found: which operations work, and how to be granted the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import escape, units
+
+if TYPE_CHECKING:
+    from ..targets.checking import Check
+    from .look import Look
+
+Fields = dict[str, Any]
+
+
+def check_fields(identity: str, checks: Sequence[Check]) -> Fields:
+    """`target check --json`."""
+    return {
+        "target": identity,
+        "ok": all(check.ok for check in checks),
+        "checks": [check._asdict() for check in checks],
+    }
+
+
+def check_lines(fields: Fields, look: Look) -> Iterator[str]:
+    """The same for people: a line an operation, then each policy line that is missing, once."""
+    yield f"target {escape.one_line(fields['target'])}"
+    checks: list[Fields] = fields["checks"]
+    width = max(len(check["operation"]) for check in checks)
+    for check in checks:
+        if check["ok"]:
+            yield f"  {look.paint('ok     ', 'green')} {check['operation']}"
+        else:
+            said = escape.one_line(check["message"])
+            yield f"  {look.paint('MISSING', 'red', 'bold')} {check['operation'].ljust(width)}  {said}"
+    failed = [check for check in checks if not check["ok"]]
+    if not failed:
+        yield look.paint("everything that a job may need works", "green", "bold")
+        return
+    yield look.paint(f"{units.count(len(failed), 'operation')} missing", "red", "bold")
+    policies = list(dict.fromkeys(check["policy"] for check in failed if check["policy"]))
+    if policies:
+        yield "Policy lines that grant them (see docs/oci-setup.md; hosts that may not delete do without DeleteObject):"
+        yield from (f"  {line}" for line in policies)
