@@ -12,7 +12,7 @@ import typer
 
 from .. import __version__
 from ..errors import BackupRunnerError, Interrupted, UsageError
-from . import apply, catalog, key, past, plan, prune, recovery, restore, schema, show, snapshots, validate, verify
+from . import apply, catalog, key, past, plan, prune, recovery, restore, schema, show, snapshots, target, validate, verify
 from .output import complain, quiet_pipe, stderr_look
 
 EXIT_ERROR = 1
@@ -51,6 +51,7 @@ catalog.app.command("pull")(recovery.pull)
 catalog.app.command("rebuild")(recovery.rebuild)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(key.app, name="key")
+app.add_typer(target.app, name="target")
 app.command("schema")(schema.command)
 
 
