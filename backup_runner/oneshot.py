@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .catalog import Catalog, history
 from .errors import BackupRunnerError, ConfigError, UsageError
@@ -142,7 +143,8 @@ def _source(path: bytes, base: bytes, skip: Sequence[str]) -> Source:
     if key and os.path.isdir(path):
         key += b"/"
     rules = (SkipLine(_anchored(rule, os.fsdecode(path)), 0, SkipOrigin.SOURCE) for rule in skip)
-    return Source(path, key, tuple(rules), guards=Guards(min_files=0))
+    # Nothing is taken out by these commands, so an empty directory is no danger.
+    return Source(path, key, tuple(rules), guards=Guards(min_files=0), allow_empty=True)
 
 
 def _anchored(rule: str, path: str) -> str:
@@ -236,3 +238,40 @@ def _target_lines(target: TargetSpec) -> Iterator[str]:
         yield f"auth: {{config_file: {dumps(auth.config_file, ensure_ascii=False)}, profile: {dumps(auth.profile)}}}"
     else:
         yield f"auth: {{method: {auth.method.value}}}"
+
+
+def override_job(job: Job, config: Config) -> Job:
+    """A job from a file with what the command line says instead. Raises ConfigError if that does not fit it."""
+    said = config.overrides()
+    if path := said.get("general.database_file"):
+        job = replace(job, catalog=replace(job.catalog, path=path))
+    if path := said.get("general.crypto_key_file"):
+        job = replace(job, encryption=EncryptionSpec(key_file=path))
+    if path := said.get("general.work_directory"):
+        job = replace(job, work_directory=path)
+    if path := said.get("general.relative_path"):
+        base = os.fsencode(path).rstrip(b"/")
+        rules = {source.path: source for source in job.sources}
+        sources = [replace(rules[path], key=_source(path, base, ()).key) for path in rules]
+        job = replace(job, base=base, sources=tuple(sorted(sources, key=lambda source: source.key)))
+    if any(name.startswith(("oci.", "directory.")) for name in said):
+        job = replace(job, target=_override_target(job.target, config, said))
+    return job
+
+
+def _override_target(target: TargetSpec, config: Config, said: dict[str, Any]) -> TargetSpec:
+    if isinstance(target, DirectoryTargetSpec):
+        if any(name.startswith("oci.") for name in said):
+            raise ConfigError("the job's target is a directory, not on OCI", hint="set directory.path")
+        return DirectoryTargetSpec(said["directory.path"])
+    if "directory.path" in said:
+        raise ConfigError("the job's target is on OCI, not a directory", hint="set oci.bucket")
+    keys = ("namespace", "bucket", "region", "endpoint")
+    changes = {key: said[f"oci.{key}"] for key in keys if f"oci.{key}" in said}
+    if "oci.prefix" in said:
+        changes["prefix"] = said["oci.prefix"].rstrip("/") + "/" if said["oci.prefix"] else ""
+    if "oci.storage_tier" in said:
+        changes["storage_tier"] = StorageTier(said["oci.storage_tier"])
+    if any(f"oci.{key}" in said for key in ("config_file", "config_section", "instance_principal")):
+        changes["auth"] = _auth(config)
+    return replace(target, **changes)

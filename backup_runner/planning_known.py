@@ -36,9 +36,8 @@ def look_at_known(
         if entry is None:
             continue
         batch.append(entry)
-        if entry.kind != Kind.DIRECTORY:
-            totals.files += 1
-            _count(roots, entry.key, totals)
+        totals.files += entry.kind != Kind.DIRECTORY
+        _count(roots, entry.key, totals)
         if len(batch) == _BATCH:
             yield batch
             batch = []
@@ -74,10 +73,11 @@ def _entry(row: CatalogRow, base: bytes, on_problem: Callable[[Problem], None]) 
 
 
 def _count(roots: frozenset[bytes], key: bytes, totals: ScanTotals) -> None:
-    """Note a file at every source that it lies in."""
-    while True:
+    """Note at every source that something of it is there; a folder, too, tells that its disk is mounted."""
+    if not key.endswith(b"/") and key in roots:
+        totals.files_by_source[key] = totals.files_by_source.get(key, 0) + 1
+    key = key.rstrip(b"/")
+    while key:
+        key = key.rpartition(b"/")[0]
         if key in roots:
             totals.files_by_source[key] = totals.files_by_source.get(key, 0) + 1
-        if not key:
-            return
-        key = key.rpartition(b"/")[0]

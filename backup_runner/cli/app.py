@@ -12,8 +12,30 @@ import typer
 
 from .. import __version__
 from ..errors import BackupRunnerError, Interrupted, UsageError
-from . import apply, catalog, key, past, plan, prune, recovery, restore, schema, show, snapshots, target, validate, verify
+from . import (
+    apply,
+    backups,
+    catalog,
+    config,
+    directory,
+    filecommands,
+    fromcommand,
+    key,
+    past,
+    plan,
+    prune,
+    recovery,
+    restore,
+    schema,
+    settings,
+    show,
+    snapshots,
+    target,
+    validate,
+    verify,
+)
 from .output import complain, quiet_pipe, stderr_look
+from .spread import spread
 
 EXIT_ERROR = 1
 _CLICK_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
@@ -53,6 +75,11 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(key.app, name="key")
 app.add_typer(target.app, name="target")
 app.command("schema")(schema.command)
+app.add_typer(filecommands.app, name="file")
+app.add_typer(directory.app, name="directory")
+app.add_typer(backups.app, name="backup")
+app.add_typer(config.app, name="config")
+app.add_typer(fromcommand.app, name="job")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -67,8 +94,22 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    config_file: Annotated[
+        str | None,
+        typer.Option("--config", "-s", "--settings-file", metavar="FILE", help="Not ~/.backup-runner/config.yaml."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="A setting, above job and config; may be repeated."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say everything that is done, on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; errors only.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Lines of the log as JSON.")] = False,
 ) -> None:
     """Options before the command; the help text is the application's."""
+    chosen = settings.chosen
+    chosen.path, chosen.overrides, chosen.log_json = config_file, list(overrides or ()), log_json
+    chosen.verbosity = 1 if verbose else -1 if quiet else 0
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -86,7 +127,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(args=list(arguments), prog_name="backup-runner", standalone_mode=False)
+        code = app(args=spread(list(arguments)), prog_name="backup-runner", standalone_mode=False)
     except BackupRunnerError as error:
         return _tell(error)
     except (KeyboardInterrupt, typer.Abort):

@@ -23,8 +23,9 @@ def load_jobs(paths: Sequence[str]) -> list[Job]:
     """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError."""
     from ..jobfile import load
     from ..jobfile.render import render_text
+    from .settings import defaults, overridden
 
-    result = load(paths, env=os.environ)
+    result = load(paths, env=os.environ, defaults=defaults())
     errors = [item for item in result.diagnostics if item.severity == "error"]
     if errors:
         complain([render_text(errors, result.sources)])
@@ -32,7 +33,7 @@ def load_jobs(paths: Sequence[str]) -> list[Job]:
         raise BackupRunnerError(
             f"{len(errors)} mistake{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done"
         )
-    return list(result.jobs)
+    return [overridden(job) for job in result.jobs]
 
 
 def load_job(path: str) -> Job:

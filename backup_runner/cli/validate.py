@@ -28,9 +28,10 @@ def command(
     Example: backup-runner validate jobs/*.yaml
     """
     from ..jobfile import load
+    from .settings import defaults
 
     out = output(json=form is Format.JSON)
-    result = load(paths, env=os.environ)
+    result = load(paths, env=os.environ, defaults=defaults())
     errors = sum(item.severity == "error" for item in result.diagnostics)
     warnings = len(result.diagnostics) - errors
     if out.json:

@@ -4,7 +4,7 @@ Sealing in parts: `new_header` once, `seal_segment_into` anywhere with the `Seal
 Opening: `open_object`, or `open_header` and `segment_reader` with what the catalog knows.
 """
 
-from .header import MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new_header, open_header
+from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new_header, open_header, stated_id
 from .index import TAIL, Index, IndexEntry, Trailer, read_index, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
 from .reader import OpenedObject, Read, open_object, read_stretch, seal_object, segment_reader
@@ -19,6 +19,7 @@ from .segment import (
 )
 
 __all__ = [
+    "MAGIC",
     "MAX_HEADER",
     "SEGMENT_SIZE",
     "TAIL",
@@ -48,4 +49,5 @@ __all__ = [
     "segment_reader",
     "segment_span",
     "segments_of",
+    "stated_id",
 ]

@@ -20,7 +20,7 @@ from ..crypto import (
     hkdf,
 )
 from ..errors import ContainerError, DamagedError, WrongKeyError
-from .names import ObjectId
+from .names import ObjectId, ObjectKind
 
 MAGIC = b"BKRUNNER"
 VERSION = 1
@@ -95,6 +95,18 @@ def new_header(
     head += hashlib.sha256(head).digest()
     header = head + hmac.digest(hkdf(data_key, b"header", 32), head, "sha256")
     return header, _derive(data_key, object_id, header, key_length, segment_size)
+
+
+def stated_id(data: bytes) -> ObjectId:
+    """Which object a header says that it is, for one whose name is lost; `open_header` then proves the header.
+
+    Raises DamagedError if this is no header."""
+    if len(data) < _FIXED.size:
+        raise DamagedError("cut within the header")
+    magic, _, _, _, lineage, kind, id_, *_ = _FIXED.unpack_from(data)
+    if magic != MAGIC or kind not in list(ObjectKind):
+        raise DamagedError("not a container")
+    return ObjectId(lineage, ObjectKind(kind), id_)
 
 
 def open_header(data: bytes, object_id: ObjectId, keyring: Keyring) -> OpenedHeader:

@@ -119,4 +119,6 @@ class _Converter:
 
 def _may_be_home(loc: Loc) -> bool:
     """Where the schema lets a lone ~ (null, for YAML) pass, because people mean their home folder."""
-    return loc == ("relative_path",) or (len(loc) == 3 and loc[0] == "sources" and loc[2] == "path")
+    return loc in (("relative_path",), ("general", "relative_path")) or (
+        len(loc) == 3 and loc[0] == "sources" and loc[2] == "path"
+    )

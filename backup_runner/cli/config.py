@@ -1,0 +1,45 @@
+"""`config show`: the settings and where each comes from."""
+
+from __future__ import annotations
+
+import typer
+
+from .options import Json
+from .output import output
+
+app = typer.Typer(help="The settings that jobs share.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _config() -> None:
+    """The settings that jobs share."""
+
+
+@app.command("show")
+def show(*, json: Json = False) -> int:
+    """Show every setting, its value and where that comes from.
+
+    Example: backup-runner --set oci.bucket=other config show
+    """
+    from ..report.tables import table
+    from .settings import config
+
+    out = output(json=json)
+    found = config()
+    out.emit(
+        {
+            "file": found.path,
+            "settings": {name: {"value": item.value, "origin": item.origin} for name, item in found.settings.items()},
+        }
+    )
+    if not out.json:
+        out.say([f"config file: {found.path or 'none'}", ""])
+        rows = [(name, _text(item.value), item.origin) for name, item in found.settings.items()]
+        out.say(table(("setting", "value", "from"), rows))
+    return 0
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "-" if value is None else str(value)

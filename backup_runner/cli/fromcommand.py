@@ -1,0 +1,60 @@
+"""`job from-command`: a one-shot command as a job file, ready for git."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from .output import output
+from .spread import spread
+
+app = typer.Typer(help="Job files.", no_args_is_help=True, rich_markup_mode=None)
+_NAME = "documents"
+
+
+@app.callback()
+def _job() -> None:
+    """Job files."""
+
+
+@app.command("from-command", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def from_command(
+    context: typer.Context,
+    *,
+    name: Annotated[str, typer.Option("--name", help="The job's name.")] = _NAME,
+) -> int:
+    """Print the job file that does what a one-shot command does: `directory backup …` or `file backup …`.
+
+    Example: backup-runner job from-command directory backup --dir-paths ~/documents --overwrite > documents.yaml
+    """
+    from ..oneshot import Wish, as_job_file
+    from .settings import config
+
+    words = spread(context.args)
+    if words[:2] not in (["directory", "backup"], ["file", "backup"]):
+        raise UsageError(
+            "only `directory backup` and `file backup` can be turned into a job",
+            hint="for example: job from-command directory backup --dir-paths ~/documents",
+        )
+    given = _parse(words)
+    paths = given.get("dir_paths") or [given["path"]]
+    wish = Wish(
+        tuple(paths),
+        tuple(given.get("skip_files") or ()),
+        given["overwrite"],
+        given["force_checksum"],
+        directories=words[0] == "directory",
+    )
+    output(json=False).say(as_job_file(config(), wish, name))
+    return 0
+
+
+def _parse(words: list[str]) -> dict[str, Any]:
+    """What the command itself would have been given. Raises the parser's usage errors."""
+    from . import directory, filecommands
+
+    group = typer.main.get_command(directory.app if words[0] == "directory" else filecommands.app)
+    command = group.get_command(None, words[1])  # type: ignore[attr-defined]
+    return dict(command.make_context(" ".join(words[:2]), words[2:]).params)

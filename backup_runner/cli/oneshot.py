@@ -1,0 +1,80 @@
+"""What the one-shot commands share: from a job in memory through plan and apply, and the way to the catalog."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import CatalogError
+from .apply import NOT_DONE, apply_and_tell, confirmed
+from .output import Output
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..catalog.database import Store
+    from ..planning import PlanOptions
+    from ..session import Session
+    from ..spec import Job
+
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "-o", help="Store files that changed; without it they are held back and named.")
+]
+ForceChecksum = Annotated[
+    bool, typer.Option("--force-checksum", help="Read every file and compare its content, whatever its times say.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-d", help="Show the plan and change nothing.")]
+
+
+def plan_and_apply(
+    job: Job, planning: PlanOptions, out: Output, *, dry_run: bool = False, ask: bool = False, wait: float = 0.0
+) -> int:
+    """Show the plan and carry it out. With `ask`, a person at a terminal is asked first."""
+    from dataclasses import replace
+
+    from ..apply import ApplyOptions
+    from ..planning import make_plan
+    from .jobs import session_of
+    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
+
+    reporter = out.reporter()
+    planning = replace(planning, applies=not dry_run)
+    with (
+        session_of(job, reporter.warn) as session,
+        closing(reporter),
+        closing(make_plan(session, planning, reporter)) as plan,
+    ):
+        reporter.close()
+        changes = plan.header.totals.changes > 0
+        show = print_plan_brief if out.json else print_plan
+        show(plan, heading_of(session), out)
+        if out.json:
+            emit_plan(plan, out)
+        if dry_run:
+            return 5 if plan.header.guards else 0
+        if ask and changes and not plan.header.guards and sys.stdin.isatty() and not confirmed(out):
+            out.say(["Not applied; nothing was changed."])
+            return NOT_DONE
+        options = ApplyOptions(overrides=planning.overrides, wait_seconds=wait)
+        return apply_and_tell(session, plan, options, out, reporter)
+
+
+@contextmanager
+def opened(out: Output) -> Iterator[tuple[Session, Catalog, Store]]:
+    """Session, catalog and store of the bucket that the config names. Raises CatalogError if nothing is in it yet."""
+    from ..oneshot import bare_job
+    from .jobs import session_of
+    from .settings import config
+
+    with session_of(bare_job(config()), out.reporter().warn) as session:
+        cat = session.need_catalog()
+        store = session.store()
+        if store is None:
+            raise CatalogError(
+                f"the catalog {cat.path} knows nothing at {session.target.identity}",
+                hint="back something up first, or import what backup-tool stored",
+            )
+        yield session, cat, store
