@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
-from backup_runner.container import parse_name
+from backup_runner.catalog.lines import COLUMNS
 from tests.history_cli.machines import Site
 
 
@@ -187,20 +186,15 @@ def test_info_says_what_the_bucket_holds(site: Site) -> None:
     assert "2 lineages" in text
     assert 'jobs "papers"; newest record of ' in text
     refused = one.run("catalog pull", "--lineage", by_opening[False]["lineage"])
-    assert (refused.code, "another key" in refused.err) == (1, True)
+    assert (refused.code, "key" in refused.err) == (1, True), refused.err
     assert one.run("catalog pull").code == 0
 
 
-def test_the_format_page_is_enough_to_read_a_record(site: Site) -> None:
-    """Rows have the columns that docs/format.md gives them, in that order."""
+def test_the_format_page_has_the_columns_that_are_written() -> None:
     page = (Path(__file__).parents[2] / "docs" / "format.md").read_text()
-    from backup_runner.catalog.lines import COLUMNS
-
     for table, columns in COLUMNS.items():
         names = ", ".join(f"`{name}`" for name, _ in columns)
         assert f"| `{table}` | {names}" in page, table
-    assert parse_name("x") is None
-    assert json.loads("1") == 1
 
 
 def _folder(site: Site, name: str) -> Path:
