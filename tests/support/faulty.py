@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from backup_runner.errors import TransientError
@@ -48,24 +50,37 @@ class FaultyTarget:
         return call
 
 
-def fail_at(name: str, number: int, error: Callable[[], Exception] | None = None) -> Fault:
+@dataclass(frozen=True)
+class FailAt:
     """Raise at the given call and all later ones of that name."""
 
-    def fault(called: str, at: int, arguments: dict[str, Any]) -> None:
-        if called == name and at >= number:
-            raise error() if error else TransientError(f"no answer to {name}")
+    name: str
+    number: int
 
-    return fault
+    def __call__(self, called: str, at: int, arguments: dict[str, Any]) -> None:
+        if called == self.name and at >= self.number:
+            raise TransientError(f"no answer to {called}")
 
 
-def die_at(name: str, number: int) -> Fault:
-    """End the process as a kill would, before the given call."""
+@dataclass(frozen=True)
+class DieAt:
+    """End the whole process group as a kill would, before the given call. Calls are counted in each process.
 
-    def fault(called: str, at: int, arguments: dict[str, Any]) -> None:
-        if called == name and at == number:
-            os._exit(99)
+    With `holding`, before the first call for an object whose name has that."""
 
-    return fault
+    name: str
+    number: int = 0
+    holding: str = ""
+
+    def __call__(self, called: str, at: int, arguments: dict[str, Any]) -> None:
+        if called != self.name:
+            return
+        if at == self.number or (self.holding and self.holding in arguments["positional"][0]):
+            os.killpg(0, signal.SIGKILL)
+
+
+def no_fault(called: str, at: int, arguments: dict[str, Any]) -> None:
+    """Nothing goes wrong."""
 
 
 def short_reads(name: str, result: Any) -> Any:
