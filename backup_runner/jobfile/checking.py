@@ -26,6 +26,7 @@ from ..spec.model import (
 from . import rules, wording
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
 
 _BLOCKS: dict[str, type[BaseModel]] = {
     "": JobModel,
@@ -44,12 +45,12 @@ _BLOCKS: dict[str, type[BaseModel]] = {
     "metrics": MetricsModel,
     "schedule": ScheduleModel,
 }
-_SECRETS = ("key", "crypto_key", "secret_key", "private_key", "secret", "password", "passphrase", "token", "api_key")
 _TAGS = {("target", "oci"), ("target", "directory"), ("catalog", "path"), ("catalog", "remote")}
 
 
 def check(document: Document, complaints: Complaints) -> JobModel | None:
     """The job as the model has it, or None after complaining about everything the model minds."""
+    check_hooks(document, complaints)
     try:
         return JobModel.model_validate(document.data)
     except ValidationError as error:
@@ -69,7 +70,7 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
         _unknown_key(loc, document, complaints)
     elif kind == "missing":
         _missing_key(loc, document, complaints)
-    elif loc[-1] in ("endpoint", "proxy") and "@" in str(_value(document, loc)):
+    elif _is_url(loc) and "@" in str(_value(document, loc)):
         message = f"{quoted(loc[-1])}: a URL in a job holds no user and no password"
         hint = "change a password that was written down here"
         complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
@@ -81,6 +82,10 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
         # A key written where its place belongs must not be shown by the message that says so.
         secret = loc[0] == "encryption" and document.written(loc) is not None
         complaints.add(complaint.code, document.span(loc), message, complaint.hint, secret=secret)
+
+
+def _is_url(loc: Loc) -> bool:
+    return loc[-1] in ("endpoint", "proxy") or (loc[0] == "notify" and loc[-1] == "url")
 
 
 def _place(loc: tuple[str | int, ...]) -> Loc:
@@ -108,13 +113,8 @@ def _block(loc: Loc, document: Document) -> str:
 
 def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
     key, block = str(loc[-1]), _block(loc[:-1], document)
-    if key.lower() in _SECRETS:
-        hint = "encryption takes key_file, key_env or key_command; change a secret that was written down here"
-        span = document.key_span(loc)
-        value = document.nodes.get(loc)
-        if value is not None:
-            span = span._replace(end_line=value.span.end_line, end_column=value.span.end_column)
-        complaints.add(rules.LITERAL_KEY, span, f"{quoted(key)}: a job never contains a secret", hint, secret=True)
+    if key.lower() in SECRET_KEYS or (block == "hooks" and key.lower() in ENVIRONMENT_KEYS):
+        _secret_key(loc, document, complaints)
         return
     known = list(_BLOCKS[block].model_fields)
     in_encryption = block == "encryption"
@@ -125,6 +125,21 @@ def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
         wording.nearest(key, known) or _elsewhere(key, block) or f"known here: {', '.join(known)}",
         secret=in_encryption,
     )
+
+
+def _secret_key(loc: Loc, document: Document, complaints: Complaints) -> None:
+    """The whole of the value is hidden, not only the line of its key."""
+    span = document.key_span(loc)
+    value = document.nodes.get(loc)
+    if value is not None:
+        span = span._replace(end_line=value.span.end_line, end_column=value.span.end_column)
+    if loc[0] == "hooks":
+        message = f"{quoted(loc[-1])}: hooks take no environment values; a job never contains a secret"
+        hint = "set variables where the job runs; change a secret that was written down here"
+    else:
+        message = f"{quoted(loc[-1])}: a job never contains a secret"
+        hint = "encryption takes key_file, key_env or key_command; change a secret that was written down here"
+    complaints.add(rules.LITERAL_KEY, span, message, hint, secret=True)
 
 
 def _elsewhere(key: str, block: str) -> str | None:

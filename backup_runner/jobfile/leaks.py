@@ -1,0 +1,71 @@
+"""Secrets written into a job: what gives them away, and hooks' environment values that are some.
+
+No message repeats what was found, and the lines it stands on are never shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from . import rules
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+
+SECRET_KEYS = (
+    *("key", "crypto_key", "secret_key", "private_key", "secret", "password", "passphrase", "token", "api_key"),
+)
+ENVIRONMENT_KEYS = ("env", "environment")
+"""What people write below `hooks` to hand variables to a hook; the format has no such key."""
+
+_WORD = r"(?:passw(?:or)?d|passphrase|secret|token|credential|(?:api|access|private|crypto)[_-]?key)s?"
+# A name that ends in one of these says where the secret is.
+_ELSEWHERE = "".join(f"(?<!_{end})" for end in ("file", "path", "dir", "command", "cmd", "env", "url", "id"))
+_NAME = rf"[A-Za-z0-9_]{{0,64}}{_WORD}(?:_[A-Za-z0-9_]{{1,64}}|[0-9]{{1,4}})?{_ELSEWHERE}"
+_LITERAL = r"""["']?[^$"'\s]"""
+# Every repetition has an end: a job file may be hostile.
+_ASSIGNMENT = re.compile(rf"(?<![\w-])(?P<name>{_NAME})={_LITERAL}", re.IGNORECASE)
+_OPTION = re.compile(rf"(?<!\w)--{_NAME.replace('_]', '_-]')}(?:=|\s{{1,8}}){_LITERAL}", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^/\s@:]{0,256}:(?!\$)[^/\s@]{1,256}@", re.IGNORECASE)
+_TOKENS = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY"
+    r"|AGE-SECRET-KEY-1"
+    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|\bgh[pousr]_[A-Za-z0-9]{30}"
+    r"|\bglpat-[A-Za-z0-9_-]{20}"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10}"
+    r"|\bBearer\s{1,8}[A-Za-z0-9._~+/-]{16}"
+    r"|\beyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10,400}\."
+)
+_KEY_SHAPED = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{48}|[0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==)")
+"""Nothing but 16, 24 or 32 bytes in hex, or 16 or 32 in base64."""
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a value is most likely a key, a token, or a password handed to a program."""
+    found = _TOKENS.search(text) or _ASSIGNMENT.search(text) or _OPTION.search(text) or _USER_IN_URL.search(text)
+    return found is not None or _KEY_SHAPED.fullmatch(text.strip()) is not None
+
+
+def check_hooks(document: Document, complaints: Complaints) -> None:
+    """Complain about environment values (`NAME=value`) with a secret, and URLs with a password, in hooks."""
+    for loc, text in _hook_texts(document.data.get("hooks")):
+        if found := _ASSIGNMENT.search(text):
+            message = f"{quoted(found['name'])}: a hook's environment value in a job holds no secret"
+        elif _USER_IN_URL.search(text):
+            message = "a URL in a hook holds no user and no password"
+        else:
+            continue
+        hint = "let the hook read it from a file or the run's own environment; change a password written down here"
+        complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
+        document.settled.add(loc)
+
+
+def _hook_texts(hooks: object) -> Iterator[tuple[Loc, str]]:
+    if not isinstance(hooks, dict):
+        return
+    for key, value in hooks.items():
+        if isinstance(value, str):
+            yield ("hooks", key), value
+        elif isinstance(value, list):
+            yield from ((("hooks", key, index), item) for index, item in enumerate(value) if isinstance(item, str))
