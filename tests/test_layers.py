@@ -21,7 +21,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         [
             "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|pool|large*|smalllane|pathapplier|objectwriter"
             "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
-            "|oneshot*|running"
+            "|oneshot*|running|explaining|skipping|costing"
         ],
     ),
     ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "logs", "hooks", "notices", "metrics"]),

@@ -29,6 +29,7 @@ from . import (
     schema,
     settings,
     show,
+    skips,
     snapshots,
     target,
     validate,
@@ -60,6 +61,7 @@ app = typer.Typer(
 app.command("validate")(validate.command)
 app.command("plan")(plan.command)
 app.command("show")(show.command)
+app.command("skips")(skips.command)
 app.command("apply")(apply.command)
 app.command("restore")(restore.command)
 app.command("snapshots")(snapshots.command)

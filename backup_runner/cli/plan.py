@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,10 @@ def command(
     offline: Offline = False,
     checksum: Checksum = False,
     override_guard: OverrideGuards = None,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option("--explain", metavar="PATH", help="Say why this path is treated as it is; may be repeated."),
+    ] = None,
 ) -> int:
     """Compare jobs with catalog and bucket and show what an apply would do. Changes nothing.
 
@@ -43,9 +48,15 @@ def command(
 
     if out_file and len(jobs) > 1:
         raise UsageError("--out takes the plan of one job", hint="plan the jobs one by one, each with its own file")
+    if explain and out_file:
+        raise UsageError("--explain shows paths and saves no plan", hint="leave out --out, or --explain")
     options = PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
     out = output(json=json)
-    work = partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
+    work = (
+        partial(_explain, options=options, out=out, paths=explain)
+        if explain
+        else partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
+    )
     return each_job(load_jobs(jobs), work, out)
 
 
@@ -75,6 +86,28 @@ def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, 
         if out_file:
             out.say([f"Saved to {out_file}; `backup-runner apply {out_file}` does exactly this."])
         return exit_code(plan.header, detailed=detailed_exitcode)
+
+
+def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -> int:
+    from contextlib import closing
+
+    from ..explaining import explain
+    from ..planning import make_plan
+    from ..report.explaining import explanation_fields, explanation_lines
+    from .jobs import session_of
+
+    reporter = out.reporter()
+    with (
+        session_of(job, reporter.warn, events=reporter, as_cached=options.offline) as session,
+        closing(reporter),
+        closing(make_plan(session, options, reporter)) as plan,
+    ):
+        reporter.close()
+        for one in explain(session, plan, [os.fsencode(path) for path in paths]):
+            out.emit(explanation_fields(one, job))
+            if not out.json:
+                out.say(explanation_lines(one, job, out.look))
+    return 0
 
 
 def exit_code(header: Header, *, detailed: bool) -> int:

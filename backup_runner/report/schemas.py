@@ -6,38 +6,23 @@ Of JSON Lines the schema describes one line. Objects may get more members within
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-Schema = dict[str, Any]
+from .schema_words import BASE64 as _BASE64
+from .schema_words import BY_ACTION as _BY_ACTION
+from .schema_words import COUNT as _COUNT
+from .schema_words import FLAG as _FLAG
+from .schema_words import SECONDS as _SECONDS
+from .schema_words import TEXT as _TEXT
+from .schema_words import TEXTS as _TEXTS
+from .schema_words import TIME as _TIME
+from .schema_words import Schema
+from .schema_words import line_of as _line
+from .schema_words import list_of as _list
+from .schema_words import nullable as _nullable
+from .schema_words import object_of as _object
+from .schemas_review import MAKERS as _REVIEW
 
 VERSION = 1
-
-_TEXT: Schema = {"type": "string"}
-_COUNT: Schema = {"type": "integer", "minimum": 0}
-_FLAG: Schema = {"type": "boolean"}
-_SECONDS: Schema = {"type": "number", "minimum": 0}
-_TIME: Schema = {"type": "string", "format": "date-time"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
-_BASE64: Schema = {"type": "string", "contentEncoding": "base64", "description": "only where the path is not UTF-8"}
-_ACTIONS = ("upload", "update", "link", "touch", "hold", "remove", "repair", "adopt", "repack", "forget", "delete")
-_BY_ACTION: Schema = {"type": "object", "propertyNames": {"enum": list(_ACTIONS)}, "additionalProperties": _COUNT}
-
-
-def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
-
-
-def _list(item: Schema) -> Schema:
-    return {"type": "array", "items": item}
-
-
-def _line(kind: str, required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    return _object({"kind": {"const": kind}} | required, optional)
-
-
-def _nullable(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
 
 _PATH = _object({"path": _TEXT}, {"path_base64": _BASE64})
 _PROBLEM_FIELDS = {"path": _TEXT, "problem": _TEXT, "message": _TEXT}
@@ -332,6 +317,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "catalog-info": ("`catalog info --json`", _catalog_info),
     "key-check": ("`key check --json`", _key_check),
     "target-check": ("`target check --json`", _target_check),
+    **_REVIEW,
 }
 
 OUTPUTS = tuple(_MAKERS)

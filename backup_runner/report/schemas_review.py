@@ -1,0 +1,94 @@
+"""Schemas of what reviewers ask for: `plan --explain`, `skips`, and the cost in plans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .schema_words import BASE64, BY_ACTION, COUNT, FLAG, TEXT, TIME, Schema, line_of, list_of, nullable, object_of
+
+_PATH = object_of({"path": TEXT}, {"path_base64": BASE64})
+_RULE_FIELDS = {"file": TEXT, "line": COUNT, "text": TEXT, "origin": {"enum": ["job", "source"]}}
+_RULE = object_of(_RULE_FIELDS)
+_AT = object_of({"id": COUNT, "scanned": TIME, "status": {"enum": ["running", "complete", "partial"]}})
+_VERSION = {
+    "type": {"enum": ["file", "directory", "symlink"]},
+    "size": COUNT,
+    "mtime_ns": {"type": "integer"},
+    "mode": COUNT,
+    "uid": COUNT,
+    "gid": COUNT,
+}
+_DIGESTS = {"blake3": TEXT, "md5": TEXT, "target": TEXT, "target_base64": BASE64, "flags": list_of(TEXT)}
+_STATES = ["taken", "skipped", "own", "symlink", "special", "missing", "unreadable", "outside"]
+_PROBLEM = object_of({"path": TEXT, "problem": TEXT, "message": TEXT}, {"path_base64": BASE64})
+
+_MONEY: Schema = {"type": "number", "minimum": 0}
+_BY_TIER: Schema = {
+    "type": "object",
+    "propertyNames": {"enum": ["Standard", "InfrequentAccess", "Archive"]},
+    "additionalProperties": _MONEY,
+}
+
+COST = object_of(
+    {
+        "estimate": {"const": True},
+        "currency": TEXT,
+        "prices_of": TEXT,
+        "requests": COUNT,
+        "requests_cost": _MONEY,
+        "gb_months_added": _BY_TIER,
+        "gb_months_freed": _BY_TIER,
+        "early_deletion_cost": _MONEY,
+        "retrieval_cost": _MONEY,
+        "storage_before": _MONEY,
+        "storage_after": _MONEY,
+        "month_total": _MONEY,
+    }
+)
+"""What a plan for OCI costs; amounts are in `currency`, 1 GB is 10⁹ bytes."""
+
+
+def _explain() -> Schema:
+    objects = list_of(object_of({"object": TEXT, "size": COUNT, "tier": TEXT, "state": TEXT}))
+    stored = object_of(_VERSION | {"content": nullable(COUNT), "objects": objects}, _DIGESTS)
+    version = object_of(_VERSION | {"first": _AT, "last": _AT, "snapshots": COUNT}, _DIGESTS)
+    return line_of(
+        "explanation",
+        {
+            "job": TEXT,
+            "path": TEXT,
+            "state": {"enum": _STATES},
+            "decided_at": {**_PATH, "description": "the path itself, or the folder above it that decides"},
+            "source": nullable(TEXT),
+            "rule": nullable(_RULE),
+            "action": nullable(TEXT),
+            "why": TEXT,
+            "actions_below": BY_ACTION,
+            "problems": list_of(_PROBLEM),
+            "stored": nullable(stored),
+            "versions": list_of(version),
+        },
+        {"path_base64": BASE64},
+    )
+
+
+def _skips() -> Schema:
+    largest = list_of(object_of({"path": TEXT, "size": COUNT}, {"path_base64": BASE64}))
+    line = object_of(
+        _RULE_FIELDS | {"brings_back": FLAG, "files": COUNT, "folders": COUNT, "bytes": COUNT, "largest": largest}
+    )
+    return object_of(
+        {
+            "job": TEXT,
+            "lines": list_of(line),
+            "kept_files": COUNT,
+            "kept_bytes": COUNT,
+            "problems": list_of(_PROBLEM),
+        }
+    )
+
+
+MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
+    "explain": ("One line of `plan --explain --json`", _explain),
+    "skips": ("`skips --json`", _skips),
+}
