@@ -22,14 +22,16 @@ def look_at_known(
 ) -> Iterator[list[Entry]]:
     """Entries of the known paths that are there, sorted by key; fills `totals` as a scan of the sources would.
 
-    A source that is not there, or is an empty folder, counts as missing: an unmounted disk looks like that."""
-    roots = frozenset(source.key.rstrip(b"/") for source in job.sources)
+    Of a source, only whether it is there and holds anything at all is looked at: an unmounted disk is an empty folder.
+    """
     for source in job.sources:
-        if not _looks_mounted(source.path):
-            root = source.key.rstrip(b"/")
+        root = source.key.rstrip(b"/")
+        filled = _is_filled(source.path)
+        if filled is None:
             totals.missing.append(root)
             totals.unlisted.append(root + b"/" if root else b"")
-            on_problem(Problem(source.key, "source-missing", "is not there or empty; is a disk not mounted?"))
+        elif filled:
+            totals.files_by_source[root] = 1
     batch: list[Entry] = []
     for row in history.current(cat, job_id):
         entry = _entry(row, job.base, on_problem)
@@ -37,21 +39,19 @@ def look_at_known(
             continue
         batch.append(entry)
         totals.files += entry.kind != Kind.DIRECTORY
-        _count(roots, entry.key, totals)
         if len(batch) == _BATCH:
             yield batch
             batch = []
     yield batch
 
 
-def _looks_mounted(path: bytes) -> bool:
+def _is_filled(path: bytes) -> bool | None:
+    """Whether there is anything in a folder; None if it is not there."""
     try:
         with os.scandir(path) as found:
             return next(found, None) is not None
-    except NotADirectoryError:
-        return True
     except OSError:
-        return False
+        return None
 
 
 def _entry(row: CatalogRow, base: bytes, on_problem: Callable[[Problem], None]) -> Entry | None:
@@ -70,14 +70,3 @@ def _entry(row: CatalogRow, base: bytes, on_problem: Callable[[Problem], None]) 
         row.key, kind, status.st_size if kind == Kind.FILE else 0, status.st_mtime_ns, status.st_ctime_ns,
         status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_dev, status.st_ino, 1, status.st_blocks,
     )  # fmt: skip
-
-
-def _count(roots: frozenset[bytes], key: bytes, totals: ScanTotals) -> None:
-    """Note at every source that something of it is there; a folder, too, tells that its disk is mounted."""
-    if not key.endswith(b"/") and key in roots:
-        totals.files_by_source[key] = totals.files_by_source.get(key, 0) + 1
-    key = key.rstrip(b"/")
-    while key:
-        key = key.rpartition(b"/")[0]
-        if key in roots:
-            totals.files_by_source[key] = totals.files_by_source.get(key, 0) + 1
