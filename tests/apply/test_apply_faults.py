@@ -256,7 +256,7 @@ def test_an_object_that_comes_back_is_used_again(home: Home) -> None:
     home.settings["overwrite"] = "changed"
     home.write("b", "other")
     home.apply()
-    assert home.rows("SELECT count(*) FROM object WHERE state = 'missing'") == [(1,)]
+    assert home.rows("SELECT count(*) FROM object WHERE state = 'missing'") == [(0,)]
     with open(f"{home.bucket}/{name}", "wb") as file:
         file.write(b"not it")
     home.check()

@@ -22,7 +22,7 @@ from tests.support.jobs import assert_same, files_below, photograph, stored_cont
 FULL = os.environ.get("PROOF") == "full"
 KILLS = 100 if FULL else 6
 MIB = 1 << 20
-LARGE = (200 if FULL else 90) * MIB
+LARGE = (200 if FULL else 70) * MIB
 KEY = b"k" * 32
 
 
@@ -76,11 +76,12 @@ class Place:
 
     def check(self) -> None:
         """Exact, nothing stored twice, nothing left lying about."""
-        code, out = self.run("plan", "job.yaml", "--detailed-exitcode")
-        assert code == 0, out
         shutil.rmtree(self.root / "back", ignore_errors=True)
         code, out = self.run("restore", "job.yaml", "--to", "back")
         assert code == 0, out
+        if FULL:
+            code, out = self.run("plan", "job.yaml", "--detailed-exitcode")
+            assert code == 0, out
         assert_same(photograph(str(self.data)), photograph(str(self.root / "back")))
         assert stored_twice(stored_contents(str(self.bucket), Keyring(CryptoKey(KEY)))) == []
         assert self.strays() == []
@@ -124,8 +125,8 @@ def large_file(path: pathlib.Path, source: random.Random, size: int = LARGE) -> 
 
 
 def change(place: Place, source: random.Random, number: int) -> None:
-    small_files(place, source, 250)
-    if number % 3 == 0:
+    small_files(place, source, 250 if FULL else 120)
+    if number % (3 if FULL else 6) == 0:
         large_file(place.data / "large", source)
     for path in source.sample(sorted(place.data.glob("folder*/*")), 5):
         path.unlink()
@@ -166,8 +167,8 @@ def test_kill_at_random_moments(place: Place) -> None:
         finished = process.poll() is not None
         group = number % 2 == 0
         kill(process, group=group)
-        if not group:
-            wait_until_gone(process.pid)
+        # A killed process that waits for the disk is not dead yet, and workers without a main process leave soon.
+        wait_until_gone(process.pid)
         started = time.monotonic()
         place.apply()
         if finished:  # noqa: SIM108 - two sentences
@@ -192,8 +193,8 @@ def interrupted(place: Place, *, when: str) -> Iterator[subprocess.Popen[bytes]]
 def test_ctrl_c_records_what_is_finished(place: Place) -> None:
     source = random.Random(3)
     for number in range(300):
-        (place.data / f"small{number}").write_bytes(source.randbytes(200_000))
-    large_file(place.data / "zlarge", source, 90 * MIB)
+        (place.data / f"small{number}").write_bytes(source.randbytes(20_000))
+    large_file(place.data / "zlarge", source, 80 * MIB)
     for process in interrupted(place, when=".uploads/*/parts"):
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
