@@ -9,7 +9,9 @@ import shutil
 import tempfile
 from typing import Any
 
-from backup_runner.errors import StalePlanError
+import pytest
+from backup_runner import large, pathapplier, worker
+from backup_runner.errors import CatalogError, StalePlanError
 from backup_runner.planfile import Header, key_of
 from backup_runner.progress import Outcome, Silent
 from backup_runner.records import Kind
@@ -25,10 +27,11 @@ NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "\u00e4"
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
 CONTENTS = st.integers(0, 11)
 PLACES = st.integers(0, 7)
-FUSES = st.integers(0, 60)
+FUSES = st.integers(0, 24)
 
 Tree = dict[bytes, tuple[Any, ...]]
 FAST = "/dev/shm"
+SMALL, STRETCH = worker.SMALL, large.STRETCH
 counter = itertools.count()
 steps = 0
 """Rules run in this process, of all machines."""
@@ -47,8 +50,12 @@ class Machine(RuleBasedStateMachine):
     """Model: `trees` {snapshot: {path: everything that a restore must bring back}}; `damaged` contents by BLAKE3,
     which may be lost, and must be named if they are."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(small=st.booleans())
+    def begin(self, small: bool) -> None:
+        # In half of all lives most files are "large", in objects of their own, several to a file.
+        limit = 1000 if small else SMALL
+        pathapplier.SMALL = worker.SMALL = limit
+        large.STRETCH = 2500 if small else STRETCH
         self.root = tempfile.mkdtemp(prefix="model-", dir=FAST if os.access(FAST, os.W_OK) else None)
         self.site = Site(self.root)
         self.trees: dict[int, Tree] = {}
@@ -64,8 +71,8 @@ class Machine(RuleBasedStateMachine):
         steps += 1
 
     def teardown(self) -> None:
+        pathapplier.SMALL, worker.SMALL, large.STRETCH = SMALL, SMALL, STRETCH
         if hasattr(self, "root"):
-            self.restore_all()
             shutil.rmtree(self.root)
 
     # -- the tree
@@ -135,14 +142,30 @@ class Machine(RuleBasedStateMachine):
         if self.trees:
             self.run(pruning="only")
 
-    @rule(fuse=FUSES)
-    def crash_in_apply(self, fuse: int) -> None:
+    @rule(fuse=FUSES, disk=st.booleans())
+    def crash_in_apply(self, fuse: int, disk: bool) -> None:
         self.run(pruning="retention", fuse=Fuse(fuse))
+        if disk:
+            self.pull()
 
-    @rule(fuse=FUSES)
-    def crash_in_prune(self, fuse: int) -> None:
+    @rule(fuse=FUSES, disk=st.booleans())
+    def crash_in_prune(self, fuse: int, disk: bool) -> None:
         if self.trees:
             self.run(pruning="only", fuse=Fuse(fuse))
+            if disk:
+                self.pull()
+
+    @rule(keep=st.integers(1, 2), fuse=FUSES, names=st.sets(NAMES, min_size=1))
+    def crash_in_retention(self, keep: int, fuse: int, names: set[str]) -> None:
+        """What makes packs worth repacking: most of what a full apply stored goes, then it expires."""
+        for number, name in enumerate(["a", "b", "c", "sub/a", "sub/b", "z.bin"]):
+            self.write(name, 11 - number)
+        self.apply()
+        for name in names:
+            self.clear(name)
+        self.apply()
+        self.retention(keep)
+        self.crash_in_apply(fuse, disk=False)
 
     def run(self, *, pruning: str, fuse: Fuse | None = None) -> None:
         now = tree(os.fsencode(self.site.data))
@@ -163,6 +186,7 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.site.fuse = None
         self.sync(now, before)
+        self.restore_all()
 
     def attempt(self, pruning: str) -> tuple[Header, Outcome]:
         try:
@@ -229,14 +253,13 @@ class Machine(RuleBasedStateMachine):
         name = names[place % len(names)]
         path = f"{self.site.bucket}/{name}"
         cat = self.site.catalog()
-        digests = {
-            bytes(row[0])
-            for row in cat.conn.execute(
-                "SELECT c.blake3 FROM content c JOIN extent e ON e.content_id = c.id JOIN object o ON o.id = e.object_id "
+        states = dict(
+            cat.conn.execute(
+                "SELECT c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id JOIN object o ON o.id = e.object_id "
                 "WHERE o.name = ?",
                 (name,),
             )
-        }
+        )
         cat.close()
         if how == "deleted":
             os.unlink(path)
@@ -251,8 +274,9 @@ class Machine(RuleBasedStateMachine):
             # In place, as a tool that restores a wrong copy does it.
             with open(path, "wb") as file:
                 file.write(data)
-        self.damaged |= digests
-        self.unnamed |= digests
+        self.damaged |= set(states)
+        # An object that was known to be bad is no news.
+        self.unnamed |= {digest for digest, state in states.items() if state == "live"}
 
     @rule()
     def verify(self) -> None:
@@ -277,10 +301,27 @@ class Machine(RuleBasedStateMachine):
             os.unlink(f"{self.site.bucket}/{name}")
         self.come_back("rebuild")
 
-    def come_back(self, how: str) -> None:
+    @rule()
+    def other_machine(self) -> None:
+        """Go on from another machine, whose catalog is behind or not there at all."""
         if not self.trees or not self.site.names("records"):
             return
-        self.site.lose_catalog()
+        self.site.machine = 1 - self.site.machine
+        cat = self.site.catalog() if os.path.exists(self.site.catalog_path) else None
+        store = cat.stores()[0] if cat and cat.stores() else None
+        if cat:
+            cat.close()
+        newest = max(int(name[-16:]) for name in self.site.names("records"))
+        if store is None or newest > store.serial + bool(store.pending):
+            with pytest.raises(CatalogError):
+                self.site.apply()
+        self.come_back("pull", lose=False)
+
+    def come_back(self, how: str, *, lose: bool = True) -> None:
+        if not self.trees or not self.site.names("records"):
+            return
+        if lose:
+            self.site.lose_catalog()
         found = getattr(self.site, how)()
         before = set(self.trees)
         states = self.site.snapshots()
@@ -290,6 +331,7 @@ class Machine(RuleBasedStateMachine):
         self.trees = {number: known for number, known in self.trees.items() if number in states}
         # Which objects are gone is news again for a catalog from the bucket.
         self.unnamed.clear()
+        self.restore_all()
 
     # -- what a person wants
 
@@ -314,4 +356,3 @@ class Machine(RuleBasedStateMachine):
             if entry[0] == Kind.FILE:
                 # Hard links to a lost file are not there to be compared.
                 assert (entry[4], entry[5]) == (expected[key][4], expected[key][5])
-

@@ -118,7 +118,8 @@ class Site:
     fuse: Fuse | None = None
     target: Target | None = None
     workers: int = 1
-    tier: str = ""
+    machine: int = 0
+    """Each machine has a catalog of its own."""
     job_changes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,7 +132,7 @@ class Site:
 
     @property
     def catalog_path(self) -> str:
-        return f"{self.root}/state/catalog.db"
+        return f"{self.root}/state{self.machine}/catalog.db"
 
     def job(self) -> Job:
         base = os.fsencode(self.data)
