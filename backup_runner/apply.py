@@ -20,7 +20,7 @@ from .catalog.browsing import bytes_now
 from .catalog.database import Store
 from .catalog.recording import Recorder
 from .crypto import Keyring
-from .drift import Drift, look, note
+from .drift import Drift, look, note, settle
 from .errors import AccessDenied, BackupRunnerError, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
 from .interrupt import Interrupt
 from .lease import Lease
@@ -317,6 +317,8 @@ class _Run:
                 totals=orjson.dumps(totals).decode(),
             )
             cat.finish_plan(header.plan_id)
+            if not outcome.interrupted:
+                settle(cat, self.store.id, self.drift)
         self.commit_record(keyring)
         if retirement:
             retirement.delete()

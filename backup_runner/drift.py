@@ -28,7 +28,9 @@ class Drift:
     digest: str = ""
     bad: dict[int, str] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
-    """Those of `bad` that the catalog took for sound until now."""
+    """Those of `bad` whose lost files no apply has named yet."""
+    gone: set[int] = field(default_factory=set)
+    """Those of `bad` that are not in the bucket at all."""
     healed: list[int] = field(default_factory=list)
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
@@ -46,7 +48,20 @@ def note(cat: Catalog, drift: Drift | None) -> None:
     for object_id in drift.fresh:
         cat.conn.execute("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", (object_id,))
     for object_id in drift.healed:
-        cat.conn.execute("UPDATE object SET state = 'live' WHERE id = ? AND state = 'missing'", (object_id,))
+        cat.conn.execute("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", (object_id,))
+
+
+def settle(cat: Catalog, store_id: int, drift: Drift | None) -> None:
+    """At the end of an apply: what is lost has been named, and objects that are gone and hold nothing any more, because
+    their contents were stored anew, leave the catalog. Callers hold a transaction."""
+    run = cat.conn.execute
+    run("UPDATE object SET told = 1 WHERE store_id = ? AND state IN ('missing', 'damaged') AND told = 0", (store_id,))
+    for object_id in drift.gone if drift else ():
+        run(
+            "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
+            "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",
+            (object_id,),
+        )
 
 
 def listing_digest(listed: list[StoredObject]) -> str:
@@ -112,12 +127,14 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
     reason = _difference(row, item, target)
     if reason:
         drift.bad[row.id] = reason
-        if row.state == "live":
-            drift.fresh.add(row.id)
     elif row.state == "missing":
         drift.healed.append(row.id)
     elif row.state == "damaged":
         drift.bad[row.id] = "object damaged in bucket"
+    if row.id in drift.bad and item is None:
+        drift.gone.add(row.id)
+    if row.id in drift.bad and not row.told:
+        drift.fresh.add(row.id)
 
 
 def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> str:

@@ -56,6 +56,7 @@ class ObjectRow(NamedTuple):
     tier: str
     created_ns: int
     state: str
+    told: int
 
     def segment_lengths(self) -> list[int]:
         return unpack_lengths(self.segments)
@@ -197,7 +198,7 @@ def extents(cat: Catalog, content_id: int) -> list[Extent]:
     return [Extent(*row) for row in rows]
 
 
-_OBJECT = "id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, state"
+_OBJECT = "id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, state, told"
 
 
 def get_object(cat: Catalog, object_id: int) -> ObjectRow:

@@ -26,7 +26,7 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "path": (("id", "i"), ("job_id", "i"), ("key", "p")),
     "object": (
         ("id", "i"), ("name", ""), ("size", ""), ("plain", ""), ("checksum", ""), ("etag", ""), ("parts", ""),
-        ("header", "b"), ("segments", "b"), ("tier", ""), ("created_ns", ""), ("state", ""),
+        ("header", "b"), ("segments", "b"), ("tier", ""), ("created_ns", ""), ("state", ""), ("told", ""),
     ),
     "content": (
         ("id", "i"), ("size", ""), ("blake3", "x"), ("md5", "x"), ("format", ""), ("marked", ""), ("pinned", ""),

@@ -7,6 +7,7 @@ unless the store was pulled into a catalog that already had others. `first` and 
 version belongs to the snapshots s of its job with first <= s < until (`until` NULL: still so).
 A store's `copies` are [serial, name] of the full copies in the bucket, oldest first; `base_size` is the size of the
 newest (or of the first record), `since_size` that of the records since, in bytes.
+An object is `told` once an apply has named the files that its damage lost.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ CREATE TABLE object (
   tier TEXT NOT NULL DEFAULT 'Standard',
   created_ns INTEGER NOT NULL,
   state TEXT NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'marked', 'missing', 'damaged')),
+  told INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
   UNIQUE (store_id, name)
 );
 CREATE INDEX object_state ON object (store_id, state) WHERE state != 'live';
