@@ -6,9 +6,9 @@ from `SMALLEST` known files up, because one of three files is a third of them an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .spec import Guards
 
@@ -67,6 +67,17 @@ def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_emp
         yield GuardHit("source_missing", f"{label} is not there; is a disk not mounted?")
     elif not found and known and not allow_empty:
         yield GuardHit("source_empty", f"{label} is empty, though {known} file(s) of it are backed up")
+
+
+def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[GuardHit]:
+    """A plan that is estimated to cost more this month than the job may."""
+    limit = guards.max_cost_per_month
+    if cost is not None and limit is not None and cost["month_total"] > limit:
+        yield GuardHit(
+            "max_cost_per_month",
+            f"this month is estimated at {cost['month_total']:.2f} {cost['currency']} with this plan (storage, "
+            f"requests and fees at prices of {cost['prices_of']}); max_cost_per_month is {limit:g}",
+        )
 
 
 def weigh_bucket(*, newest: int, known: int) -> Iterator[GuardHit]:

@@ -17,6 +17,7 @@ from .errors import PlanFileError
 from .records import Action, ActionKind, Kind
 
 FORMAT = 1
+Fields = dict[str, Any]
 TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 _KINDS = {name: kind for kind, name in TYPES.items()}
 _OBJECT_ACTIONS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
@@ -73,6 +74,10 @@ class Header:
     notes: list[str] = field(default_factory=list)
     pruning: str = "none"
     """`none`: nothing is forgotten or deleted; `retention`; or `only`, for a plan of `prune`."""
+    cost: Fields | None = None
+    """What it is estimated to cost on OCI (see `cost.estimate`); None for other targets."""
+    history: list[Fields] = field(default_factory=list)
+    """The job's last snapshots as they were when planning, oldest first: {id, scanned_ns, status, totals}."""
 
 
 def path_fields(key: bytes) -> dict[str, str]:

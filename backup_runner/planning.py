@@ -16,10 +16,11 @@ import orjson
 from . import planfile, retiring
 from .catalog import Catalog, history
 from .catalog.database import Store
+from .costing import PlanCost
 from .drift import Drift, listing_digest, look
 from .facts import PlanFacts
 from .globs import compile_rules
-from .guards import GuardHit, weigh_bucket
+from .guards import GuardHit, weigh_bucket, weigh_cost
 from .planfile import Header, Totals
 from .planner import Brief, PathPlanner, Policy
 from .planning_known import look_at_known
@@ -35,6 +36,8 @@ from .weighing import Scales
 __all__ = ["Plan", "PlanOptions", "make_plan", "open_plan"]
 
 _MAX_NAMED = 1000
+_HISTORY = 120
+"""Snapshots that a plan carries along for those who review it."""
 _WORTH_A_PROCESS = 10_000
 _UNKNOWN = "not in the catalog"
 
@@ -95,6 +98,7 @@ class _Planning:
             ignore_missing="source_missing" in self.options.overrides,
         )
         self.scales = Scales(job)
+        self.cost = PlanCost(job, cat, store, self.scanned_ns)
         return self._write(cat, store, drift)
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
@@ -221,6 +225,7 @@ class _Planning:
 
     def _count(self, action: Action) -> Action:
         self.totals.add(action)
+        self.cost.add(action)
         return action
 
     def _problem(self, problem: Problem) -> None:
@@ -228,10 +233,11 @@ class _Planning:
         if problem not in self.problems[-2:]:
             self.problems.append(problem)
 
-    def _guards(self, store: Store | None, drift: Drift) -> list[GuardHit]:
+    def _guards(self, store: Store | None, drift: Drift, cost: planfile.Fields | None) -> list[GuardHit]:
         hits = list(weigh_bucket(newest=drift.newest_record, known=store.serial)) if store and drift.digest else []
         if self.options.pruning == "only":
             return hits
+        hits += weigh_cost(cost, self.session.job.guards)
         cat, job_id = self.session.catalog(), self.job_id
         return hits + self.scales.hits(
             self.scan_totals,
@@ -241,7 +247,8 @@ class _Planning:
 
     def _header(self, store: Store | None, drift: Drift) -> Header:
         job = self.session.job
-        hits = self._guards(store, drift)
+        cost = self.cost.total()
+        hits = self._guards(store, drift, cost)
         for hit in hits:
             if hit.name in self.options.overrides:
                 self.notes.append(f"guard {hit.name} overridden: {hit.message}")
@@ -270,7 +277,17 @@ class _Planning:
             ],
             notes=self.notes,
             pruning=self.options.pruning,
+            cost=cost,
+            history=self._history(),
         )
+
+    def _history(self) -> list[planfile.Fields]:
+        cat = self.session.catalog()
+        found = cat.snapshots(self.job_id)[-_HISTORY:] if cat and self.job_id is not None else []
+        return [
+            {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
+            for one in found
+        ]
 
     def _scan_notes(self, drift: Drift) -> None:
         totals = self.scan_totals

@@ -25,7 +25,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "logs", "hooks", "notices", "metrics"]),
-    ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards"]),
+    ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards", "cost"]),
     ("types", ["spec", "crypto", "globs|wildmatch"]),
     ("base", ["errors", "records"]),
 ]

@@ -10,7 +10,7 @@ import typer
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 GUARDS = (
     "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
-    "rolled_back",
+    "rolled_back", "max_cost_per_month",
 )  # fmt: skip
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.")]

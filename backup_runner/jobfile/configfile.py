@@ -200,7 +200,7 @@ def _override(text: str, around: Surroundings) -> tuple[str, Any]:
         hint = wording.nearest(name, known) or f"known: {', '.join(known)}"
         raise UsageError(f'--set {text}: write SECTION.KEY=VALUE, for example oci.bucket=backup; "{name}"', hint=hint)
     value: Any = written
-    if key == "instance_principal":
+    if key == "instance_principal" or section == "prices":
         value = resolve_plain(written)
     try:
         ConfigFileModel.model_validate({section: {key: value}})
@@ -228,6 +228,9 @@ def job_defaults(config: Config) -> dict[str, object]:
             found[key] = config.value(f"general.{key}")
     if target := oci_target(config):
         found["target"] = target
+    names = SECTIONS["prices"].model_fields
+    if prices := {key: value for key in names if (value := config.given(f"prices.{key}")) is not None}:
+        found["prices"] = prices
     return found
 
 

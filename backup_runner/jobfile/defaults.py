@@ -10,7 +10,7 @@ from .diagnostics import Complaints
 from .document import Document
 from .wording import example
 
-_BY_KEY = ("target", "guards")
+_BY_KEY = ("target", "guards", "prices")
 """Blocks filled up key by key; any other block comes whole from the job or whole from the config file."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from ..spec import (
     AuthMethod,
@@ -33,6 +34,7 @@ from ..spec.model import (
     RetentionModel,
     ScheduleModel,
 )
+from ..spec.prices import Prices
 from ..spec.values import parse_duration, parse_rate
 from .document import Document, Loc
 from .relations import is_directory
@@ -61,12 +63,13 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         detect=model.detect,
         symlinks=model.symlinks,
         retention=None if model.retention is None else _retention(model.retention),
-        guards=_guards(model.guards, Guards()),
+        guards=replace(_guards(model.guards, Guards()), max_cost_per_month=model.guards.max_cost_per_month),
         reseal=model.reseal,
         hooks=None if model.hooks is None else _hooks(model.hooks),
         notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
         metrics_file=paths.get(("metrics", "textfile")),
         schedule=None if model.schedule is None else _schedule(model.schedule),
+        prices=None if model.prices is None else Prices(**model.prices.model_dump(exclude_none=True)),
     )
 
 

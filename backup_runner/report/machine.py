@@ -39,6 +39,7 @@ def plan_summary(header: Header) -> Fields:
         "problem_count": header.problem_count,
         "guards": header.guards,
         "notes": header.notes,
+        "cost": header.cost,
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..planfile import Header, Totals
 from ..records import Action, ActionKind
 from . import escape, units
+from .costs import cost_line
 from .look import Look
 from .plan_groups import MOST_LINES, MOVING_BYTES, ORDER, Group, gather
 from .problems import problem_lines
@@ -67,6 +68,8 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield f"  Nothing will be done. If this is meant: {names}"
     yield ""
     yield look.paint(totals_line(header), "bold")
+    if header.cost:
+        yield look.paint(cost_line(header.cost), "dim")
 
 
 def totals_line(header: Header) -> str:

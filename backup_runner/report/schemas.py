@@ -20,6 +20,7 @@ from .schema_words import line_of as _line
 from .schema_words import list_of as _list
 from .schema_words import nullable as _nullable
 from .schema_words import object_of as _object
+from .schemas_review import COST, HISTORY
 from .schemas_review import MAKERS as _REVIEW
 
 VERSION = 1
@@ -52,6 +53,8 @@ _HEADER = _line(
         "guards": _list(_GUARD),
         "notes": _TEXTS,
         "pruning": {"enum": ["none", "retention", "only"]},
+        "cost": _nullable(COST),
+        "history": _list(HISTORY),
     },
 )
 
@@ -98,7 +101,7 @@ _SUMMARY = {
 
 
 def _plan() -> Schema:
-    summary = _line("summary", _SUMMARY | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD)})
+    summary = _line("summary", _SUMMARY | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "cost": _nullable(COST)})
     return {"oneOf": [_HEADER, _ACTION, summary]}
 
 

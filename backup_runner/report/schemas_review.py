@@ -48,6 +48,17 @@ COST = object_of(
 """What a plan for OCI costs; amounts are in `currency`, 1 GB is 10⁹ bytes."""
 
 
+HISTORY = object_of(
+    {
+        "id": COUNT,
+        "scanned_ns": {"type": "integer"},
+        "status": {"enum": ["running", "complete", "partial"]},
+        "totals": {"type": "object"},
+    }
+)
+"""A snapshot of the job as it was when the plan was made."""
+
+
 def _explain() -> Schema:
     objects = list_of(object_of({"object": TEXT, "size": COUNT, "tier": TEXT, "state": TEXT}))
     stored = object_of(_VERSION | {"content": nullable(COUNT), "objects": objects}, _DIGESTS)

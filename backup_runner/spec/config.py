@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from .job import StorageTier
-from .model import PathText, Prefix, Url
+from .model import PathText, Prefix, PricesModel, Url
 
 
 class LogFormat(StrEnum):
@@ -59,9 +59,15 @@ class ConfigFileModel(_Model):
     general: GeneralModel = GeneralModel()
     oci: OciModel = OciModel()
     directory: DirectoryModel = DirectoryModel()
+    prices: PricesModel = PricesModel()
 
 
-SECTIONS: dict[str, type[BaseModel]] = {"general": GeneralModel, "oci": OciModel, "directory": DirectoryModel}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "general": GeneralModel,
+    "oci": OciModel,
+    "directory": DirectoryModel,
+    "prices": PricesModel,
+}
 PATHS = frozenset(
     {"database_file", "logging_file", "crypto_key_file", "relative_path", "work_directory", "config_file", "path"}
 )

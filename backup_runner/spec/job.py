@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .digest import LATER, UNDIGESTED, digest_of
+from .prices import Prices
 
 _WHERE = {UNDIGESTED: True}
 _LATER = {LATER: True}
@@ -80,6 +81,8 @@ class Guards:
     max_change_percent: int = 50
     max_delete_percent: int = 20
     require_mount: bool = False
+    max_cost_per_month: float | None = field(default=None, metadata=_LATER)
+    """Of the whole job, in the currency of its prices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,8 @@ class Job:
     notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)
     metrics_file: str | None = field(default=None, metadata=_WHERE)
     schedule: Schedule | None = field(default=None, metadata=_WHERE)
+    prices: Prices | None = field(default=None, metadata=_WHERE)
+    """Instead of the list prices."""
 
     def digest(self) -> str:
         """Hex SHA-256 over all but file name, line numbers, keys (which follow from the paths) and what only tells

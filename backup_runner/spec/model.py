@@ -51,6 +51,7 @@ Prefix = Annotated[
     str, Field(pattern=r"^([^/\u0000-\u001f]+/)*[^/\u0000-\u001f]*$", max_length=512), AfterValidator(_usable_prefix)
 ]
 Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
+Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 
 
@@ -72,6 +73,26 @@ class GuardsModel(_Model):
     require_mount: bool | None = Field(
         None, description="Each source must lie on a mounted file system. Default false."
     )
+
+
+class JobGuardsModel(GuardsModel):
+    """When a run stops (exit 5) before anything is forgotten or stored."""
+
+    max_cost_per_month: Price | None = Field(
+        None, description="A plan for OCI that is estimated to cost more this month stops. Default: no limit."
+    )
+
+
+class PricesModel(_Model):
+    """Prices for the estimates of plans for OCI, where the list prices are not yours."""
+
+    dated: str | None = Field(None, min_length=1, max_length=32, description="When these prices were looked up.")
+    currency: str | None = Field(None, min_length=1, max_length=8)
+    standard: Price | None = Field(None, description="Standard tier, a GB and month.")
+    infrequent_access: Price | None = Field(None, description="Infrequent Access tier, a GB and month.")
+    archive: Price | None = Field(None, description="Archive tier, a GB and month.")
+    infrequent_access_retrieval: Price | None = Field(None, description="Reading from Infrequent Access, a GB.")
+    requests: Price | None = Field(None, description="10,000 requests.")
 
 
 class SourceModel(_Model):
@@ -257,7 +278,8 @@ class JobModel(_Model):
         | None
     ) = Field(None, description="The catalog's path; may come from the config file instead.")
     retention: RetentionModel | None = None
-    guards: GuardsModel = GuardsModel()
+    guards: JobGuardsModel = JobGuardsModel()
+    prices: PricesModel | None = None
     allow_empty: bool = Field(default=False, description="Sources may be empty though they were not before.")
     reseal: bool = Field(
         default=False, description="Store contents imported from backup-tool anew, in our format, as the plan says."
