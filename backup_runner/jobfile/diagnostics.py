@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 from ..errors import BackupRunnerError
-
-
-class Severity(StrEnum):
-    """Errors make `validate` fail; warnings don't."""
-
-    ERROR = "error"
-    WARNING = "warning"
+from .rulebook import RULES
+from .rules import Severity
 
 
 class Span(NamedTuple):
@@ -28,7 +22,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One complaint. `code` is a key of `rules.RULES`; `secret` lines must not be shown."""
+    """One complaint. `code` is a key of `rulebook.RULES`; `secret` lines must not be shown."""
 
     file: str
     line: int
@@ -74,7 +68,7 @@ class Complaints:
                 line=span.line,
                 column=span.column,
                 code=code,
-                severity=Severity.ERROR,
+                severity=RULES[code].severity,
                 message=message,
                 hint=hint,
                 end_line=end[0],
@@ -82,6 +76,11 @@ class Complaints:
                 secret=secret,
             )
         )
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error among them."""
+        return any(item.severity is Severity.ERROR for item in self.items)
 
     def stop(self, code: str, span: Span, message: str, hint: str | None = None) -> Stop:
         self.add(code, span, message, hint)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..spec import Job
 from . import rules
 from .checking import check
+from .comments import apply_ignores
 from .defaults import fill_up, require
-from .diagnostics import Complaints, Diagnostic, JobFileError, Severity, Span, Stop, printable, quoted
+from .diagnostics import Complaints, Diagnostic, JobFileError, Span, Stop, printable, quoted
 from .document import Document, Loc, make_document
+from .lint import lint as lint_job
+from .lint import lint_secrets
+from .nodes import Node
 from .paths import Surroundings, resolve_all
 from .relations import check_relations
 from .resolve import build
+from .rules import Severity
+from .sets import Member, check_set
 from .yamltext import parse, read_text
 
 _NO_DEFAULTS: Mapping[str, object] = {}
@@ -42,6 +48,9 @@ class _Named(NamedTuple):
 class _Draft:
     complaints: Complaints
     text: str = ""
+    root: Node | None = None
+    document: Document = field(default_factory=Document)
+    places: dict[Loc, str] = field(default_factory=dict)
     job: Job | None = None
     named: _Named | None = None
 
@@ -52,8 +61,9 @@ def load(
     env: Mapping[str, str],
     home: str | None = None,
     defaults: Mapping[str, object] = _NO_DEFAULTS,
+    lint: bool = False,
 ) -> LoadResult:
-    """Read and check job files together; a file named twice is read once.
+    """Read and check job files together; a file named twice is read once. With `lint` there are warnings, too.
 
     `home` defaults to HOME in `env`. `defaults` are the config file's settings in a job's shape; relative
     paths in them start at each job's folder, so better write them absolute. Raises nothing: what is wrong is
@@ -66,8 +76,10 @@ def load(
             around = Surroundings(os.path.dirname(identity), env, env.get("HOME") if home is None else home)
             drafts[identity] = _load_file(path, around, defaults)
     _check_names(list(drafts.values()))
+    if lint:
+        _lint(list(drafts.values()))
     return LoadResult(
-        jobs=[draft.job for draft in drafts.values() if draft.job is not None and not draft.complaints.items],
+        jobs=[draft.job for draft in drafts.values() if draft.job is not None and not draft.complaints.failed],
         diagnostics=[item for draft in drafts.values() for item in draft.complaints.in_order()],
         sources={draft.complaints.file: draft.text for draft in drafts.values()},
     )
@@ -91,18 +103,33 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object]) 
     draft = _Draft(Complaints(printable(path)))
     try:
         draft.text = read_text(path, draft.complaints)
-        document = make_document(parse(draft.text, draft.complaints), draft.complaints)
+        draft.root = parse(draft.text, draft.complaints)
+        draft.document = document = make_document(draft.root, draft.complaints)
     except Stop:
         return draft
     fill_up(document, defaults)
     model = check(document, draft.complaints)
     require(document, draft.complaints)
-    places = resolve_all(document, around, draft.complaints)
+    places = draft.places = resolve_all(document, around, draft.complaints)
     check_relations(document, places, draft.complaints)
     draft.named = _named(document, places)
-    if model is not None and not draft.complaints.items:
+    if model is not None and not draft.complaints.failed:
         draft.job = build(path, model, document, places)
     return draft
+
+
+def _lint(drafts: list[_Draft]) -> None:
+    """Warnings: about each job, then about the set, then what comments turn off."""
+    members = []
+    for draft in drafts:
+        lint_secrets(draft.document, draft.complaints)
+        if draft.job is not None and not draft.complaints.failed:
+            lint_job(draft.document, draft.places, draft.job, draft.complaints)
+            members.append(Member(draft.job, draft.document, draft.places, draft.complaints))
+    check_set(members)
+    for draft in drafts:
+        if draft.root is not None:
+            apply_ignores(draft.text, draft.root, draft.complaints)
 
 
 def _named(document: Document, places: dict[Loc, str]) -> _Named | None:

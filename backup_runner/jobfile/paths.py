@@ -81,7 +81,7 @@ def _substitute(match: re.Match[str], env: Mapping[str, str], reasons: list[tupl
 def resolve_all(document: Document, around: Surroundings, complaints: Complaints) -> dict[Loc, str]:
     """Every path of the job that can be resolved, by its place; complains about the others."""
     found: dict[Loc, str] = {}
-    for loc, text in _path_texts(document.data):
+    for loc, text in path_texts(document.data):
         if loc in document.settled or not isinstance(text, str) or not text:
             continue
         try:
@@ -92,7 +92,8 @@ def resolve_all(document: Document, around: Surroundings, complaints: Complaints
     return found
 
 
-def _path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
+def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
+    """Everything in a job that is a path, as it is written, with its place."""
     sources = data.get("sources")
     for index, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):

@@ -1,0 +1,125 @@
+"""Comments in job files: where they are, and which warnings they turn off for their file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from . import rules
+from .diagnostics import Complaints, Diagnostic, Span, quoted
+from .nodes import Mapping, Node, Scalar, Sequence
+from .rulebook import RULES
+from .rules import Severity
+from .yamltext import split_lines
+
+_MARK = "backup-runner:"
+_IGNORE = re.compile(r"#\s{0,20}backup-runner:\s{0,20}ignore\b(.{0,1000})")
+_CODE = re.compile(r"[^\s,]+")
+_BLOCK_HEADER = re.compile(r"(?:[&!]\S{0,100}[ \t]{1,20}){0,2}[|>][-+0-9]{0,2}")
+_OF_SETS = frozenset({rules.CATALOG_KEYS, rules.PREFIXES, rules.BUCKET_IN_OTHERS, rules.SHARED_BUCKET})
+"""Met only beside other files: that a comment hides none of these says nothing."""
+
+
+class Comment(NamedTuple):
+    """Text from its `#` to the end of the line."""
+
+    span: Span
+    text: str
+
+
+def find_comments(text: str, root: Node) -> list[Comment]:
+    """All comments, top to bottom; a `#` inside a value is none."""
+    lines = split_lines(text)
+    taken: dict[int, list[tuple[int, int]]] = {}
+    for scalar in _scalars(root, set()):
+        for number, start, end in _stretches(scalar, lines):
+            taken.setdefault(number, []).append((start, end))
+    found = []
+    for number, line in enumerate(lines, 1):
+        column = _start(line, taken.get(number, []))
+        if column >= 0:
+            found.append(Comment(Span(number, column + 1, number, len(line) + 1), line[column:].rstrip()))
+    return found
+
+
+def _start(line: str, taken: list[tuple[int, int]]) -> int:
+    at = line.find("#")
+    while at >= 0:
+        free = not any(start <= at < end for start, end in taken)
+        if free and (at == 0 or line[at - 1] in " \t\ufeff"):
+            return at
+        at = line.find("#", at + 1)
+    return -1
+
+
+def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:
+    # An alias leads to a node that was there before.
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, Scalar):
+        yield node
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _scalars(item, seen)
+    elif isinstance(node, Mapping):
+        for key, value in node.pairs:
+            yield from _scalars(key, seen)
+            yield from _scalars(value, seen)
+
+
+def _stretches(scalar: Scalar, lines: list[str]) -> Iterator[tuple[int, int, int]]:
+    """(line, from, to) of each line that the scalar covers."""
+    span = scalar.span
+    if span.line > len(lines):
+        return
+    first = span.column - 1
+    header = None if scalar.plain else _BLOCK_HEADER.match(lines[span.line - 1], first)
+    for number in range(span.line, min(span.end_line, len(lines)) + 1):
+        start = first if number == span.line else 0
+        end = span.end_column - 1 if number == span.end_line else len(lines[number - 1])
+        if number == span.line and header is not None:
+            end = header.end()
+        yield number, start, end
+
+
+def apply_ignores(text: str, root: Node, complaints: Complaints) -> None:
+    """Drop the warnings that the file's comments turn off; warn about comments that turn off nothing."""
+    if _MARK not in text:
+        return
+    hidden: set[str] = set()
+    unused: list[tuple[str, Span]] = []
+    warned = {item.code for item in complaints.items if item.severity is Severity.WARNING}
+    complete = not complaints.failed
+    for comment in find_comments(text, root):
+        match = _IGNORE.match(comment.text)
+        if match is None:
+            continue
+        codes = _CODE.findall(match[1])
+        hidden.update(codes)
+        if not codes:
+            complaints.add(rules.IGNORE, comment.span, "no rule is named here", "e.g. `# backup-runner: ignore BR061`")
+        for code in codes:
+            if not _may_be_ignored(code, comment.span, complaints):
+                continue
+            # With errors in the file, not all warnings were looked for.
+            if complete and code not in warned and code not in _OF_SETS and code != rules.IGNORE:
+                unused.append((code, comment.span))
+    for code, span in unused:
+        complaints.add(rules.IGNORE, span, f"no {code} is met in this file", "remove it from the comment")
+    complaints.items = [item for item in complaints.items if not _is_hidden(item, hidden)]
+
+
+def _may_be_ignored(code: str, span: Span, complaints: Complaints) -> bool:
+    rule = RULES.get(code)
+    if rule is None:
+        hint = "codes are listed in docs/rules; write them with commas or spaces between"
+        complaints.add(rules.IGNORE, span, f"there is no rule {quoted(code)}", hint)
+    elif rule.severity is Severity.ERROR:
+        complaints.add(rules.IGNORE, span, f"{code} is an error; only warnings can be ignored", "mend it instead")
+    return rule is not None and rule.severity is Severity.WARNING
+
+
+def _is_hidden(item: Diagnostic, hidden: set[str]) -> bool:
+    return item.severity is Severity.WARNING and item.code in hidden

@@ -1,0 +1,118 @@
+"""Skip patterns that can never match, and those that leave nothing of a source."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..globs import Rules, compile_rules
+from . import rules
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+from .relations import holds, is_directory
+
+_PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
+"""Names of every kind that no pattern is about: one that matches them all matches everything."""
+
+_cached_rules = lru_cache(maxsize=256)(compile_rules)
+
+
+class _Line(NamedTuple):
+    loc: Loc
+    text: str
+
+
+def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir: bool) -> bool:
+    """Whether the source's rules keep `path`, below `root`, out of the backup."""
+    inner = os.fsencode(path[len(root.rstrip("/")) + 1 :])
+    decision = _rules(_lines(document, source)).decide(inner, is_dir=is_dir) if inner else None
+    return decision is not None and decision.skip
+
+
+def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
+    """Complain about patterns of the job and of its sources."""
+    sources = {loc[:2]: path for loc, path in paths.items() if loc[0] == "sources"}
+    _never(_own(document, ("skip",)), [], list(sources.values()), document, complaints)
+    for source, path in sources.items():
+        own = _own(document, (*source, "skip"))
+        folder = is_directory(path)
+        if own and folder is False:
+            span = document.key_span((*source, "skip"))
+            message = f"{quoted(path)} is a file: its skip rules can never match"
+            complaints.add(rules.SKIP_NEVER, span, message, "remove them")
+            continue
+        _never(own, _own(document, ("skip",)), [path], document, complaints)
+        if folder is not False:
+            _everything(_lines(document, source), document, complaints)
+
+
+def _own(document: Document, loc: Loc) -> list[_Line]:
+    block = document.data if len(loc) == 1 else document.data["sources"][loc[1]]
+    return [_Line((*loc, index), text) for index, text in enumerate(block.get("skip", []))]
+
+
+def _lines(document: Document, source: Loc) -> list[_Line]:
+    return _own(document, ("skip",)) + _own(document, (*source, "skip"))
+
+
+def _rules(lines: list[_Line]) -> Rules:
+    return _cached_rules(tuple(line.text for line in lines))
+
+
+def _never(
+    lines: list[_Line], before: list[_Line], roots: list[str], document: Document, complaints: Complaints
+) -> None:
+    hides = any(_hides(line.text) for line in before)
+    for line in lines:
+        reason = _why_never(line.text, roots)
+        if reason is None and line.text.startswith("!") and not hides:
+            reason = ("no rule before it skips anything that it could bring back", "put it behind the rule it softens")
+        if reason is not None:
+            message = f"the pattern {quoted(line.text)} can never match: {reason[0]}"
+            complaints.add(rules.SKIP_NEVER, document.span(line.loc), message, reason[1])
+        hides = hides or _hides(line.text)
+
+
+def _hides(text: str) -> bool:
+    return not text.startswith("!") and bool(_cached_rules((text,)))
+
+
+def _why_never(text: str, roots: list[str]) -> tuple[str, str] | None:
+    """(reason, hint) if the pattern matches nothing below any of the roots."""
+    if text.startswith("#"):
+        return "gitignore takes it for a comment", f"write {quoted(chr(92) + text)}"
+    pattern = text.removeprefix("!")
+    if pattern.startswith(("~/", "${")) or pattern == "~":
+        return "~ and ${…} are not resolved in patterns", "write it relative to the source, e.g. /cache"
+    parts = pattern.removesuffix("/").removeprefix("/").split("/")
+    if any(part in (".", "..") for part in parts):
+        return 'no stored path has a part "." or ".."', "write it relative to the source, e.g. /cache"
+    if not _cached_rules((text,)):
+        return "it is blank or a bracket in it is not closed", "look at `man gitignore` for the rules"
+    if "" in parts:
+        return "no stored path has an empty part", "write a single slash"
+    for root in roots:
+        # Below another root the same text could name something.
+        if len(roots) == 1 and root != "/" and holds(root, pattern.rstrip("/")):
+            inner = pattern[len(root.rstrip("/")) :] or "/"
+            return "patterns start at the source, not at /", f"write {quoted(inner)}"
+    return None
+
+
+def _everything(lines: list[_Line], document: Document, complaints: Complaints) -> None:
+    compiled = _rules(lines)
+    deciding = set()
+    for probe in _PROBES:
+        for folder in (False, True):
+            decision = compiled.match(probe, is_dir=folder)
+            if decision is None or not decision.skip:
+                return
+            deciding.add(decision.line)
+    last = max(deciding)
+    # Everything may well be skipped first and some of it be brought back.
+    if any(line.text.startswith("!") for line in lines[min(deciding) + 1 :]):
+        return
+    line = lines[last]
+    message = f"the pattern {quoted(line.text)} hides all that a source has"
+    complaints.add(rules.SKIP_ALL, document.span(line.loc), message, "narrow it, or bring files back with a `!` rule")
