@@ -26,6 +26,7 @@ from . import (
     prune,
     recovery,
     restore,
+    schedule,
     schema,
     settings,
     show,
@@ -77,6 +78,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(key.app, name="key")
 app.add_typer(target.app, name="target")
 app.command("schema")(schema.command)
+app.command("schedule")(schedule.command)
 app.add_typer(filecommands.app, name="file")
 app.add_typer(directory.app, name="directory")
 app.add_typer(backups.app, name="backup")
@@ -145,7 +147,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: BackupRunnerError) -> int:
+    from ..logs import log
     from ..report.failures import error_lines
+
+    log.error("%s (exit %d)", error.message, error.exit_code)
 
     complain(error_lines(error, stderr_look()))
     return error.exit_code

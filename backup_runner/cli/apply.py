@@ -15,12 +15,15 @@ import typer
 from ..errors import ForkedError, Interrupted, PlanFileError, StalePlanError, UsageError
 from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
 from .output import Output, output
+from .settings import chosen
+from .watching import watching
 
 if TYPE_CHECKING:
     from ..apply import ApplyOptions
     from ..planning import Plan, PlanOptions
     from ..progress import Outcome
     from ..report.progress import Reporter
+    from ..running import Watch
     from ..session import Session
     from ..spec import Job
 
@@ -76,11 +79,11 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
     plan = open_plan(path)
     job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
     reporter = out.reporter()
-    with session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
+    with watching(job, out) as watch, session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
         out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
         if out.json:
             emit_plan(plan, out)
-        return apply_and_tell(session, plan, options, out, reporter)
+        return apply_and_tell(session, plan, options, out, reporter, watch)
 
 
 def _job_of(plan: Plan, job: Job | None) -> Job:
@@ -95,11 +98,18 @@ def _job_of(plan: Plan, job: Job | None) -> Job:
 
 def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool) -> int:
     """Plan and apply; with --wait, plan again for as long if another run was faster."""
+    with watching(job, out) as watch:
+        return _planned_anew(job, planning=planning, options=options, out=out, ask=ask, watch=watch)
+
+
+def _planned_anew(
+    job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool, watch: Watch | None
+) -> int:
     deadline = time.monotonic() + options.wait_seconds
     while True:
         left = replace(options, wait_seconds=max(0.0, deadline - time.monotonic()))
         try:
-            return _once(job, planning=planning, options=left, out=out, ask=ask)
+            return _once(job, planning=planning, options=left, out=out, ask=ask, watch=watch)
         except (StalePlanError, ForkedError) as error:
             # A remote catalog catches up by itself; elsewhere a fork is for a person to see.
             healing = isinstance(error, StalePlanError) or job.catalog.remote
@@ -108,7 +118,9 @@ def _plan_and_apply(job: Job, *, planning: PlanOptions, options: ApplyOptions, o
             out.say([f"{error.message}; planning again"])
 
 
-def _once(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool) -> int:
+def _once(
+    job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool, watch: Watch | None
+) -> int:
     from ..planning import make_plan
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
@@ -128,8 +140,10 @@ def _once(job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output
         # Without changes there is nothing to ask about: only a snapshot is recorded.
         if ask and changes and not plan.header.guards and not confirmed(out):
             out.say(["Not applied; nothing was changed."])
+            if watch:
+                watch.declined = True
             return NOT_DONE
-        return apply_and_tell(session, plan, options, out, reporter)
+        return apply_and_tell(session, plan, options, out, reporter, watch)
 
 
 def confirmed(out: Output) -> bool:
@@ -138,20 +152,35 @@ def confirmed(out: Output) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def apply_and_tell(session: Session, plan: Plan, options: ApplyOptions, out: Output, reporter: Reporter) -> int:
+def apply_and_tell(
+    session: Session,
+    plan: Plan,
+    options: ApplyOptions,
+    out: Output,
+    reporter: Reporter,
+    watch: Watch | None = None,
+) -> int:
     """Carry a plan out, say what it came to, and give the exit code."""
     from ..apply import apply_plan
     from ..interrupt import Interrupt
     from ..report.machine import outcome_summary
     from ..report.results import outcome_lines
+    from .logged import log_outcome, log_plan
     from .signals import first_notice, second_notice
 
+    log_plan(plan)
+    if watch:
+        watch.header = plan.header
     sys.stdout.flush()
     with Interrupt(first_notice, second_notice) as interrupt:
         outcome = apply_plan(session, plan, options, reporter, interrupt)
     reporter.close()
+    if watch:
+        watch.outcome = outcome
+    log_outcome(session.job.name, outcome)
     out.emit(outcome_summary(outcome))
-    out.say(outcome_lines(session.job.name, outcome, out.look))
+    if outcome.problems or chosen.verbosity >= 0:
+        out.say(outcome_lines(session.job.name, outcome, out.look))
     return _exit_code(outcome)
 
 

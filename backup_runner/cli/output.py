@@ -41,8 +41,9 @@ class Output:
     def reporter(self) -> Reporter:
         """The listener that shows progress on stderr."""
         from ..report.progress import reporter_for
+        from .logged import logged
 
-        return reporter_for(sys.stderr, os.environ)
+        return logged(reporter_for(sys.stderr, os.environ))
 
 
 def output(*, json: bool) -> Output:

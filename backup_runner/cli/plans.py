@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .output import Output
+from .settings import chosen
 
 if TYPE_CHECKING:
     from ..planning import Plan
@@ -39,7 +40,9 @@ def heading_of(session: Session) -> Heading:
 
 
 def print_plan(plan: Plan, heading: Heading, out: Output) -> None:
-    """The whole plan as text."""
+    """The whole plan as text; nothing with --quiet."""
+    if chosen.verbosity < 0:
+        return
     from ..report.plan_text import plan_lines
 
     out.say(plan_lines(plan.header, plan.actions(), heading, out.look))
@@ -47,6 +50,8 @@ def print_plan(plan: Plan, heading: Heading, out: Output) -> None:
 
 def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
     """All but the actions as text: for people who watch while a program reads the JSON."""
+    if chosen.verbosity < 0:
+        return
     from ..report.plan_text import closing_lines, heading_lines
 
     out.say(heading_lines(plan.header, heading, out.look))

@@ -1,0 +1,80 @@
+"""Figures of the last run in Prometheus' text format, for node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+_PREFIX = "backup_runner_"
+_LAST_SUCCESS = re.compile(rf"^{_PREFIX}last_success_timestamp_seconds\{{[^}}]*\}} (\S+)$", re.MULTILINE)
+_HELP = {
+    "last_run_timestamp_seconds": "When the last run ended.",
+    "last_success_timestamp_seconds": "When the last run that succeeded ended.",
+    "success": "Whether the last run succeeded.",
+    "exit_code": "Exit code of the last run.",
+    "duration_seconds": "How long the last run took.",
+    "problems": "Files that were not backed up as they should be.",
+    "stored_bytes": "Bytes that the last run stored.",
+    "files": "Files of the last run, by what was done.",
+}
+
+
+class Figures(NamedTuple):
+    """Of one run: times in seconds, `counts` of files by action."""
+
+    job: str
+    ended: float
+    seconds: float
+    exit_code: int
+    success: bool
+    stored_bytes: int
+    problems: int
+    counts: dict[str, int]
+
+
+def write_metrics(path: str, figures: Figures) -> None:
+    """Replace the file in one step. Raises OSError."""
+    text = render(figures, _last_success(path))
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def render(figures: Figures, last_success: float) -> str:
+    """The file's text; `last_success` is what an earlier run left, 0 if none did."""
+    values: dict[str, float] = {
+        "last_run_timestamp_seconds": figures.ended,
+        "last_success_timestamp_seconds": figures.ended if figures.success else last_success,
+        "success": int(figures.success),
+        "exit_code": figures.exit_code,
+        "duration_seconds": round(figures.seconds, 3),
+        "problems": figures.problems,
+        "stored_bytes": figures.stored_bytes,
+    }
+    lines = []
+    for name, value in values.items():
+        lines += [*_head(name), f'{_PREFIX}{name}{{job="{figures.job}"}} {value:.15g}']
+    lines += _head("files")
+    for action, count in sorted(figures.counts.items()):
+        lines.append(f'{_PREFIX}files{{job="{figures.job}",action="{action}"}} {count}')
+    return "\n".join(lines) + "\n"
+
+
+def _head(name: str) -> list[str]:
+    return [f"# HELP {_PREFIX}{name} {_HELP[name]}", f"# TYPE {_PREFIX}{name} gauge"]
+
+
+def _last_success(path: str) -> float:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = _LAST_SUCCESS.search(file.read(1 << 20))
+        return float(found[1]) if found else 0.0
+    except (OSError, ValueError):
+        return 0.0
