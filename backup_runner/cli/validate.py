@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import complain, output
+from .output import Output, complain, output
+
+if TYPE_CHECKING:
+    from ..jobfile import LoadResult
 
 
 class Format(StrEnum):
@@ -16,34 +19,60 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+    JUNIT = "junit"
 
 
 def command(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Job files; they are checked together.")],
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH", help="Job files, folders or patterns; all are checked together.")
+    ],
     *,
-    form: Annotated[Format, typer.Option("--format", help="Text for people or one JSON document.")] = Format.TEXT,
+    form: Annotated[
+        Format, typer.Option("--format", help="Text for people; json, github, sarif, junit for programs.")
+    ] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
 ) -> int:
     """Check job files. Offline, needs no key, changes nothing.
 
-    Example: backup-runner validate jobs/*.yaml
+    Rules are explained in docs/rules. `# backup-runner: ignore BR061` in a file turns a warning off for it.
+
+    Example: backup-runner validate --strict jobs/
     """
-    from ..jobfile import load
+    from ..jobfile import find_job_files, load
+    from ..report.units import count
     from .settings import defaults
 
-    out = output(json=form is Format.JSON)
-    result = load(paths, env=os.environ, defaults=defaults())
+    out = output(json=form is not Format.TEXT)
+    result = load(find_job_files(paths), env=os.environ, defaults=defaults(), lint=True)
     errors = sum(item.severity == "error" for item in result.diagnostics)
     warnings = len(result.diagnostics) - errors
-    if out.json:
-        from ..report.validation import document
+    failed = bool(errors or (strict and warnings))
+    _show(result, form, out, strict=strict)
+    said = [count(len(result.jobs), "job"), count(errors, "error")] + ([count(warnings, "warning")] if warnings else [])
+    out.say([f"{', '.join(said)}" if failed else f"valid: {', '.join(said[:1] + said[2:])}"])
+    return 1 if failed else 0
 
-        out.emit(document(result))
-    elif result.diagnostics:
+
+def _show(result: LoadResult, form: Format, out: Output, *, strict: bool) -> None:
+    if form is Format.TEXT and result.diagnostics:
         from ..jobfile.render import render_text
 
         complain([render_text(result.diagnostics, result.sources)])
-    from ..report.units import count
+    elif form is Format.JSON:
+        from ..report.validation import document
 
-    said = [count(len(result.jobs), "job"), count(errors, "error")] + ([count(warnings, "warning")] if warnings else [])
-    out.say([f"{', '.join(said)}" if errors else f"valid: {', '.join(said[:1] + said[2:])}"])
-    return 1 if errors else 0
+        out.emit(document(result, strict=strict))
+    elif form is Format.SARIF:
+        from ..report.sarif import sarif
+
+        out.emit(sarif(result.diagnostics))
+    elif form is Format.JUNIT:
+        from ..report.junit import junit
+
+        out.raw(junit(result, strict=strict).encode() + b"\n")
+    elif form is Format.GITHUB:
+        from ..report.annotations import workflow_commands
+
+        out.raw("".join(f"{line}\n" for line in workflow_commands(result.diagnostics)).encode())

@@ -1,8 +1,19 @@
 """Job files: YAML in, `spec.Job` or diagnostics out. Offline, keyless, without side effects."""
 
 from .diagnostics import Diagnostic, JobFileError
+from .finding import find_job_files
 from .loading import LoadResult, load, load_one
 from .rulebook import RULES
 from .rules import Rule, Severity
 
-__all__ = ["RULES", "Diagnostic", "JobFileError", "LoadResult", "Rule", "Severity", "load", "load_one"]
+__all__ = [
+    "RULES",
+    "Diagnostic",
+    "JobFileError",
+    "LoadResult",
+    "Rule",
+    "Severity",
+    "find_job_files",
+    "load",
+    "load_one",
+]

@@ -49,7 +49,7 @@ def read_text(path: str, complaints: Complaints) -> str:
     except ValueError:
         raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None
     if data is None:
-        hint = "name the job files in it one by one" if os.path.isdir(path) else None
+        hint = "name job files; `validate` takes folders that hold *.yaml or *.yml" if os.path.isdir(path) else None
         raise complaints.stop(rules.UNREADABLE, TOP, "is not a regular file", hint)
     if len(data) > MAX_BYTES:
         raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")

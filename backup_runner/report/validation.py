@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from ..jobfile import Diagnostic, LoadResult
 
 
-def document(result: LoadResult) -> dict[str, Any]:
-    """`validate --format json`: lines and columns count from 1."""
+def document(result: LoadResult, *, strict: bool = False) -> dict[str, Any]:
+    """`validate --format json`: lines and columns count from 1; when `strict`, warnings make it invalid."""
     return {
-        "valid": not any(item.severity == "error" for item in result.diagnostics),
+        "valid": not any(strict or item.severity == "error" for item in result.diagnostics),
         "jobs": [{"name": job.name, "file": job.file} for job in result.jobs],
         "diagnostics": [_fields(item) for item in result.diagnostics],
     }

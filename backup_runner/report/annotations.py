@@ -1,0 +1,32 @@
+"""What `validate` found, as workflow commands that GitHub shows beside the lines of a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from .sarif import relative
+
+if TYPE_CHECKING:
+    from ..jobfile import Diagnostic
+
+
+def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
+    """One line each: `::error file=…,line=…,title=…::message`."""
+    for item in diagnostics:
+        fields = {"file": relative(item.file), "line": item.line, "endLine": item.end_line}
+        if item.line == item.end_line:
+            # GitHub takes columns only for a single line; its last one is included.
+            fields |= {"col": item.column, "endColumn": max(item.column, item.end_column - 1)}
+        fields["title"] = item.code
+        shown = ",".join(f"{name}={_property(str(value))}" for name, value in fields.items())
+        text = item.message + (f"\nhint: {item.hint}" if item.hint else "")
+        yield f"::{item.severity} {shown}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

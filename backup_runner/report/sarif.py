@@ -1,0 +1,76 @@
+"""What `validate` found, as SARIF 2.1.0 (OASIS) for code scanning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from ..jobfile import Diagnostic, Rule
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
+    """One run with every rule that there is; a result's file is relative to the working directory where it can be."""
+    from ..jobfile import RULES
+
+    codes = list(RULES)
+    driver = {
+        "name": "Backup Runner",
+        "version": __version__,
+        "rules": [_rule(RULES[code]) for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "invocations": [{"executionSuccessful": True}],
+        "results": [_result(item, codes.index(item.code)) for item in diagnostics],
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.code,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": f"{rule.why} {rule.help}", "markdown": f"{rule.why}\n\n**What to do:** {rule.help}"},
+        "defaultConfiguration": {"level": str(rule.severity)},
+    }
+
+
+def _result(item: Diagnostic, index: int) -> dict[str, Any]:
+    text = item.message + (f"\nHint: {item.hint}" if item.hint else "")
+    region = {
+        "startLine": item.line,
+        "startColumn": item.column,
+        "endLine": item.end_line,
+        "endColumn": item.end_column,
+    }
+    place = {"artifactLocation": {"uri": _uri(item.file)}, "region": region}
+    return {
+        "ruleId": item.code,
+        "ruleIndex": index,
+        "level": str(item.severity),
+        "message": {"text": text},
+        "locations": [{"physicalLocation": place}],
+    }
+
+
+def _uri(file: str) -> str:
+    """RFC 3986: relative below the working directory, else with a scheme."""
+    path = relative(file)
+    return f"file://{quote(path)}" if path.startswith("/") else quote(path)
+
+
+def relative(file: str) -> str:
+    """The path from the working directory if the file lies below it, else the absolute path."""
+    path = os.path.abspath(file)
+    here = PurePosixPath(os.getcwd())
+    return str(PurePosixPath(path).relative_to(here)) if PurePosixPath(path).is_relative_to(here) else path
