@@ -106,3 +106,10 @@ def oci_section(running: Any, prefix: str) -> str:
         f"oci:\n  config_file: {running.owner.config_file}\n  namespace: {running.namespace}\n"
         f"  bucket: {running.bucket}\n  prefix: {prefix}\n  endpoint: {running.url}\n  region: us-ashburn-1"
     )
+
+
+@pytest.fixture
+def oci_home(emulator: Any, tmp_path: Path) -> tuple[Home, str]:  # noqa: F811 - the fixture
+    """A home whose bucket is the emulator's, and the prefix of its objects."""
+    prefix = tmp_path.name.replace("[", "-").replace("]", "")
+    return make_home(tmp_path, oci_section(emulator, prefix)), prefix

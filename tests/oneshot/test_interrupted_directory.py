@@ -1,0 +1,51 @@
+"""An interrupted `directory backup --cache-file` goes on with what is left: the emulator's log is the proof."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import time
+
+import pytest
+
+FILES = 2000
+SIZE = 50_000
+
+
+def _put_bytes(emulator, prefix: str) -> list[int]:
+    """Sizes of the data objects that were stored, in order."""
+    return [
+        line["bytes_in"]
+        for line in emulator.log("PutObject")
+        if line["status"] == 200 and prefix in line["object"] and "/data/" in line["object"]
+    ]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_second_run_stores_only_what_is_left(oci_home, emulator, how):
+    home, prefix = oci_home
+    rest = random.Random(5)
+    for number in range(FILES):
+        home.write(f"docs/{number % 40}/{number}", rest.randbytes(SIZE))
+    command = ["directory", "backup", "--dir-paths", "data/docs", "--cache-file", "state.json"]
+    process = home.start(*command)
+    deadline = time.monotonic() + 100
+    while len(_put_bytes(emulator, prefix)) < 1 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGKILL)
+    first = sum(_put_bytes(emulator, prefix))
+    assert 0 < first < FILES * SIZE
+    state = json.loads((home.root / "state.json").read_text())
+    assert state["status"] == ("interrupted" if how == signal.SIGINT else "running")
+
+    said = home.run(*command)
+    assert "Going on with the interrupted run" in said
+    total = sum(_put_bytes(emulator, prefix))
+    # Nothing is stored twice: both runs together store what one would have.
+    assert FILES * SIZE < total < FILES * SIZE * 1.02
+    assert json.loads((home.root / "state.json").read_text())["status"] == "complete"
+    assert len(home.ids()) == FILES
+    assert list((home.root / "work").iterdir()) == []
