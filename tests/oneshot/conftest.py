@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.oci_emulator.fixture import emulator  # noqa: F401 - a fixture
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from backup_runner.hooks import run_hook
 from backup_runner.metrics import Figures, render, write_metrics
 from backup_runner.schedule import calendar, crontab_line, units
