@@ -30,7 +30,7 @@ from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
 
-_BLOCKS: dict[str, type[BaseModel]] = {
+BLOCKS: dict[str, type[BaseModel]] = {
     "": JobModel,
     "sources.*": SourceModel,
     "sources.*.guards": GuardsModel,
@@ -107,7 +107,8 @@ def _value(document: Document, loc: Loc) -> Any:
     return value
 
 
-def _block(loc: Loc, document: Document) -> str:
+def block_of(loc: Loc, document: Document) -> str:
+    """The place as `BLOCKS` has it: list positions are `*`, and a target tells its type."""
     name = ".".join("*" if isinstance(step, int) else step for step in loc)
     if name != "target":
         return name
@@ -115,11 +116,11 @@ def _block(loc: Loc, document: Document) -> str:
 
 
 def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
-    key, block = str(loc[-1]), _block(loc[:-1], document)
+    key, block = str(loc[-1]), block_of(loc[:-1], document)
     if key.lower() in SECRET_KEYS or (block == "hooks" and key.lower() in ENVIRONMENT_KEYS):
         _secret_key(loc, document, complaints)
         return
-    known = list(_BLOCKS[block].model_fields)
+    known = list(BLOCKS[block].model_fields)
     in_encryption = block == "encryption"
     complaints.add(
         rules.UNKNOWN_KEY,
@@ -148,7 +149,7 @@ def _secret_key(loc: Loc, document: Document, complaints: Complaints) -> None:
 def _elsewhere(key: str, block: str) -> str | None:
     if key == "<<":
         return "YAML 1.2 has no merge keys; settings that jobs share go into the config file"
-    homes = [name for name, model in _BLOCKS.items() if key in model.model_fields]
+    homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes:
         return None
     name = wording.block_name(homes[0])
@@ -158,7 +159,7 @@ def _elsewhere(key: str, block: str) -> str | None:
 
 
 def _missing_key(loc: Loc, document: Document, complaints: Complaints) -> None:
-    key, block = str(loc[-1]), _block(loc[:-1], document)
+    key, block = str(loc[-1]), block_of(loc[:-1], document)
     span = document.span(loc[:-1])
     complaints.add(
         rules.MISSING_KEY, span, f"{quoted(key)} is missing{wording.inside(block)}", wording.example(block, key)

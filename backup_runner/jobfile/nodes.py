@@ -40,6 +40,7 @@ class Sequence:
 class Mapping:
     span: Span
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
+    flow: bool = False
 
 
 Node = Scalar | Sequence | Mapping

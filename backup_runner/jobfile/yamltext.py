@@ -167,7 +167,7 @@ class _Builder:
             node = Sequence(self.span)
         else:
             assert isinstance(event, MappingStartEvent)
-            node = Mapping(self.span)
+            node = Mapping(self.span, flow=bool(event.flow_style))
         if event.tag is not None and str(event.tag) != f"tag:yaml.org,2002:{_TAGS[type(node)]}":
             message = f"the tag {printable(_short_tag(event))} is not used in job files"
             self._complaints.add(rules.TAG, self.span, message, "remove it; quote the value to make it text")

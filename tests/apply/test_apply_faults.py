@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from backup_runner import large
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import pytest
+
 from backup_runner import large
 from backup_runner.errors import GuardError
 from backup_runner.records import Flag

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+
 from backup_runner import planning_spool
 from backup_runner.apply import ApplyOptions, apply_plan
 from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlanError

@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+
 from backup_runner.spec import Detect, Overwrite
 from tests.support.jobs import Home, assert_same, photograph, stored_contents, stored_twice
 

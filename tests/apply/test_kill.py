@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+
 from backup_runner.catalog import Catalog
 from backup_runner.crypto import CryptoKey, Keyring
 from tests.support.jobs import assert_same, files_below, photograph, stored_contents, stored_twice

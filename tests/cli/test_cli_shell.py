@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from backup_runner import __version__
 from backup_runner.planfile import Header, Totals, action_fields, write
 from backup_runner.records import Action, ActionKind

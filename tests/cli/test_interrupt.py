@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+
 from backup_runner.interrupt import Interrupt
 
 PROGRAM = """

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterable, Iterator
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backup_runner.planfile import Header, Totals
 from backup_runner.records import Action, ActionKind, Kind
 from backup_runner.report.folders import FolderTree
 from backup_runner.report.look import Look
 from backup_runner.report.plan_text import Heading, plan_lines
-from hypothesis import given
-from hypothesis import strategies as st
 
 A = ActionKind
 PLAIN = Look()

@@ -6,11 +6,12 @@ import io
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backup_runner.records import ActionKind
 from backup_runner.report import escape, units
 from backup_runner.report.look import Look, look_of
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, seal_object
 from backup_runner.crypto import Cost, CryptoKey, Keyring
 

@@ -6,10 +6,11 @@ import hashlib
 import pickle
 
 import pytest
-from backup_runner.crypto import Cost, CryptoKey, Keyring, hkdf
-from backup_runner.errors import DamagedError, KeyFileError, WrongKeyError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from backup_runner.crypto import Cost, CryptoKey, Keyring, hkdf
+from backup_runner.errors import DamagedError, KeyFileError, WrongKeyError
 
 CHEAP = Cost(log2_n=4)
 SALT = b"s" * 32

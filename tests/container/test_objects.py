@@ -8,6 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from backup_runner.container import (
     TAIL,
     Index,
@@ -30,8 +33,6 @@ from backup_runner.container import (
 from backup_runner.container.index import TRAILER_LENGTH
 from backup_runner.crypto import Cost, CryptoKey, Keyring
 from backup_runner.errors import DamagedError, WrongKeyError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 SEGMENT = 4096
 SALT = b"s" * 32

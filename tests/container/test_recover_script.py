@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind
 
 RECOVER = Path(__file__).parents[2] / "docs" / "recover.py"

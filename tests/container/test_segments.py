@@ -8,6 +8,9 @@ from dataclasses import replace
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from backup_runner.container import (
     ObjectId,
     SealKeys,
@@ -23,8 +26,6 @@ from backup_runner.container import (
 from backup_runner.container import segment as segment_module
 from backup_runner.crypto import Cost, CryptoKey, Keyring
 from backup_runner.errors import DamagedError
-from hypothesis import given
-from hypothesis import strategies as st
 
 SIZE = 4096
 SALT = b"s" * 32

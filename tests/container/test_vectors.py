@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from backup_runner.container import open_object, parse_name
 from backup_runner.crypto import CryptoKey, Keyring
 from backup_runner.errors import DamagedError, WrongKeyError

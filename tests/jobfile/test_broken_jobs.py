@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from backup_runner.jobfile import RULES, load
 from backup_runner.jobfile.render import render_text
 

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from backup_runner.jobfile import RULES, load
-from backup_runner.jobfile.render import render_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from backup_runner.jobfile import RULES, load
+from backup_runner.jobfile.render import render_text
 
 HERE = Path(__file__).parent
 ENV = {"HOME": "/home/u", "DATA": "/srv/data"}

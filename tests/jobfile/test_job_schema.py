@@ -6,10 +6,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from backup_runner.jobfile import load
-from backup_runner.spec.schema import job_schema, job_schema_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from backup_runner.jobfile import load
+from backup_runner.spec.schema import job_schema, job_schema_text
 
 ROOT = Path(__file__).parents[2]
 VALID = Path(__file__).parent / "valid"

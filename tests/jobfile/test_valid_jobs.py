@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from backup_runner.jobfile import JobFileError, load, load_one
 from backup_runner.spec import (
     AuthMethod,

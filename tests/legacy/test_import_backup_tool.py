@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+
 from backup_runner.jobfile import load_one
 from backup_runner.progress import Silent
 from backup_runner.recovery import pull

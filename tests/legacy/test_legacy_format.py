@@ -7,12 +7,13 @@ import io
 import os
 
 import pytest
-from backup_runner import legacy
-from backup_runner.crypto import CryptoKey
-from backup_runner.errors import DamagedError
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
+
+from backup_runner import legacy
+from backup_runner.crypto import CryptoKey
+from backup_runner.errors import DamagedError
 
 KEY = CryptoKey(b"0123456789abcdef")
 SIZES = [0, 1, 15, 16, 17, 24575, 24576, 24577, 65535, 65536, 65537, 100001, 5 * 1024 * 1024 + 7]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+
 from tests.oci.site import MIB, Site
 from tests.oci_emulator.fixture import Running, start
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci import OciTarget
 from tests.oci_emulator.fixture import Running, start

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from tests.oci_emulator.fixture import Running, start
-
 import oci
+import pytest
+
+from tests.oci_emulator.fixture import Running, start
 
 NS, BUCKET = "emulated", "backup"
 

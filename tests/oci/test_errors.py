@@ -12,6 +12,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+
 from backup_runner.errors import AccessDenied, BackupRunnerError, ConfigError, ObjectArchived, TransientError
 from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.base import Tier

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 
 import pytest
+
 from backup_runner.errors import ChecksumMismatch, ObjectMissing, TargetError
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Tier

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 
 import pytest
+
 from backup_runner.errors import ObjectMissing, TransientError
 from backup_runner.spec import AuthSpec, Limits, OciTargetSpec
 from backup_runner.targets.oci import OciTarget

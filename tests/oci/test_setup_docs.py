@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.checking import check_permissions
 from backup_runner.targets.oci import OciTarget

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from backup_runner.errors import PlanFileError
 from backup_runner.planfile import Header, Totals, action_fields, header_from, path_fields, read_actions, write
 from backup_runner.records import Action, ActionKind, Kind
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 _KEYS = st.binary(max_size=12).filter(lambda key: b"\0" not in key)
 _TIMES = st.integers(-(2**62), 2**62)

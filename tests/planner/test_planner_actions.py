@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from backup_runner.planner import PathPlanner, Policy
 from backup_runner.records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
 from backup_runner.spec import Detect, Overwrite
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def digests_of(data: bytes) -> Digests:

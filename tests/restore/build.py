@@ -6,6 +6,8 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 
+from blake3 import blake3
+
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import find_content, pack_lengths
@@ -21,7 +23,6 @@ from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec,
 from backup_runner.targets.base import Target
 from backup_runner.targets.directory import DirectoryTarget
 from backup_runner.xattrs import encode_xattrs
-from blake3 import blake3
 
 KEYRING = Keyring(CryptoKey(b"0123456789abcdef0123456789abcdef"))
 OTHER_KEYRING = Keyring(CryptoKey(b"fedcba9876543210fedcba9876543210"))

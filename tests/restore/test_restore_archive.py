@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from backup_runner.errors import ObjectArchived
 from backup_runner.records import StoredObject
 from backup_runner.targets.directory import DirectoryTarget

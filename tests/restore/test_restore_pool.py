@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from backup_runner.errors import BackupRunnerError
 from backup_runner.restore_pool import Pool
 

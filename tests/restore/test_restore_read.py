@@ -6,6 +6,7 @@ import hashlib
 import os
 
 import pytest
+
 from backup_runner.container import ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.errors import DamagedError, TransientError
 from backup_runner.restore_read import ContainerReader, Place, open_reader

@@ -7,9 +7,10 @@ import pathlib
 import tempfile
 
 import pytest
-from backup_runner.spec import Overwrite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from backup_runner.spec import Overwrite
 from tests.restore.build import World, tree
 
 _NAME = (

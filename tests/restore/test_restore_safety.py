@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from backup_runner.catalog.recording import Meta, Recorder
 from backup_runner.catalog.restoring import PlainRow
 from backup_runner.errors import BackupRunnerError, WrongKeyError

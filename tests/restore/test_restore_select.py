@@ -6,6 +6,7 @@ import os
 from datetime import datetime
 
 import pytest
+
 from backup_runner.errors import BackupRunnerError, CatalogError
 from tests.restore.build import World, tree
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from backup_runner.retention import SnapshotTime, expire
 from backup_runner.spec import Retention
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from backup_runner.errors import BackupRunnerError
 from backup_runner.retention import SnapshotTime, expire
 from backup_runner.spec import Retention
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SECOND = 1_000_000_000
 DAY = 86_400

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from backup_runner.cost import DAY_NS, GB, Work, estimate
 from backup_runner.report.costs import cost_line, money
 from backup_runner.spec import StorageTier

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from backup_runner import wildmatch
-from backup_runner.globs import compile_rules
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from backup_runner import wildmatch
+from backup_runner.globs import compile_rules
 
 FULL = os.environ.get("PROOF") == "full"
 NAMES = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
 from backup_runner.records import Entry, Problem
 from backup_runner.scan import (
     ScanOptions,

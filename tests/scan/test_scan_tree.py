@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from backup_runner import scan as scan_module
 from backup_runner import scan_folder
 from backup_runner.globs import compile_rules
 from backup_runner.records import Entry, Kind, Problem
 from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, scan
 from backup_runner.spec import Symlinks
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 FULL = os.environ.get("PROOF") == "full"
 STORE = ScanOptions(symlinks=Symlinks.STORE)

@@ -11,6 +11,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+
 from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.targets import dir_files
 from backup_runner.targets.base import Put

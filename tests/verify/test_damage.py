@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+
 from backup_runner.progress import Silent, VerifyOutcome
 from backup_runner.spec import Overwrite
 from backup_runner.verify import Level, VerifyOptions, verify

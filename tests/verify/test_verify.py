@@ -8,6 +8,7 @@ import pathlib
 
 import orjson
 import pytest
+
 from backup_runner.container import ObjectId, parse_name, seal_object
 from backup_runner.errors import WrongKeyError
 from backup_runner.progress import Silent, VerifyOutcome
