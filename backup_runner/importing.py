@@ -255,7 +255,7 @@ class _Import:
 
     def _files(self, files: list[LegacyFile], contents: dict[int, tuple[int, ForeignObject]]) -> Iterator[ForeignFile]:
         uid, gid = os.getuid(), os.getgid()
-        outside = 0
+        outside, sources = 0, self._session.job.sources
         for file in files:
             held = contents.get(file.object_id or 0)
             if held is None:
@@ -264,11 +264,11 @@ class _Import:
             if key is None:
                 self._outcome.problems.append(Problem(file.path, "outside", "its path does not fit relative_path"))
                 continue
-            outside += not any(source.covers(key) for source in self._session.job.sources)
+            outside += not any(source.covers(key) for source in sources)
             content_id, item = held
             size = legacy.upper_size(item.size) if item.plain is None else item.plain
             yield ForeignFile(file.id, key, content_id, size, file.mtime_ns or 0, _MODE, uid, gid)
-        if outside:
+        if outside and sources:
             self._outcome.notes.append(
                 f"{outside} file(s) lie outside the job's sources: the next plan takes them out (add a source)"
             )

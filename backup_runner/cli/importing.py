@@ -7,18 +7,22 @@ from typing import Annotated
 
 import typer
 
-from .options import JobFile, Json, Wait, seconds
+from ..errors import UsageError
+from .options import Json, Wait, seconds
 from .output import output
 
 _PROBLEMS = 3
 
 
 def command(
-    job: JobFile,
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", help="A job file; without one, the one-shot commands get the files."),
+    ] = None,
     *,
     database: Annotated[
-        str, typer.Option("--database", metavar="FILE", help="backup-tool's `database_file`; it is only read.")
-    ],
+        str | None, typer.Option("--database", metavar="FILE", help="backup-tool's `database_file`; it is only read.")
+    ] = None,
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leave out objects that are missing or damaged, and name them.")
     ] = False,
@@ -33,13 +37,19 @@ def command(
     Example: backup-runner catalog import-backup-tool --database ~/.backup-tool/database.sql documents.yaml
     """
     from ..importing import ImportOptions, import_legacy
+    from ..oneshot import bare_job
     from ..report.imports import import_fields, import_lines
     from .jobs import load_job, session_of
+    from .settings import config
 
     out = output(json=json)
+    database = database or config().foreign_database
+    if database is None:
+        raise UsageError("which database?", hint="name backup-tool's with --database FILE")
     options = ImportOptions(database, skip_damaged, new_lineage, seconds(wait))
     reporter = out.reporter()
-    with session_of(load_job(job), reporter.warn) as session, closing(reporter):
+    loaded = bare_job(config()) if job is None else load_job(job)
+    with session_of(loaded, reporter.warn) as session, closing(reporter):
         outcome = import_legacy(session, options, reporter)
     out.emit(import_fields(outcome))
     out.say(import_lines(outcome))

@@ -1,0 +1,109 @@
+"""Someone who comes from backup-tool with nothing but its config: import, then the commands as before."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sqlite3
+
+import pytest
+
+from backup_runner.crypto import CryptoKey
+from backup_runner.legacy import encrypt
+from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci import OciTarget
+
+SIZES = [0, 24_577, 100_001, 6_000_007]
+
+
+def _md5(data: bytes) -> str:
+    return base64.b64encode(hashlib.md5(data).digest()).decode()
+
+
+@pytest.fixture
+def old_bucket(emulator):
+    """Puts objects where backup-tool would, the large ones in parts, as it did."""
+    auth = AuthSpec(config_file=emulator.owner.config_file)
+    spec = OciTargetSpec(emulator.bucket, emulator.namespace, endpoint=emulator.url, auth=auth, region="us-ashburn-1")
+    target = OciTarget(spec)
+
+    def put(name: str, data: bytes) -> None:
+        if len(data) < 5_000_000:
+            target.put(name, data, md5=hashlib.md5(data).digest())
+            return
+        upload = target.begin_upload(name)
+        parts = []
+        for number, start in enumerate(range(0, len(data), 3_000_000), start=1):
+            piece = data[start : start + 3_000_000]
+            md5 = hashlib.md5(piece).digest()
+            parts.append(target.put_part(name, upload, number, start, piece, md5=md5))
+        target.commit_upload(name, upload, parts)
+
+    yield put
+    target.close()
+
+
+def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
+    home.config.unlink()
+    theirs = home.root / ".backup-tool"
+    theirs.mkdir()
+    (theirs / "key").write_bytes(b"k" * 16)
+    (theirs / "key").chmod(0o600)
+    (theirs / "config").write_text(
+        f"general:\n  database_file: {theirs}/database.sql\n  crypto_key_file: {theirs}/key\n"
+        f"  relative_path: {home.root}\n  work_directory: {theirs}/work\n"
+        f"oci:\n  config_file: {emulator.owner.config_file}\n  config_section: DEFAULT\n"
+        f"  namespace: {emulator.namespace}\n  bucket: {emulator.bucket}\n"
+    )
+    with sqlite3.connect(theirs / "database.sql") as conn:
+        conn.execute(
+            "CREATE TABLE backup_entry (id INTEGER PRIMARY KEY, uploaded_file_path, original_md5_checksum, "
+            "uploaded_md5_checksum)"
+        )
+        conn.execute("CREATE TABLE backup_entry_local_file (id INTEGER PRIMARY KEY, backup_entry_id, local_file_path)")
+        for number, size in enumerate(SIZES, start=1):
+            plain = os.urandom(size)
+            home.write(f"docs/{size}", plain)
+            sealed = bytearray()
+            with open(home.data / f"docs/{size}", "rb") as file:
+                encrypt(CryptoKey(b"k" * 16), size, file.read, sealed.extend)
+            name = f"{tmp_path.name}-{number}"
+            old_bucket(name, bytes(sealed))
+            conn.execute(
+                "INSERT INTO backup_entry VALUES (?, ?, ?, ?)", (number, name, _md5(plain), _md5(bytes(sealed)))
+            )
+            row = (number + 70, number, f"data/docs/{size}")
+            conn.execute("INSERT INTO backup_entry_local_file VALUES (?, ?, ?)", row)
+    conn.close()
+    endpoint = ["--set", f"oci.endpoint={emulator.url}", "--set", "oci.region=us-ashburn-1"]
+
+    home.run(*endpoint, "catalog", "import-backup-tool")
+    assert "using backup-tool's config" in home.err
+    listed = home.run(*endpoint, "file", "list", "--json")
+    assert {item["local_file_path"]: item["id"] for item in listed} == {
+        f"data/docs/{size}": number + 71 for number, size in enumerate(SIZES)
+    }
+    backups = home.run(*endpoint, "backup", "list", "--json")
+    assert {item["format"] for item in backups} == {"legacy"}
+
+    before = {size: (home.data / f"docs/{size}").read_bytes() for size in SIZES}
+    for number, size in enumerate(SIZES):
+        (home.data / f"docs/{size}").unlink()
+        home.run(*endpoint, "file", "restore", str(number + 71))
+    assert {size: (home.data / f"docs/{size}").read_bytes() for size in SIZES} == before
+
+    emulator.clear_log()
+    plan = home.run(*endpoint, "directory", "backup", "--dir-paths", "data/docs", "--json")
+    kinds = {line["action"] for line in plan if line["kind"] == "action" and line["type"] == "file"}
+    assert kinds == {"touch"}
+    assert not [line for line in emulator.log("PutObject") if "/data/" in line["name"]]
+    # Now its strong hash is known, a copy is stored as a link.
+    home.write("docs/copy", before[100_001])
+    plan = home.run(*endpoint, "directory", "backup", "--dir-paths", "data/docs", "--json")
+    assert [line["action"] for line in plan if line.get("path") == "data/docs/copy"] == ["link"]
+    (home.data / "docs/0").unlink()
+    home.run(*endpoint, "file", "cleanup")
+    home.run(*endpoint, "backup", "cleanup")
+    left = {item["original_md5_checksum"] for item in home.run(*endpoint, "backup", "list", "--json")}
+    assert left == {_md5(before[size]) for size in SIZES if size}
