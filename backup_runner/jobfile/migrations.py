@@ -1,0 +1,199 @@
+"""Job files of an older version of the format, brought to the newest, one version a step.
+
+Version 0 is what stands in no `version:`: a job put together from the names that backup-tool's options and config
+have, or one of today's whose version was forgotten. Comments and anchors stay.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from . import rules
+from .comments import find_comments
+from .diagnostics import Complaints, Stop
+from .document import make_document
+from .formatting import dump, format_text, round_trip
+from .yamltext import TOP, parse
+
+NEWEST = 1
+_RENAMED = {
+    "directories": "sources",
+    "dir_paths": "sources",
+    "paths": "sources",
+    "skip_files": "skip",
+    "exclude": "skip",
+    "cache_file": "catalog",
+    "database_file": "catalog",
+    "force_checksum": "detect",
+    "crypto_key_file": "encryption",
+    "oci": "target",
+    "directory": "target",
+}
+_TARGET = ("namespace", "bucket", "prefix", "storage_tier", "region", "endpoint")
+_AUTH = {"config_file": "config_file", "config_section": "profile"}
+
+
+class Migrated(NamedTuple):
+    """`text` is in the newest version and the one layout; `changes` says, line by line, what was done."""
+
+    text: str
+    changes: list[str]
+
+
+def migrate_text(text: str, path: str, complaints: Complaints) -> Migrated:
+    """A job file in the newest version; one that is in it already comes back as it was.
+
+    `path` gives a job without a name its name. Raises Stop after complaining if the file cannot be read, or says
+    one thing twice in old and new words."""
+    document = make_document(parse(text, complaints), complaints)
+    if complaints.failed:
+        raise Stop
+    version = document.data.get("version", 0)
+    if version not in _STEPS or isinstance(version, bool):
+        # The newest, or none that was ever there: `validate` says so.
+        return Migrated(text, [])
+    yaml = round_trip()
+    try:
+        job = yaml.load(text)
+    except (YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise complaints.stop(rules.SYNTAX, TOP, f"cannot be rewritten: {type(error).__name__}") from None
+    changes: list[str] = []
+    while version in _STEPS:
+        _STEPS[version](job, path, changes, complaints)
+        version += 1
+    return Migrated(_checked(text, dump(yaml, job), complaints), changes)
+
+
+def _checked(old: str, new: str, complaints: Complaints) -> str:
+    """The new text in the one layout, or a complaint: nothing that was written down may get lost."""
+    trial = Complaints(complaints.file)
+    try:
+        laid_out = format_text(new, trial)
+    except Stop:
+        laid_out = ""
+    if not laid_out or _comments(old) != _comments(laid_out):
+        message = "cannot be rewritten without losing comments"
+        raise complaints.stop(rules.SYNTAX, TOP, message, "take them away first, or write the new version by hand")
+    return laid_out
+
+
+def _comments(text: str) -> list[str]:
+    return sorted(comment.text for comment in find_comments(text, parse(text, Complaints(""))))
+
+
+def _from_nothing(job: CommentedMap, path: str, changes: list[str], complaints: Complaints) -> None:
+    """Version 0 to 1."""
+    for old, new in _RENAMED.items():
+        if old in job:
+            if new in job:
+                message = f'"{old}" and "{new}" say the same thing'
+                raise complaints.stop(rules.CONFLICT, TOP, message, "keep one of the two")
+            # Under the one name there stands what the other would mean.
+            _rename(job, old, new, _NEW_VALUE.get(old, _same)(job[old]))
+            changes.append(f"{old} is now {new}")
+    if isinstance(job.get("overwrite"), bool):
+        job["overwrite"] = "changed" if job["overwrite"] else "never"
+        changes.append(f"overwrite is now a word: {job['overwrite']}")
+    if job.get("detect") is False:
+        del job["detect"]
+    _collect_target(job, changes)
+    if "name" not in job:
+        job.insert(0, "name", _name_of(path))
+        changes.append(f"name is {job['name']}, after the file")
+    job.insert(0, "version", 1)
+    changes.append("version is 1")
+
+
+_STEPS: dict[int, Callable[[CommentedMap, str, list[str], Complaints], None]] = {0: _from_nothing}
+"""From each older version to the one above it."""
+
+
+def _rename(block: CommentedMap, old: str, new: str, value: Any) -> None:
+    """In its place, with its comments."""
+    at = list(block).index(old)
+    comment = block.ca.items.pop(old, None)
+    del block[old]
+    block.insert(at, new, value)
+    if comment is not None:
+        block.ca.items[new] = comment
+
+
+def _collect_target(job: CommentedMap, changes: list[str]) -> None:
+    """Keys of a bucket at the top level go into `target`."""
+    loose = [key for key in (*_TARGET, *_AUTH, "instance_principal") if key in job]
+    if not loose or "target" in job:
+        return
+    block = CommentedMap({key: job[key] for key in loose})
+    at = min(list(job).index(key) for key in loose)
+    for key in loose:
+        del job[key]
+        if key in job.ca.items:
+            block.ca.items[key] = job.ca.items.pop(key)
+    job.insert(at, "target", _oci(block))
+    changes.append(f"{', '.join(loose)} moved into target")
+
+
+def _oci(section: Any) -> Any:
+    if not isinstance(section, CommentedMap):
+        return section
+    section.insert(0, "type", "oci")
+    auth = CommentedMap({new: section.pop(old) for old, new in _AUTH.items() if old in section})
+    if section.pop("instance_principal", False):
+        auth = CommentedMap({"method": "instance_principal"})
+    if auth:
+        section["auth"] = auth
+    return section
+
+
+def _directory(section: Any) -> Any:
+    block = section if isinstance(section, CommentedMap) else CommentedMap({"path": section})
+    block.insert(0, "type", "directory")
+    return block
+
+
+def _sources(value: Any) -> Any:
+    items = value if isinstance(value, CommentedSeq) else CommentedSeq([value])
+    for index, item in enumerate(items):
+        if isinstance(item, str):
+            items[index] = CommentedMap({"path": item})
+            if comment := items.ca.items.pop(index, None):
+                items[index].ca.items["path"] = [None, None, comment[0], None]
+    return items
+
+
+def _listed(value: Any) -> Any:
+    return _on_one_line(CommentedSeq([value])) if isinstance(value, str) else value
+
+
+def _on_one_line(value: Any) -> Any:
+    """A comment behind what was a single value would come between a block's key and its lines."""
+    value.fa.set_flow_style()
+    return value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_NEW_VALUE: dict[str, Callable[[Any], Any]] = {
+    "directories": _sources,
+    "dir_paths": _sources,
+    "paths": _sources,
+    "skip_files": _listed,
+    "exclude": _listed,
+    "force_checksum": lambda value: "checksum" if value is True else value,
+    "crypto_key_file": lambda value: _on_one_line(CommentedMap({"key_file": value})),
+    "oci": _oci,
+    "directory": _directory,
+}
+
+
+def _name_of(path: str) -> str:
+    stem = os.path.basename(path).rsplit(".", 1)[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64] or "job"
