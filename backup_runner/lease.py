@@ -26,6 +26,8 @@ LIFETIME = 60.0
 _RENEW = 15.0
 _LOOK = 1.0
 _ID = bytes(16)
+_NO_ETAG = "0"
+"""No object has it: a replace with it can only fail, and tells whether replacing is allowed at all."""
 
 
 class Lease:
@@ -66,6 +68,9 @@ class Lease:
             if now - seen_at >= LIFETIME or self._is_dead():
                 if self._replace(etag):
                     return
+            elif self._replace(_NO_ETAG):
+                # Policy forbids overwriting: a lease that nobody can take over or delete would lock everybody out.
+                return
             elif now - started >= wait_seconds:
                 raise BusyError(
                     f"another run holds this lineage: {self._holder()}",

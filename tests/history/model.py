@@ -10,6 +10,10 @@ import tempfile
 from typing import Any
 
 import pytest
+from blake3 import blake3
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
 from backup_runner import large, pathapplier, worker
 from backup_runner.errors import CatalogError, StalePlanError
 from backup_runner.planfile import Header, key_of
@@ -17,9 +21,6 @@ from backup_runner.progress import Outcome, Silent
 from backup_runner.records import Kind
 from backup_runner.spec import Retention
 from backup_runner.verify import VerifyOptions, verify
-from blake3 import blake3
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
 
@@ -255,8 +256,8 @@ class Machine(RuleBasedStateMachine):
         cat = self.site.catalog()
         states = dict(
             cat.conn.execute(
-                "SELECT c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id JOIN object o ON o.id = e.object_id "
-                "WHERE o.name = ?",
+                "SELECT c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
+                "JOIN object o ON o.id = e.object_id WHERE o.name = ?",
                 (name,),
             )
         )

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from blake3 import blake3
+
 from backup_runner import recovery
 from backup_runner.apply import ApplyOptions, apply_plan
 from backup_runner.catalog import Catalog
@@ -32,7 +34,6 @@ from backup_runner.spec import (
 )
 from backup_runner.targets.base import Target
 from backup_runner.targets.directory import DirectoryTarget
-from blake3 import blake3
 
 NO_GUARDS = Guards(min_files=0, max_change_percent=100, max_delete_percent=100)
 
