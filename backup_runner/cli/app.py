@@ -19,6 +19,7 @@ from . import (
     config,
     directory,
     filecommands,
+    fmt,
     fromcommand,
     key,
     past,
@@ -60,6 +61,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("validate")(validate.command)
+app.command("fmt")(fmt.fmt)
+app.command("migrate")(fmt.migrate)
 app.command("plan")(plan.command)
 app.command("show")(show.command)
 app.command("skips")(skips.command)
