@@ -45,12 +45,21 @@ def find_comments(text: str, root: Node) -> list[Comment]:
 
 def _start(line: str, taken: list[tuple[int, int]]) -> int:
     at = line.find("#")
-    while at >= 0:
-        free = not any(start <= at < end for start, end in taken)
-        if free and (at == 0 or line[at - 1] in " \t\ufeff"):
-            return at
+    for start, end in sorted(taken):
+        # The last stretch that begins at or before the `#` is the one that could hold it.
+        while 0 <= at < start:
+            if _begins(line, at):
+                return at
+            at = line.find("#", at + 1)
+        if start <= at < end:
+            at = line.find("#", end)
+    while at >= 0 and not _begins(line, at):
         at = line.find("#", at + 1)
-    return -1
+    return at
+
+
+def _begins(line: str, at: int) -> bool:
+    return at == 0 or line[at - 1] in " \t\ufeff"
 
 
 def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:

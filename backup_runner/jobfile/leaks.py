@@ -49,16 +49,22 @@ def looks_secret(text: str) -> bool:
 
 def check_hooks(document: Document, complaints: Complaints) -> None:
     """Complain about environment values (`NAME=value`) with a secret, and URLs with a password, in hooks."""
+    # A long value may be repeated by thousands of aliases.
+    told: dict[str, str | None] = {}
     for loc, text in _hook_texts(document.data.get("hooks")):
-        if found := _ASSIGNMENT.search(text):
-            message = f"{quoted(found['name'])}: a hook's environment value in a job holds no secret"
-        elif _USER_IN_URL.search(text):
-            message = "a URL in a hook holds no user and no password"
-        else:
-            continue
-        hint = "let the hook read it from a file or the run's own environment; change a password written down here"
-        complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
-        document.settled.add(loc)
+        if text not in told:
+            told[text] = _hook_secret(text)
+        message = told[text]
+        if message is not None:
+            hint = "let the hook read it from a file or the run's own environment; change a password written down here"
+            complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
+            document.settled.add(loc)
+
+
+def _hook_secret(text: str) -> str | None:
+    if found := _ASSIGNMENT.search(text):
+        return f"{quoted(found['name'])}: a hook's environment value in a job holds no secret"
+    return "a URL in a hook holds no user and no password" if _USER_IN_URL.search(text) else None
 
 
 def _hook_texts(hooks: object) -> Iterator[tuple[Loc, str]]:

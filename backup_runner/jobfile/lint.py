@@ -32,8 +32,13 @@ def lint(document: Document, paths: dict[Loc, str], job: Job, complaints: Compla
 
 def lint_secrets(document: Document, complaints: Complaints) -> None:
     """Complain about values that look like secrets; also of a job with errors, so that no message shows them."""
+    seen: set[int] = set()
     for loc, node in document.nodes.items():
-        if loc not in document.settled and isinstance(node, Scalar) and _is_text(node) and looks_secret(node.text):
+        # A long value may be repeated by thousands of aliases.
+        if id(node) in seen or loc in document.settled:
+            continue
+        seen.add(id(node))
+        if isinstance(node, Scalar) and _is_text(node) and looks_secret(node.text):
             key = next((step for step in reversed(loc) if isinstance(step, str)), "")
             message = f"{quoted(key)} looks like it holds a secret" if key else "this looks like a secret"
             hint = "read it from a file or the environment, and change it if it is real"

@@ -15,6 +15,32 @@ from pydantic_core import core_schema
 from .config import ConfigFileModel
 from .model import JobModel
 
+JOB_SCHEMA_ID = "https://json.schemastore.org/backup-runner-job.json"
+"""A name in the form of the catalogue that editors use; nothing is ever fetched from it."""
+
+EXAMPLES: list[dict[str, Any]] = [
+    {
+        "version": 1,
+        "name": "documents",
+        "sources": [{"path": "~/documents"}],
+        "target": {"type": "directory", "path": "/mnt/usb/bucket"},
+        "encryption": {"key_file": "~/.backup-runner/crypto-key"},
+        "catalog": "~/.backup-runner/catalog.db",
+    },
+    {
+        "version": 1,
+        "name": "photos",
+        "sources": [{"path": "~/photos", "skip": ["*.raw"]}],
+        "skip": ["*.tmp", ".cache/"],
+        "relative_path": "~/",
+        "target": {"type": "oci", "bucket": "backup", "prefix": "laptop/", "storage_tier": "InfrequentAccess"},
+        "encryption": {"key_env": "BACKUP_KEY"},
+        "catalog": {"remote": True, "cache": "~/.backup-runner/photos.db"},
+        "retention": {"keep_last": 3, "keep_daily": 14, "keep_monthly": 12},
+        "guards": {"max_delete_percent": 20},
+    },
+]
+
 
 class _JobSchema(GenerateJsonSchema):
     """None stands for "absent" in the models, and files cannot say it: no null in the schema."""
@@ -34,8 +60,11 @@ def job_schema() -> dict[str, Any]:
     _drop_titles(schema)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": JOB_SCHEMA_ID,
         "title": "Backup Runner job",
         **schema,
+        "description": "A job of Backup Runner, version 1: what is backed up, how, and to where.",
+        "examples": EXAMPLES,
     }
 
 
