@@ -37,6 +37,8 @@ ONLY_IN = {
     "oci": ("targets.oci*",),
     "ruamel": ("jobfile",),
     "rich": ("report",),
+    "jinja2": ("report",),
+    "squarify": ("report",),
     "typer": ("cli",),
 }
 NOTED: set[tuple[str, str]] = set()

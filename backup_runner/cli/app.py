@@ -26,6 +26,7 @@ from . import (
     plan,
     prune,
     recovery,
+    report,
     restore,
     schedule,
     schema,
@@ -66,6 +67,7 @@ app.command("migrate")(fmt.migrate)
 app.command("plan")(plan.command)
 app.command("show")(show.command)
 app.command("skips")(skips.command)
+app.command("report")(report.command)
 app.command("apply")(apply.command)
 app.command("restore")(restore.command)
 app.command("snapshots")(snapshots.command)

@@ -1,38 +1,78 @@
-"""`show`: a saved plan, as text or JSON."""
+"""`show`: a saved plan, as text, JSON, Markdown or a page."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Json
-from .output import output
+from .output import Output, output
+
+if TYPE_CHECKING:
+    from ..planning import Plan
+
+
+class PlanFormat(StrEnum):
+    """How a plan is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
 
 
 def command(
     plan_file: Annotated[str, typer.Argument(metavar="PLANFILE", help="A plan saved with `plan --out`.")],
     *,
+    form: Annotated[
+        PlanFormat,
+        typer.Option("--format", help="markdown fits into a comment, html is a page that needs nothing else."),
+    ] = PlanFormat.TEXT,
     json: Json = False,
+    out_file: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of stdout.")
+    ] = None,
 ) -> int:
     """Show a saved plan. Needs neither key nor bucket.
 
-    Example: backup-runner show documents.plan
+    Example: backup-runner show documents.plan --format html --out plan.html
     """
-    from collections import deque
-
     from ..planning import open_plan
-    from ..report.machine import plan_summary
-    from ..report.plan_text import Heading
-    from .plans import emit_plan, print_plan
 
-    out = output(json=json)
+    form = PlanFormat.JSON if json else form
+    # open_plan reads to the closing line, so that no part of an altered plan is passed on.
     plan = open_plan(plan_file)
-    if not json:
-        print_plan(plan, Heading(), out)
+    if out_file is None:
+        _show(plan, form, output(json=form is PlanFormat.JSON))
         return 0
-    # Read to its closing line first, so that no part of an altered plan is passed on.
-    deque(plan.actions(), maxlen=0)
-    emit_plan(plan, out)
-    out.emit(plan_summary(plan.header))
+    from .files import written
+
+    with written(out_file) as out:
+        _show(plan, form, out)
     return 0
+
+
+def _show(plan: Plan, form: PlanFormat, out: Output) -> None:
+    from ..report.plan_text import Heading
+
+    if form is PlanFormat.TEXT:
+        from .plans import print_plan
+
+        print_plan(plan, Heading(), out)
+    elif form is PlanFormat.JSON:
+        from ..report.machine import plan_summary
+        from .plans import emit_plan
+
+        emit_plan(plan, out)
+        out.emit(plan_summary(plan.header))
+    elif form is PlanFormat.MARKDOWN:
+        from ..report.markdown import markdown_lines
+
+        out.say(markdown_lines(plan.header, plan.actions(), Heading()))
+    else:
+        from ..report.page.plans import plan_page
+        from ..report.page.render import render
+
+        out.say([render(plan_page(plan.header, plan.actions(), Heading()))])

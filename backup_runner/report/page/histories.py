@@ -1,0 +1,94 @@
+"""A job's history as a page: its newest snapshot, what that changed, and the snapshots before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ...records import Kind
+from .. import escape, units
+from ..folders import FolderTree
+from .render import Page
+from .rows import RowKind, Rows
+from .shapes import Growth, charts, tiles
+
+if TYPE_CHECKING:
+    from ...catalog.browsing import Difference, PathVersion
+    from ...catalog.database import Snapshot
+
+_KINDS = [
+    RowKind("removed", "−", "gone", 0),
+    RowKind("changed", "~", "changed", 1),
+    RowKind("added", "+", "new", 1),
+    RowKind("touched", "·", "quiet", 2),
+]
+_BARS = 120
+
+
+def history_page(
+    job: str,
+    target: str,
+    snapshots: Sequence[Snapshot],
+    newest: Snapshot,
+    before: Snapshot | None,
+    files: Iterable[PathVersion],
+    changes: Iterable[Difference],
+) -> Page:
+    """`files` are those of `newest`, `changes` what became different since `before`."""
+    tree, number, size = FolderTree(), 0, 0
+    for version in files:
+        if version.kind != Kind.DIRECTORY:
+            tree.add(version.key, version.size)
+            number += 1
+            size += version.size
+    rows, growth = Rows(_KINDS), Growth()
+    for item in changes:
+        _add(item, rows, growth)
+    since = f"since snapshot {before.id}" if before else "in it"
+    return Page(
+        title=f"Report: {job}",
+        heading=job,
+        headline=f"Snapshot {newest.id} of {units.local_time(newest.scanned_ns)} has {units.count(number, 'file')}, "
+        f"{units.size(size)}.",
+        facts=[("at", escape.one_line(target)), ("snapshots", units.count(len(snapshots)))],
+        rows=rows,
+        list_title=f"What changed {since}",
+        figures=_figures(snapshots, number, size),
+        map_title=f"Bytes of snapshot {newest.id}, by folder",
+        tiles=tiles(tree),
+        growth=growth.table(),
+        charts=charts(
+            {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
+            for one in snapshots[-_BARS:]
+        ),
+    )
+
+
+def _add(item: Difference, rows: Rows, growth: Growth) -> None:
+    old = item.before.size if item.before else 0
+    new = item.after.size if item.after else 0
+    why = ", ".join(item.what) or item.change
+    rows.add(item.change, escape.name(item.key), new if item.after else old, why)
+    if item.is_folder:
+        return
+    if item.before is None:
+        growth.add(item.key, came=new)
+    elif item.after is None:
+        growth.add(item.key, went=old)
+    elif item.change == "changed":
+        growth.add(item.key, came=max(0, new - old), changed=min(old, new), went=max(0, old - new))
+
+
+def _figures(snapshots: Sequence[Snapshot], number: int, size: int) -> list[tuple[str, str, str]]:
+    totals = [orjson.loads(one.totals) for one in snapshots]
+    stored = sum(int(one.get("stored_bytes", 0)) for one in totals)
+    partial = sum(one.status != "complete" for one in snapshots)
+    problems = int(totals[-1].get("problems", 0)) if totals else 0
+    return [
+        ("files", units.count(number), units.size(size)),
+        ("snapshots", units.count(len(snapshots)), f"{units.count(partial)} not complete"),
+        ("stored by them", units.size(stored), "sealed"),
+        ("problems", units.count(problems), "in the newest"),
+    ]

@@ -1,0 +1,98 @@
+"""A plan as a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...planfile import Header, key_of
+from ...records import Action, ActionKind, Kind
+from .. import escape, units
+from ..costs import cost_parts, money
+from ..folders import FolderTree
+from ..plan_groups import MOVING_BYTES, ORDER
+from ..plan_text import Heading, action_name, moved_bytes, totals_line
+from .render import Page
+from .rows import RowKind, Rows
+from .shapes import Growth, charts, tiles
+
+_TONES = {
+    ActionKind.UPLOAD: ("+", "new"),
+    ActionKind.UPDATE: ("~", "changed"),
+    ActionKind.LINK: ("=", "linked"),
+    ActionKind.TOUCH: ("·", "quiet"),
+    ActionKind.HOLD: ("!", "changed"),
+    ActionKind.REPAIR: ("⚕", "special"),
+    ActionKind.ADOPT: ("↥", "moved"),
+    ActionKind.REPACK: ("⟳", "moved"),
+    ActionKind.REMOVE: ("−", "gone"),
+    ActionKind.FORGET: ("✂", "gone"),
+    ActionKind.DELETE: ("✗", "gone"),
+}
+_IMPORTANT = (ActionKind.DELETE, ActionKind.FORGET, ActionKind.REMOVE, ActionKind.REPAIR, ActionKind.HOLD)
+_FREES = (ActionKind.DELETE, ActionKind.REPACK, ActionKind.FORGET)
+
+
+def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Page:
+    """Everything that reviewers of a plan look for; one pass over the actions."""
+    kinds = [RowKind(kind.value, *_TONES[kind], rank=_rank(kind)) for kind in ORDER]
+    rows, tree, growth = Rows(kinds), FolderTree(), Growth()
+    for action in actions:
+        rows.add(action.kind.value, action_name(action), action.size, escape.one_line(action.why))
+        if action.entry_kind == Kind.DIRECTORY or action.object_name or action.snapshot_id is not None:
+            continue
+        if action.kind in MOVING_BYTES:
+            tree.add(action.key, action.size)
+        came = action.size if action.kind is ActionKind.UPLOAD else 0
+        changed = action.size if action.kind in (ActionKind.UPDATE, ActionKind.REPAIR) else 0
+        went = action.size if action.kind is ActionKind.REMOVE else 0
+        growth.add(action.key, came=came, changed=changed, went=went)
+    title = "Prune plan" if header.pruning == "only" else "Plan"
+    return Page(
+        title=f"{title}: {header.job}",
+        heading=header.job,
+        headline=totals_line(header),
+        facts=_facts(header, heading),
+        rows=rows,
+        list_title="Actions",
+        figures=_figures(header),
+        stops=[(guard["name"], guard["message"]) for guard in header.guards],
+        problems=[
+            (escape.name(key_of(item)), f"{item['problem']}: {escape.one_line(item['message'])}")
+            for item in header.problems[:50]
+        ],
+        problem_count=header.problem_count or len(header.problems),
+        notes=[escape.one_line(note) for note in header.notes],
+        map_title="What is stored, by folder",
+        tiles=tiles(tree),
+        growth=growth.table(),
+        charts=charts(header.history),
+        costs=list(cost_parts(header.cost)) if header.cost else [],
+    )
+
+
+def _rank(kind: ActionKind) -> int:
+    return _IMPORTANT.index(kind) if kind in _IMPORTANT else len(_IMPORTANT)
+
+
+def _facts(header: Header, heading: Heading) -> list[tuple[str, str]]:
+    facts = [("made", units.local_time(header.created_ns)), ("job file", escape.one_line(header.job_file))]
+    if heading.target:
+        facts.insert(0, ("to", escape.one_line(heading.target)))
+    facts.append(("plan", header.plan_id[:12]))
+    return facts
+
+
+def _figures(header: Header) -> list[tuple[str, str, str]]:
+    totals = header.totals
+    known = {name: totals.counts.get(name, 0) for name in (kind.value for kind in ORDER)}
+    found = [("to store", units.size(moved_bytes(totals.bytes)), "uncompressed")]
+    for name, label in (("upload", "new"), ("update", "changed"), ("remove", "gone"), ("repair", "repaired")):
+        if known[name] or name in ("upload", "update", "remove"):
+            found.append((label, units.count(known[name]), units.size(totals.bytes.get(name, 0))))
+    if any(known[kind] for kind in _FREES):
+        freed = sum(totals.bytes.get(kind, 0) for kind in (ActionKind.DELETE,))
+        found.append(("deleted", units.count(known[ActionKind.DELETE]), f"objects, {units.size(freed)}"))
+    found.append(("unchanged", units.count(totals.unchanged), units.size(totals.unchanged_bytes)))
+    if header.cost:
+        found.append(("this month", money(header.cost["month_total"], header.cost["currency"]), "estimate"))
+    return found
