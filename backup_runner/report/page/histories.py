@@ -46,7 +46,6 @@ def history_page(
     rows, growth = Rows(_KINDS), Growth()
     for item in changes:
         _add(item, rows, growth)
-    since = f"since snapshot {before.id}" if before else "in it"
     return Page(
         title=f"Report: {job}",
         heading=job,
@@ -54,7 +53,7 @@ def history_page(
         f"{units.size(size)}.",
         facts=[("at", escape.one_line(target)), ("snapshots", units.count(len(snapshots)))],
         rows=rows,
-        list_title=f"What changed {since}",
+        list_title=f"What changed since snapshot {before.id}" if before else "What it has",
         figures=_figures(snapshots, number, size),
         map_title=f"Bytes of snapshot {newest.id}, by folder",
         tiles=tiles(tree),

@@ -77,7 +77,7 @@
     leaf.textContent = path.slice(cut);
     const where = cell([folder, leaf], "path");
     where.title = path;
-    made.append(cell(sign + " " + name, tone), where, cell(size(data.sizes[row])), cell(data.whys[data.why[row]], "why"));
+    made.append(cell(sign + " " + name, tone), where, cell(path.endsWith("/") ? "" : size(data.sizes[row])), cell(data.whys[data.why[row]], "why"));
     return made;
   };
 

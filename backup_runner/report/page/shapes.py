@@ -52,7 +52,7 @@ def tiles(tree: FolderTree) -> list[Tile]:
     shapes = [_layout(sizes, *shape) for shape in (_WIDE, _NARROW)]
     return [
         Tile(
-            (escape.name(item.folder) if item.folder else "at the top") + (" (others)" if item.rest else ""),
+            escape.name(item.folder) + (" (others)" if item.rest else "") if item.folder else "at the top",
             escape.name(item.folder) if item.folder else "",
             units.size(item.size),
             units.count(item.files, "file"),
