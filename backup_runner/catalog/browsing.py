@@ -129,6 +129,26 @@ def versions_of(cat: Catalog, job_id: int, key: bytes) -> list[PathVersion]:
     return sorted(found, key=lambda row: row.first)
 
 
+def names_below(cat: Catalog, job_id: int, start: bytes, limit: int = 200) -> Iterator[bytes]:
+    """What stored paths beginning with `start` are called up to their next slash: `docs/`, not all that is in it."""
+    folder = start[: start.rfind(b"/") + 1]
+    low = start
+    while limit > 0:
+        row = cat.conn.execute(
+            "SELECT key FROM path WHERE job_id = ? AND key >= ? ORDER BY key LIMIT 1", (job_id, low)
+        ).fetchone()
+        if row is None or not row[0].startswith(start):
+            return
+        name, slash, _ = row[0][len(folder) :].partition(b"/")
+        if not name:
+            low = row[0] + b"\0"
+            continue
+        # "0" is the character after "/".
+        low = folder + name + (b"0" if slash else b"\0")
+        limit -= 1
+        yield folder + name + slash
+
+
 def bytes_now(cat: Catalog, job_id: int) -> int:
     """Bytes of all files that the job has now."""
     row = cat.conn.execute(

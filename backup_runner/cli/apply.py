@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ForkedError, Interrupted, PlanFileError, StalePlanError, UsageError
+from .completing import jobs_and_plans
 from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
 from .output import Output, output
 from .settings import chosen
@@ -32,7 +33,12 @@ NOT_DONE, _PROBLEMS = 1, 3
 
 def command(
     jobs: Annotated[
-        list[str], typer.Argument(metavar="JOB|PLANFILE", help="Job files, or one plan saved with `plan --out`.")
+        list[str],
+        typer.Argument(
+            metavar="JOB|PLANFILE",
+            help="Job files, or one plan saved with `plan --out`.",
+            autocompletion=jobs_and_plans,
+        ),
     ],
     *,
     yes: Yes = False,

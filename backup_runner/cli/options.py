@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
+from .completing import job_files
+
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 GUARDS = (
     "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
     "rolled_back", "max_cost_per_month",
 )  # fmt: skip
 
-JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.")]
-JobFiles = Annotated[list[str], typer.Argument(metavar="JOB", help="Job files; each is handled on its own.")]
+JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.", autocompletion=job_files)]
+JobFiles = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB", help="Job files; each is handled on its own.", autocompletion=job_files),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, text on stderr.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Workers = Annotated[

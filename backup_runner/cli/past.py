@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BackupRunnerError, UsageError
+from .completing import snapshots, stored_paths
 from .options import JobFile, Json
 from .output import Output, output
 
@@ -51,9 +52,16 @@ def _put(out: Output, documents: Iterable[dict[str, Any]], lines: Iterable[str])
 @files.command("list")
 def list_files(
     job: JobFile,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Only this folder or file; stored or absolute.")] = "",
+    path: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH", help="Only this folder or file; stored or absolute.", autocompletion=stored_paths
+        ),
+    ] = "",
     *,
-    at: Annotated[str | None, typer.Option("--at", metavar="SNAPSHOT|TIME", help=SNAPSHOT_HELP)] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="SNAPSHOT|TIME", help=SNAPSHOT_HELP, autocompletion=snapshots)
+    ] = None,
     json: Json = False,
 ) -> int:
     """List the files of a snapshot, the newest complete one by default.
@@ -89,8 +97,8 @@ def list_files(
 
 def diff(
     job: JobFile,
-    old: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP)],
-    new: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP)],
+    old: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP, autocompletion=snapshots)],
+    new: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP, autocompletion=snapshots)],
     *,
     json: Json = False,
 ) -> int:
@@ -141,7 +149,9 @@ def find(
 
 def history(
     job: JobFile,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A stored or absolute path.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A stored or absolute path.", autocompletion=stored_paths)
+    ],
     *,
     json: Json = False,
 ) -> int:

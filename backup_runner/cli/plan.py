@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from .completing import stored_paths
 from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_names
 from .output import Output, output
 
@@ -36,7 +37,12 @@ def command(
     override_guard: OverrideGuards = None,
     explain: Annotated[
         list[str] | None,
-        typer.Option("--explain", metavar="PATH", help="Say why this path is treated as it is; may be repeated."),
+        typer.Option(
+            "--explain",
+            metavar="PATH",
+            help="Say why this path is treated as it is; may be repeated.",
+            autocompletion=stored_paths,
+        ),
     ] = None,
 ) -> int:
     """Compare jobs with catalog and bucket and show what an apply would do. Changes nothing.

@@ -10,6 +10,7 @@ import typer
 
 from ..errors import Interrupted
 from ..spec import Overwrite
+from .completing import snapshots, stored_paths
 from .options import JobFile, Json, Workers, worker_count
 from .output import output
 
@@ -20,7 +21,11 @@ def command(
     job: JobFile,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Stored or absolute paths, folders, or globs; all if none is given."),
+        typer.Argument(
+            metavar="PATH",
+            help="Stored or absolute paths, folders, or globs; all if none is given.",
+            autocompletion=stored_paths,
+        ),
     ] = None,
     *,
     to: Annotated[
@@ -28,7 +33,12 @@ def command(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="SNAPSHOT|TIME", help="A snapshot's number, or a time; else the newest."),
+        typer.Option(
+            "--at",
+            metavar="SNAPSHOT|TIME",
+            help="A snapshot's number, or a time; else the newest.",
+            autocompletion=snapshots,
+        ),
     ] = None,
     overwrite: Annotated[Overwrite, typer.Option(help="What becomes of a file that is there and differs.")] = (
         Overwrite.NEVER
