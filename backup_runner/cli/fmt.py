@@ -24,7 +24,7 @@ def fmt(paths: _Paths, *, check: _Check = False, diff: _Diff = False) -> int:
     """
     from ..jobfile.formatting import format_text
 
-    def change(path: str, text: str, complaints: Complaints) -> tuple[str, list[str]]:
+    def change(text: str, path: str, complaints: Complaints) -> tuple[str, list[str]]:
         return format_text(text, complaints), []
 
     return _rewrite_all(paths, change, check=check, diff=diff)
@@ -64,7 +64,7 @@ def _rewrite_all(
         complaints, text = Complaints(printable(path)), ""
         try:
             text = read_text(path, complaints)
-            new, notes = change(path, text, complaints)
+            new, notes = change(text, path, complaints)
         except Stop:
             failed += 1
             complain([render_text(complaints.in_order(), {complaints.file: text})])

@@ -55,7 +55,7 @@ def migrate_text(text: str, path: str, complaints: Complaints) -> Migrated:
     if complaints.failed:
         raise Stop
     version = document.data.get("version", 0)
-    if version not in _STEPS or isinstance(version, bool):
+    if type(version) is not int or version not in _STEPS:
         # The newest, or none that was ever there: `validate` says so.
         return Migrated(text, [])
     yaml = round_trip()

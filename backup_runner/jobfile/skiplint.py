@@ -15,6 +15,9 @@ from .relations import holds, is_directory
 _PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
 """Names of every kind that no pattern is about: one that matches them all matches everything."""
 
+_MOST_TEXT = 32 * 1024
+"""Characters of patterns, the job's counted for each source: beyond, a hostile file would cost seconds to compile."""
+
 _cached_rules = lru_cache(maxsize=256)(compile_rules)
 
 
@@ -24,14 +27,18 @@ class _Line(NamedTuple):
 
 
 def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir: bool) -> bool:
-    """Whether the source's rules keep `path`, below `root`, out of the backup."""
+    """Whether the source's rules keep `path`, below `root`, out of the backup; True if they are too many to look."""
+    if _too_long(document):
+        return True
     inner = os.fsencode(path[len(root.rstrip("/")) + 1 :])
     decision = _rules(_lines(document, source)).decide(inner, is_dir=is_dir) if inner else None
     return decision is not None and decision.skip
 
 
 def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
-    """Complain about patterns of the job and of its sources."""
+    """Complain about patterns of the job and of its sources, unless there are too many to look."""
+    if _too_long(document):
+        return
     sources = {loc[:2]: path for loc, path in paths.items() if loc[0] == "sources"}
     _never(_own(document, ("skip",)), [], list(sources.values()), document, complaints)
     for source, path in sources.items():
@@ -45,6 +52,13 @@ def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaint
         _never(own, _own(document, ("skip",)), [path], document, complaints)
         if folder is not False:
             _everything(_lines(document, source), document, complaints)
+
+
+def _too_long(document: Document) -> bool:
+    sources = document.data["sources"]
+    shared = sum(len(text) for text in document.data.get("skip", []))
+    own = sum(len(text) for source in sources for text in source.get("skip", []))
+    return shared * len(sources) + own > _MOST_TEXT
 
 
 def _own(document: Document, loc: Loc) -> list[_Line]:
