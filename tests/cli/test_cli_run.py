@@ -146,7 +146,7 @@ def test_key_check(place: Any, schema: Callable[[str], Callable[[Any], None]]) -
 
 def test_validate(place: Any, schema: Callable[[str], Callable[[Any], None]]) -> None:
     before = place.files()
-    assert place.run("validate", "job.yaml").out == "valid: 1 job\n"
+    assert place.run("validate", "job.yaml").out == "valid: 1 job, 2 warnings\n"
     good = json.loads(place.run("validate", "job.yaml", "--format", "json").out)
     schema("validate")(good)
     assert good["valid"]
