@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..importing import Imported
 
 _NAMED = 20
-_COUNTS = (
+COUNTS = (
     "snapshot_id", "serial", "objects", "bytes", "files", "known_objects", "known_files", "pinned", "renumbered"
 )  # fmt: skip
 
@@ -20,7 +20,7 @@ _COUNTS = (
 def import_fields(outcome: Imported) -> dict[str, Any]:
     """The one document of `catalog import-backup-tool --json`."""
     return {
-        **{name: getattr(outcome, name) for name in _COUNTS},
+        **{name: getattr(outcome, name) for name in COUNTS},
         "problems": [
             path_fields(item.key) | {"problem": item.kind, "message": item.message} for item in outcome.problems
         ],

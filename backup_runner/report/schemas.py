@@ -20,6 +20,7 @@ from .schema_words import line_of as _line
 from .schema_words import list_of as _list
 from .schema_words import nullable as _nullable
 from .schema_words import object_of as _object
+from .schemas_oneshot import MAKERS as _ONESHOT
 from .schemas_review import COST, HISTORY
 from .schemas_review import MAKERS as _REVIEW
 
@@ -321,6 +322,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "key-check": ("`key check --json`", _key_check),
     "target-check": ("`target check --json`", _target_check),
     **_REVIEW,
+    **_ONESHOT,
 }
 
 OUTPUTS = tuple(_MAKERS)
