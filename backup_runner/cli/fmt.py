@@ -52,6 +52,7 @@ def _rewrite_all(
 ) -> int:
     from ..jobfile import find_job_files
     from ..jobfile.diagnostics import Complaints, Stop, printable
+    from ..jobfile.formatting import is_job
     from ..jobfile.render import render_text
     from ..jobfile.rewriting import difference, rewrite
     from ..jobfile.yamltext import read_text
@@ -64,6 +65,9 @@ def _rewrite_all(
         complaints, text = Complaints(printable(path)), ""
         try:
             text = read_text(path, complaints)
+            if not is_job(text):
+                complain([f"{complaints.file} is no job, and stays as it is"])
+                continue
             new, notes = change(text, path, complaints)
         except Stop:
             failed += 1

@@ -26,6 +26,7 @@ from .nodes import Sequence as SequenceNode
 from .yamltext import parse, split_lines
 
 _ROUNDS = 4
+_OF_JOBS = frozenset({"sources", "target", "directories", "dir_paths"})
 _UNREADABLE = (YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 
@@ -53,6 +54,14 @@ def format_text(text: str, complaints: Complaints) -> str:
             return current
         current = following
     return text
+
+
+def is_job(text: str) -> bool:
+    """Whether this is meant for a job, of any version: other YAML lies beside jobs, and is not ours to rewrite.
+
+    Text that cannot be read counts as one, so that somebody hears of it."""
+    found = _try_read(text)
+    return found is None or not _OF_JOBS.isdisjoint(found[1].data)
 
 
 def _once(text: str) -> str:

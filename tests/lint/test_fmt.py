@@ -146,7 +146,17 @@ def test_the_command(tmp_path, monkeypatch, capsys):
 def test_a_broken_file_stays_and_does_not_keep_the_others(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text("a: [")
-    Path("b.yaml").write_text("name: a\nversion: 1\n")
+    Path("b.yaml").write_text("sources: []\nversion: 1\n")
     assert run(["fmt", "."]) == 1
-    assert (Path("a.yaml").read_text(), Path("b.yaml").read_text()) == ("a: [", "version: 1\nname: a\n")
+    assert (Path("a.yaml").read_text(), Path("b.yaml").read_text()) == ("a: [", "version: 1\nsources: []\n")
     assert "BR007" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fmt", "migrate"])
+def test_other_yaml_is_not_ours_to_rewrite(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    workflow = "name: CI\njobs:\n    build: {runs-on: x}\n"
+    Path("a.yml").write_text(workflow)
+    assert run([command, "."]) == 0
+    assert Path("a.yml").read_text() == workflow
+    assert "a.yml is no job" in capsys.readouterr().err
