@@ -10,7 +10,7 @@ from .catalog.history import pack_lengths
 from .catalog.recording import NewObject, add_object, put_content
 from .container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from .crypto import Keyring
-from .errors import DamagedError, ObjectMissing, WrongKeyError
+from .errors import DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from .records import Digests, Extent
 from .targets.base import Target
 
@@ -24,6 +24,8 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
         new, index = examine(target, keyring, name)
     except ObjectMissing:
         return "it is gone again"
+    except ObjectArchived:
+        return "it is in the archive tier and cannot be opened; it stays, and prune deletes it"
     except WrongKeyError:
         return "it is sealed with another key"
     except DamagedError as error:
