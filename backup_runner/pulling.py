@@ -19,8 +19,8 @@ _LOCK_SECONDS = 10.0
 def refresh(session: Session, events: Events) -> Recovered | None:
     """Make the cache say what the bucket says; None if it does so already, or if the bucket has nothing of this job.
 
-    Two or three small requests where nothing is new. Raises CatalogError if the bucket was rolled back or its chain of records
-    is broken, BusyError if another process is writing the cache."""
+    Two or three small requests where nothing is new. Raises CatalogError if the bucket was rolled back or its chain of
+    records is broken, BusyError if another process is writing the cache."""
     store = session.store()
     if store is not None and not _is_behind(session, store):
         return None

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backup_runner.cli.app import run
 from jsonschema import Draft202012Validator
+
+from backup_runner.cli.app import run
 
 _SCHEMAS = Path(__file__).parents[2] / "schemas"
 KEY = b"0123456789abcdef0123456789abcdef"

@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from backup_runner.catalog.lines import COLUMNS
 from tests.history_cli.machines import Site
+
+pytestmark = pytest.mark.usefixtures("without_scrypt")
 
 
 def test_pull_on_an_empty_machine_then_restore(site: Site) -> None:
