@@ -11,15 +11,19 @@ class BackupRunnerError(Exception):
     """Base of all errors a user is meant to see; printed as text, never as a traceback."""
 
     exit_code = 1
+    usual_hint: str | None = None
+    """What to do about this kind of error, for places that know nothing better."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class UsageError(BackupRunnerError):
     """The command line asks for something that cannot be meant."""
+
+    usual_hint = "`backup-runner COMMAND --help` shows what there is"
 
     exit_code = 64
 
@@ -27,9 +31,13 @@ class UsageError(BackupRunnerError):
 class ConfigError(BackupRunnerError):
     """A setting outside job files (environment, config file) cannot be used."""
 
+    usual_hint = "`backup-runner config show` says what is set, and where"
+
 
 class StalePlanError(BackupRunnerError):
     """Job, catalog or bucket moved since the plan was made, or the plan was used already."""
+
+    usual_hint = "plan again"
 
     exit_code = 4
 
@@ -37,9 +45,13 @@ class StalePlanError(BackupRunnerError):
 class PlanFileError(BackupRunnerError):
     """A plan file cannot be read: not a plan, another format version, truncated or altered."""
 
+    usual_hint = "make the plan again with `plan JOB --out FILE`"
+
 
 class GuardError(BackupRunnerError):
     """A guard stopped the run before anything was changed."""
+
+    usual_hint = "look at what changed; `--override-guard NAME` lets a guard pass, this once"
 
     exit_code = 5
 
@@ -47,11 +59,15 @@ class GuardError(BackupRunnerError):
 class BusyError(BackupRunnerError):
     """Another run holds the catalog or the lineage."""
 
+    usual_hint = "try again later, or wait for it with `--wait 10m`"
+
     exit_code = 6
 
 
 class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user asked for it
     """Stopped by Ctrl-C or a termination signal; what was finished is recorded."""
+
+    usual_hint = "run the same command again to go on from there"
 
     exit_code = 130
 
@@ -59,29 +75,43 @@ class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user aske
 class CatalogError(BackupRunnerError):
     """The catalog cannot be read, is of another kind, or does not fit the bucket."""
 
+    usual_hint = "`catalog info JOB` says what the catalog knows; `catalog pull JOB` fetches it from the bucket"
+
 
 class ForkedError(CatalogError):
     """Another machine committed this serial first; nothing was committed here."""
+
+    usual_hint = "fetch the newer state with `catalog pull JOB`, then apply again"
 
 
 class KeyFileError(BackupRunnerError):
     """The crypto key is missing, unreadable or of a wrong length."""
 
+    usual_hint = "look at the job's `encryption`; `key check JOB` tries the key"
+
 
 class ContainerError(BackupRunnerError):
     """A sealed object cannot be opened as it stands."""
+
+    usual_hint = "`verify JOB --level data` says what else cannot be opened"
 
 
 class WrongKeyError(ContainerError):
     """The object was sealed with another crypto key; it is not damaged."""
 
+    usual_hint = "point `encryption` at the key that it was sealed with"
+
 
 class DamagedError(ContainerError):
     """Bytes of a sealed object are not what was sealed: cut, altered, swapped or appended to."""
 
+    usual_hint = "`verify JOB --level data` says what else is damaged; an apply stores anew what the sources still have"
+
 
 class TargetError(BackupRunnerError):
     """The target did not do what was asked. `retryable` says whether the same call may work later."""
+
+    usual_hint = "`target check JOB` tries every operation on the job's target"
 
     retryable = False
 
@@ -89,28 +119,42 @@ class TargetError(BackupRunnerError):
 class TransientError(TargetError):
     """Overload, time-outs, broken connections: the same call may work later."""
 
+    usual_hint = "try again later; what was finished is recorded"
+
     retryable = True
 
 
 class ObjectMissing(TargetError):  # noqa: N818
     """No object of that name, as far as this one answer tells."""
 
+    usual_hint = "`plan JOB` says what the bucket lacks; an apply stores anew what the sources still have"
+
 
 class ObjectExists(TargetError):  # noqa: N818
     """A create-only put met an object of that name; nothing was overwritten."""
+
+    usual_hint = "another run was here at the same time; plan again"
 
 
 class ConditionFailed(TargetError):  # noqa: N818
     """An If-Match put met another version of the object."""
 
+    usual_hint = "another run was here at the same time; plan again"
+
 
 class AccessDenied(TargetError):  # noqa: N818
     """The target refuses this caller that operation; names the permission that is missing."""
+
+    usual_hint = "`target check JOB` says which permission is missing"
 
 
 class ChecksumMismatch(TransientError):  # noqa: N818
     """What the target says it stored is not what was sent; nothing was recorded."""
 
+    usual_hint = "try again; if it stays so, something on the way to the target alters bytes"
+
 
 class ObjectArchived(TargetError):  # noqa: N818
     """The object lies in an archive tier and must be thawed before it can be read."""
+
+    usual_hint = "`restore --thaw` makes archived objects readable"

@@ -21,6 +21,8 @@ _SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|api_?key|cr
 class HookError(BackupRunnerError):
     """A hook could not be started, failed, or took too long."""
 
+    usual_hint = "run the program by hand; the job's `hooks` say which and with what arguments"
+
 
 class Ended(NamedTuple):
     """How a hook ended: "" or what went wrong, and the end of what it printed, secrets taken out."""

@@ -276,7 +276,7 @@ class _Stretch:
         for chunk in self._chunks(done, self.length - done):
             if s.stop():
                 writer.settle()
-                raise Interrupted("interrupted", hint="apply again to go on from here")
+                raise Interrupted("interrupted; what was finished is recorded", hint="apply again to go on from here")
             sums.update(chunk)
             if whole is not None:
                 whole.update(chunk)

@@ -31,6 +31,8 @@ from .errors import BackupRunnerError, DamagedError
 
 _CHUNK = 1 << 20
 
+_ACCESS = "check the path, and who may use it"
+
 
 class Crypted(NamedTuple):
     """What came out: bytes read and written, base64 MD5 of the plain and of the sealed file."""
@@ -144,7 +146,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
         if os.path.isdir(path):
             raise IsADirectoryError(21, os.strerror(21))
     except OSError as error:
-        raise BackupRunnerError(f"cannot read {path}: {error.strerror}") from None
+        raise BackupRunnerError(f"cannot read {path}: {error.strerror}", hint=_ACCESS) from None
     with file:
         yield file
 
@@ -158,7 +160,7 @@ def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     try:
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BackupRunnerError(f"cannot write {goal}: {error.strerror}") from None
+        raise BackupRunnerError(f"cannot write {goal}: {error.strerror}", hint=_ACCESS) from None
     try:
         with os.fdopen(fd, "w+b") as file:
             yield file

@@ -73,7 +73,7 @@ class PathApplier:
     def handle(self, action: Action) -> None:
         """Do one action, or put it where it will be done. Raises Interrupted when asked to stop."""
         if self._stop():
-            raise Interrupted("interrupted")
+            raise Interrupted("interrupted; what was finished is recorded")
         self._begin()
         try:
             self._dispatch(action)
@@ -86,7 +86,7 @@ class PathApplier:
         followers, self._followers = self._followers, []
         for action in followers:
             if self._stop():
-                raise Interrupted("interrupted")
+                raise Interrupted("interrupted; what was finished is recorded")
             self._begin()
             try:
                 self._follow(action)
@@ -267,7 +267,7 @@ class PathApplier:
         try:
             for action in waiting:
                 if self._stop():
-                    raise Interrupted("interrupted")
+                    raise Interrupted("interrupted; what was finished is recorded")
                 try:
                     self._store_one(lane, action)
                 except OSError as error:

@@ -204,7 +204,8 @@ class Worker:
 def _portable(error: BaseException) -> BaseException:
     if isinstance(error, BackupRunnerError | OSError | MemoryError):
         return error
-    return BackupRunnerError(f"a worker failed: {type(error).__name__}: {error}")
+    hint = "this is a fault in backup-runner; apply again, and report it if it comes back"
+    return BackupRunnerError(f"a worker failed: {type(error).__name__}: {error}", hint=hint)
 
 
 def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:

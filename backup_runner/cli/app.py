@@ -140,7 +140,7 @@ def _run(arguments: Sequence[str]) -> int:
     except BackupRunnerError as error:
         return _tell(error)
     except (KeyboardInterrupt, typer.Abort):
-        return _tell(Interrupted("interrupted"))
+        return _tell(Interrupted("interrupted by Ctrl-C or a signal"))
     except _CLICK_USAGE as error:
         return _wrong_usage(error)
     except BrokenPipeError:
@@ -148,7 +148,7 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
         return _unexpected(error)
     # The parser turns Ctrl-C into this code without a word.
-    return _tell(Interrupted("interrupted")) if code == Interrupted.exit_code else int(code or 0)
+    return _tell(Interrupted("interrupted by Ctrl-C or a signal")) if code == Interrupted.exit_code else int(code or 0)
 
 
 def _tell(error: BackupRunnerError) -> int:

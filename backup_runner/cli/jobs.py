@@ -31,7 +31,8 @@ def load_jobs(paths: Sequence[str]) -> list[Job]:
         complain([render_text(errors, result.sources)])
         plural = "s" if len(errors) > 1 else ""
         raise BackupRunnerError(
-            f"{len(errors)} mistake{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done"
+            f"{len(errors)} mistake{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done",
+            hint="mend the lines named above; `backup-runner validate` checks them, offline",
         )
     return [overridden(job) for job in result.jobs]
 

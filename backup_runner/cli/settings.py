@@ -40,7 +40,8 @@ def config() -> Config:
         from ..jobfile.render import render_text
 
         complain([render_text(list(error.diagnostics), error.sources)])
-        raise BackupRunnerError("the config file cannot be used as it is; nothing was done") from None
+        hint = "mend the lines named above, or name another file with --config"
+        raise BackupRunnerError("the config file cannot be used as it is; nothing was done", hint=hint) from None
     if found.notice and chosen.verbosity >= 0:
         complain([found.notice])
     return found

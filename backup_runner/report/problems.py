@@ -12,6 +12,21 @@ from .look import Look
 
 MOST_NAMED = 20
 
+NEXT = {
+    "unreadable": "run as a user who may read them, or skip them; until then their last version is kept",
+    "vanished": "nothing, if they were meant to go; the next plan looks again",
+    "changed": "apply again when nothing writes to them, or dump them in a `before` hook",
+    "special": "nothing: such files hold no content",
+    "lost": "`find JOB NAME` says which snapshots have another version",
+    "source-missing": "mount or restore the source, or take it out of the job",
+    "damaged": "`verify JOB --level data` says what else is; `history JOB PATH` which earlier version may be whole",
+    "kept": "`--overwrite changed` replaces them, `--to DIR` puts them elsewhere",
+    "unlinked": "nothing: they have the right content, each as a file of its own",
+    "no-backup": "nothing can bring them back: their content was never imported",
+    "outside": "restore them with `--to DIR`",
+}
+"""What to do now, by kind of problem."""
+
 Row = tuple[Mapping[str, Any], str, str]
 """(object with `path`, kind of problem, message)"""
 
@@ -25,15 +40,20 @@ def problem_lines(
     """
     yield look.paint(f"{title} ({units.count(total)}):", "yellow", "bold")
     named = 0
+    kinds: dict[str, None] = {}
     for fields, kind, message in rows:
         if named == MOST_NAMED:
             break
         named += 1
+        kinds.setdefault(kind)
         path = escape.name(key_of(dict(fields)))
         yield f"  {look.paint('!', 'yellow')} {path}  {look.paint(kind, 'yellow')}: {escape.one_line(message)}"
     if total > named:
         others = "them all" if kept is None or kept >= total else f"the first {units.count(kept)}"
         yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names {others}"
+    for kind in kinds:
+        if kind in NEXT:
+            yield f"  {look.paint('hint:', 'cyan')} {kind}: {NEXT[kind]}"
 
 
 def rows_of(problems: Iterable[Problem]) -> Iterator[Row]:

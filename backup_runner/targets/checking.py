@@ -69,7 +69,8 @@ class _Probe:
 
     def get(self) -> None:
         if self._target.get(self.name) != _DATA:
-            raise BackupRunnerError(f"{self.name} reads back with other bytes than were put")
+            hint = "something on the way to the target alters bytes; do not back up to it"
+            raise BackupRunnerError(f"{self.name} reads back with other bytes than were put", hint=hint)
 
     def replace(self) -> None:
         self._target.put(self.name, _DATA, md5=_MD5, condition=Put.REPLACE, etag=self._etag)
