@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: demo demo-oci test lint types proof bench clean
+.PHONY: demo demo-oci test lint types proof bench docs clean
 
 $(BIN)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,10 @@ types: $(BIN)/.ready
 
 proof: $(BIN)/.ready
 	PROOF=full $(BIN)/python -m pytest -m proof -s -n 0
+
+# docs/cli.md is made from the commands; a test fails when it is stale.
+docs: $(BIN)/.ready
+	$(BIN)/python -m backup_runner.cli.reference > docs/cli.md
 
 clean:
 	rm -rf .demo .bench .proof .mypy_cache .ruff_cache .pytest_cache .hypothesis
