@@ -70,6 +70,18 @@ def test_reseal_can_come_with_the_first_apply(full, run, contents, tmp_path):
     assert contents(tmp_path / "again") == contents(full.data)
 
 
+def test_a_first_apply_that_reseals_brings_the_import_over_too(full, run, contents, tmp_path):
+    job = run.job(reseal="true")
+    found = run("catalog", "import-backup-tool", "--database", full.database, job, "--json", code=3)
+    run("apply", job, "--yes")
+    for number in full.objects:
+        if number != 202:
+            full.path_of(number).unlink()
+    run("restore", job, "--at", found["snapshot_id"], "--to", "first")
+    backed_up = {path: data for path, data in contents(full.data).items() if path != "no-backup"}
+    assert contents(tmp_path / "first") == backed_up | {"changed": b"as it was backed up"}
+
+
 def test_held_back_files_are_only_those_that_changed(full, run):
     job = run.job(overwrite="never")
     run("catalog", "import-backup-tool", "--database", full.database, job, code=3)
@@ -182,6 +194,19 @@ def test_an_object_cut_or_altered_after_the_import(old, run, contents, tmp_path)
     assert contents(tmp_path / "back") == {}
     assert all(f"f{number}" in run.err + run("restore", job, "--to", "back", code=3) for number in (1, 2, 3))
     run("verify", job, "--level", "data", code=3)
+
+
+def test_the_sealed_md5_counts_where_the_plaintext_is_unharmed(old, run, contents, tmp_path):
+    old.store(1, b"short")
+    old.add(1, "a", 1, b"short")
+    old.write()
+    run("catalog", "import-backup-tool", "--database", old.database, run.job())
+    data = bytearray(old.path_of(1).read_bytes())
+    # The last byte of the IV only reaches the filling.
+    data[23] ^= 1
+    old.path_of(1).write_bytes(data)
+    run("restore", run.job(), "--to", "back", code=3)
+    assert contents(tmp_path / "back") == {}
 
 
 def test_a_database_of_another_kind(old, run):

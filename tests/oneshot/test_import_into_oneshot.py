@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import sqlite3
 
@@ -75,6 +76,11 @@ def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
             )
             row = (number + 70, number, f"data/docs/{size}")
             conn.execute("INSERT INTO backup_entry_local_file VALUES (?, ?, ?)", row)
+        sealed = bytearray()
+        encrypt(CryptoKey(b"k" * 16), 5, io.BytesIO(b"alone").read, sealed.extend)
+        old_bucket(f"{tmp_path.name}-alone", bytes(sealed))
+        entry = (9, f"{tmp_path.name}-alone", _md5(b"alone"), _md5(bytes(sealed)))
+        conn.execute("INSERT INTO backup_entry VALUES (?, ?, ?, ?)", entry)
     conn.close()
     endpoint = ["--set", f"oci.endpoint={emulator.url}", "--set", "oci.region=us-ashburn-1"]
 
@@ -98,12 +104,16 @@ def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
     kinds = {line["action"] for line in plan if line["kind"] == "action" and line["type"] == "file"}
     assert kinds == {"touch"}
     assert not [line for line in emulator.log("PutObject") if "/data/" in line["name"]]
+    # The listing tells that the old objects are there; none is asked for one by one.
+    assert not [line for line in emulator.log("HeadObject") if line["name"].startswith(tmp_path.name)]
     # Now its strong hash is known, a copy is stored as a link.
     home.write("docs/copy", before[100_001])
     plan = home.run(*endpoint, "directory", "backup", "--dir-paths", "data/docs", "--json")
     assert [line["action"] for line in plan if line.get("path") == "data/docs/copy"] == ["link"]
     (home.data / "docs/0").unlink()
     home.run(*endpoint, "file", "cleanup")
+    kept = {item["original_md5_checksum"] for item in home.run(*endpoint, "backup", "list", "--json")}
+    assert _md5(b"alone") in kept
     home.run(*endpoint, "backup", "cleanup")
     left = {item["original_md5_checksum"] for item in home.run(*endpoint, "backup", "list", "--json")}
     assert left == {_md5(before[size]) for size in SIZES if size}

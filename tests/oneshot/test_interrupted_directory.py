@@ -45,7 +45,9 @@ def test_a_second_run_stores_only_what_is_left(oci_home, emulator, how):
     emulator.settings(latency=0.0)
     assert process.returncode in (130, -signal.SIGKILL)
     first = sum(_put_bytes(emulator, prefix))
-    assert 0 < first < FILES * SIZE
+    # An interrupt may come before anything was stored; after a kill, the first pack is there.
+    assert how == signal.SIGINT or first > 0
+    assert first < FILES * SIZE
     state = json.loads((home.root / "state.json").read_text())
     assert state["status"] == ("interrupted" if how == signal.SIGINT else "running")
 

@@ -100,6 +100,7 @@ def test_a_missing_or_empty_source_stops_the_cleanup(home):
     home.run("directory", "backup", "--dir-paths", "data/docs")
     shutil.move(home.data / "docs", home.root / "elsewhere")
     home.run("file", "cleanup", code=5)
+    assert "is not there" in home.err
     assert len(home.ids()) == 3
     (home.data / "docs").mkdir()
     home.run("file", "cleanup", code=5)
