@@ -59,7 +59,7 @@ def jobs_and_plans(incomplete: str) -> Offers:
     return offers
 
 
-def snapshots(ctx: typer.Context, incomplete: str) -> Offers:
+def snapshots(ctx: typer.Context) -> Offers:
     """`latest` and the snapshots of the job that was named before, newest first."""
     from ..report.units import local_time
 
@@ -68,7 +68,7 @@ def snapshots(ctx: typer.Context, incomplete: str) -> Offers:
         found += [
             (str(one.id), f"{local_time(one.scanned_ns)}, {one.status}") for one in reversed(catalog.snapshots(job_id))
         ]
-        return [offer for offer in found if offer[0].startswith(incomplete)]
+        return found
     return []
 
 

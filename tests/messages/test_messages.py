@@ -95,6 +95,13 @@ def test_each_says_what_now() -> None:
     assert not without, "\n".join(map(str, without))
 
 
+def test_an_error_without_a_hint_of_its_own_has_the_usual_one() -> None:
+    for kind in error_classes().values():
+        if "__init__" not in vars(kind):
+            assert kind("what").hint == kind.usual_hint
+            assert kind("what", hint="so").hint == "so"
+
+
 def test_each_says_what_happened_in_words() -> None:
     for one in messages():
         words = re.findall(r"[a-z]{2,}", re.sub(r"\{[^}]*\}", "", one.text))

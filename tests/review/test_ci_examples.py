@@ -127,6 +127,8 @@ def test_from_merge_request_to_apply(name: str, tmp_path: Path, emulator: Runnin
     assert applied.returncode == 0, applied.stderr
     assert "snapshot 1 complete" in applied.stdout
 
+    if name != "github":
+        return
     # A plan that somebody is still looking at, while another run was faster.
     (runner.checkout / "content" / "index.html").write_text("<h1>second</h1>")
     assert runner.steps(steps("plan")).returncode == 0

@@ -16,6 +16,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 JOBS = sorted(
     [*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("ci/jobs/*.yaml"), EXAMPLES / "shared-defaults" / "letters.yaml"]
 )
+_RESTORED = ("laptop-to-oci", "database-dump", "usb-disk")
+"""The others would show nothing new by it."""
 KEY = "0123456789abcdef0123456789ABCDEF"
 FILES = (
     *("documents/letters/a.txt", "photos/one.raw", "photos/one.jpg", "data/mail/box", "site/uploads/u", "site/conf/c"),
@@ -117,10 +119,11 @@ def test_each_backs_up_and_restores(job: Path, home: Home, tmp_path: Path) -> No
         job = target
     applied = home.run(*options(job, home), "apply", str(job), "--yes")
     assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert "Estimated cost: " in applied.stdout or job.stem in ("quickstart", "usb-disk")
     if job.stem == "photo-archive":
         assert "1 uploaded" in applied.stdout
+    if job.stem not in _RESTORED:
         return
     restored = home.run(*options(job, home), "restore", str(job), "--to", str(tmp_path / "back"))
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert [path for path in (tmp_path / "back").rglob("*") if path.is_file()]
-    assert "Estimated cost: " in applied.stdout or job.stem in ("quickstart", "usb-disk")
