@@ -82,7 +82,7 @@ class Guards:
     max_delete_percent: int = 20
     require_mount: bool = False
     max_cost_per_month: float | None = field(default=None, metadata=_LATER)
-    """Of the whole job, in the currency of its prices."""
+    """Of all that the catalog keeps at the target, in the currency of the job's prices."""
 
 
 @dataclass(frozen=True, slots=True)
