@@ -27,7 +27,8 @@ class _OursOci(Ours):
         super().__init__(site, data)
         self._running = running
         self.target = (
-            f"{{type: oci, namespace: {running.namespace}, bucket: {running.bucket}, prefix: {os.path.basename(site)}/, "
+            f"{{type: oci, namespace: {running.namespace}, bucket: {running.bucket}, "
+            f"prefix: {os.path.basename(site)}/, "
             f"region: us-ashburn-1, endpoint: '{running.url}', auth: {{config_file: {running.owner.config_file}}}}}"
         )
 

@@ -9,6 +9,7 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+
 from backup_runner.errors import ObjectArchived
 from tests.oci.site import MIB, Site
 from tests.oci_emulator.fixture import Running, start
