@@ -18,7 +18,15 @@ from datetime import datetime
 from .catalog.database import Store
 from .container import ObjectId, ObjectKind, open_object, seal_object
 from .crypto import Keyring
-from .errors import AccessDenied, BusyError, ConditionFailed, ContainerError, ObjectExists, ObjectMissing
+from .errors import (
+    AccessDenied,
+    BusyError,
+    ConditionFailed,
+    ContainerError,
+    ObjectExists,
+    ObjectMissing,
+    TransientError,
+)
 from .targets.base import Put, Target, Tier
 
 LIFETIME = 60.0
@@ -81,7 +89,12 @@ class Lease:
 
     def renew(self) -> None:
         if self._etag and time.monotonic() - self._renewed > _RENEW:
-            self._replace(self._etag)
+            try:
+                self._replace(self._etag)
+            except TransientError as error:
+                # A courtesy must not end the run; if the target is gone for good, the next object says so.
+                self._renewed = time.monotonic()
+                self._warn(f"the lease could not be renewed: {error.message}")
 
     def release(self) -> None:
         if not self._etag:
@@ -93,6 +106,8 @@ class Lease:
             pass
         except AccessDenied:
             self._warn("the lease stays in the bucket, because policy forbids deleting; later runs go on without it")
+        except TransientError as error:
+            self._warn(f"the lease stays in the bucket for {LIFETIME:.0f} s: {error.message}")
         self._etag = ""
 
     def _create(self) -> bool:

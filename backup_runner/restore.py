@@ -24,6 +24,7 @@ from .restore_thaw import look_at_archive
 from .restore_work import CAUGHT, FAILED, Result, Task, Worker, problem_of
 from .restore_write import Decision, Writer
 from .session import Session
+from .targets.opening import crew, divided
 
 __all__ = ["RestoreOptions", "restore"]
 
@@ -70,9 +71,10 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
     book.outcome.notes += frozen.notes
     goal = _open_goal(path, new=options.to is not None)
     small = totals.size <= _INLINE_BYTES and totals.files <= _INLINE_FILES
-    target = pickle.dumps(session.target)
+    workers = 0 if small else crew(session.target, options.workers or os.cpu_count() or 1)
+    target = pickle.dumps(divided(session.target, max(1, workers)))
     pool = Pool[Task, Result](
-        0 if small else options.workers or os.cpu_count() or 1,
+        workers,
         lambda: Worker(
             pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
             keyring,

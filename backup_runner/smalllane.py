@@ -7,13 +7,14 @@ however many workers there are. A version is written in the transaction of the p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .catalog import history
 from .catalog.recording import Recorder
 from .pool import Pool
 from .reading import FileRead
 from .records import Action, Digests, Extent
+from .targets.opening import crew, divided
 from .worker import Batch, Hashed, Keep, Packed, Setting
 
 BATCH_FILES = 1000
@@ -95,7 +96,9 @@ class SmallLane:
 
     def _submit(self) -> None:
         if self._pool is None:
-            self._pool = Pool(self._setting, self._workers)
+            target = self._setting.target
+            workers = crew(target, self._workers)
+            self._pool = Pool(replace(self._setting, target=divided(target, workers)), workers)
             self._children.update(self._pool.pids)
         pool = self._pool
         self._take(pool.answers(block=False))

@@ -25,6 +25,7 @@ from .restore_pool import Pool
 from .restore_read import Place, Span
 from .session import Session
 from .targets.base import Target
+from .targets.opening import crew, divided
 from .verify_legacy import NOTE
 from .verify_records import check_records
 from .verify_work import Checker, ContentTask, Found, ObjectTask, Task
@@ -122,9 +123,9 @@ class _Verify:
     def _open_all(self, *, inline: bool) -> None:
         keyring = self.session.check_key(self.store)
         keyring.stretch(self.store.salt)
-        target = pickle.dumps(self.session.target)
-        workers = self.options.workers or os.cpu_count() or 1
-        pool = Pool[Task, Found](0 if inline else workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
+        workers = 0 if inline else crew(self.session.target, self.options.workers or os.cpu_count() or 1)
+        target = pickle.dumps(divided(self.session.target, max(1, workers)))
+        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self._take(task, found)

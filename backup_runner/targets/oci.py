@@ -14,7 +14,7 @@ from ..spec import OciTargetSpec
 from .base import Buffer, Part, Parts, Put, Stored, Tier
 from .checksums import multipart_checksum
 from .oci_answers import Reading, as_dict, as_list, compare, http_time, json_time, listed, pages, read
-from .oci_client import Connection
+from .oci_client import IN_FLIGHT, Connection
 from .oci_errors import Doing
 
 T = TypeVar("T")
@@ -43,6 +43,15 @@ class OciTarget:
             if self._made is None or self._made[0] != os.getpid():
                 self._made = os.getpid(), Connection(self._spec, share=self._share, patience=self._patience)
             return self._made[1]
+
+    def divided(self, ways: int) -> OciTarget:
+        """The same place with one of `ways` equal shares of the limits."""
+        return OciTarget(self._spec, share=self._share / ways, patience=self._patience)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that may be on their way at one time, over all processes."""
+        return self._spec.limits.requests_in_flight or IN_FLIGHT
 
     @property
     def bucket(self) -> str:

@@ -36,7 +36,8 @@ class Connection:
         self._client: Any = None
         self._namespace = spec.namespace
         self._token: tuple[int, int] | None = None
-        in_flight = max(1, round((limits.requests_in_flight or IN_FLIGHT) * share))
+        # Rounded down, so that the shares never add up to more; the little that is added makes thirds of 3 whole.
+        in_flight = max(1, int((limits.requests_in_flight or IN_FLIGHT) * share + 1e-9))
         self._pool_size = in_flight
         self._slots = threading.BoundedSemaphore(in_flight)
         self.retrying = Retrying(patience)

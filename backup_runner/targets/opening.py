@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from ..errors import ConfigError
 from ..spec import DirectoryTargetSpec, OciTargetSpec
@@ -27,6 +28,19 @@ def open_target(
     from .oci import OciTarget
 
     return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
+
+
+def divided(target: Target, ways: int) -> Target:
+    """The target for each of `ways` processes that work at one time: together they keep to its limits.
+
+    A target without limits comes back as it is."""
+    divide: Callable[[int], Target] | None = getattr(target, "divided", None)
+    return divide(ways) if divide else target
+
+
+def crew(target: Target, workers: int) -> int:
+    """How many of `workers` processes can be used: each needs one of the requests that may be in flight."""
+    return max(1, min(workers, int(getattr(target, "in_flight", workers))))
 
 
 def _patience() -> float:
