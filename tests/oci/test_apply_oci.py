@@ -61,12 +61,28 @@ def test_target_check_of_a_directory(site: Site) -> None:
     assert [path.name for path in (site.root / "bucket").rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_apply_restore_verify(site: Site) -> None:
-    for number in range(5):
-        site.write(f"small/{number}", 100_000)
-    site.write("large", 70 * MIB)
-    site.apply()
-    assert site.run("plan", "--detailed-exitcode").code == 0
-    site.restore()
+def test_limits_are_shared_by_the_workers(site: Site) -> None:
+    for number in range(48):
+        site.write(f"small/{number}", MIB // 2)
+    limited = site.with_target(limits={"upload": "6MiB/s", "requests_in_flight": 2})
+    # So many packs that all workers have one.
+    site.emulator.clear_log()
+    limited.apply("--workers", "3")
+    puts = [line for line in site.log("PutObject") if "/data/" in line["name"]]
+    spans = [(line["time"] - line["milliseconds"] / 1000, line["time"]) for line in puts]
+    assert len(puts) >= 2
+    seconds = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    # Half a second for bursts: what sockets buffer, and a quarter of a second's worth for each worker.
+    assert seconds > sum(line["received"] for line in puts) / (6 * MIB) - 1
+    most = max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
+    assert most <= 2
+    site.emulator.clear_log()
+    site.with_target(limits={"download": "12MiB/s", "requests_in_flight": 2})
+    site.restore("--workers", "3", "--overwrite", "always")
+    gets = [line for line in site.log("GetObject") if "/data/" in line["name"]]
+    spans = [(line["time"] - line["milliseconds"] / 1000, line["time"]) for line in gets]
+    seconds = max(end for _, end in spans) - min(begin for begin, _ in spans)
+    assert seconds > sum(line["sent"] for line in gets) / (12 * MIB) - 1
+    most = max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
+    assert most <= 2
     site.compare()
-    assert "verify passed" in site.run("verify", "--level", "data").out

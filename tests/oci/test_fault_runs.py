@@ -1,0 +1,184 @@
+"""Every fault of the emulator against real runs: complete and correct, or a clear error, and nothing wrong recorded."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.oci.site import MIB, Done, Site
+from tests.oci.test_faults import ALWAYS, FAULTS, ONCE
+from tests.oci_emulator.fixture import Running, start
+
+FULL = os.environ.get("PROOF") == "full"
+SIZE = 100 * MIB if FULL else 66 * MIB
+_PATIENCE = {ONCE: 20.0, ALWAYS: 2.0}
+Fault = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with start(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def shared(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack's worth of files and one that goes up in parts."""
+    site = Site(tmp_path_factory.mktemp("shared"), running)
+    for number in range(3):
+        site.write(f"small/{number}", 50_000)
+    site.write("large", SIZE)
+    return site.data
+
+
+class Trial:
+    """One fault at one operation, on a site of its own."""
+
+    def __init__(self, running: Running, shared: Path, root: Path, fault: Fault, count: int) -> None:
+        self.fault, self.count = fault, count
+        root.mkdir()
+        settings: dict[str, Any] = {"retention": {"keep_last": 1}, "guards": {"max_change_percent": 100}}
+        self.site = Site(root, running, settings=settings, patience=_PATIENCE[count])
+        self._shared = shared
+
+    def begin_with(self, *, large: bool) -> None:
+        shutil.copytree(self._shared / "small", self.site.data / "small")
+        if large:
+            shutil.copy2(self._shared / "large", self.site.data / "large")
+
+    def struck(self, operation: str, pattern: str, act: Callable[[], Done]) -> Done:
+        """Do something while the fault strikes requests for names like `pattern`."""
+        emulator = self.site.emulator
+        rule = {**self.fault, "operation": operation, "name": self.site.prefix + pattern, "count": self.count}
+        emulator.add_faults(rule)
+        try:
+            done = act()
+            assert sum(found["hits"] for found in emulator.faults()) > 0, f"{operation} {pattern} was never struck"
+        finally:
+            emulator.clear_faults()
+        assert done.code in (0, 1, 3), done.text
+        # No failure without a word, and none of them a fault of ours.
+        assert done.code != 1 or done.err.count("error:") == 1, done.text
+        assert "unexpected" not in done.err, done.text
+        return done
+
+    def nothing_wrong_is_recorded(self) -> None:
+        done = self.site.run("verify", "--level", "data", codes=(0, 1))
+        assert done.code == 0 or "apply the job first" in done.err, done.text
+
+    def all_is_well_again(self) -> None:
+        site = self.site
+        site.apply()
+        assert "verify passed" in site.run("verify", "--level", "data").out
+        shutil.rmtree(site.back, ignore_errors=True)
+        site.restore()
+        site.compare()
+
+    # -- what the fault strikes
+
+    def put(self) -> Done:
+        return self._first_apply("PutObject", "*/data/*", large=False)
+
+    def record(self) -> Done:
+        return self._first_apply("PutObject", "*/records/*", large=False)
+
+    def part(self) -> Done:
+        return self._first_apply("UploadPart", "*", large=True)
+
+    def commit(self) -> Done:
+        return self._first_apply("CommitMultipartUpload", "*", large=True)
+
+    def lease(self) -> Done:
+        return self._first_apply("PutObject", "*/lease/*", large=False)
+
+    def _first_apply(self, operation: str, pattern: str, *, large: bool) -> Done:
+        self.begin_with(large=large)
+        done = self.struck(operation, pattern, self._apply)
+        self.nothing_wrong_is_recorded()
+        self.all_is_well_again()
+        return done
+
+    def _apply(self) -> Done:
+        return self.site.apply(codes=None)
+
+    def list(self) -> Done:
+        self._established()
+        self.site.write("small/0", 60_000)
+        done = self.struck("ListObjects", "*", self._apply)
+        self.nothing_wrong_is_recorded()
+        self.all_is_well_again()
+        return done
+
+    def get(self) -> Done:
+        self.begin_with(large=True)
+        self.site.apply()
+        done = self.struck("GetObject", "*/data/*", lambda: self.site.restore(codes=None))
+        if done.code == 0:
+            self.site.compare()
+        for path in self.site.back.rglob("*"):
+            # Under its name a file is whole, or it is not there.
+            if path.is_file():
+                assert path.read_bytes() == (self.site.data / path.relative_to(self.site.back)).read_bytes()
+        self.all_is_well_again()
+        return done
+
+    def delete(self) -> Done:
+        self._established()
+        for path in (self.site.data / "small").iterdir():
+            self.site.write(f"small/{path.name}", 60_000)
+        self.site.apply()
+        done = self.struck("DeleteObject", "*/data/*", lambda: self.site.run("prune", "--yes", codes=None))
+        self.nothing_wrong_is_recorded()
+        self.site.run("prune", "--yes")
+        assert len([item for item in self.site.bucket().list() if "/data/" in item.name]) == 1
+        self.all_is_well_again()
+        return done
+
+    def _established(self) -> None:
+        self.begin_with(large=False)
+        self.site.apply()
+
+
+WHAT = ("put", "record", "part", "commit", "get", "list", "delete", "lease")
+SLICE = (("commit", "lost", ONCE), ("delete", "reset_after", ALWAYS))
+
+
+def combinations() -> list[tuple[str, Fault, int]]:
+    everything = [(what, fault, count) for what in WHAT for fault in FAULTS for count in (ONCE, ALWAYS)]
+    if FULL:
+        return random.Random(3).sample(everything, len(everything))
+    chosen = {key: (what, fault, count) for what, fault, count in everything
+              if (key := (what, fault["kind"], count)) in SLICE}  # fmt: skip
+    return list(chosen.values())
+
+
+@pytest.mark.proof
+def test_matrix(running: Running, shared: Path, tmp_path: Path) -> None:
+    ends: Counter[str] = Counter()
+    wrong: list[str] = []
+    trials = combinations()
+    for number, (what, fault, count) in enumerate(trials):
+        root = tmp_path / f"trial-{number}"
+        trial = Trial(running, shared, root, fault, count)
+        how = f"{what}: {fault['kind']} {fault.get('status', '')} {'once' if count == ONCE else 'always'}"
+        try:
+            done = getattr(trial, what)()
+        except AssertionError as error:
+            wrong.append(f"{how}\n{error}")
+        else:
+            ends[f"exit {done.code}"] += 1
+        bucket = trial.site.bucket()
+        for item in bucket.list():
+            bucket.delete(item.name)
+        running.clear_log()
+        shutil.rmtree(root)
+    print(f"{len(trials)} combinations of fault and operation: {dict(ends)}; each was correct in the end")
+    assert not wrong, "\n\n".join(wrong)
+    assert len(trials) == (len(WHAT) * len(FAULTS) * 2 if FULL else len(SLICE))
