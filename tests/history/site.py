@@ -19,6 +19,7 @@ from backup_runner.interrupt import Interrupt
 from backup_runner.planfile import Header
 from backup_runner.planning import PlanOptions, make_plan
 from backup_runner.progress import Outcome, RestoreOutcome, Silent
+from backup_runner.records import Action
 from backup_runner.recovery import Recovered
 from backup_runner.restore import RestoreOptions, restore
 from backup_runner.session import Session
@@ -172,6 +173,16 @@ class Site:
             plan = make_plan(session, PlanOptions(**options), Silent())
             plan.close()
             return plan.header
+        finally:
+            session.close()
+
+    def actions(self, **options: Any) -> tuple[Header, list[Action]]:
+        session = self.session()
+        try:
+            plan = make_plan(session, PlanOptions(**options), Silent())
+            found = list(plan.actions())
+            plan.close()
+            return plan.header, found
         finally:
             session.close()
 

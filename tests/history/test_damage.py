@@ -1,0 +1,83 @@
+"""Every object of a bucket damaged in turn: the plan names the files concerned, apply repairs what sources have."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from backup_runner import large, pathapplier, worker
+from backup_runner.planfile import key_of
+from backup_runner.records import ActionKind, Kind
+from tests.history.site import Site
+from tests.restore.build import tree
+
+
+@pytest.fixture
+def old(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Three snapshots: packs, large files in several objects, and files that only older snapshots have."""
+    for module in (pathapplier, worker):
+        monkeypatch.setattr(module, "SMALL", 1000)
+    monkeypatch.setattr(large, "STRETCH", 2500)
+    for number in range(6):
+        site.write(f"small-{number}", os.urandom(100 + number))
+    site.write("large-1", os.urandom(6000))
+    site.write("gone-large", os.urandom(4000))
+    site.apply()
+    os.unlink(f"{site.data}/gone-large")
+    os.unlink(f"{site.data}/small-0")
+    site.write("small-1", os.urandom(300))
+    os.link(f"{site.data}/small-2", f"{site.data}/small-2-too")
+    site.apply()
+    os.rename(f"{site.data}/small-3", f"{site.data}/renamed")
+    site.apply()
+    return site
+
+
+def concerned(site: Site, name: str, now: dict[bytes, tuple[Any, ...]]) -> tuple[set[bytes], set[bytes]]:
+    """Paths that need something in this object: those whose file still has it, and those for which no file has it."""
+    here = {blake3(entry[5]).digest() for entry in now.values() if entry[0] == Kind.FILE}
+    cat = site.catalog()
+    rows = cat.conn.execute(
+        "SELECT p.key, v.until IS NULL, c.blake3 FROM object o JOIN extent e ON e.object_id = o.id "
+        "JOIN version v ON v.content_id = e.content_id JOIN path p ON p.id = v.path_id "
+        "JOIN content c ON c.id = v.content_id WHERE o.name = ?",
+        (name,),
+    ).fetchall()
+    cat.close()
+    return {key for key, current, _ in rows if current}, {key for key, _, digest in rows if digest not in here}
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "overwritten"])
+def test_each_object_in_turn(old: Site, how: str) -> None:
+    names = old.names()
+    assert len(names) > 6
+    now = tree(os.fsencode(old.data))
+    for folder in ("bucket", "state0"):
+        shutil.copytree(f"{old.root}/{folder}", f"{old.root}/kept/{folder}")
+    for at, name in enumerate(names):
+        path = f"{old.bucket}/{name}"
+        if how == "deleted":
+            os.unlink(path)
+        elif how == "cut":
+            os.truncate(path, os.path.getsize(path) - 1)
+        else:
+            shutil.copyfile(f"{old.bucket}/{names[at - 1]}", path)
+        current, gone = concerned(old, name, now)
+        header, actions = old.actions()
+        assert {action.key for action in actions if action.kind is ActionKind.REPAIR} == current
+        lost = {key_of(fields) for fields in header.problems if fields["problem"] == "lost"}
+        assert lost == gone
+        _, outcome = old.apply()
+        assert {problem.key for problem in outcome.problems} == lost
+        assert old.plan().totals.changes == 0
+        goal = f"{old.root}/out"
+        assert old.restore(goal).problems == []
+        assert tree(os.fsencode(goal)) == now
+        shutil.rmtree(goal)
+        for folder in ("bucket", "state0"):
+            shutil.rmtree(f"{old.root}/{folder}")
+            shutil.copytree(f"{old.root}/kept/{folder}", f"{old.root}/{folder}")
