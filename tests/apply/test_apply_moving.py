@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from backup_runner import large
+from backup_runner import large, reading
 from backup_runner.errors import GuardError
 from backup_runner.records import Flag
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
@@ -164,7 +164,8 @@ def test_a_file_that_moves_while_it_is_read(home: Home, size: int) -> None:
         writer.kill()
         writer.wait()
         writer.stdout.close()
-    assert problems(outcome) == [(b"moving", "changed")]
+    # On a busy machine the writer may have slept through all of it; then the next plan sees what it wrote since.
+    assert problems(outcome) in ([(b"moving", "changed")], [])
     assert outcome.status == "complete"
     # What was read is stored, whole and with its own hash.
     assert home.restore().problems == []
@@ -172,6 +173,30 @@ def test_a_file_that_moves_while_it_is_read(home: Home, size: int) -> None:
     assert home.apply().problems == []
     home.check()
     assert home.changes() == 0
+
+
+def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time right after the reader has looked at it; the other one only once, so the second try has it whole."""
+    inodes = {os.stat(home.write(name, "first")).st_ino: name for name in ("moving", "once")}
+    real = reading.settled
+    turns = dict.fromkeys(inodes.values(), 0)
+
+    def settled(fd: int) -> tuple[os.stat_result, bool]:
+        found = real(fd)
+        name = inodes[found[0].st_ino]
+        turns[name] += 1
+        if name == "moving" or turns[name] == 1:
+            home.write(name, os.urandom(8))
+        return found
+
+    monkeypatch.setattr(reading, "settled", settled)
+    outcome = home.apply()
+    monkeypatch.undo()
+    assert problems(outcome) == [(b"moving", "changed")]
+    assert home.restore().problems == []
+    assert home.said() == ["touch moving: changed while it was read last time, content equal"] or home.changes() == 1
+    home.apply()
+    home.check()
 
 
 def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
