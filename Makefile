@@ -35,5 +35,9 @@ proof: $(BIN)/.ready
 docs: $(BIN)/.ready
 	$(BIN)/python -m backup_runner.cli.reference > docs/cli.md
 
+# SETS=small,big,million,catalog,oci,startup TOOLS=us,restic,borg,rclone ROUNDS=3 SCALE=1 FULL=1 AGAIN=1
+bench: $(BIN)/.ready
+	$(BIN)/python -m tests.benchmarks
+
 clean:
 	rm -rf .demo .bench .proof .mypy_cache .ruff_cache .pytest_cache .hypothesis

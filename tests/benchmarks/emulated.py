@@ -28,7 +28,7 @@ class _OursOci(Ours):
         self._running = running
         self.target = (
             f"{{type: oci, namespace: {running.namespace}, bucket: {running.bucket}, "
-            f"prefix: {os.path.basename(site)}/, "
+            f"prefix: bench/, "
             f"region: us-ashburn-1, endpoint: '{running.url}', auth: {{config_file: {running.owner.config_file}}}}}"
         )
 
