@@ -177,7 +177,7 @@ class Retention:
     keep_monthly: int = 0
     keep_yearly: int = 0
     keep_within: int = 0
-    repack_dead_percent: int = 50
+    repack_dead_percent: int = 20
     keep_imported: bool = field(default=True, metadata=_LATER)
     """Keep contents that were imported from another tool and that no path ever had."""
 

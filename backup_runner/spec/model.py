@@ -193,7 +193,7 @@ class RetentionModel(_Model):
         None, description="All snapshots of this time: hours, days, weeks or years, e.g. 12h, 7d, 2w, 1y."
     )
     repack_dead_percent: int = Field(
-        50, ge=1, le=100, description="A pack of which more than this is dead is packed anew."
+        20, ge=1, le=100, description="A pack of which more than this is dead is packed anew."
     )
 
     @model_validator(mode="after")
