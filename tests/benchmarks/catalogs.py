@@ -38,7 +38,7 @@ def run(bench: Bench, *, full: bool) -> None:
                 raise measure.Failed(found.output)
             bench.results.add(
                 {"set": "catalog", "scale": bench.scale, "tool": "us", "work": f"plan-{rows}", "round": number,
-                 "seconds": found.seconds, "cpu": found.cpu, "peak": found.peak, "load": found.load, "rows": count}
+                 "seconds": found.seconds, "cpu": found.cpu, "peak": found.peak, "others": found.others, "rows": count}
             )  # fmt: skip
             say(f"plan over {count:,} rows: {found.seconds:.2f} s, {found.cpu:.2f} s CPU, {found.peak / 1e6:.0f} MB")
         if rows == _FULL:

@@ -22,12 +22,12 @@ class Failed(Exception):
 @dataclass(frozen=True, slots=True)
 class Measured:
     """`seconds` of wall time; `cpu` seconds, user and system, children included; `peak` bytes (sum of PSS);
-    `load` is what others had running before (one minute's average)."""
+    `others` is how many cores everything else on the machine kept busy meanwhile."""
 
     seconds: float
     cpu: float
     peak: int
-    load: float
+    others: float
     output: str
 
 
@@ -42,7 +42,7 @@ def run(
 ) -> Measured:
     """Run a command to its end. Raises Failed with the end of its output."""
     os.sync()
-    load = os.getloadavg()[0]
+    busy = _busy()
     with open(log, "w+b") as out:
         begun = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -50,6 +50,7 @@ def run(
         sampler.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
+        busy = _busy() - busy
         sampler.stop()
         process.returncode = code = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -58,7 +59,8 @@ def run(
         raise Failed(f"{' '.join(command)} ended with {code}:\n{output}")
     # Linux gives kilobytes; a process too short to be sampled still has its own peak.
     peak = sampler.peak or usage.ru_maxrss * 1024
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, peak, load, output)
+    cpu = usage.ru_utime + usage.ru_stime
+    return Measured(seconds, cpu, peak, max(0.0, busy - cpu) / seconds, output)
 
 
 def first_output(command: Sequence[str], *, folder: str, env: Mapping[str, str]) -> tuple[float, float]:
@@ -79,6 +81,13 @@ def first_output(command: Sequence[str], *, folder: str, env: Mapping[str, str])
     if process.wait():
         raise Failed(f"{' '.join(command)} ended with {process.returncode}")
     return first, time.perf_counter() - begun
+
+
+def _busy() -> float:
+    """CPU seconds that all cores together have worked since the machine started (proc_stat(5))."""
+    with open("/proc/stat", "rb") as file:
+        user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 class _Sampler(threading.Thread):

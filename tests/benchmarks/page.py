@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from . import criteria
 from .chart import chart
-from .results import Results
+from .results import QUIET, Results
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _NAMES = {"us": "backup-runner"}
@@ -33,8 +33,8 @@ def _head(results: Results) -> Iterator[str]:
     yield f"`make bench` wrote this page, on {results.facts.get('machine', 'an unknown machine')}. Every tool takes its"
     yield "turn in every round, with warm caches, its defaults, an encrypted store in a directory; figures are medians."
     yield "Memory is the highest sum of the proportional set sizes of all processes. Each restore was compared with the"
-    yield "source. `load` is the machine's load average before the runs (medians): above 1, something else was running,"
-    yield "and only ratios and CPU seconds tell much.\n"
+    yield f"source. `others` is how many cores other work kept busy meanwhile: above {QUIET} (or unknown, –), seconds"
+    yield "prove nothing, and no verdict is given on them.\n"
     versions = [f"{results.facts[key]}" for key in sorted(results.facts) if key.startswith("version-")]
     yield f"Versions: {', '.join(versions) or 'none'}."
     absent = [key.removeprefix("absent-") for key in results.facts if key.startswith("absent-")]
@@ -63,7 +63,7 @@ def _sets(results: Results) -> Iterator[str]:
         about = results.facts.get(f"data-{name}", "")
         yield f"## {title}\n"
         yield f"{about}\n" if about else ""
-        yield "| work | tool | seconds | × ours | CPU s | memory MB | stored MB | requests | rounds | load |"
+        yield "| work | tool | seconds | × ours | CPU s | memory MB | stored MB | requests | rounds | others |"
         yield "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"
         for work in _WORKS:
             for tool in results.tools(name):
@@ -76,19 +76,23 @@ def _sets(results: Results) -> Iterator[str]:
 def _row(results: Results, name: str, tool: str, work: str) -> str:
     figures = {
         what: results.median(name, tool, work, what)
-        for what in ("seconds", "cpu", "peak", "stored", "requests", "load")
+        for what in ("seconds", "cpu", "peak", "stored", "requests", "others")
     }
     seconds, ours = figures["seconds"] or 0.0, results.median(name, "us", work)
     cells = [
         _WORKS[work], _NAMES.get(tool, tool), f"{seconds:.2f}", f"{seconds / ours:.2f}" if ours else "–",
         f"{figures['cpu']:.1f}", f"{(figures['peak'] or 0) / 1e6:.0f}", _number(figures["stored"], 1e6),
-        _number(figures["requests"], 1), str(len(results.of(name, tool, work))), f"{figures['load']:.1f}",
+        _number(figures["requests"], 1), str(len(results.of(name, tool, work))), _cores(figures["others"]),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 
 
 def _number(value: float | None, unit: float) -> str:
     return "–" if value is None else f"{value / unit:,.0f}"
+
+
+def _cores(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _limits(results: Results, name: str) -> Iterator[str]:

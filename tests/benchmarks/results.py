@@ -7,8 +7,11 @@ import os
 import statistics
 from typing import Any
 
+QUIET = 0.25
+"""Cores that others may keep busy during a run before its seconds tell nothing (the sampler takes its share, too)."""
+
 Run = dict[str, Any]
-"""set, scale, tool, work, round, and figures: seconds, cpu, peak, load, perhaps stored and requests."""
+"""set, scale, tool, work, round, and figures: seconds, cpu, peak, others, perhaps stored and requests."""
 
 
 class Results:
@@ -58,6 +61,11 @@ class Results:
         """The median of a figure over all rounds; None where there is none."""
         found = [run[figure] for run in self.of(set_name, tool, work) if run.get(figure) is not None]
         return statistics.median(found) if found else None
+
+    def quiet(self, set_name: str, work: str) -> bool:
+        """Whether all runs of this work had the machine to themselves; earlier figures without a note had not."""
+        found = [run for run in self.runs if (run["set"], run["work"]) == (set_name, work)]
+        return all(run.get("others", QUIET + 1) <= QUIET for run in found)
 
     def tools(self, set_name: str) -> list[str]:
         """In the order in which they were first measured."""

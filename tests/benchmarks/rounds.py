@@ -74,13 +74,13 @@ def measure_tool(bench: Bench, name: str, tool: Tool, label: str, number: int, w
             compare(tool.data, tool.back, times=tool.keeps_times)
         run = {
             "set": name, "scale": bench.scale, "tool": label, "work": work, "round": number, "when": int(time.time()),
-            "seconds": found.seconds, "cpu": found.cpu, "peak": found.peak, "load": found.load,
+            "seconds": found.seconds, "cpu": found.cpu, "peak": found.peak, "others": found.others,
             "stored": tool.stored() if work == "new" else None, "requests": tool.requests(),
         }  # fmt: skip
         bench.results.forget_run(name, label, work, number)
         bench.results.add(run)
         say(f"{name} {label} {work} #{number + 1}: {found.seconds:.2f} s, {found.cpu:.1f} s CPU, "
-            f"{found.peak / 1e6:.0f} MB, load before {found.load:.1f}")  # fmt: skip
+            f"{found.peak / 1e6:.0f} MB, others {found.others:.2f} cores")  # fmt: skip
     tool.end()
 
 
