@@ -117,11 +117,14 @@ def test_a_hard_link_that_is_none_any_more_and_has_grown(home: Home) -> None:
     """Followers come last; one that is a large file by then must not be forgotten."""
     home.write("a", "shared")
     os.link(home.path("a"), home.path("b"))
+    home.write("large", os.urandom(5 * MIB))
     plan = home.plan()
     os.unlink(home.path("b"))
     home.write("b", os.urandom(5 * MIB))
     outcome = home.apply(plan)
     assert outcome.problems == []
+    assert home.restore().problems == []
+    assert photograph(f"{home.root}/back").keys() == photograph(home.data).keys()
     home.apply()
     home.check()
 
