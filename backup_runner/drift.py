@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .catalog import Catalog, history
 from .catalog.database import Store
 from .catalog.history import ObjectRow
-from .errors import ForkedError, ObjectMissing, TargetError
+from .errors import ForkedError, ObjectMissing, StalePlanError, TargetError
 from .records import StoredObject
 from .targets.base import Target
 
@@ -72,7 +72,8 @@ def listing_digest(listed: list[StoredObject]) -> str:
 
 
 def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) -> Drift:
-    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog."""
+    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
+    StalePlanError if another run of this one got ahead just now."""
     drift = Drift()
     data: list[StoredObject] = []
     records: set[int] = set()
@@ -95,7 +96,7 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
             copies.add(found.name)
     drift.newest_record = max(records, default=0)
     drift.digest = listing_digest(data)
-    _check_serial(drift, store)
+    _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, copies)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
@@ -105,9 +106,13 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     return drift
 
 
-def _check_serial(drift: Drift, store: Store) -> None:
+def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
     ahead = drift.newest_record > store.serial
     if ahead and not (store.pending and drift.newest_record == store.serial + 1):
+        now = cat.store(store.id)
+        if (now.serial, now.pending) != (store.serial, store.pending):
+            # Another run with this very catalog got there between our look at it and the listing.
+            raise StalePlanError("another run applied while the bucket was listed", hint="plan again")
         raise ForkedError(
             f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
             f"the catalog ends at {store.serial}; another machine applied since",

@@ -34,8 +34,6 @@ LIFETIME = 60.0
 _RENEW = 15.0
 _LOOK = 1.0
 _ID = bytes(16)
-_NO_ETAG = "0"
-"""No object has it: a replace with it can only fail, and tells whether replacing is allowed at all."""
 
 
 class Lease:
@@ -65,6 +63,7 @@ class Lease:
         """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
         started = time.monotonic()
         seen_etag, seen_at = "", started
+        first_look = True
         while not self._create():
             try:
                 etag = self._target.stat(self._id.name).etag
@@ -76,8 +75,7 @@ class Lease:
             if now - seen_at >= LIFETIME or self._is_dead():
                 if self._replace(etag):
                     return
-            elif self._replace(_NO_ETAG):
-                # Policy forbids overwriting: a lease that nobody can take over or delete would lock everybody out.
+            elif first_look and self._may_not_replace(etag):
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
@@ -85,12 +83,39 @@ class Lease:
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )
+            first_look = False
             time.sleep(_LOOK)
+
+    def _may_not_replace(self, etag: str) -> bool:
+        """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
+
+        Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
+        try:
+            there = self._target.get(self._id.name)
+            self._target.put(
+                self._id.name, there, md5=_md5(there), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
+            )
+        except (ConditionFailed, ObjectMissing):
+            return False
+        except AccessDenied:
+            self._warn("going on without a lease, because policy forbids overwriting objects")
+            return True
+        return False
+
+    def _own_etag(self) -> str:
+        """The etag of the lease if it is still this run's; else "": somebody took it over."""
+        try:
+            etag = self._target.stat(self._id.name).etag
+        except ObjectMissing:
+            return ""
+        return etag if etag == self._etag or self._read().get("nonce") == self._note["nonce"] else ""
 
     def renew(self) -> None:
         if self._etag and time.monotonic() - self._renewed > _RENEW:
             try:
-                self._replace(self._etag)
+                self._etag = self._own_etag()
+                if self._etag:
+                    self._replace(self._etag)
             except TransientError as error:
                 # A courtesy must not end the run; if the target is gone for good, the next object says so.
                 self._renewed = time.monotonic()
@@ -100,10 +125,8 @@ class Lease:
         if not self._etag:
             return
         try:
-            if self._target.stat(self._id.name).etag == self._etag:
+            if self._own_etag():
                 self._target.delete(self._id.name)
-        except ObjectMissing:
-            pass
         except AccessDenied:
             self._warn("the lease stays in the bucket, because policy forbids deleting; later runs go on without it")
         except TransientError as error:

@@ -7,6 +7,7 @@ import random
 import shutil
 
 import pytest
+
 from backup_runner.spec import Retention
 from tests.history.site import Site
 from tests.restore.build import tree

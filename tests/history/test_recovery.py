@@ -1,0 +1,153 @@
+"""After the disk died: exact from copies and records, as much as there is from the objects alone, and in what time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import Any
+
+import pytest
+
+from backup_runner import large, pathapplier, worker
+from backup_runner.records import Kind
+from tests.history.site import Site
+from tests.restore.build import tree
+
+FULL = os.environ.get("PROOF") == "full"
+SIZES = (100_000, 1_000_000) if FULL else (3_000,)
+
+
+@pytest.fixture
+def lived(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, dict[int, dict[bytes, tuple[Any, ...]]]]:
+    """Three snapshots with all that a file system knows, large contents over several objects among it."""
+    for module in (pathapplier, worker):
+        monkeypatch.setattr(module, "SMALL", 1000)
+    monkeypatch.setattr(large, "STRETCH", 2500)
+    site.write("small", b"small")
+    site.write("large", os.urandom(7000))
+    site.write("deep/er/file", b"deep")
+    os.makedirs(f"{site.data}/empty/folder")
+    os.symlink("small", f"{site.data}/link")
+    os.symlink(b"\xff/nowhere", f"{site.data}/dangling")
+    os.link(f"{site.data}/large", f"{site.data}/large-too")
+    if os.getuid() == 0:
+        os.chown(f"{site.data}/small", 1234, 4321)
+        os.lchown(f"{site.data}/link", 99, 98)
+    trees = {}
+    for step in range(3):
+        if step == 1:
+            os.rename(f"{site.data}/deep", f"{site.data}/moved")
+            site.write("small", b"other bytes")
+        if step == 2:
+            os.unlink(f"{site.data}/large")
+            os.chmod(f"{site.data}/moved/er/file", 0o4711)
+            os.utime(f"{site.data}/empty", ns=(1, 2))
+        _, outcome = site.apply()
+        assert outcome.snapshot_id is not None
+        trees[outcome.snapshot_id] = tree(os.fsencode(site.data))
+    return site, trees
+
+
+def exact(site: Site, trees: dict[int, dict[bytes, tuple[Any, ...]]]) -> None:
+    for number, expected in trees.items():
+        goal = f"{site.root}/out"
+        assert site.restore(goal, at=number).problems == []
+        assert tree(os.fsencode(goal)) == expected
+        shutil.rmtree(goal)
+
+
+def remove(site: Site, *kinds: str) -> None:
+    for kind in kinds:
+        for name in site.names(kind):
+            os.unlink(f"{site.bucket}/{name}")
+
+
+@pytest.mark.parametrize("how", ["pull", "rebuild"])
+def test_all_snapshots_come_back_exact(lived: tuple[Site, dict[int, Any]], how: str) -> None:
+    site, trees = lived
+    site.lose_catalog()
+    if how == "rebuild":
+        remove(site, "copies")
+    found = getattr(site, how)()
+    assert found.missing == []
+    assert (found.serial, found.snapshots, found.jobs) == (3, 3, ["work"])
+    exact(site, trees)
+    # And life goes on: nothing is stored twice, and another pull finds the same.
+    _, outcome = site.apply()
+    assert outcome.stored_objects == 0
+    site.lose_catalog()
+    site.pull()
+    exact(site, trees)
+
+
+def test_without_records_every_content_has_a_name_it_had(lived: tuple[Site, dict[int, Any]]) -> None:
+    site, trees = lived
+    site.lose_catalog()
+    remove(site, "records", "copies")
+    found = site.rebuild()
+    assert any("only records hold" in line for line in found.missing)
+    _every_content_back(site, trees)
+    # What was made of the indexes is in the next record: a pull has it all.
+    site.apply()
+    site.lose_catalog()
+    site.pull()
+    _every_content_back(site, trees)
+    assert site.plan().totals.changes == 0
+
+
+def _every_content_back(site: Site, trees: dict[int, dict[bytes, tuple[Any, ...]]]) -> None:
+    """Each content of any snapshot, under a name, with the mode and time that it had with that content."""
+    had = {(key, *entry[1:2], *entry[4:6]) for found in trees.values() for key, entry in found.items() if not entry[0]}
+    back = set()
+    for number in site.snapshots():
+        goal = f"{site.root}/made"
+        assert site.restore(goal, at=number).problems == []
+        for key, entry in tree(os.fsencode(goal)).items():
+            if entry[0] == Kind.FILE:
+                back.add((key, *entry[1:2], *entry[4:6]))
+        shutil.rmtree(goal)
+    assert {item[3] for item in had} <= {item[3] for item in back}
+    stored_as = {(item[0], item[3]) for item in had}
+    assert {(item[0], item[3]) for item in back} <= stored_as
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_lost_record_is_bridged_by_the_next_apply(lived: tuple[Site, dict[int, Any]], lost: int) -> None:
+    site, trees = lived
+    (name,) = [name for name in site.names("records") if name.endswith(f"{lost:016}")]
+    os.unlink(f"{site.bucket}/{name}")
+    overrides = frozenset({"rolled_back"})
+    header, _ = site.apply(overrides=overrides)
+    assert any(f"record {lost} of the catalog is missing" in note for note in header.notes)
+    site.lose_catalog()
+    site.pull()
+    exact(site, trees)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("files", SIZES)
+def test_times(site: Site, files: int) -> None:
+    for folder in range(files // 1000):
+        os.makedirs(f"{site.data}/{folder:04}")
+        for number in range(1000):
+            with open(f"{site.data}/{folder:04}/{number:03}", "w") as file:
+                file.write(f"{folder} {number}")
+    site.workers = 2
+    spent = {"apply": _timed(site.apply)}
+    for how in ("pull", "rebuild"):
+        site.lose_catalog()
+        spent[how] = _timed(getattr(site, how))
+    site.lose_catalog()
+    remove(site, "records", "copies")
+    spent["rebuild without records"] = _timed(site.rebuild)
+    print(f"{files} files: " + ", ".join(f"{how} {seconds:.1f} s" for how, seconds in spent.items()))
+    cat = site.catalog()
+    assert cat.conn.execute("SELECT count(*) FROM version WHERE kind = 0").fetchone() == (files,)
+    cat.close()
+
+
+def _timed(action: Any) -> float:
+    started = time.monotonic()
+    action()
+    return time.monotonic() - started

@@ -1,0 +1,102 @@
+"""Two runs of one job at the same time: never a lost update, never a broken catalog."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backup_runner import apply as engine
+from backup_runner.errors import ForkedError
+from tests.history.site import Site
+from tests.history_cli.machines import Machine
+from tests.history_cli.machines import Site as Places
+from tests.oci_emulator.fixture import Running, start
+from tests.restore.build import tree
+
+FULL = os.environ.get("PROOF") == "full"
+ROUNDS = 50 if FULL else 1
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with start(tmp_path_factory.mktemp("emulator")) as running:
+        yield running
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("kind", ["directory", "oci"])
+@pytest.mark.parametrize("wait", ["0", "2m"])
+def test_two_processes_at_once(tmp_path: Path, request: pytest.FixtureRequest, kind: str, wait: str) -> None:
+    places = Places(tmp_path)
+    if kind == "oci":
+        emulator = request.getfixturevalue("emulator")
+        auth = f"auth: {{method: config_file, config_file: {emulator.owner.config_file}}}"
+        place = f"namespace: {emulator.namespace}, bucket: {emulator.bucket}, prefix: wait-{wait}/"
+        places.target = f"{{type: oci, {place}, endpoint: '{emulator.url}', {auth}}}"
+    machine = places.machine("one")
+    done = 0
+    codes: dict[tuple[int, ...], int] = {}
+    for number in range(ROUNDS):
+        places.write(f"file-{number}", f"of round {number}")
+        runs = [machine.start("apply", "--yes", "--workers", "1", "--wait", wait) for _ in range(2)]
+        results = [wait_for() for wait_for in runs]
+        both = tuple(sorted(result.code for result in results))
+        codes[both] = codes.get(both, 0) + 1
+        # 4: it had planned before the other one was done, and its turn came after.
+        allowed = {(0, 0)} if wait != "0" else {(0, 0), (0, 6), (0, 4)}
+        assert both in allowed, [result.err for result in results]
+        done += both.count(0)
+        _agrees(machine, done)
+    print(f"{ROUNDS} rounds on {kind}, --wait {wait}: exit codes {codes}")
+    assert machine.restored() == {f"file-{number}": f"of round {number}" for number in range(ROUNDS)}
+
+
+def _agrees(machine: Machine, done: int) -> None:
+    listed = machine.run("snapshots", "--json").document("snapshots")
+    assert [item["status"] for item in listed] == ["complete"] * done
+    assert machine.serial() == done
+
+
+def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second machine commits the very serial while the first one is at work, the lease being no hindrance."""
+    site.write("a", b"first")
+    site.apply()
+    site.machine = 1
+    site.pull()
+    monkeypatch.setattr("backup_runner.lease.Lease.take", lambda self, wait: None)
+    begun = engine.committing.commit
+
+    def late(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(engine.committing, "commit", begun)
+        site.machine = 0
+        site.write("b", b"of machine 0")
+        site.apply()
+        site.machine = 1
+        return begun(*args, **options)
+
+    site.write("c", b"of machine 1")
+    monkeypatch.setattr(engine.committing, "commit", late)
+    with pytest.raises(ForkedError) as error:
+        site.apply()
+    assert error.value.exit_code == 1
+    assert "catalog pull JOB" in (error.value.hint or "")
+    with pytest.raises(ForkedError):
+        site.apply()
+    site.pull()
+    # What the loser had uploaded was adopted by the winner, whose record has all of it.
+    assert site.plan().totals.changes == 0
+    site.apply()
+    for machine in (0, 1):
+        site.machine = machine
+        if machine == 0:
+            with pytest.raises(ForkedError):
+                site.apply()
+            site.pull()
+        goal = f"{site.root}/out-{machine}"
+        assert site.restore(goal).problems == []
+        assert tree(os.fsencode(goal)) == tree(os.fsencode(site.data))
+    assert site.prune()[1].counts == {}
