@@ -17,17 +17,22 @@ class Interrupt:
     """Installs handlers while it is entered; engines look at `requested` between two steps.
 
     A second Ctrl-C kills `children` and ends the process at once. `on_first` and `on_second` run inside the signal
-    handler, so they may do no more than write a few bytes.
+    handler, so they may do no more than write a few bytes. With `lasting`, handlers stay once a stop was asked for.
     """
 
     def __init__(
-        self, on_first: Callable[[], None] = lambda: None, on_second: Callable[[], None] = lambda: None
+        self,
+        on_first: Callable[[], None] = lambda: None,
+        on_second: Callable[[], None] = lambda: None,
+        *,
+        lasting: bool = False,
     ) -> None:
         self.requested = False
         self.children: set[int] = set()
         """Process ids of workers, which a second Ctrl-C takes along."""
         self._on_first = on_first
         self._on_second = on_second
+        self._lasting = lasting
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -40,6 +45,9 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._lasting and self.requested:
+            # The process is about to end with 130; a second Ctrl-C on its last steps must not end it otherwise.
+            return
         for number, previous in self._previous.items():
             signal.signal(number, previous)
         self._previous.clear()

@@ -178,7 +178,7 @@ def apply_and_tell(
     if watch:
         watch.header = plan.header
     sys.stdout.flush()
-    with Interrupt(first_notice, second_notice) as interrupt:
+    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
         outcome = apply_plan(session, plan, options, reporter, interrupt)
     reporter.close()
     if watch:

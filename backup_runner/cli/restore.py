@@ -63,7 +63,7 @@ def command(
     out = output(json=json)
     loaded = load_job(job)
     reporter = out.reporter()
-    with Interrupt(first_notice, second_notice) as interrupt:
+    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
         options = RestoreOptions(
             paths=tuple(os.fsencode(path) for path in paths or ()),
             to=os.fsencode(os.path.abspath(to)) if to else None,

@@ -51,7 +51,7 @@ def command(
     out = output(json=json)
     loaded = load_job(job)
     reporter = out.reporter()
-    with Interrupt(first_notice, second_notice) as interrupt:
+    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
         options = VerifyOptions(
             level=EngineLevel(level), sample=fraction, workers=worker_count(workers), stop=interrupt.stop
         )
