@@ -23,6 +23,7 @@ from .errors import (
     BusyError,
     ConditionFailed,
     ContainerError,
+    DamagedError,
     ObjectExists,
     ObjectMissing,
     TransientError,
@@ -174,12 +175,17 @@ class Lease:
             payload = open_object(sealed, len(sealed), self._id, self._keyring).payload()
             note: dict[str, object] = json.loads(payload)
             return note
+        except DamagedError:
+            return {"damaged": True}
         except (ContainerError, ObjectMissing, ValueError):
             return {}
 
     def _is_dead(self) -> bool:
-        """Whether the holder was a process of this machine that is no more."""
+        """Whether the holder was a process of this machine that is no more, or the lease a put that went wrong."""
         note = self._read()
+        if "damaged" in note:
+            # Once more: it may be the answer that was damaged. Who holds a lease that nobody can read, knows of it.
+            return "damaged" in self._read()
         if note.get("host") != socket.gethostname():
             return False
         try:
@@ -193,7 +199,7 @@ class Lease:
 
     def _holder(self) -> str:
         note = self._read()
-        if not note:
+        if "since" not in note:
             return "a lease that cannot be read"
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {note['pid']} on {note['host']}, since {since}"
