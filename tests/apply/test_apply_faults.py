@@ -12,6 +12,7 @@ import pytest
 from backup_runner import large
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
+from backup_runner.planning import open_plan
 from backup_runner.targets.directory import DirectoryTarget
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
@@ -284,8 +285,6 @@ def test_a_saved_plan_goes_on_after_its_own_death(home: Home) -> None:
         home.write(f"f{number}", os.urandom(3 * MIB))
     saved = f"{home.root}/saved.plan"
     home.plan().save(saved)
-    from backup_runner.planning import open_plan
-
     target = FaultyTarget(DirectoryTarget(home.bucket), FailAt("put", 2))
     home.target = target  # type: ignore[assignment]
     with pytest.raises(TransientError):
@@ -296,9 +295,28 @@ def test_a_saved_plan_goes_on_after_its_own_death(home: Home) -> None:
     nothing_left(home)
 
 
-def test_a_first_plan_goes_on_after_its_own_death(home: Home) -> None:
-    from backup_runner.planning import open_plan
+def answer_lost(name: str, result: object) -> object:
+    """A large object is stored, and nobody hears of it."""
+    if name == "put" and result.size > MIB:  # type: ignore[attr-defined]
+        raise TransientError("no answer")
+    return result
 
+
+def test_a_saved_plan_takes_over_what_its_own_death_left(home: Home) -> None:
+    home.write("large", os.urandom(5 * MIB))
+    saved = f"{home.root}/saved.plan"
+    home.plan().save(saved)
+    home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault, altered=answer_lost)  # type: ignore[assignment]
+    with pytest.raises(TransientError):
+        home.apply(open_plan(saved))
+    home.target = None
+    assert home.apply(open_plan(saved)).status == "complete"
+    assert len(home.data_objects()) == 1
+    home.check()
+    nothing_left(home)
+
+
+def test_a_first_plan_goes_on_after_its_own_death(home: Home) -> None:
     home.write("a", "first")
     saved = f"{home.root}/saved.plan"
     home.plan().save(saved)

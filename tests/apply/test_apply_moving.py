@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -329,3 +330,19 @@ def test_an_interrupt_between_actions(home: Home) -> None:
     assert home.rows("SELECT status FROM snapshot") == [("partial",)]
     home.apply()
     home.check()
+
+
+def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two writes within one step of the file system's clock have one time; the second would never be noticed."""
+    path = home.write("fresh", "x")
+    fd = os.open(path, os.O_RDONLY)
+    status, still = reading.settled(fd)
+    age = time.time_ns() - status.st_ctime_ns
+    os.close(fd)
+    assert still
+    assert age >= 20_000_000
+    # One that is as fresh again after the wait is taken for moving.
+    monkeypatch.setattr(reading, "_fresh", lambda status: True)
+    found = reading.read_small(os.fsencode(home.data), b"fresh", (), MIB)
+    assert found is not None
+    assert found[0].flags & Flag.MOVED
