@@ -81,3 +81,16 @@ def test_each_object_in_turn(old: Site, how: str) -> None:
         for folder in ("bucket", "state0"):
             shutil.rmtree(f"{old.root}/{folder}")
             shutil.copytree(f"{old.root}/kept/{folder}", f"{old.root}/{folder}")
+
+
+def test_a_lost_content_under_another_name_heals_all_that_need_it(old: Site) -> None:
+    for name in old.names():
+        os.unlink(f"{old.bucket}/{name}")
+    os.rename(f"{old.data}/large-1", f"{old.data}/large-2")
+    os.rename(f"{old.data}/small-4", f"{old.data}/sub")
+    header, _ = old.actions()
+    lost = {key_of(fields) for fields in header.problems if fields["problem"] == "lost"}
+    assert lost == {b"gone-large", b"small-0", b"small-1"}
+    old.apply()
+    outcome = old.restore(f"{old.root}/first", at=1)
+    assert {problem.key for problem in outcome.problems} == lost

@@ -13,7 +13,7 @@ from tests.history.site import Site
 from tests.restore.build import tree
 
 FULL = os.environ.get("PROOF") == "full"
-FILES, SNAPSHOTS, KEPT = (10_000, 30, 5) if FULL else (300, 8, 5)
+FILES, SNAPSHOTS, KEPT, CHANGING = (10_000, 30, 5, 20) if FULL else (300, 8, 5, 6)
 
 
 def _stored(site: Site) -> int:
@@ -21,9 +21,9 @@ def _stored(site: Site) -> int:
 
 
 def _change(site: Site, chance: random.Random, round_: int) -> None:
-    """Three files in a hundred change, one goes and one comes."""
+    """One file in so many changes; of five of these one goes, and another comes."""
     names = sorted(os.listdir(site.data))
-    picked = chance.sample(names, len(names) // 20)
+    picked = chance.sample(names, len(names) // CHANGING)
     for at, name in enumerate(picked):
         if at % 5 == 0:
             os.unlink(f"{site.data}/{name}")

@@ -32,6 +32,6 @@ def _live(lives: int, *, phases: list[Phase] | None = None) -> None:
 
 @pytest.mark.proof
 def test_random_lives_against_a_dict() -> None:
-    _live(400 if FULL else 10)
+    _live(400 if FULL else 6)
     print(f"{model.steps} steps")
-    assert model.steps >= (10_000 if FULL else 200)
+    assert model.steps >= (10_000 if FULL else 100)

@@ -101,7 +101,8 @@ def test_what_may_not_be_deleted_stays_and_is_named(remote: OciSite, emulator: R
     _, outcome = remote.prune()
     assert outcome.counts == {"forget": 1}
     assert any("could not be deleted and stays" in note for note in outcome.notes), outcome.notes
-    # Its content is still good to be referred to.
+    # The catalog still knows it.
+    assert remote.plan(pruning="none").totals.changes == 0
     before = remote.data_names()
     assert len(before) == 2
     remote.see(emulator, emulator.owner.config_file)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from backup_runner import apply as engine
-from backup_runner.errors import ForkedError
+from backup_runner.errors import ForkedError, StalePlanError
+from backup_runner.targets.directory import DirectoryTarget
 from tests.history.site import Site
 from tests.history_cli.machines import Machine
 from tests.history_cli.machines import Site as Places
@@ -100,3 +101,20 @@ def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.M
         assert site.restore(goal).problems == []
         assert tree(os.fsencode(goal)) == tree(os.fsencode(site.data))
     assert site.prune()[1].counts == {}
+
+
+def test_a_plan_that_another_run_overtakes_is_stale_and_not_forked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a plan's look at the catalog and its listing of the bucket, another run with this catalog commits."""
+    site.write("a", b"first")
+    site.apply()
+    usual = DirectoryTarget.list
+
+    def late(self: DirectoryTarget, prefix: str = "") -> Any:
+        monkeypatch.setattr(DirectoryTarget, "list", usual)
+        site.apply()
+        return usual(self, prefix)
+
+    monkeypatch.setattr(DirectoryTarget, "list", late)
+    with pytest.raises(StalePlanError):
+        site.plan()
+    assert site.plan().totals.changes == 0
