@@ -13,9 +13,12 @@ from backup_runner import planning_spool
 from backup_runner.apply import ApplyOptions, apply_plan
 from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlanError
 from backup_runner.interrupt import Interrupt
+from backup_runner.planfile import Header
 from backup_runner.planning import Plan, open_plan
 from backup_runner.progress import Silent
 from tests.support.jobs import KEYRING, Home, bucket_digest, catalog_digest
+
+NO_HEADER = Header("", "", "", "", "", 0, "", 0, 0)
 
 
 @dataclass
@@ -150,6 +153,14 @@ def test_the_wrong_key_changes_nothing(planned: tuple[Home, str]) -> None:
     home.keyring = KEYRING
 
 
+def same_lines(path: str, lines: list[bytes]) -> bool:
+    try:
+        # The newline after the closing line is covered by no digest, and means nothing.
+        return b"".join(Plan(NO_HEADER, path).lines()).rstrip() == b"".join(lines).rstrip()
+    except PlanFileError:
+        return False
+
+
 @pytest.mark.parametrize("name", ["saved.plan", "saved.plan.zst"])
 def test_nothing_of_a_damaged_plan_is_done(planned: tuple[Home, str], name: str) -> None:
     """A changed action would be noticed only at the closing line, so that is looked for before the first action."""
@@ -159,10 +170,14 @@ def test_nothing_of_a_damaged_plan_is_done(planned: tuple[Home, str], name: str)
     with open(path, "rb") as file:
         whole = file.read()
     before = State.of(home)
+    lines = list(Plan(NO_HEADER, path).lines())
     for at in range(0, len(whole), max(1, len(whole) // 60)):
         for bad in (whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
             with open(path, "wb") as file:
                 file.write(bad)
+            if same_lines(path, lines):
+                # Some bits of a zstd frame stand for nothing: what comes out is what was reviewed.
+                continue
             with pytest.raises(PlanFileError):
                 home.apply(open_plan(path))
     assert State.of(home) == before
