@@ -60,6 +60,8 @@ class Machine(RuleBasedStateMachine):
         self.root = tempfile.mkdtemp(prefix="model-", dir=FAST if os.access(FAST, os.W_OK) else None)
         self.site = Site(self.root)
         self.trees: dict[int, Tree] = {}
+        self.past: dict[int, Tree] = {}
+        """Every complete snapshot that there ever was."""
         self.written: dict[bytes, set[bytes]] = {}
         self.damaged: set[bytes] = set()
         self.unnamed: set[bytes] = set()
@@ -223,6 +225,7 @@ class Machine(RuleBasedStateMachine):
                 self.trees[number] = before[number]
             elif status == "complete":
                 self.trees[number] = now
+        self.past.update(self.trees)
         if self.certain and before:
             keep = self.site.retention.keep_last if self.site.retention else len(states)
             assert len([one for one in states.values() if one == "complete"]) >= min(keep, 1)
@@ -329,7 +332,8 @@ class Machine(RuleBasedStateMachine):
         if self.certain:
             assert {number for number, status in states.items() if status == "complete"} == before
             assert not [line for line in found.missing if not line.startswith("object ")], found.missing
-        self.trees = {number: known for number, known in self.trees.items() if number in states}
+        # Snapshots that a killed run had forgotten here, but not in the bucket, are back.
+        self.trees = {number: self.past[number] for number, status in states.items() if status == "complete"}
         # Which objects are gone is news again for a catalog from the bucket.
         self.unnamed.clear()
         self.restore_all()
