@@ -7,6 +7,7 @@ matters. Where policy forbids overwriting or deleting, a run goes on without it 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -21,11 +22,12 @@ from .crypto import Keyring
 from .errors import (
     AccessDenied,
     BusyError,
+    ChecksumMismatch,
     ConditionFailed,
     ContainerError,
-    DamagedError,
     ObjectExists,
     ObjectMissing,
+    TargetError,
     TransientError,
 )
 from .targets.base import Put, Target, Tier
@@ -140,8 +142,16 @@ class Lease:
             stored = self._target.put(self._id.name, data, md5=_md5(data), condition=Put.CREATE, tier=Tier.STANDARD)
         except ObjectExists:
             return False
+        except ChecksumMismatch:
+            self._withdraw()
+            raise
         self._took(stored.etag)
         return True
+
+    def _withdraw(self) -> None:
+        """Delete what was put and arrived damaged: nobody else could tell whose it is, and would wait for it."""
+        with contextlib.suppress(TargetError):
+            self._target.delete(self._id.name)
 
     def _replace(self, etag: str) -> bool:
         """Renew or take over; True if there is nothing more to wait for."""
@@ -175,17 +185,12 @@ class Lease:
             payload = open_object(sealed, len(sealed), self._id, self._keyring).payload()
             note: dict[str, object] = json.loads(payload)
             return note
-        except DamagedError:
-            return {"damaged": True}
         except (ContainerError, ObjectMissing, ValueError):
             return {}
 
     def _is_dead(self) -> bool:
-        """Whether the holder was a process of this machine that is no more, or the lease a put that went wrong."""
+        """Whether the holder was a process of this machine that is no more."""
         note = self._read()
-        if "damaged" in note:
-            # Once more: it may be the answer that was damaged. Who holds a lease that nobody can read, knows of it.
-            return "damaged" in self._read()
         if note.get("host") != socket.gethostname():
             return False
         try:
@@ -199,7 +204,7 @@ class Lease:
 
     def _holder(self) -> str:
         note = self._read()
-        if "since" not in note:
+        if not note:
             return "a lease that cannot be read"
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {note['pid']} on {note['host']}, since {since}"
