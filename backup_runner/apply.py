@@ -160,7 +160,7 @@ class _Run:
                 target=session.target.identity,
                 key_id=keyring.crypto_key.key_id,
                 lineage=os.urandom(16).hex(),
-                salt=keyring.new_salt(),
+                salt=session.new_salt,
             )
 
     # -- doing it

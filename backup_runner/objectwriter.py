@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from .catalog.history import pack_lengths
 from .catalog.recording import NewObject
 from .container import Index, IndexEntry, SealKeys, Stream, seal_index, seal_segment
-from .targets.base import Part, Target, Tier
+from .targets.base import Buffer, Part, Target, Tier
 
 PART = 16 << 20
 """A part is closed once it has at least so many sealed bytes."""
@@ -74,8 +74,7 @@ class ObjectWriter:
         self._on_confirmed = on_confirmed
         self._held = bytearray()
         self._sealing: deque[Future[bytes]] = deque()
-        self._ready: list[bytes] = [header]
-        self._ready_size = len(header)
+        self._ready = bytearray(header)
         self._part_lengths: list[int] = []
         self._part_start = 0
         self._taken = 0
@@ -109,7 +108,7 @@ class ObjectWriter:
         self.plain = self._part_start = sent.start + sent.length
         self._taken = len(self.lengths)
         self._offset = sent.offset + part.size
-        self._ready, self._ready_size = [], 0
+        self._ready = bytearray()
 
     def force_part(self) -> None:
         """Close the part here, so that it covers the same stretch as in an earlier run."""
@@ -140,15 +139,14 @@ class ObjectWriter:
         self.lengths.append(len(sealed))
         self._part_lengths.append(len(sealed))
         self._taken += 1
-        self._ready.append(sealed)
-        self._ready_size += len(sealed)
-        if self._multipart and self._ready_size >= PART and not self._finishing:
+        self._ready += sealed
+        if self._multipart and len(self._ready) >= PART and not self._finishing:
             self._send()
 
     # -- parts
 
     def _send(self) -> None:
-        data = b"".join(self._ready)
+        data, self._ready = self._ready, bytearray()
         self._digest(data)
         if not self._upload:
             self._upload = self._target.begin_upload(self.keys.object_id.name, tier=self._tier)
@@ -171,17 +169,16 @@ class ObjectWriter:
         self._part_start += sent.length
         self._part_lengths = []
 
-    def _post(self, data: bytes, md5: bytes) -> None:
+    def _post(self, data: Buffer, md5: bytes) -> None:
         number, offset = self._number, self._offset
         self._offset += len(data)
-        self._ready, self._ready_size = [], 0
         if self._uploader is None:
             self._confirm(self._put_part(number, offset, data, md5))
             return
         self._sending.append((number, self._uploader.submit(self._put_part, number, offset, data, md5)))
         self.collect(2)
 
-    def _put_part(self, number: int, offset: int, data: bytes, md5: bytes) -> Part:
+    def _put_part(self, number: int, offset: int, data: Buffer, md5: bytes) -> Part:
         return self._target.put_part(self.keys.object_id.name, self._upload, number, offset, data, md5=md5)
 
     def collect(self, leave: int) -> None:
@@ -194,7 +191,7 @@ class ObjectWriter:
         if self._on_confirmed:
             self._on_confirmed(part)
 
-    def _digest(self, data: bytes) -> None:
+    def _digest(self, data: Buffer) -> None:
         if self._tier is Tier.STANDARD:
             self.digest.update(data)
 
@@ -209,8 +206,8 @@ class ObjectWriter:
         self._held.clear()
         self._drain(0)
         tail = seal_index(self.keys, Index(self.plain, self.lengths, entries))
-        self._ready.append(tail)
-        data = b"".join(self._ready)
+        data, self._ready = self._ready, bytearray()
+        data += tail
         self._digest(data)
         md5 = hashlib.md5(data, usedforsecurity=False).digest()
         name = self.keys.object_id.name

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable
 
 from .catalog import history, journal
-from .catalog.recording import Meta, Recorder
+from .catalog.recording import Meta, NewVersion, Recorder
 from .errors import GuardError, Interrupted
 from .facts import hash_file
 from .large import LargeLane, LargeSetting
@@ -16,11 +17,12 @@ from .reading import FileRead, kind_of
 from .records import Action, ActionKind, Digests, Flag, Kind, Problem
 from .scan_access import lstat_entry, open_folder, read_xattrs, readlink_entry
 from .session import Session
-from .smalllane import SmallLane
+from .smalllane import SmallLane, Written
 from .worker import SMALL, Setting
 from .xattrs import encode_xattrs
 
 _OPERATIONS = 2000
+_FILE = int(Kind.FILE)
 _GUARD_FROM = 20
 
 
@@ -61,7 +63,7 @@ class PathApplier:
             setting,
             workers,
             recorder,
-            write=self._write,
+            write=self._write_all,
             fail=self._fail,
             large=lambda action: self._large.append(action),
             commit=self.commit,
@@ -315,23 +317,39 @@ class PathApplier:
     # -- writing
 
     def _write(self, action: Action, read: FileRead, content_id: int, *, counted: int = 0) -> None:
-        """Record that the path has this content. Runs inside the transaction of what it refers to."""
+        """Record one file; `counted` of its bytes were shown as done before."""
+        self._write_all([(action, read, content_id)], counted=counted)
+
+    def _write_all(self, files: list[Written], *, counted: int = 0) -> None:
+        """Record which contents the paths have. Runs inside the transaction of what they refer to."""
         if not self._cat.conn.in_transaction:
             self._begin()
-        if (read.size, read.mtime_ns, read.ctime_ns) != (action.size, action.mtime_ns, action.ctime_ns):
-            self._outcome.changed_since_plan.append(action.key)
-        if read.flags & Flag.MOVED:
-            self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
-        if action.kind is ActionKind.REPAIR and action.content_id is not None and action.content_id != content_id:
+        rows: list[NewVersion] = []
+        tally: Counter[ActionKind] = Counter()
+        sizes: Counter[ActionKind] = Counter()
+        total = 0
+        for action, read, content_id in files:
+            kind, size = action.kind, read.size
+            if (size, read.mtime_ns, read.ctime_ns) != (action.size, action.mtime_ns, action.ctime_ns):
+                self._outcome.changed_since_plan.append(action.key)
+            if read.flags & Flag.MOVED:
+                self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
+            meta = Meta(_FILE, *read[:7], None, read.xattrs)
+            if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
+                rows.append(NewVersion(action.key, meta, content_id, action.leader))
+            tally[kind] += 1
+            sizes[kind] += size or action.size
+            total += size
+        self._recorder.put_versions(rows)
+        for kind, count in tally.items():
+            self._add(kind, count, sizes[kind])
+        self._events.advance(len(files), total - counted)
+
+    def _repaired(self, action: Action, meta: Meta, content_id: int) -> bool:
+        """Whether the version that is there holds again; if the content is another one now, that is reported."""
+        if action.content_id is not None and action.content_id != content_id:
             self._problem(action.key, "lost", "the file no longer has the lost content; backed up as it is now")
-        meta = Meta(
-            Kind.FILE, read.size, read.mtime_ns, read.ctime_ns, read.mode, read.uid, read.gid, read.flags, None,
-            read.xattrs,
-        )  # fmt: skip
-        if not (action.kind is ActionKind.REPAIR and self._recorder.is_same(action.key, meta, content_id)):
-            self._recorder.put_version(action.key, meta, content_id, leader=action.leader)
-        self._count(action, size=read.size)
-        self._events.advance(1, read.size - counted)
+        return self._recorder.is_same(action.key, meta, content_id)
 
     def _fail(self, action: Action, number: int, text: str) -> None:
         gone = number in (errno.ENOENT, errno.ENOTDIR)
@@ -363,5 +381,9 @@ class PathApplier:
         if action.entry_kind == Kind.DIRECTORY:
             outcome.folders[name] = outcome.folders.get(name, 0) + 1
             return
-        outcome.counts[name] = outcome.counts.get(name, 0) + 1
-        outcome.bytes[name] = outcome.bytes.get(name, 0) + (size or action.size)
+        self._add(action.kind, 1, size or action.size)
+
+    def _add(self, kind: ActionKind, count: int, size: int) -> None:
+        outcome, name = self._outcome, kind.value
+        outcome.counts[name] = outcome.counts.get(name, 0) + count
+        outcome.bytes[name] = outcome.bytes.get(name, 0) + size

@@ -18,8 +18,9 @@ from .records import Action, ActionKind, Kind
 
 FORMAT = 1
 Fields = dict[str, Any]
-TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
+TYPES: dict[int, str] = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 _KINDS = {name: kind for kind, name in TYPES.items()}
+_ACTIONS = {kind.value: kind for kind in ActionKind}
 _OBJECT_ACTIONS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
 
 
@@ -98,44 +99,49 @@ def key_of(fields: dict[str, Any], name: str = "path") -> bytes:
 
 def action_fields(action: Action) -> dict[str, Any]:
     """An action as the JSON object that plans, `--json` and plan files hold."""
-    fields: dict[str, Any] = {"kind": "action", "action": action.kind.value}
-    if action.kind is ActionKind.FORGET:
-        fields |= {"snapshot": action.snapshot_id, "size": action.size}
-    elif action.kind in _OBJECT_ACTIONS:
-        fields |= {"object": action.object_name, "size": action.size}
-    else:
-        fields |= path_fields(action.key)
-        fields |= {"type": TYPES[Kind(action.entry_kind)], "size": action.size}
-        fields |= {"mtime_ns": action.mtime_ns, "ctime_ns": action.ctime_ns}
-        if action.blake3 is not None:
-            fields["blake3"] = action.blake3.hex()
-        if action.content_id is not None:
-            fields["content"] = action.content_id
-        if action.leader is not None:
-            fields |= {name.replace("path", "leader"): value for name, value in path_fields(action.leader).items()}
-        if action.forced:
-            fields["forced"] = True
-    fields["why"] = action.why
+    kind, why, key, entry_kind, size, mtime_ns, ctime_ns = (
+        action.kind, action.why, action.key, action.entry_kind, action.size, action.mtime_ns, action.ctime_ns,
+    )  # fmt: skip
+    head = {"kind": "action", "action": kind.value}
+    if kind is ActionKind.FORGET:
+        return head | {"snapshot": action.snapshot_id, "size": size, "why": why}
+    if kind in _OBJECT_ACTIONS:
+        return head | {"object": action.object_name, "size": size, "why": why}
+    what = {"type": TYPES[entry_kind], "size": size, "mtime_ns": mtime_ns, "ctime_ns": ctime_ns}
+    fields: dict[str, Any] = {**head, **path_fields(key), **what}
+    if action.blake3 is not None:
+        fields["blake3"] = action.blake3.hex()
+    if action.content_id is not None:
+        fields["content"] = action.content_id
+    if action.leader is not None:
+        fields |= {name.replace("path", "leader"): value for name, value in path_fields(action.leader).items()}
+    if action.forced:
+        fields["forced"] = True
+    fields["why"] = why
     return fields
 
 
 def action_from(fields: dict[str, Any]) -> Action:
     """The inverse of `action_fields`. Raises KeyError, ValueError or TypeError on anything else."""
-    kind = ActionKind(fields["action"])
-    action = Action(kind, fields["why"], size=fields["size"])
+    kind = _ACTIONS[fields["action"]]
     if kind is ActionKind.FORGET:
-        action.snapshot_id = fields["snapshot"]
-    elif kind in _OBJECT_ACTIONS:
-        action.object_name = fields["object"]
-    else:
-        action.key = key_of(fields)
-        action.entry_kind = _KINDS[fields["type"]]
-        action.mtime_ns, action.ctime_ns = fields["mtime_ns"], fields["ctime_ns"]
-        action.blake3 = bytes.fromhex(fields["blake3"]) if "blake3" in fields else None
-        action.content_id = fields.get("content")
-        action.leader = key_of(fields, "leader") if "leader" in fields else None
-        action.forced = fields.get("forced", False)
-    return action
+        return Action(kind, fields["why"], size=fields["size"], snapshot_id=fields["snapshot"])
+    if kind in _OBJECT_ACTIONS:
+        return Action(kind, fields["why"], size=fields["size"], object_name=fields["object"])
+    strong = fields.get("blake3")
+    return Action(
+        kind,
+        fields["why"],
+        key_of(fields) if "path_base64" in fields else fields["path"].encode(),
+        _KINDS[fields["type"]],
+        fields["size"],
+        fields["mtime_ns"],
+        fields["ctime_ns"],
+        bytes.fromhex(strong) if strong else None,
+        fields.get("content"),
+        key_of(fields, "leader") if "leader" in fields else None,
+        fields.get("forced", False),
+    )
 
 
 def write(header: Header, action_lines: Iterable[bytes]) -> Iterator[bytes]:

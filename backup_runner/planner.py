@@ -116,10 +116,15 @@ class PathPlanner:
             if row is None or row[0] != key:
                 yield self._new(Entry._make(entry))
                 continue
-            if quick and entry[:8] == row[:8] and entry[10] < 2 and (len(row) == 8 or self._plain(row)):
-                if row[1] != folder:
+            if quick and entry[:8] == row[:8] and (len(row) == 8 or self._plain(row)):
+                if entry[1] == folder:
+                    pass
+                elif entry[10] < 2:
                     unchanged += 1
                     unchanged_bytes += row[2]
+                else:
+                    # One of several hard links: which of them is the first may have changed.
+                    yield from self._known(Entry._make(entry), self._whole(row))
             else:
                 yield from self._known(Entry._make(entry), self._whole(row))
             row = next(upcoming, None)

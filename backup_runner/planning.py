@@ -28,7 +28,7 @@ from .planning_spool import Plan, open_plan
 from .progress import Events
 from .records import Action, ActionKind, CatalogRow, Digests, Entry, Kind, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan
-from .scan_process import scan_in_process
+from .scan_process import ScanProcess
 from .session import Session
 from .spec import Detect, SkipLine, Source
 from .weighing import Scales
@@ -78,28 +78,48 @@ class _Planning:
     notes: list[str] = field(default_factory=list)
     repaired: set[int] = field(default_factory=set)
     left_undone: Counter[ActionKind] = field(default_factory=Counter)
-    ahead: bool = False
+    scanning: ScanProcess | None = None
 
     def run(self) -> Plan:
         job = self.session.job
         cat = self.session.catalog()
         store = self.session.store()
         self.job_id = cat.job_id(store.id, job.name) if cat and store else None
-        drift = self._drift(cat, store)
+        self.expected = self._known(cat)
         self.scanned_ns = time.time_ns()
-        self.facts = PlanFacts(
-            self.session,
-            cat,
-            store,
-            self.job_id,
-            drift.bad,
-            self.scan_totals,
-            self._problem,
-            ignore_missing="source_missing" in self.options.overrides,
-        )
-        self.scales = Scales(job)
-        self.cost = PlanCost(job, cat, store, self.scanned_ns)
-        return self._write(cat, store, drift)
+        try:
+            self._begin()
+            drift = self._drift(cat, store)
+            self.facts = PlanFacts(
+                self.session,
+                cat,
+                store,
+                self.job_id,
+                drift.bad,
+                self.scan_totals,
+                self._problem,
+                ignore_missing="source_missing" in self.options.overrides,
+            )
+            self.scales = Scales(job)
+            self.cost = PlanCost(job, cat, store, self.scanned_ns)
+            return self._write(cat, store, drift)
+        finally:
+            if self.scanning:
+                self.scanning.close()
+
+    def _begin(self) -> None:
+        """What takes long goes on beside the rest: the scan in a process, then scrypt on a thread; forks want none."""
+        # For a tree that is known to be small, starting a process costs more than it saves.
+        small = 0 < self.expected <= _WORTH_A_PROCESS
+        if not small and not self.options.known_only and self.options.pruning != "only":
+            self.scanning = ScanProcess(*self._scan_settings())
+        if self.options.applies:
+            self.session.stretch_ahead()
+
+    def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
+        job = self.session.job
+        sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
+        return sources, ScanOptions(job.symlinks, tuple(self.session.own_files()))
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
         """The header stands first and is known last, so actions wait in a file of their own."""
@@ -135,7 +155,6 @@ class _Planning:
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
         job = self.session.job
-        self.expected = self._known(cat)
         self.events.phase("scanning", files=self.expected)
         self.detect = Detect.CHECKSUM if self.options.checksum else job.detect
         planner = PathPlanner(Policy(job.overwrite, self.detect, job.reseal), self.facts)
@@ -163,15 +182,12 @@ class _Planning:
             if cat is not None and self.job_id is not None:
                 yield from look_at_known(cat, self.job_id, job, self.scan_totals, self._problem)
             return
-        sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
-        options = ScanOptions(job.symlinks, tuple(self.session.own_files()))
-        # For a small tree, starting a process costs more than it saves.
-        scanner = scan_in_process if self.expected > _WORTH_A_PROCESS else scan
-        for batch in scanner(sources, options, totals=self.scan_totals, on_problem=self._problem):
-            if self.options.applies and not self.ahead:
-                # Not before the first batch: the scan's process is forked by then, and forks want no threads.
-                self.ahead = True
-                self.session.stretch_ahead()
+        if self.scanning:
+            batches = self.scanning.batches(totals=self.scan_totals, on_problem=self._problem)
+        else:
+            sources, options = self._scan_settings()
+            batches = scan(sources, options, totals=self.scan_totals, on_problem=self._problem)
+        for batch in batches:
             self.events.advance(len(batch), 0)
             yield batch
 

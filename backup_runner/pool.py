@@ -8,7 +8,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from .errors import BackupRunnerError
-from .worker import Batch, Failed, Flush, Flushed, Hashed, Keep, Packed, Setting, main
+from .messages import Batch, Failed, Flush, Flushed, Hashed, Keep, Packed, from_bytes, to_bytes
+from .worker import Setting, main
 
 _AHEAD = 2
 """Batches a worker has at one time: one at work, one waiting."""
@@ -50,13 +51,13 @@ class Pool:
         pipe = min(self._load, key=self._load.__getitem__)
         self._load[pipe] += 1
         self._owner[batch.number] = pipe
-        pipe.send(batch)
+        pipe.send_bytes(to_bytes(batch))
 
     def keep(self, keep: Keep) -> None:
         """Answer a `Hashed`: which of its files are to be stored."""
         pipe = self._owner.pop(keep.number)
         self._load[pipe] -= 1
-        pipe.send(keep)
+        pipe.send_bytes(to_bytes(keep))
 
     def answers(self, *, block: bool) -> Iterator[Hashed | Packed]:
         """What workers have said by now; with `block`, waits for at least one. Raises what a worker failed of."""
@@ -71,7 +72,7 @@ class Pool:
         """Have all open packs put; yields them and ends when nothing is on its way."""
         waiting = set(self._pipes)
         for pipe in self._pipes:
-            pipe.send(Flush())
+            pipe.send_bytes(to_bytes(Flush()))
         while waiting:
             for ready in wait(list(waiting)):
                 assert isinstance(ready, Connection)
@@ -84,7 +85,7 @@ class Pool:
 
     def _receive(self, pipe: Connection) -> Hashed | Packed | Flushed:
         try:
-            message = pipe.recv()
+            message = from_bytes(pipe.recv_bytes())
         except (EOFError, ConnectionResetError):
             raise BackupRunnerError(
                 "a worker process ended unexpectedly", hint="was it killed for want of memory? try --workers 1"

@@ -60,8 +60,8 @@ def plan_pruning(
         return
     forget = _expired(cat, job_id, rules, upcoming_ns) if rules else {}
     yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
-    if not forget and upcoming_ns is not None:
-        # Looking for garbage reads the whole catalog; `prune` always does, `apply` when a snapshot expires.
+    if upcoming_ns is not None and not retirement.frees(cat, job_id, forget):
+        # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes with a snapshot.
         return
     now_ns = time.time_ns()
     rules = rules or Retention()

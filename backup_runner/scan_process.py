@@ -6,6 +6,8 @@ reader knows of an unlisted folder before it meets the keys behind it.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gc
 import marshal
 import os
@@ -21,29 +23,37 @@ from .scan import ScanOptions, ScanSource, ScanTotals, scan
 from .scan_types import OnProblem
 
 _LENGTH = struct.Struct("<I")
+_PIPE = 1 << 20
 _GROWING = ("unlisted", "missing", "linked")
 
 
-def scan_in_process(
-    sources: Sequence[ScanSource], options: ScanOptions, *, totals: ScanTotals, on_problem: OnProblem
-) -> Iterator[list[Entry]]:
-    """Like `scan`, but batches are plain tuples with the fields of `Entry`. Forks: no thread may run yet.
+class ScanProcess:
+    """A scan that has begun, in a process of its own. Forks: no thread may run yet. To be closed."""
 
-    `totals` holds counts only at the end, but `unlisted`, `missing` and `linked` as early as `scan` has them."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(reading)
-        _child(writing, sources, options)
-    os.close(writing)
-    with os.fdopen(reading, "rb", buffering=1 << 20) as pipe:
-        try:
-            finished = yield from _receive(pipe, totals, on_problem)
-        finally:
-            pipe.close()
-            os.waitpid(pid, 0)
-    if not finished:
-        raise BackupRunnerError("the scan ended unexpectedly", hint="was its process killed? try again")
+    def __init__(self, sources: Sequence[ScanSource], options: ScanOptions) -> None:
+        reading, writing = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(reading)
+            _child(writing, sources, options)
+        os.close(writing)
+        with contextlib.suppress(OSError, AttributeError):
+            # Room to run ahead while this process is still looking at the bucket.
+            fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, _PIPE)
+        self._pipe = os.fdopen(reading, "rb", buffering=_PIPE)
+
+    def batches(self, *, totals: ScanTotals, on_problem: OnProblem) -> Iterator[list[Entry]]:
+        """Like `scan`, but batches are plain tuples with the fields of `Entry`.
+
+        `totals` holds counts only at the end, but `unlisted`, `missing` and `linked` as early as `scan` has them."""
+        finished = yield from _receive(self._pipe, totals, on_problem)
+        if not finished:
+            raise BackupRunnerError("the scan ended unexpectedly", hint="was its process killed? try again")
+
+    def close(self) -> None:
+        """End the process, if it has not come to its end."""
+        self._pipe.close()
+        os.waitpid(self._pid, 0)
 
 
 def _receive(pipe: IO[bytes], totals: ScanTotals, on_problem: OnProblem) -> Generator[Any, None, bool]:

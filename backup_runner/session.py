@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .catalog import Catalog
 from .catalog.database import Store
@@ -51,9 +52,14 @@ class Session:
     def stretch_ahead(self) -> None:
         """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError."""
         store, keyring = self.store(), self.keyring
-        if store is not None:
-            self._stretching = threading.Thread(target=keyring.stretch, args=(store.salt,), daemon=True)
-            self._stretching.start()
+        salt = store.salt if store is not None else self.new_salt
+        self._stretching = threading.Thread(target=keyring.stretch, args=(salt,), daemon=True)
+        self._stretching.start()
+
+    @cached_property
+    def new_salt(self) -> bytes:
+        """The salt of the store that this session makes, if there is none yet."""
+        return self.keyring.new_salt()
 
     def catalog(self, *, create: bool = False) -> Catalog | None:
         """The catalog; None if there is none and it is not to be made."""

@@ -6,33 +6,34 @@ however many workers there are. A version is written in the transaction of the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from .catalog import history
+from .catalog.many import usable_contents
 from .catalog.recording import Recorder
+from .messages import Batch, Hashed, Keep, Packed
 from .pool import Pool
 from .reading import FileRead
 from .records import Action, Digests, Extent
 from .targets.opening import crew, divided
-from .worker import Batch, Hashed, Keep, Packed, Setting
+from .worker import Setting
 
 BATCH_FILES = 1000
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
+Identity = tuple[int, bytes]
+"""Size and BLAKE3 of a content."""
 
 
-@dataclass(slots=True)
-class Waiting:
-    """Files whose content is on its way: the first one stores it, the others share it."""
-
-    items: list[tuple[Action, FileRead]] = field(default_factory=list)
+Written = tuple[Action, FileRead, int]
+"""A file, what was read of it, and the id of its content."""
 
 
 class SmallLane:
     """Feed it with `add`; `finish` waits for everything. Callbacks run on the caller's thread.
 
-    `write(action, read, content_id)` records a version, `fail(action, errno, text)` a file that could not be read,
-    `large(action)` takes a file that has grown too large for a pack, `commit()` ends the transaction of a pack.
+    `write` records versions: (action, read, content id) each; `fail(action, errno, text)` a file that could not be
+    read, `large(action)` takes a file that has grown too large for a pack, `commit()` ends the transaction of a pack.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class SmallLane:
         workers: int,
         recorder: Recorder,
         *,
-        write: Callable[[Action, FileRead, int], None],
+        write: Callable[[list[Written]], None],
         fail: Callable[[Action, int, str], None],
         large: Callable[[Action], None],
         commit: Callable[[], None],
@@ -60,13 +61,11 @@ class SmallLane:
         self._batch_bytes = 0
         self._number = 0
         self._actions: dict[int, list[Action]] = {}
-        self._left: dict[int, int] = {}
-        self._waiting: dict[tuple[int, bytes], Waiting] = {}
-        self._tickets: dict[tuple[int, int], tuple[int, bytes]] = {}
-        self._renewed: set[tuple[int, bytes]] = set()
+        self._waiting: dict[Identity, list[tuple[Action, FileRead]]] = {}
+        self._tickets: dict[tuple[int, int], list[tuple[Action, FileRead]]] = {}
+        self._renewed: set[Identity] = set()
         self.stored_bytes = 0
         self.stored_objects = 0
-        self.deduplicated = 0
 
     def add(self, action: Action) -> None:
         self._batch.append(action)
@@ -121,53 +120,68 @@ class SmallLane:
     def _hashed(self, hashed: Hashed) -> None:
         assert self._pool is not None
         actions = self._actions.pop(hashed.number)
-        places = []
+        stored = self._stored(actions, hashed.files)
+        places: list[int] = []
+        shared: list[Written] = []
         for place, (action, read) in enumerate(zip(actions, hashed.files, strict=True)):
-            if read is None:
-                self._large(action)
-            elif isinstance(read, FileRead):
-                if self._place(hashed.number, place, action, read):
+            if isinstance(read, FileRead):
+                identity = (read.size, read.blake3)
+                waiting = self._waiting.get(identity)
+                if waiting is not None:
+                    waiting.append((action, read))
+                elif (content_id := stored.get(identity)) is not None and self._may_share(action, identity):
+                    shared.append((action, read, content_id))
+                else:
+                    # The first one's bytes are stored, the others share them.
+                    self._tickets[hashed.number, place] = self._waiting[identity] = [(action, read)]
                     places.append(place)
+            elif read is None:
+                self._large(action)
             else:
                 self._fail(action, *read)
+        # The worker goes on while this process writes.
         self._pool.keep(Keep(hashed.number, places))
+        if shared:
+            self._write(shared)
 
-    def _place(self, number: int, place: int, action: Action, read: FileRead) -> bool:
-        """Whether this file's bytes are to be stored; if not, they are in the bucket or on their way."""
-        identity = (read.size, read.blake3)
-        waiting = self._waiting.get(identity)
-        if waiting is not None:
-            waiting.items.append((action, read))
-            self.deduplicated += 1
-            return False
-        if not action.forced or identity in self._renewed:
-            recorder = self._recorder
-            found = history.find_content(recorder.cat, recorder.store_id, Digests(read.size, read.blake3, read.md5))
-            if found is not None:
-                self._write(action, read, found)
-                self.deduplicated += 1
-                return False
-        self._waiting[identity] = Waiting([(action, read)])
-        self._tickets[number, place] = identity
-        return True
+    def _stored(self, actions: list[Action], files: Sequence[object]) -> dict[Identity, int]:
+        """Contents of a batch that are in the bucket already."""
+        recorder = self._recorder
+        asked = [
+            Digests(read.size, read.blake3, read.md5)
+            for action, read in zip(actions, files, strict=True)
+            if isinstance(read, FileRead) and self._may_share(action, (read.size, read.blake3))
+        ]
+        return usable_contents(recorder.cat, recorder.store_id, asked)
+
+    def _may_share(self, action: Action, identity: Identity) -> bool:
+        """Whether a stored content will do: not for what is to be stored anew, unless this run did so already."""
+        return not action.forced or identity in self._renewed
 
     def _packed(self, packed: Packed) -> None:
         recorder = self._recorder
         with recorder.cat.transaction():
             object_id = recorder.add_object(packed.new)
+            arrived: list[list[tuple[Action, FileRead]]] = []
+            contents: list[tuple[Digests, tuple[Extent]]] = []
             for number, place, offset in packed.contents:
-                identity = self._tickets.pop((number, place))
-                waiting = self._waiting.pop(identity)
-                read = waiting.items[0][1]
+                files = self._tickets.pop((number, place))
+                read = files[0][1]
                 digests = Digests(read.size, read.blake3, read.md5)
-                for action, _ in waiting.items:
-                    if action.content_id is not None:
-                        history.recognise(recorder.cat, action.content_id, digests)
-                content_id = recorder.put_content(digests, [Extent(object_id, offset, read.size)])
-                for action, found in waiting.items:
-                    self._write(action, found, content_id)
-                    if action.forced:
-                        self._renewed.add(identity)
+                del self._waiting[read.size, read.blake3]
+                self._note(files, digests)
+                arrived.append(files)
+                contents.append((digests, (Extent(object_id, offset, read.size),)))
+            ids = recorder.put_contents(contents)
+            together = zip(arrived, ids, strict=True)
+            self._write([(action, read, content_id) for files, content_id in together for action, read in files])
         self._commit()
         self.stored_bytes += packed.new.size
         self.stored_objects += 1
+
+    def _note(self, files: list[tuple[Action, FileRead]], digests: Digests) -> None:
+        for action, _ in files:
+            if action.content_id is not None:
+                history.recognise(self._recorder.cat, action.content_id, digests)
+            if action.forced:
+                self._renewed.add(digests[:2])

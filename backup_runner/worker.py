@@ -1,6 +1,6 @@
 """A worker process: reads and hashes batches of small files, seals those that are kept into packs, and puts them.
 
-Messages from the main process: `Batch`, `Keep`, `Flush`. Answers: `Hashed`, `Packed`, `Flushed`, `Failed`.
+Messages from the main process: `Batch`, `Keep`, `Flush`. Answers: `Hashed`, `Packed`, `Flushed`, `Failed` (`messages`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import NamedTuple
 
-from .catalog.recording import NewObject
 from .container import IndexEntry, ObjectId, ObjectKind, new_header
 from .crypto import Keyring
 from .errors import BackupRunnerError
+from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
 from .objectwriter import ObjectWriter
 from .reading import FileRead, read_small
 from .targets.base import Target
@@ -28,48 +27,6 @@ SMALL = 4 << 20
 PACK_BYTES = 32 << 20
 PACK_CONTENTS = 16384
 _UPLOADS = 2
-
-
-class Batch(NamedTuple):
-    """Files to read and hash."""
-
-    number: int
-    keys: list[bytes]
-
-
-class Hashed(NamedTuple):
-    """What became of a batch, file by file: read, too large by now (None), or (errno, text) of what failed."""
-
-    number: int
-    files: list[FileRead | tuple[int, str] | None]
-
-
-class Keep(NamedTuple):
-    """Which files of a batch are to be stored: their places in it."""
-
-    number: int
-    places: list[int]
-
-
-class Flush(NamedTuple):
-    """Put the pack that is open, and answer `Flushed` when everything is in the bucket."""
-
-
-class Packed(NamedTuple):
-    """A pack is in the bucket. `contents` are (batch, place, offset in the pack's plaintext)."""
-
-    new: NewObject
-    contents: list[tuple[int, int, int]]
-
-
-class Flushed(NamedTuple):
-    """Nothing is open or on its way any more."""
-
-
-class Failed(NamedTuple):
-    """The worker cannot go on."""
-
-    error: BaseException
 
 
 @dataclass(frozen=True)
@@ -139,7 +96,7 @@ class Worker:
     def _receive(self) -> None:
         while True:
             try:
-                self._inbox.put(self._pipe.recv())
+                self._inbox.put(from_bytes(self._pipe.recv_bytes()))
             except (EOFError, OSError):
                 self._inbox.put(None)
                 return
@@ -196,9 +153,10 @@ class Worker:
         self._pending.clear()
         self._send(Flushed())
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: Message) -> None:
+        data = to_bytes(message)
         with self._sending:
-            self._pipe.send(message)
+            self._pipe.send_bytes(data)
 
 
 def _portable(error: BaseException) -> BaseException:
@@ -220,6 +178,6 @@ def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:
         # The main process is gone; whatever is half done is found by the next run.
         os._exit(1)
     except BaseException as error:  # noqa: BLE001 - reported to the main process, which ends the run
-        pipe.send(Failed(_portable(error)))
+        pipe.send_bytes(to_bytes(Failed(_portable(error))))
         os._exit(1)
     os._exit(0)

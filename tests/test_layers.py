@@ -19,7 +19,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     (
         "engines",
         [
-            "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|pool|large*|smalllane|pathapplier|objectwriter"
+            "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|messages|pool|large*|smalllane|pathapplier|objectwriter"
             "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
             "|oneshot*|running|explaining|skipping|costing"
         ],

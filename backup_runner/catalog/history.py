@@ -6,8 +6,9 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..records import CatalogRow, Digests, Extent
+from ..records import CatalogRow, Digests, Extent, Flag
 from .database import Catalog
+from .many import usable_contents
 
 CHUNK = 2000
 
@@ -76,14 +77,11 @@ def unpack_lengths(packed: bytes) -> list[int]:
 
 def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
     """All paths that the job has now, sorted by key."""
-    held = cat.conn.execute(
-        "SELECT 1 FROM held h JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
-    ).fetchone()
     columns = (
         "p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, v.leader"
     )
     tables = "path p CROSS JOIN version v ON v.path_id = p.id AND v.until IS NULL"
-    if held is None:
+    if not _any_held(cat, job_id):
         cursor = cat.conn.execute(
             f"SELECT {columns}, NULL FROM {tables} WHERE p.job_id = ? ORDER BY p.key",
             (job_id,),
@@ -103,20 +101,31 @@ def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
 
 _SPECIAL = 16
 """Added to the kind of brief rows that have more to say than their eight fields; no scan yields such a kind."""
+_TELLING = Flag.STALE | Flag.MOVED | Flag.BY_MD5
 
 
 def current_brief(cat: Catalog, job_id: int) -> Iterator[tuple[bytes, int, int, int, int, int, int, int]]:
-    """All paths that the job has now, sorted by key: the first eight fields only. Rows with flags, hard links or a
-    held file have a kind that equals nothing, so that they are looked at more closely (`current_row`)."""
+    """All paths that the job has now, sorted by key: the first eight fields only. Rows with telling flags, hard links
+    or a held file have a kind that equals nothing, so that they are looked at more closely (`current_row`)."""
+    special, join = f"v.flags & {_TELLING} OR v.leader", ""
+    if _any_held(cat, job_id):
+        special, join = f"{special} OR h.path_id", "LEFT JOIN held h ON h.path_id = p.id "
     cursor = cat.conn.execute(
-        f"SELECT p.key, CASE WHEN v.flags OR v.leader OR h.path_id THEN v.kind + {_SPECIAL} ELSE v.kind END, "
+        f"SELECT p.key, CASE WHEN {special} THEN v.kind + {_SPECIAL} ELSE v.kind END, "
         "v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid "
-        "FROM path p CROSS JOIN version v ON v.path_id = p.id AND v.until IS NULL "
-        "LEFT JOIN held h ON h.path_id = p.id WHERE p.job_id = ? ORDER BY p.key",
+        f"FROM path p CROSS JOIN version v ON v.path_id = p.id AND v.until IS NULL {join}"
+        "WHERE p.job_id = ? ORDER BY p.key",
         (job_id,),
     )
     while rows := cursor.fetchmany(CHUNK):
         yield from rows
+
+
+def _any_held(cat: Catalog, job_id: int) -> bool:
+    row = cat.conn.execute(
+        "SELECT 1 FROM held h JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
+    ).fetchone()
+    return row is not None
 
 
 def current_row(cat: Catalog, job_id: int, key: bytes) -> CatalogRow:
@@ -176,13 +185,7 @@ def has_size(cat: Catalog, store_id: int, size: int) -> bool:
 
 def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
     """The content with this size and BLAKE3 that a new version may refer to: one that can be had from the bucket."""
-    row = cat.conn.execute(
-        "SELECT c.id FROM content c WHERE c.store_id = ? AND c.size = ? AND c.blake3 = ? AND c.marked = 0 "
-        "AND NOT EXISTS (SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id "
-        "WHERE e.content_id = c.id AND o.state IN ('missing', 'damaged'))",
-        (store_id, digests.size, digests.blake3),
-    ).fetchone()
-    return row[0] if row else None
+    return usable_contents(cat, store_id, [digests]).get(digests[:2])
 
 
 def content(cat: Catalog, content_id: int) -> ContentRow:

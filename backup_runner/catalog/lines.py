@@ -16,6 +16,7 @@ import orjson
 
 from ..errors import CatalogError
 from .database import Catalog, Store
+from .many import select
 
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "job": (("id", "i"), ("name", "")),
@@ -115,22 +116,26 @@ def _rows(cat: Catalog, store: Store, table: str, where: str, args: tuple[object
         (store.id, *args),
     )
     encoders = _encoders(table, store.shift)
+    dumps = orjson.dumps
     while rows := cursor.fetchmany(1000):
+        extents = _extents(cat, [row[1] for row in rows], store.shift) if table == "content" else None
         for found in rows:
             row = list(found)
             for at, encode in encoders:
                 if row[at] is not None:
                     row[at] = encode(row[at])
-            if table == "content":
-                row.append(_extents(cat, found[1], store.shift))
-            yield orjson.dumps(row)
+            if extents is not None:
+                row.append(extents.get(found[1], ()))
+            yield dumps(row)
 
 
-def _extents(cat: Catalog, content_id: int, shift: int) -> list[list[int]]:
-    rows = cat.conn.execute(
-        "SELECT object_id, offset, length FROM extent WHERE content_id = ? ORDER BY seq", (content_id,)
-    )
-    return [[object_id - shift, offset, length] for object_id, offset, length in rows]
+def _extents(cat: Catalog, content_ids: list[int], shift: int) -> dict[int, list[tuple[int, int, int]]]:
+    """Where contents lie, in order, by their ids."""
+    statement = "SELECT content_id, object_id, offset, length FROM extent WHERE content_id IN ({}) ORDER BY 1, seq"
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for content_id, object_id, offset, length in select(cat, statement, content_ids):
+        found.setdefault(content_id, []).append((object_id - shift, offset, length))
+    return found
 
 
 def _deleted(cat: Catalog, store: Store, table: str, low: int, upto: int) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ class Worth(NamedTuple):
 
 
 _DEAD = (
-    "SELECT v.id FROM version v JOIN path p ON p.id = v.path_id WHERE p.job_id = ? AND v.until IS NOT NULL "
+    "SELECT v.id FROM version v CROSS JOIN path p ON p.id = v.path_id WHERE p.job_id = ? AND v.until IS NOT NULL "
     "AND NOT EXISTS (SELECT 1 FROM temp.kept k WHERE k.id >= v.first AND k.id < v.until)"
 )
 
@@ -85,17 +85,24 @@ def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
         yield worth._replace(live=max(worth.live, 1)) if living else worth
 
 
+def frees(cat: Catalog, job_id: int, forget: Collection[int]) -> bool:
+    """Whether any version would go with these snapshots: without, nothing that is stored loses its use."""
+    _keep(cat, job_id, forget)
+    return cat.conn.execute(f"{_DEAD} LIMIT 1", (job_id,)).fetchone() is not None
+
+
 def forget(cat: Catalog, job_id: int, snapshots: Collection[int]) -> None:
     """Take out snapshots, the versions that only they had, and paths that then have none."""
     run = cat.conn.execute
     _keep(cat, job_id, snapshots)
     cat.conn.executemany("DELETE FROM snapshot WHERE id = ?", [(snapshot_id,) for snapshot_id in snapshots])
-    run(f"DELETE FROM version WHERE id IN ({_DEAD})", (job_id,))
-    run(
-        "DELETE FROM path WHERE job_id = ?1 AND NOT EXISTS (SELECT 1 FROM version v WHERE v.path_id = path.id) "
+    paths = run(f"DELETE FROM version WHERE id IN ({_DEAD}) RETURNING path_id, leader", (job_id,)).fetchall()
+    candidates = {path_id for row in paths for path_id in row if path_id is not None}
+    cat.conn.executemany(
+        "DELETE FROM path WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM version v WHERE v.path_id = path.id) "
         "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.leader = path.id) "
         "AND NOT EXISTS (SELECT 1 FROM held h WHERE h.path_id = path.id)",
-        (job_id,),
+        [(path_id,) for path_id in sorted(candidates)],
     )
 
 

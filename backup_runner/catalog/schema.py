@@ -123,6 +123,7 @@ CREATE TABLE version (
 );
 CREATE UNIQUE INDEX version_open ON version (path_id) WHERE until IS NULL;
 CREATE UNIQUE INDEX version_history ON version (path_id, first);
+CREATE INDEX version_ended ON version (until, path_id, first) WHERE until IS NOT NULL;
 CREATE INDEX version_content ON version (content_id) WHERE content_id IS NOT NULL;
 CREATE INDEX version_leader ON version (leader) WHERE leader IS NOT NULL;
 CREATE TABLE held (

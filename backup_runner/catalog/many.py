@@ -1,0 +1,57 @@
+"""Questions about many rows at once: a list of values in one statement instead of a statement for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..records import Digests
+from .database import Catalog
+
+_AT_ONCE = 500
+"""Values in one statement; SQLite takes 32,766 variables."""
+
+_USABLE = (
+    "AND c.marked = 0 AND NOT EXISTS (SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id "
+    "WHERE e.content_id = c.id AND o.state IN ('missing', 'damaged'))"
+)
+
+
+def select(cat: Catalog, statement: str, values: Iterable[object], *fixed: object) -> Iterator[tuple[Any, ...]]:
+    """Rows of a statement in which `{}` stands for the list of values; `fixed` are the variables before it."""
+    for some in _chunks(list(values)):
+        marks = ",".join("?" * len(some))
+        yield from cat.conn.execute(statement.format(marks), (*fixed, *some))
+
+
+def next_id(cat: Catalog, table: str) -> int:
+    """The id that the table's next row may get: one that no row ever had."""
+    row = cat.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+    return 1 + (int(row[0]) if row else 0)
+
+
+def content_ids(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict[tuple[int, bytes], int]:
+    """Ids of the contents with these sizes and BLAKE3s, as far as the catalog has them."""
+    return _contents(cat, store_id, digests, "")
+
+
+def usable_contents(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict[tuple[int, bytes], int]:
+    """The same, but only those that a new version may refer to: they can be had from the bucket."""
+    return _contents(cat, store_id, digests, _USABLE)
+
+
+def _contents(cat: Catalog, store_id: int, digests: Sequence[Digests], condition: str) -> dict[tuple[int, bytes], int]:
+    found: dict[tuple[int, bytes], int] = {}
+    for some in _chunks(digests):
+        marks = ",".join(["(?,?)"] * len(some))
+        rows = cat.conn.execute(
+            f"WITH wanted (size, blake3) AS (VALUES {marks}) SELECT c.id, c.size, c.blake3 FROM wanted w "
+            f"CROSS JOIN content c ON c.store_id = ? AND c.size = w.size AND c.blake3 = w.blake3 {condition}",
+            (*(value for one in some for value in one[:2]), store_id),
+        )
+        found.update(((size, strong), content_id) for content_id, size, strong in rows)
+    return found
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
