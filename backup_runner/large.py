@@ -64,12 +64,15 @@ class LargeLane:
         self._s = setting
         self._sealer = ThreadPoolExecutor(setting.workers)
         self._uploader = ThreadPoolExecutor(_UPLOADS)
+        # MD5 is the slowest of all that is done here, once over what is read and once over what is sealed.
+        self._reading = ThreadPoolExecutor(1)
+        self._sealed = ThreadPoolExecutor(1)
         self.stored_bytes = 0
         self.stored_objects = 0
 
     def close(self) -> None:
-        self._sealer.shutdown(cancel_futures=True)
-        self._uploader.shutdown(cancel_futures=True)
+        for threads in (self._reading, self._sealer, self._sealed, self._uploader):
+            threads.shutdown(cancel_futures=True)
 
     def store(self, key: bytes) -> tuple[FileRead, list[Extent], list[int]]:
         """Put a file's bytes into objects: what was read, where it lies, and the journal rows to drop then.
@@ -79,7 +82,7 @@ class LargeLane:
         fd = open_entry(self._s.base, key, linked=self._s.linked)
         try:
             for last_try in (False, True):
-                before, still = settled(fd)
+                before, still = settled(fd, os.fstat(fd))
                 extents, rows, sums, size = self._content(fd, key, before)
                 after = os.fstat(fd)
                 moved = not still or size != before.st_size or read_changed(before, after)
@@ -88,15 +91,14 @@ class LargeLane:
             _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
             flags |= Flag.MOVED if moved else 0
             read = FileRead(
-                size, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs, sums.strong.digest(), sums.weak.digest(),
-                after.st_dev, after.st_ino,
+                size, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs, *sums.digests(), after.st_dev, after.st_ino,
             )  # fmt: skip
             return read, extents, rows
         finally:
             os.close(fd)
 
     def _content(self, fd: int, key: bytes, before: os.stat_result) -> tuple[list[Extent], list[int], Sums, int]:
-        sums = Sums()
+        sums = Sums(self._reading)
         extents: list[Extent] = []
         rows: list[int] = []
         size = before.st_size
@@ -167,7 +169,7 @@ class _Stretch:
             try:
                 done = self._go_on(earlier, tried)
                 self.anew = False
-                sums.strong, sums.weak = tried.strong, tried.weak
+                sums.become(tried)
                 return done
             except (_DiffersError, ObjectMissing, ContainerError):
                 self._give_up(earlier)
@@ -259,6 +261,7 @@ class _Stretch:
             tier_name=s.tier_name,
             sealer=self._lane._sealer,
             uploader=self._lane._uploader,
+            hasher=self._lane._sealed,
             window=2 * s.workers + 2,
             upload=upload,
             on_begin=lambda upload: self._began(keys.object_id.name, upload, header),
@@ -290,10 +293,11 @@ class _Stretch:
 
     def _entry(self, sums: Sums, length: int) -> IndexEntry:
         last = self._at + length >= self._before.st_size
+        strong, weak = sums.digests() if last else (None, None)
         return IndexEntry(
             self._before.st_size,
-            sums.weak.digest() if last else None,
-            sums.strong.digest() if last else None,
+            weak,
+            strong,
             0,
             length,
             at=self._at,

@@ -3,28 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from concurrent.futures import Executor, Future
 from typing import Any
 
 from blake3 import blake3
 
 from .container import SEGMENT_SIZE
 
+_BEHIND = 8
+"""Buffers that may wait to be hashed."""
+
 
 class Sums:
-    """BLAKE3 and MD5 of a content as it goes by; can be wound back to the start of a stretch."""
+    """BLAKE3 and MD5 of a content as it goes by, taken on a thread (an executor of one: the order matters).
 
-    def __init__(self) -> None:
-        self.strong: Any = blake3()
-        self.weak = hashlib.md5(usedforsecurity=False)
+    Can be wound back to the start of a stretch with `copy` and `become`."""
+
+    def __init__(self, thread: Executor) -> None:
+        self._thread = thread
+        self._strong: Any = blake3()
+        self._weak = hashlib.md5(usedforsecurity=False)
+        self._waiting: deque[Future[None]] = deque()
 
     def update(self, data: bytes) -> None:
-        self.strong.update(data)
-        self.weak.update(data)
+        self._waiting.append(self._thread.submit(self._add, data))
+        self._wait(_BEHIND)
+
+    def _add(self, data: bytes) -> None:
+        self._strong.update(data)
+        self._weak.update(data)
+
+    def _wait(self, leave: int) -> None:
+        while len(self._waiting) > leave:
+            self._waiting.popleft().result()
+
+    def digests(self) -> tuple[bytes, bytes]:
+        """BLAKE3 and MD5 of all that went by."""
+        self._wait(0)
+        return self._strong.digest(), self._weak.digest()
 
     def copy(self) -> Sums:
-        other = Sums()
-        other.strong, other.weak = self.strong.copy(), self.weak.copy()
+        self._wait(0)
+        other = Sums(self._thread)
+        other._strong, other._weak = self._strong.copy(), self._weak.copy()
         return other
+
+    def become(self, other: Sums) -> None:
+        """Go on from where another one is."""
+        self._wait(0)
+        other._wait(0)
+        self._strong, self._weak = other._strong, other._weak
 
 
 class PartHashes:

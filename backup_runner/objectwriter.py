@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .catalog.history import pack_lengths
 from .catalog.recording import NewObject
@@ -35,6 +36,20 @@ class SentPart:
     md5: str
 
 
+class _Closed(NamedTuple):
+    """A part whose bytes are complete; `data` are they, the rest is as in `SentPart`."""
+
+    number: int
+    start: int
+    length: int
+    offset: int
+    lengths: list[int]
+    data: Buffer
+
+    def sent(self, md5: bytes) -> SentPart:
+        return SentPart(*self[:5], b64encode(md5).decode())
+
+
 class ObjectWriter:
     """Feed it with `add`, then `finish`. Not for use by several threads at once."""
 
@@ -49,6 +64,7 @@ class ObjectWriter:
         tier_name: str = "Standard",
         sealer: Executor | None = None,
         uploader: Executor | None = None,
+        hasher: Executor | None = None,
         window: int = 8,
         upload: str = "",
         on_begin: Callable[[str], None] | None = None,
@@ -67,20 +83,23 @@ class ObjectWriter:
         self._tier_name = tier_name
         self._sealer = sealer
         self._uploader = uploader
+        self._hasher = hasher
         self._window = window
         self._upload = upload
         self._on_begin = on_begin
         self._on_part = on_part
         self._on_confirmed = on_confirmed
-        self._held = bytearray()
+        self._held: bytes | bytearray = b""
         self._sealing: deque[Future[bytes]] = deque()
         self._ready = bytearray(header)
+        self._md5 = hashlib.md5(header, usedforsecurity=False)
         self._part_lengths: list[int] = []
         self._part_start = 0
         self._taken = 0
         self._number = 0
         self._offset = 0
         self._finishing = False
+        self._closing: deque[tuple[_Closed, Future[bytes]]] = deque()
         self._sending: deque[tuple[int, Future[Part]]] = deque()
         self._parts: list[Part] = []
 
@@ -89,11 +108,18 @@ class ObjectWriter:
     def add(self, data: bytes | memoryview) -> None:
         """Append plaintext. The newest full segment is held back, because only `finish` knows which is the last."""
         size = self.keys.segment_size
+        if len(self._held) == size:
+            self._flush_held()
+        if not self._held and len(data) == size and isinstance(data, bytes):
+            # Bytes never change; anything else is copied, because its owner may use it again.
+            self._held = data
+            return
         view = memoryview(data)
         while len(view):
             if len(self._held) == size:
-                self._seal(bytes(self._held), last=False)
-                self._held.clear()
+                self._flush_held()
+            if isinstance(self._held, bytes):
+                self._held = bytearray(self._held)
             room = size - len(self._held)
             self._held += view[:room]
             view = view[room:]
@@ -109,6 +135,7 @@ class ObjectWriter:
         self._taken = len(self.lengths)
         self._offset = sent.offset + part.size
         self._ready = bytearray()
+        self._md5 = hashlib.md5(usedforsecurity=False)
 
     def force_part(self) -> None:
         """Close the part here, so that it covers the same stretch as in an earlier run."""
@@ -116,13 +143,15 @@ class ObjectWriter:
         self._drain(0)
         if self._part_lengths:
             self._send()
+        self._send_closed(0)
 
     def _flush_held(self) -> None:
         if self._held:
-            self._seal(bytes(self._held), last=False)
-            self._held.clear()
+            # Given away, because a thread may seal it.
+            held, self._held = self._held, b""
+            self._seal(held, last=False)
 
-    def _seal(self, plain: bytes, *, last: bool) -> None:
+    def _seal(self, plain: Buffer, *, last: bool) -> None:
         number = self._taken + len(self._sealing)
         self.plain += len(plain)
         if self._sealer is None:
@@ -140,12 +169,14 @@ class ObjectWriter:
         self._part_lengths.append(len(sealed))
         self._taken += 1
         self._ready += sealed
+        self._sum(sealed)
         if self._multipart and len(self._ready) >= PART and not self._finishing:
             self._send()
 
     # -- parts
 
     def _send(self) -> None:
+        """Close the part. Its MD5 may take as long as sealing the next one, and is not waited for here."""
         data, self._ready = self._ready, bytearray()
         self._digest(data)
         if not self._upload:
@@ -153,25 +184,38 @@ class ObjectWriter:
             if self._on_begin:
                 self._on_begin(self._upload)
         self._number += 1
-        md5 = hashlib.md5(data, usedforsecurity=False).digest()
         end = len(self.lengths) * self.keys.segment_size
-        sent = SentPart(
-            self._number,
-            self._part_start,
-            min(end, self.plain) - self._part_start,
-            self._offset,
-            self._part_lengths,
-            b64encode(md5).decode(),
-        )
-        if self._on_part:
-            self._on_part(sent)
-        self._post(data, md5)
-        self._part_start += sent.length
-        self._part_lengths = []
-
-    def _post(self, data: Buffer, md5: bytes) -> None:
-        number, offset = self._number, self._offset
+        length = min(end, self.plain) - self._part_start
+        closed = _Closed(self._number, self._part_start, length, self._offset, self._part_lengths, data)
         self._offset += len(data)
+        self._part_start += length
+        self._part_lengths = []
+        self._closing.append((closed, self._summed(data)))
+        self._send_closed(1)
+
+    def _sum(self, data: Buffer) -> None:
+        """Take the MD5 of what is ready, beside the rest where there is a thread for it."""
+        if self._hasher is not None:
+            self._hasher.submit(self._md5.update, data)
+
+    def _summed(self, data: Buffer) -> Future[bytes]:
+        """The MD5 of `data`, which is all that was ready."""
+        if self._hasher is None:
+            done: Future[bytes] = Future()
+            done.set_result(hashlib.md5(data, usedforsecurity=False).digest())
+            return done
+        md5, self._md5 = self._md5, hashlib.md5(usedforsecurity=False)
+        return self._hasher.submit(md5.digest)
+
+    def _send_closed(self, leave: int) -> None:
+        """Post closed parts, in order, until no more than `leave` of them wait for their MD5."""
+        while self._closing and (len(self._closing) > leave or self._closing[0][1].done()):
+            closed, md5 = self._closing.popleft()
+            if self._on_part:
+                self._on_part(closed.sent(md5.result()))
+            self._post(closed.number, closed.offset, closed.data, md5.result())
+
+    def _post(self, number: int, offset: int, data: Buffer, md5: bytes) -> None:
         if self._uploader is None:
             self._confirm(self._put_part(number, offset, data, md5))
             return
@@ -202,20 +246,22 @@ class ObjectWriter:
         self._drain(0)
         # The last segment goes with the index: an interrupted upload then always has some of its stream left to do.
         self._finishing = True
-        self._seal(bytes(self._held), last=True)
-        self._held.clear()
+        held, self._held = self._held, b""
+        self._seal(held, last=True)
         self._drain(0)
         tail = seal_index(self.keys, Index(self.plain, self.lengths, entries))
         data, self._ready = self._ready, bytearray()
         data += tail
+        self._sum(tail)
         self._digest(data)
-        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        md5 = self._summed(data).result()
         name = self.keys.object_id.name
         if not self._upload:
             stored = self._target.put(name, data, md5=md5, tier=self._tier)
             return self._new(stored.size, stored.checksum, stored.etag, None)
+        self._send_closed(0)
         self._number += 1
-        self._post(data, md5)
+        self._post(self._number, self._offset, data, md5)
         self.collect(0)
         self._parts.sort(key=lambda part: part.number)
         stored = self._target.commit_upload(name, self._upload, self._parts)
@@ -238,6 +284,7 @@ class ObjectWriter:
 
     def settle(self) -> None:
         """Wait for the parts on their way, so that a stopped run knows which ones are confirmed."""
+        self._closing.clear()
         for future in self._sealing:
             future.cancel()
         self.collect(0)

@@ -101,6 +101,8 @@ class PathApplier:
         self.small.finish()
         self.commit()
         if self._large:
+            # What the workers hold is of no use meanwhile.
+            self.small.close()
             self._store_large()
 
     def wind_up(self) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from .records import Flag, Kind
-from .scan_access import open_entry, read_changed, read_xattrs
+from .scan_access import open_and_look, read_changed, read_xattrs
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
@@ -51,29 +51,29 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
     )
 
 
-def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -> tuple[FileRead, bytes] | None:
+def read_small(
+    base: bytes, key: bytes, linked: Collection[bytes], limit: int, room: memoryview | None = None
+) -> tuple[FileRead, memoryview] | None:
     """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
 
-    Moved while it was read, it is read once more; moved again, it is kept as read and flagged."""
-    fd = open_entry(base, key, linked=linked)
+    The bytes lie at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
+    again, it is kept as read and flagged."""
+    fd, status = open_and_look(base, key, linked=linked)
     try:
         for last_try in (False, True):
-            before, still = settled(fd)
+            before, still = settled(fd, status)
             if before.st_size >= limit:
                 return None
-            data = os.pread(fd, before.st_size + 1, 0)
-            while len(data) < before.st_size:
-                more = os.pread(fd, before.st_size + 1 - len(data), len(data))
-                if not more:
-                    break
-                data += more
+            data = _read_whole(fd, before.st_size, room)
             after = os.fstat(fd)
-            moved = not still or len(data) != before.st_size or read_changed(before, after)
+            size = len(data)
+            moved = not still or size != before.st_size or read_changed(before, after)
             if not moved or last_try:
                 break
+            status = os.fstat(fd)
         _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
         read = FileRead(
-            len(data),
+            size,
             mtime_ns,
             ctime_ns,
             mode,
@@ -91,12 +91,21 @@ def read_small(base: bytes, key: bytes, linked: Collection[bytes], limit: int) -
         os.close(fd)
 
 
-def settled(fd: int) -> tuple[os.stat_result, bool]:
+def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
+    """All bytes of a file of `size` bytes; one more, if it has grown."""
+    if room is None or len(room) <= size:
+        room = memoryview(bytearray(size + 1))
+    have = 0
+    while have <= size and (count := os.preadv(fd, [room[have : size + 1]], have)):
+        have += count
+    return room[:have]
+
+
+def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
     """Status of a file that is about to be read; False if somebody is writing it this very moment.
 
     A write that falls into the same step of the file system's clock as the one before leaves no trace in the times,
-    so a file that changed just now is waited for."""
-    status = os.fstat(fd)
+    so a file that changed just now is waited for. `status` is how it looked when it was opened."""
     if _fresh(status):
         time.sleep(_CLOCK_STEP_NS / 1e9)
         status = os.fstat(fd)

@@ -35,6 +35,11 @@ def open_entry(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> in
     """Open a regular file for reading and return its descriptor. Access times stay as they are, where allowed.
 
     Never blocks: what is no regular file any more (a fifo in its place) is refused with EINVAL."""
+    return open_and_look(base, key, linked=linked)[0]
+
+
+def open_and_look(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> tuple[int, os.stat_result]:
+    """The same, with the file's status."""
     nofollow = 0 if key in linked else os.O_NOFOLLOW
     try:
         fd = _at(_path(base, key), lambda rest, at: os.open(rest, _FILE | nofollow | _NOATIME, dir_fd=at))
@@ -43,10 +48,11 @@ def open_entry(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> in
         if error.errno != errno.EPERM:
             raise
         fd = _at(_path(base, key), lambda rest, at: os.open(rest, _FILE | nofollow, dir_fd=at))
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, "not a regular file any more", key)
-    return fd
+    return fd, status
 
 
 def lstat_entry(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> os.stat_result:

@@ -17,10 +17,9 @@ from .pool import Pool
 from .reading import FileRead
 from .records import Action, Digests, Extent
 from .targets.opening import crew, divided
-from .worker import Setting
+from .worker import BATCH_BYTES, Setting
 
 BATCH_FILES = 1000
-BATCH_BYTES = 4 << 20
 Identity = tuple[int, bytes]
 """Size and BLAKE3 of a content."""
 

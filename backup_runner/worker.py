@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from .container import IndexEntry, ObjectId, ObjectKind, new_header
 from .crypto import Keyring
@@ -26,6 +27,9 @@ SMALL = 4 << 20
 """Contents of fewer bytes share packs; larger ones get objects of their own."""
 PACK_BYTES = 32 << 20
 PACK_CONTENTS = 16384
+BATCH_BYTES = 4 << 20
+"""Files of a batch have about so many bytes, together."""
+_ROOM = BATCH_BYTES + SMALL
 _UPLOADS = 2
 
 
@@ -53,7 +57,7 @@ class _Pack:
         self.contents: list[tuple[int, int, int]] = []
         self.size = 0
 
-    def add(self, batch: int, place: int, key: bytes, read: FileRead, data: bytes) -> None:
+    def add(self, batch: int, place: int, key: bytes, read: FileRead, data: memoryview) -> None:
         self.entries.append(
             IndexEntry(
                 read.size, read.md5, read.blake3, self.size, read.size, path=key, mode=read.mode, mtime_ns=read.mtime_ns
@@ -68,13 +72,21 @@ class _Pack:
         return self.size >= PACK_BYTES or len(self.contents) >= PACK_CONTENTS
 
 
+class _Held(NamedTuple):
+    """A batch that was read: the files' bytes lie in `room`, most of them."""
+
+    room: bytearray
+    files: list[tuple[bytes, FileRead, memoryview] | None]
+
+
 class Worker:
     """The loop of one process."""
 
     def __init__(self, setting: Setting, pipe: Connection) -> None:
         self._setting = setting
         self._pipe = pipe
-        self._waiting: dict[int, list[tuple[bytes, FileRead, bytes] | None]] = {}
+        self._waiting: dict[int, _Held] = {}
+        self._rooms: list[bytearray] = []
         self._pack: _Pack | None = None
         self._uploads = ThreadPoolExecutor(_UPLOADS)
         self._room = threading.Semaphore(_UPLOADS)
@@ -103,30 +115,34 @@ class Worker:
 
     def _hash(self, batch: Batch) -> None:
         files: list[FileRead | tuple[int, str] | None] = []
-        held: list[tuple[bytes, FileRead, bytes] | None] = []
+        # Memory that is new to a process costs as much as hashing it, so it is used again and again.
+        held = _Held(self._rooms.pop() if self._rooms else bytearray(_ROOM), [])
+        room = memoryview(held.room)
         for key in batch.keys:
             try:
-                found = read_small(self._setting.base, key, self._setting.linked, SMALL)
+                found = read_small(self._setting.base, key, self._setting.linked, SMALL, room)
             except OSError as error:
                 files.append((error.errno or 0, error.strerror or str(error)))
-                held.append(None)
+                held.files.append(None)
                 continue
             files.append(found[0] if found else None)
-            held.append((key, *found) if found else None)
+            held.files.append((key, *found) if found else None)
+            if found and found[1].obj is held.room:
+                room = room[len(found[1]) :]
         self._waiting[batch.number] = held
         self._send(Hashed(batch.number, files))
 
     def _keep(self, keep: Keep) -> None:
         held = self._waiting.pop(keep.number)
         for place in keep.places:
-            item = held[place]
+            item = held.files[place]
             assert item is not None
-            held[place] = None
             if self._pack is None:
                 self._pack = _Pack(self._setting)
             self._pack.add(keep.number, place, *item)
             if self._pack.full:
                 self._put()
+        self._rooms.append(held.room)
 
     def _put(self) -> None:
         pack, self._pack = self._pack, None

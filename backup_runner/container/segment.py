@@ -53,6 +53,13 @@ class _Coders(threading.local):
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
         self.decompressor = zstandard.ZstdDecompressor()
+        self._buffer = bytearray()
+
+    def buffer(self, size: int) -> memoryview:
+        """Room for `size` bytes, the same again and again: memory that is new to a process costs as much as AES."""
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        return memoryview(self._buffer)[:size]
 
 
 _coders = _Coders()
@@ -73,10 +80,9 @@ def seal_segment(
     random: Random = os.urandom,
 ) -> bytes:
     """The sealed segment as new bytes; see `seal_segment_into`."""
-    out = bytearray(sealed_bound(len(plaintext)))
-    length = seal_segment_into(keys, stream, number, plaintext, memoryview(out), last=last, random=random)
-    del out[length:]
-    return bytes(out)
+    out = _coders.buffer(sealed_bound(len(plaintext)))
+    length = seal_segment_into(keys, stream, number, plaintext, out, last=last, random=random)
+    return bytes(out[:length])
 
 
 def seal_segment_into(

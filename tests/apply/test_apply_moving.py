@@ -185,8 +185,8 @@ def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: py
     real = reading.settled
     turns = dict.fromkeys(inodes.values(), 0)
 
-    def settled(fd: int) -> tuple[os.stat_result, bool]:
-        found = real(fd)
+    def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
+        found = real(fd, status)
         name = inodes[found[0].st_ino]
         turns[name] += 1
         if name == "moving" or turns[name] == 1:
@@ -245,7 +245,7 @@ def test_unreadable_files_are_named_and_keep_what_was_stored(home: Home, monkeyp
     def refuse(*args: object, **named: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("backup_runner.reading.open_entry", refuse)
+    monkeypatch.setattr("backup_runner.reading.open_and_look", refuse)
     monkeypatch.setattr("backup_runner.large.open_entry", refuse)
     plan = home.plan()
     outcome = home.apply(plan)
@@ -336,7 +336,7 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     """Two writes within one step of the file system's clock have one time; the second would never be noticed."""
     path = home.write("fresh", "x")
     fd = os.open(path, os.O_RDONLY)
-    status, still = reading.settled(fd)
+    status, still = reading.settled(fd, os.fstat(fd))
     age = time.time_ns() - status.st_ctime_ns
     os.close(fd)
     assert still
