@@ -12,6 +12,7 @@ from dataclasses import replace
 from .catalog import history
 from .catalog.many import usable_contents
 from .catalog.recording import Recorder
+from .memory import give_back
 from .messages import Batch, Hashed, Keep, Packed
 from .pool import Pool
 from .reading import FileRead
@@ -96,6 +97,7 @@ class SmallLane:
         if self._pool is None:
             target = self._setting.target
             workers = crew(target, self._workers)
+            give_back()
             self._pool = Pool(replace(self._setting, target=divided(target, workers)), workers)
             self._children.update(self._pool.pids)
         pool = self._pool

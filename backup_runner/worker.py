@@ -5,6 +5,7 @@ Messages from the main process: `Batch`, `Keep`, `Flush`. Answers: `Hashed`, `Pa
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -19,6 +20,7 @@ from .container import IndexEntry, ObjectId, ObjectKind, new_header
 from .crypto import Keyring
 from .errors import BackupRunnerError
 from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
+from .memory import give_back
 from .objectwriter import ObjectWriter
 from .reading import FileRead, read_small
 from .targets.base import Target
@@ -27,10 +29,10 @@ SMALL = 4 << 20
 """Contents of fewer bytes share packs; larger ones get objects of their own."""
 PACK_BYTES = 32 << 20
 PACK_CONTENTS = 16384
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 2 << 20
 """Files of a batch have about so many bytes, together."""
 _ROOM = BATCH_BYTES + SMALL
-_UPLOADS = 2
+_UPLOADS = 1
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,10 @@ class Worker:
     def _upload(self, pack: _Pack) -> None:
         try:
             new = pack.writer.finish(pack.entries)
-            self._send(Packed(new, pack.contents))
+            contents = pack.contents
+            del pack
+            give_back()
+            self._send(Packed(new, contents))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the main process has to hear of it
             self._send(Failed(_portable(error)))
         finally:
@@ -184,6 +189,8 @@ def _portable(error: BaseException) -> BaseException:
 
 def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:
     """Entry point after the fork. `others` are ends of other workers' pipes, which must not stay open here."""
+    # Collecting would write to every object that is shared with the main process, and so copy it.
+    gc.disable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:

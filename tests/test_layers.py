@@ -24,7 +24,7 @@ LAYERS: list[tuple[str, list[str]]] = [
             "|oneshot*|running|explaining|skipping|costing"
         ],
     ),
-    ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "logs", "hooks", "notices", "metrics"]),
+    ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "memory", "logs", "hooks", "notices", "metrics"]),
     ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards", "cost"]),
     ("types", ["spec", "crypto", "globs|wildmatch"]),
     ("base", ["errors", "records"]),

@@ -87,7 +87,7 @@ class Catalog:
         conn.execute("PRAGMA journal_mode = WAL")
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("PRAGMA foreign_keys = ON")
-        conn.execute("PRAGMA cache_size = -32768")
+        conn.execute("PRAGMA cache_size = -16384")
         if not tables:
             conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         (version,) = conn.execute("PRAGMA user_version").fetchone()
