@@ -24,6 +24,7 @@ from .drift import Drift, look, note, settle
 from .errors import AccessDenied, BackupRunnerError, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
 from .interrupt import Interrupt
 from .lease import Lease
+from .options import ApplyOptions
 from .pathapplier import PathApplier
 from .planfile import Header
 from .planning import Plan
@@ -35,16 +36,6 @@ from .worker import Setting
 _ABANDONED = 86_400.0
 """Seconds after which an upload that no journal here knows is taken for abandoned."""
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyOptions:
-    """`overrides` are names of guards that are meant to pass; `wait_seconds` is for the locks of other runs."""
-
-    workers: int | None = None
-    overrides: frozenset[str] = frozenset()
-    new_lineage: bool = False
-    wait_seconds: float = 0.0
 
 
 def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Events, interrupt: Interrupt) -> Outcome:

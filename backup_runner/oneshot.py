@@ -10,7 +10,7 @@ from typing import Any
 from .catalog import Catalog, history
 from .errors import BackupRunnerError, ConfigError, UsageError
 from .jobfile.configfile import Config
-from .planning import PlanOptions
+from .options import PlanOptions
 from .records import ActionKind, Kind
 from .spec import (
     AuthMethod,

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import chain
 
 import orjson
@@ -21,6 +22,7 @@ from .drift import Drift, listing_digest, look
 from .facts import PlanFacts
 from .globs import compile_rules
 from .guards import GuardHit, weigh_bucket, weigh_cost
+from .options import PlanOptions
 from .planfile import Header, Totals
 from .planner import Brief, PathPlanner, Policy
 from .planning_known import look_at_known
@@ -33,30 +35,13 @@ from .session import Session
 from .spec import Detect, SkipLine, Source
 from .weighing import Scales
 
-__all__ = ["Plan", "PlanOptions", "make_plan", "open_plan"]
+__all__ = ["Plan", "make_plan", "open_plan"]
 
 _MAX_NAMED = 1000
 _HISTORY = 120
 """Snapshots that a plan carries along for those who review it."""
 _WORTH_A_PROCESS = 10_000
 _UNKNOWN = "not in the catalog"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """`scope`: keys that the run is about, others carry over. `overrides`: names of guards that are meant to pass."""
-
-    offline: bool = False
-    checksum: bool = False
-    scope: tuple[bytes, ...] = ()
-    pruning: str = "retention"
-    overrides: frozenset[str] = frozenset()
-    kinds: frozenset[ActionKind] | None = None
-    """What may be done to paths; other actions are left undone, and counted in a note. None: everything."""
-    known_only: bool = False
-    """Only look whether what the catalog knows is still there; nothing new is met."""
-    applies: bool = False
-    """An apply follows in this process, so what takes long and needs the key can begin beside the scan."""
 
 
 def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
@@ -115,6 +100,8 @@ class _Planning:
             self.scanning = ScanProcess(*self._scan_settings())
         if self.options.applies:
             self.session.stretch_ahead()
+            # While the scan keeps this process waiting: what the apply needs takes its time to load.
+            import_module(".apply", __package__)
 
     def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
         job = self.session.job

@@ -19,8 +19,8 @@ from typing import NamedTuple
 from .container import IndexEntry, ObjectId, ObjectKind, new_header
 from .crypto import Keyring
 from .errors import BackupRunnerError
-from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
 from .memory import give_back
+from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
 from .objectwriter import ObjectWriter
 from .reading import FileRead, read_small
 from .targets.base import Target

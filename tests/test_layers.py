@@ -19,12 +19,27 @@ LAYERS: list[tuple[str, list[str]]] = [
     (
         "engines",
         [
-            "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|messages|pool|large*|smalllane|pathapplier|objectwriter"
+            "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|messages|options|pool|large*|smalllane|pathapplier|objectwriter"
             "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
             "|oneshot*|running|explaining|skipping|costing"
         ],
     ),
-    ("edges", ["jobfile", "scan*", "catalog", "targets", "legacy*", "keyfile", "memory", "logs", "hooks", "notices", "metrics"]),
+    (
+        "edges",
+        [
+            "jobfile",
+            "scan*",
+            "catalog",
+            "targets",
+            "legacy*",
+            "keyfile",
+            "memory",
+            "logs",
+            "hooks",
+            "notices",
+            "metrics",
+        ],
+    ),
     ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards", "cost"]),
     ("types", ["spec", "crypto", "globs|wildmatch"]),
     ("base", ["errors", "records"]),

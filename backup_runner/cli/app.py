@@ -131,6 +131,9 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         quiet_pipe()
         return EXIT_ERROR
+    except OSError as error:
+        quiet_pipe()
+        return _tell(BackupRunnerError(f"the output could not be written: {error.strerror}", hint="is the disk full?"))
     return code
 
 
@@ -180,5 +183,8 @@ def _unexpected(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        return _tell(BackupRunnerError(f"{error.strerror}{where}", hint=f"{DEBUG}=1 shows where that was"))
     complain(unexpected_lines(error, stderr_look()))
     return EXIT_ERROR

@@ -20,8 +20,8 @@ from .settings import chosen
 from .watching import watching
 
 if TYPE_CHECKING:
-    from ..apply import ApplyOptions
-    from ..planning import Plan, PlanOptions
+    from ..options import ApplyOptions, PlanOptions
+    from ..planning import Plan
     from ..progress import Outcome
     from ..report.progress import Reporter
     from ..running import Watch
@@ -55,8 +55,7 @@ def command(
 
     Example: backup-runner apply documents.yaml
     """
-    from ..apply import ApplyOptions
-    from ..planning import PlanOptions
+    from ..options import ApplyOptions, PlanOptions
     from .jobs import each_job, load_jobs
     from .plans import is_plan_file
 

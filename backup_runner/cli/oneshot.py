@@ -16,7 +16,7 @@ from .output import Output
 if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.database import Store
-    from ..planning import PlanOptions
+    from ..options import PlanOptions
     from ..session import Session
     from ..spec import Job
 
@@ -35,7 +35,7 @@ def plan_and_apply(
     """Show the plan and carry it out. With `ask`, a person at a terminal is asked first."""
     from dataclasses import replace
 
-    from ..apply import ApplyOptions
+    from ..options import ApplyOptions
     from ..planning import make_plan
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief

@@ -14,8 +14,8 @@ from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_na
 from .output import Output, output
 
 if TYPE_CHECKING:
+    from ..options import PlanOptions
     from ..planfile import Header
-    from ..planning import PlanOptions
     from ..spec import Job
 
 _CHANGES, _LOSSES, _GUARD = 2, 3, 5
@@ -49,7 +49,7 @@ def command(
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """
-    from ..planning import PlanOptions
+    from ..options import PlanOptions
     from .jobs import each_job, load_jobs
 
     if out_file and len(jobs) > 1:

@@ -25,8 +25,8 @@ def command(
 
     Example: backup-runner prune documents.yaml --dry-run
     """
-    from ..apply import ApplyOptions
-    from ..planning import PlanOptions, make_plan
+    from ..options import ApplyOptions, PlanOptions
+    from ..planning import make_plan
     from ..report.machine import plan_summary
     from .apply import NOT_DONE, apply_and_tell, confirmed
     from .jobs import load_job, session_of

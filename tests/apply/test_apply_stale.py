@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from backup_runner import planning_spool
-from backup_runner.apply import ApplyOptions, apply_plan
+from backup_runner.apply import apply_plan
 from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlanError
 from backup_runner.interrupt import Interrupt
+from backup_runner.options import ApplyOptions
 from backup_runner.planfile import Header
 from backup_runner.planning import Plan, open_plan
 from backup_runner.progress import Silent

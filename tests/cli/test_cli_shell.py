@@ -150,6 +150,17 @@ def test_a_broken_pipe_is_quiet(place: Any) -> None:
     process.wait(timeout=30)
 
 
+@pytest.mark.parametrize("command", [["schema", "job"], ["--version"]])
+def test_a_full_disk_is_told_from_a_fault_of_ours(command: list[str]) -> None:
+    """What fits the buffer fails at the last flush, the rest while it is printed."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "backup_runner", *command], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr
+    assert b"fault in backup-runner" not in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 def test_text_fits_an_ascii_stream(place: Any) -> None:
     save_plan(place.root / "grün")
     result = place.run("show", "grün", env={"PYTHONIOENCODING": "ascii"})

@@ -12,12 +12,13 @@ from typing import Any
 from blake3 import blake3
 
 from backup_runner import recovery
-from backup_runner.apply import ApplyOptions, apply_plan
+from backup_runner.apply import apply_plan
 from backup_runner.catalog import Catalog
 from backup_runner.crypto import DEFAULT_COST, Cost, CryptoKey, Keyring
 from backup_runner.interrupt import Interrupt
+from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planfile import Header
-from backup_runner.planning import PlanOptions, make_plan
+from backup_runner.planning import make_plan
 from backup_runner.progress import Outcome, RestoreOutcome, Silent
 from backup_runner.records import Action
 from backup_runner.recovery import Recovered

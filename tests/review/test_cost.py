@@ -80,7 +80,8 @@ def oci_job(place: Any) -> Callable[..., None]:
 def plan(place: Any) -> tuple[Any, dict[str, Any]]:
     from backup_runner.jobfile import load
     from backup_runner.jobfile.configfile import job_defaults, load_config
-    from backup_runner.planning import PlanOptions, make_plan
+    from backup_runner.options import PlanOptions
+    from backup_runner.planning import make_plan
     from backup_runner.progress import Silent
     from backup_runner.session import Session
 
