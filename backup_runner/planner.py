@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
+from .records import Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
 from .spec import Detect, Overwrite
 
 Brief = tuple[bytes, int, int, int, int, int, int, int]
@@ -96,11 +96,11 @@ class PathPlanner:
         self._facts = facts
         self._leaders: dict[tuple[int, int], bytes] = {}
 
-    def run(self, entries: Iterable[Entry], rows: Iterable[CatalogRow | Brief]) -> Iterator[Action]:
+    def run(self, entries: Iterable[EntryFields], rows: Iterable[CatalogRow | Brief]) -> Iterator[Action]:
         """Actions in the order of keys. Both inputs must be sorted by key.
 
         Rows may be brief: the first eight fields of a path of which nothing else matters as long as these are what
-        the scan found. Entries may be plain tuples with the fields of `Entry`."""
+        the scan found."""
         upcoming = iter(rows)
         row = next(upcoming, None)
         # ctime_ns and the rest are equal for almost all paths: that case must cost one comparison.

@@ -7,7 +7,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
@@ -28,8 +28,8 @@ from .planner import Brief, PathPlanner, Policy
 from .planning_known import look_at_known
 from .planning_spool import Plan, open_plan
 from .progress import Events
-from .records import Action, ActionKind, CatalogRow, Digests, Entry, Kind, Problem
-from .scan import ScanOptions, ScanSource, ScanTotals, scan
+from .records import Action, ActionKind, CatalogRow, Digests, EntryFields, Kind, Problem
+from .scan import ScanOptions, ScanSource, ScanTotals, scan_fields
 from .scan_process import ScanProcess
 from .session import Session
 from .spec import Detect, SkipLine, Source
@@ -163,17 +163,18 @@ class _Planning:
             names = ", ".join(_text(key) for key in tally.held_examples)
             self.notes.append(f"{tally.held_before} changed file(s) held back by overwrite: never: {names}")
 
-    def _batches(self, cat: Catalog | None) -> Iterator[list[Entry]]:
+    def _batches(self, cat: Catalog | None) -> Iterator[Sequence[EntryFields]]:
         job = self.session.job
         if self.options.known_only:
             if cat is not None and self.job_id is not None:
                 yield from look_at_known(cat, self.job_id, job, self.scan_totals, self._problem)
             return
+        batches: Iterator[list[EntryFields]]
         if self.scanning:
             batches = self.scanning.batches(totals=self.scan_totals, on_problem=self._problem)
         else:
             sources, options = self._scan_settings()
-            batches = scan(sources, options, totals=self.scan_totals, on_problem=self._problem)
+            batches = scan_fields(sources, options, totals=self.scan_totals, on_problem=self._problem)
         for batch in batches:
             self.events.advance(len(batch), 0)
             yield batch

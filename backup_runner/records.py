@@ -41,6 +41,10 @@ class Entry(NamedTuple):
     blocks: int
 
 
+EntryFields = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
+"""The fields of an `Entry` without their names, for where a million of them are made."""
+
+
 class Flag:
     """Bits of a version's `flags`."""
 

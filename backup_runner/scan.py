@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .records import Entry, Kind, Problem
+from .records import Entry, EntryFields, Kind, Problem
 from .scan_access import (
     is_mount_point,
     lstat_entry,
@@ -41,6 +41,7 @@ __all__ = [
     "read_xattrs",
     "readlink_entry",
     "scan",
+    "scan_fields",
 ]
 
 BATCH: Final = 2000
@@ -50,6 +51,14 @@ BATCH: Final = 2000
 def scan(
     sources: Sequence[ScanSource], options: ScanOptions, *, totals: ScanTotals, on_problem: OnProblem
 ) -> Iterator[list[Entry]]:
+    """The same as `scan_fields`, with names to the fields."""
+    for batch in scan_fields(sources, options, totals=totals, on_problem=on_problem):
+        yield list(map(Entry._make, batch))
+
+
+def scan_fields(
+    sources: Sequence[ScanSource], options: ScanOptions, *, totals: ScanTotals, on_problem: OnProblem
+) -> Iterator[list[EntryFields]]:
     """Yield all entries of all sources in batches, globally sorted by key.
 
     Sources must not overlap. The root folder of a source is an entry too; rules do not apply to roots. Nothing
@@ -62,13 +71,13 @@ def scan(
         root = _root(source, totals, on_problem)
         if root:
             roots.append((root, source))
-    roots.sort(key=lambda pair: pair[0].key)
-    batch: list[Entry] = []
+    roots.sort(key=lambda pair: pair[0][0])
+    batch: list[EntryFields] = []
     for root, source in roots:
         before = totals.files
         context = Context(
             path=source.path.rstrip(b"/") + b"/",
-            key=root.key,
+            key=root[0],
             real=os.path.realpath(source.path),
             rules=source.rules,
             symlinks=options.symlinks,
@@ -81,12 +90,12 @@ def scan(
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
-        totals.files_by_source[root.key] = totals.files - before
+        totals.files_by_source[root[0]] = totals.files - before
     if batch:
         yield batch
 
 
-def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entry | None:
+def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> EntryFields | None:
     """The entry of the source itself, symlinks followed; None, and a problem, if there is none."""
     key = source.key.rstrip(b"/")
     try:
@@ -105,20 +114,11 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
     key += b"/" if is_dir and key else b""
     if is_link:
         totals.linked.add(key)
-    return Entry(
-        key=key,
-        kind=int(Kind.DIRECTORY if is_dir else Kind.FILE),
-        size=0 if is_dir else found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        ctime_ns=found.st_ctime_ns,
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        dev=found.st_dev,
-        ino=found.st_ino,
-        links=found.st_nlink,
-        blocks=found.st_blocks,
-    )
+    kind, size = (Kind.DIRECTORY, 0) if is_dir else (Kind.FILE, found.st_size)
+    return (
+        key, int(kind), size, found.st_mtime_ns, found.st_ctime_ns, stat.S_IMODE(found.st_mode), found.st_uid,
+        found.st_gid, found.st_dev, found.st_ino, found.st_nlink, found.st_blocks,
+    )  # fmt: skip
 
 
 def _missing(problem: Problem, totals: ScanTotals, on_problem: OnProblem) -> None:
@@ -134,11 +134,11 @@ class _Frame:
 
     def __init__(self, chunks: Iterator[Chunk]) -> None:
         self._chunks = chunks
-        self._entries: list[Entry] = []
+        self._entries: list[EntryFields] = []
         self._folders: Iterator[int] = iter(())
         self._at = 0
 
-    def advance(self) -> tuple[list[Entry], Entry | None] | None:
+    def advance(self) -> tuple[list[EntryFields], EntryFields | None] | None:
         """Entries up to the next folder, and that folder (None at a chunk's end); None at the folder's end."""
         if self._at >= len(self._entries):
             chunk = next(self._chunks, None)
@@ -153,19 +153,19 @@ class _Frame:
         return self._entries[start:stop], self._entries[stop]
 
 
-def _walk(root: Entry, context: Context) -> Iterator[list[Entry]]:
+def _walk(root: EntryFields, context: Context) -> Iterator[list[EntryFields]]:
     """Sorted runs of entries, the root's own first."""
-    if root.kind == Kind.FILE:
+    if root[1] == Kind.FILE:
         context.totals.files += 1
-        context.totals.size += root.size
+        context.totals.size += root[2]
         yield [root]
         return
     reader = FolderReader(context)
     context.totals.folders += 1
     stack: list[_Frame] = []
-    entered: Entry | None = root
+    entered: EntryFields | None = root
     while True:
-        chunks = reader.read(entered.key) if entered else None
+        chunks = reader.read(entered[0]) if entered else None
         if entered and chunks is None:
             context.totals.folders -= 1
         elif entered and chunks is not None:

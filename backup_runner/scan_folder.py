@@ -10,12 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from .globs import Rules
-from .records import Entry, Kind, Problem
+from .records import EntryFields, Kind, Problem
 from .scan_access import open_folder
 from .scan_types import OnProblem, OwnFiles, ScanTotals
 from .spec import Symlinks
@@ -32,6 +33,8 @@ _SPECIAL_NAMES: Final = {
     stat.S_IFBLK: "block device",
 }
 _SLASH: Final = ord("/")
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Context:
 class Chunk(NamedTuple):
     """A stretch of a folder, sorted by key, and at which indexes its folders are."""
 
-    entries: list[Entry]
+    entries: list[EntryFields]
     folders: list[int]
 
 
@@ -109,10 +112,11 @@ class FolderReader:
         could_skip_file, could_skip_folder = rules.could_skip_file, rules.could_skip_folder
         own = context.own.names_in((context.real + b"/" + relative).rstrip(b"/") or b"/")
         names: list[bytes] = []
-        encode, add = os.fsencode, names.append
+        add, encoding, errors = names.append, _ENCODING, _ERRORS
         with os.scandir(fd) as found:
             for item in found:
-                name = encode(item.name)
+                # What os.fsencode does, without a call in Python for each name.
+                name = item.name.encode(encoding, errors)
                 try:
                     is_dir = item.is_dir(follow_symlinks=False)
                 except OSError:
@@ -131,15 +135,16 @@ class FolderReader:
     def _entries(self, fd: int, key: bytes, names: list[bytes]) -> Chunk:
         """The inner loop of every scan: each call and lookup here is paid a million times."""
         totals, own = self._context.totals, self._context.own
-        look, kinds, own_inodes, new = os.stat, _KINDS, own.inodes, tuple.__new__
-        entries: list[Entry] = []
+        look, kinds, own_inodes = os.stat, _KINDS, own.inodes
+        entries: list[EntryFields] = []
         add = entries.append
         folders: list[int] = []
         others = sizes = 0
         for name in names:
+            is_folder = name[-1] == _SLASH
             try:
                 # A closing slash would follow a symlink that took the folder's place.
-                found = look(name.rstrip(b"/"), dir_fd=fd, follow_symlinks=False)
+                found = look(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
             except OSError as error:
                 self._lost(key + name, error)
                 continue
@@ -149,7 +154,7 @@ class FolderReader:
                 continue
             path = key + name
             kind = kinds.get(mode & 0o170000, _SPECIAL)
-            if kind or name[-1] == _SLASH:
+            if kind or is_folder:
                 if not self._admit(path, kind, mode):
                     continue
                 if kind == _DIRECTORY:
@@ -158,7 +163,7 @@ class FolderReader:
                 size = 0
             sizes += size
             mtime, ctime, blocks = found.st_mtime_ns, found.st_ctime_ns, found.st_blocks
-            add(new(Entry, (path, kind, size, mtime, ctime, mode & 0o7777, uid, gid, dev, ino, links, blocks)))
+            add((path, kind, size, mtime, ctime, mode & 0o7777, uid, gid, dev, ino, links, blocks))
         totals.files += len(entries) - others
         totals.size += sizes
         return Chunk(entries, folders)

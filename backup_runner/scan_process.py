@@ -18,8 +18,8 @@ from dataclasses import fields
 from typing import IO, Any
 
 from .errors import BackupRunnerError
-from .records import Entry, Problem
-from .scan import ScanOptions, ScanSource, ScanTotals, scan
+from .records import EntryFields, Problem
+from .scan import ScanOptions, ScanSource, ScanTotals, scan_fields
 from .scan_types import OnProblem
 
 _LENGTH = struct.Struct("<I")
@@ -42,8 +42,8 @@ class ScanProcess:
             fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, _PIPE)
         self._pipe = os.fdopen(reading, "rb", buffering=_PIPE)
 
-    def batches(self, *, totals: ScanTotals, on_problem: OnProblem) -> Iterator[list[Entry]]:
-        """Like `scan`, but batches are plain tuples with the fields of `Entry`.
+    def batches(self, *, totals: ScanTotals, on_problem: OnProblem) -> Iterator[list[EntryFields]]:
+        """As `scan_fields` yields them.
 
         `totals` holds counts only at the end, but `unlisted`, `missing` and `linked` as early as `scan` has them."""
         finished = yield from _receive(self._pipe, totals, on_problem)
@@ -108,10 +108,10 @@ def _send_all(pipe: IO[bytes], sources: Sequence[ScanSource], options: ScanOptio
             sent[name] = len(found)
         return news
 
-    for batch in scan(
+    for batch in scan_fields(
         sources, options, totals=totals, on_problem=lambda p: problems.append((p.key, p.kind, p.message))
     ):
-        _send(pipe, ([tuple(entry) for entry in batch], problems, gained(), None))
+        _send(pipe, (batch, problems, gained(), None))
         problems.clear()
     counts = {f.name: getattr(totals, f.name) for f in fields(totals) if f.name not in _GROWING}
     _send(pipe, ([], problems, gained(), counts))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from backup_runner.catalog import Catalog
-from backup_runner.records import Entry, Kind
+from backup_runner.records import Entry, EntryFields, Kind
 from backup_runner.targets.dir_files import etag_of
 
 if TYPE_CHECKING:
@@ -128,17 +128,17 @@ def main(job: str, count: int) -> int:
     from backup_runner import planning, scan_process
     from backup_runner.__main__ import main as program
 
-    def scan(sources: Any, options: Any, *, totals: Any, on_problem: Any) -> Iterator[list[Entry]]:
-        batch: list[Entry] = []
+    def scan(sources: Any, options: Any, *, totals: Any, on_problem: Any) -> Iterator[list[EntryFields]]:
+        batch: list[EntryFields] = []
         for entry in entries(count):
-            batch.append(entry)
+            batch.append(tuple(entry))
             if len(batch) == 2000:
                 yield batch
                 batch = []
         yield batch
         totals.files, totals.files_by_source = count, {sources[0].key.rstrip(b"/"): count}
 
-    scan_process.scan = planning.scan = scan
+    scan_process.scan_fields = planning.scan_fields = scan
     sys.argv = ["backup-runner", "plan", job]
     return program() or 0
 
