@@ -18,7 +18,7 @@ from .restore_work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reas
 from .restore_write import Decision, Writer
 from .targets.base import Target
 
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 8 << 20
 _BATCH_FILES = 2000
 
 
