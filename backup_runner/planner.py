@@ -188,10 +188,12 @@ class PathPlanner:
 
     def _known_file(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         leader = self._leader(entry)
-        if row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
+        # What is lost cannot be held: the file as it is now is all there is.
+        never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
+        if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
             self._held(row)
             return
-        if self._policy.overwrite is Overwrite.NEVER:
+        if never:
             # The leader may be held back and have other bytes than the file by now: links stay as they are.
             leader = None if row.leader is None else self._facts.leader_key(row.leader)
         elif leader is not None and leader != entry.key:
@@ -200,12 +202,17 @@ class PathPlanner:
         why = self._suspicion(entry, row)
         if not why:
             yield from self._unmoved(entry, row, leader)
-        elif self._policy.overwrite is Overwrite.NEVER and not self._equal_import(entry, row):
+        elif never and row.flags & Flag.STALE and not _moved(entry, row, self._policy.detect):
+            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+        elif never and not self._equal_import(entry, row):
             yield _action(ActionKind.HOLD, entry, f"{why}, overwrite: never")
         elif self._policy.overwrite is Overwrite.ALWAYS:
             yield _action(ActionKind.UPDATE, entry, f"{why}, overwrite: always", leader=leader, forced=True)
         else:
             yield from self._moved_file(entry, row, leader, why)
+
+    def _is_lost(self, row: CatalogRow) -> bool:
+        return row.content_id is not None and bool(self._facts.damage(row.content_id))
 
     def _known_follower(self, entry: Entry, row: CatalogRow, leader: bytes) -> Iterator[Action]:
         linked = row.leader is not None and self._facts.leader_key(row.leader) == leader

@@ -138,6 +138,31 @@ def test_hard_links_of_a_file_that_was_kept_come_as_files(world: World) -> None:
     assert [_read(world.out + b"/" + name) for name in (b"a", b"b", b"c")] == [b"mine", b"stored", b"stored"]
 
 
+def test_hard_links_of_a_file_that_cannot_be_written_come_as_files(world: World) -> None:
+    world.write(b"a", b"stored")
+    world.write(b"large", os.urandom(17 << 20))
+    for first in (b"a", b"large"):
+        for more in (b"2", b"3"):
+            os.link(world.base + b"/" + first, world.base + b"/" + first + more)
+    world.back_up()
+    for name in (b"a", b"large"):
+        os.makedirs(world.out + b"/" + name)
+    outcome = world.restore()
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"a", "kept"), (b"large", "kept")]
+    for name in (b"a2", b"a3", b"large2", b"large3"):
+        assert _read(world.out + b"/" + name) == _read(world.base + b"/" + name)
+
+
+def test_hard_links_of_a_damaged_content_are_all_named(world: World) -> None:
+    world.write(b"a", b"stored")
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    (name,) = world.object_names()
+    os.unlink(world.object_path(name))
+    assert [(one.key, one.kind) for one in world.restore().problems] == [(b"a", "missing"), (b"b", "missing")]
+    assert os.listdir(world.out) == []
+
+
 def test_a_wrong_key_writes_nothing(world: World) -> None:
     world.write(b"file")
     world.back_up()
