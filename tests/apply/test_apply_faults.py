@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -247,6 +248,55 @@ def test_damage_in_place_is_seen_though_the_size_is_the_same(home: Home) -> None
     home.apply()
     home.check()
     assert home.said() == []
+
+
+def copied(home: Home) -> None:
+    """The bucket on another disk, under its old name: the same bytes in files that are not the same."""
+    os.rename(home.bucket, f"{home.bucket}-before")
+    shutil.copytree(f"{home.bucket}-before", home.bucket)
+    shutil.rmtree(f"{home.bucket}-before")
+
+
+def test_a_copied_bucket_is_read_once(home: Home) -> None:
+    home.write("a", "first")
+    home.write("large", os.urandom(70 * MIB))
+    home.apply()
+    copied(home)
+    home.write("b", "makes a change")
+    target = watched(home)
+    assert home.said() == ["touch /: mtime changed", "upload b: new"]
+    assert "get" in target.calls
+    home.apply()
+    target = watched(home)
+    assert home.changes() == 0
+    assert "get" not in target.calls
+    home.target = None
+    with open(f"{home.bucket}/{home.data_objects()[0]}", "r+b") as file:
+        file.seek(100)
+        file.write(b"xx")
+    assert any("replaced in bucket" in line for line in home.said())
+
+
+def test_adopted_objects_in_a_copied_bucket(home: Home) -> None:
+    """Nobody noted the checksum of an object that a killed run left, and a directory keeps none."""
+    home.write("a", os.urandom(4000))
+    home.write("b", os.urandom(5 * MIB))
+    die(home, "put", holding="/records/")
+    # The run's own catalog is lost too, so the next one knows nothing of the objects.
+    lineage = home.data_objects()[0].split("/")[0]
+    home.rows("DELETE FROM version")
+    for table in ("version", "upload", "extent", "content", "object"):
+        home.rows(f"DELETE FROM {table}")
+    home.apply()
+    assert home.rows("SELECT lineage FROM store") == [(lineage,)]
+    assert {row[0] for row in home.rows("SELECT checksum FROM object")} == {""}
+    copied(home)
+    assert home.said() == []
+    home.apply()
+    with open(f"{home.bucket}/{home.data_objects()[0]}", "r+b") as file:
+        file.seek(20)
+        file.write(b"xxxx")
+    assert any("replaced in bucket" in line for line in home.said())
 
 
 def test_an_object_that_comes_back_is_used_again(home: Home) -> None:
