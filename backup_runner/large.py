@@ -289,9 +289,10 @@ class _Stretch:
         return self._record(new, header, whole.digest() if whole is not None else None)
 
     def _entry(self, sums: Sums, length: int) -> IndexEntry:
-        last = self._at + length >= self._before.st_size
+        # A file that was cut meanwhile ends here.
+        last = self._at + length >= self._before.st_size or length < self.length
         return IndexEntry(
-            self._before.st_size,
+            self._at + length if last else self._before.st_size,
             sums.weak.digest() if last else None,
             sums.strong.digest() if last else None,
             0,

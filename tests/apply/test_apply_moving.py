@@ -14,6 +14,7 @@ import pytest
 
 from backup_runner import large, reading
 from backup_runner.errors import GuardError
+from backup_runner.facts import hash_file
 from backup_runner.records import Flag
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
@@ -227,6 +228,10 @@ def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatc
     monkeypatch.undo()
     assert problems(outcome) == [(b"grows", "changed"), (b"shrinks", "changed")]
     assert turns == {b"grows": 2, b"shrinks": 2}
+    # Each object tells by itself what was read, for a day without catalog and records.
+    for _, index in stored_contents(home.bucket):
+        (entry,) = index.entries
+        assert (entry.size, entry.at, entry.blake3 is None, entry.md5 is None) == (entry.length, 0, False, False)
     assert home.restore().problems == []
     home.apply()
     home.check()
@@ -341,6 +346,11 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     os.close(fd)
     assert still
     assert age >= 20_000_000
+    # Hashing alone waits too: what is linked or touched on its word is compared by times later.
+    home.write("fresh", "y")
+    before = os.stat(path).st_ctime_ns
+    hash_file(os.fsencode(home.data), b"fresh", set(), with_md5=False)
+    assert time.time_ns() - before >= 20_000_000
     # One that is as fresh again after the wait is taken for moving.
     monkeypatch.setattr(reading, "_fresh", lambda status: True)
     found = reading.read_small(os.fsencode(home.data), b"fresh", (), MIB)

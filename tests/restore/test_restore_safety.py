@@ -279,6 +279,25 @@ def test_a_full_disk_stops_with_an_error_that_says_so(world: World, tmp_path: Pa
         subprocess.run(["umount", str(small)], check=True)
 
 
+def test_a_large_file_that_finds_no_room_is_not_counted_as_restored(world: World, tmp_path: Path) -> None:
+    world.segment_size = 1 << 20
+    world.write(b"large", os.urandom(40 << 20))
+    world.back_up()
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    told: list[str] = []
+    try:
+        with pytest.raises(BackupRunnerError, match="No space left on device; 0 files were restored"):
+            world.restore(to=os.fsencode(small), workers=2, listen=lambda what, key, size: told.append(what))
+        assert told == ["unwritable"]
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
 def test_a_folder_without_write_permission_costs_its_files_only(world: World) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")
