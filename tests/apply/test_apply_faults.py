@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 
 import pytest
 
 from backup_runner import large
+from backup_runner.catalog.database import explained
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
+from backup_runner.spec import CatalogSpec
 from backup_runner.targets.directory import DirectoryTarget
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
@@ -248,6 +251,33 @@ def test_damage_in_place_is_seen_though_the_size_is_the_same(home: Home) -> None
     home.apply()
     home.check()
     assert home.said() == []
+
+
+def test_a_full_disk_under_the_catalog(home: Home, tmp_path: pathlib.Path) -> None:
+    """Wherever the catalog finds no more room, a later apply goes on, and nothing is stored twice."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        home.settings["catalog"] = CatalogSpec(f"{small}/catalog.db")
+        failures: list[Exception] = []
+        for number in range(1500):
+            home.write(f"{number % 10}/a file with a name that takes some room {number}", str(number))
+        for size in (420, 560, 700, 8000):
+            try:
+                home.apply()
+            except sqlite3.Error as error:
+                failures.append(error)
+            subprocess.run(["mount", "-o", f"remount,size={size}k", str(small)], check=True)
+        assert len(failures) >= 2
+        assert all("make room" in str(getattr(explained(error), "hint", "")) for error in failures)
+        home.apply()
+        assert home.changes() == 0
+        home.check()
+        nothing_left(home)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def copied(home: Home) -> None:
