@@ -70,6 +70,10 @@ class PlanFacts:
     def find(self, digests: Digests) -> int | None:
         return history.find_content(self._cat, self._store_id, digests) if self._cat else None
 
+    def known(self, digests: Digests) -> int | None:
+        """The content with these digests, whether it can be had from the bucket or not."""
+        return history.known_content(self._cat, self._store_id, digests) if self._cat else None
+
     def same(self, content_id: int, digests: Digests) -> bool | None:
         assert self._cat is not None
         content = history.content(self._cat, content_id)

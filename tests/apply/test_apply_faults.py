@@ -16,8 +16,10 @@ from backup_runner.catalog.database import explained
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
+from backup_runner.progress import Silent
 from backup_runner.spec import CatalogSpec
 from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.verify import Level, VerifyOptions, verify
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
 
@@ -220,6 +222,30 @@ def test_a_lost_content_is_stored_for_a_new_file(home: Home) -> None:
     assert [line for line in home.said() if "new-" in line] == ["upload new-large: new", "upload new-small: new"]
     home.apply()
     home.check()
+    assert home.said() == []
+
+
+def test_a_damaged_content_under_a_new_name_is_not_lost(home: Home) -> None:
+    """Found by verify, that is, known to the catalog before the plan is made."""
+    for name, data in (("small", b"only here"), ("large", os.urandom(5 * MIB))):
+        home.write(name, data)
+    home.apply()
+    for name in ("small", "large"):
+        os.rename(home.path(name), home.path(f"new-{name}"))
+    for name in home.data_objects():
+        with open(f"{home.bucket}/{name}", "r+b") as file:
+            file.seek(-200, os.SEEK_END)
+            file.write(b"damage")
+            file.seek(250)
+            file.write(b"damage")
+    session = home.session()
+    assert len(verify(session, VerifyOptions(Level.DATA), Silent()).files) == 2
+    session.close()
+    plan = home.plan()
+    assert plan.header.problems == []
+    assert home.apply(plan).problems == []
+    home.check()
+    assert home.restore(at="1").problems == []
     assert home.said() == []
 
 
