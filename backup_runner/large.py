@@ -17,7 +17,7 @@ from blake3 import blake3
 from .catalog import Catalog, journal
 from .catalog.history import pack_lengths, unpack_lengths
 from .catalog.journal import JournalPart, Upload
-from .catalog.recording import NewObject, add_object
+from .catalog.recording import NewObject, finish_object
 from .container import SEGMENT_SIZE, IndexEntry, ObjectId, ObjectKind, new_header, open_header, parse_name
 from .crypto import Keyring
 from .errors import ContainerError, Interrupted, ObjectMissing
@@ -307,7 +307,7 @@ class _Stretch:
     def _record(self, new: NewObject, header: bytes, strong: bytes | None) -> tuple[int, int, int]:
         s = self._s
         with s.cat.transaction():
-            object_id = add_object(s.cat, s.store_id, new)
+            object_id = finish_object(s.cat, s.store_id, new)
             if self._row:
                 journal.drop(s.cat, self._row)
             row = self._new_row(new.name, "", header, object_id, strong) if strong else 0

@@ -79,6 +79,39 @@ def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: i
     nothing_left(home)
 
 
+DYING_IN_COMMIT = """
+import os, shutil, signal, sys
+from backup_runner import large
+from backup_runner.targets import dir_uploads
+from tests.support.jobs import Home
+def die(path, **named):
+    os.killpg(0, signal.SIGKILL)
+large.STRETCH = int(sys.argv[2])
+dir_uploads.shutil.rmtree = die
+Home(sys.argv[1]).apply()
+"""
+
+
+@pytest.mark.parametrize("stretch", [65 * MIB, 1 << 30])
+def test_a_run_that_died_once_the_object_had_its_name(
+    home: Home, stretch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload's own folder is still there, and the next plan takes the object for an orphan."""
+    home.write("large", os.urandom(70 * MIB))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING_IN_COMMIT, home.root, str(stretch)],
+        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    monkeypatch.setattr(large, "STRETCH", stretch)
+    assert [line.split()[0] for line in home.said()] == ["adopt", "upload"]
+    assert home.apply().problems == []
+    assert home.changes() == 0
+    home.check()
+    nothing_left(home)
+    assert len(home.data_objects()) == (2 if stretch < 70 * MIB else 1)
+
+
 def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
     path = home.write("large", os.urandom(80 * MIB), mtime_ns=10**18)
     die(home, "put_part", 4)
