@@ -90,7 +90,7 @@ def test_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     started = time.monotonic()
     with pytest.raises(KeyFileError, match="key_command sh did not answer within"):
         load_key(by("sh", "-c", "sleep 5 & sleep 5"), {})
-    with pytest.raises(KeyFileError, match="key_command cat did not answer|this one has 0"):
+    with pytest.raises(KeyFileError, match="this one has 0"):
         load_key(by("cat"), {})
     assert time.monotonic() - started < 4
 
