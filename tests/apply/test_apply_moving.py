@@ -337,6 +337,19 @@ def test_an_interrupt_between_actions(home: Home) -> None:
     home.check()
 
 
+def test_reads_that_come_in_pieces(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems may give less than was asked for; that is no sign of a change."""
+    home.write("small", os.urandom(70_000))
+    home.write("large", os.urandom(4 * MIB + 70_000))
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, at: real(fd, min(length, 60_000), at))
+    found = reading.read_small(os.fsencode(home.data), b"small", (), MIB)
+    assert found is not None
+    assert (found[1], found[0].flags & Flag.MOVED) == (home.read("small"), 0)
+    assert home.apply().problems == []
+    home.check()
+
+
 def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two writes within one step of the file system's clock have one time; the second would never be noticed."""
     path = home.write("fresh", "x")
