@@ -58,9 +58,12 @@ def note(cat: Catalog, drift: Drift | None) -> None:
 def settle(cat: Catalog, store_id: int, drift: Drift | None) -> None:
     """At the end of an apply: what is lost has been named, and objects that are gone and hold nothing any more, because
     their contents were stored anew, leave the catalog. Callers hold a transaction."""
+    if drift is None:
+        # Offline, nothing was looked at and nothing named.
+        return
     run = cat.conn.execute
     run("UPDATE object SET told = 1 WHERE store_id = ? AND state IN ('missing', 'damaged') AND told = 0", (store_id,))
-    for object_id in drift.gone if drift else ():
+    for object_id in drift.gone:
         run(
             "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
             "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",

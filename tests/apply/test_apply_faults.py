@@ -299,6 +299,19 @@ def test_a_lost_content_without_source_is_named_once(home: Home) -> None:
     home.check()
 
 
+def test_an_offline_apply_names_no_loss_and_so_takes_none_for_named(home: Home) -> None:
+    home.write("a", "first")
+    home.apply()
+    lose(home)
+    home.write("a", "second, so that no source has the first")
+    session = home.session()
+    verify(session, VerifyOptions(Level.LISTING), Silent())
+    session.close()
+    home.write("c", "makes a change")
+    home.apply(offline=True)
+    assert [item["problem"] for item in home.plan().header.problems] == ["lost"]
+
+
 def test_damage_in_place_is_seen_though_the_size_is_the_same(home: Home) -> None:
     home.write("a", "first")
     home.apply()
