@@ -234,6 +234,33 @@ def test_hard_links_that_are_there_are_left_without_a_trace(world: World) -> Non
         assert os.path.samefile(world.out + b"/a", world.out + b"/b")
 
 
+def test_equal_files_become_hard_links_only_when_they_may_be_replaced(world: World) -> None:
+    world.write(b"a")
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    os.makedirs(world.out)
+    for name in (b"a", b"b"):
+        with open(world.out + b"/" + name, "wb") as file:
+            file.write(b"text")
+    assert world.restore().problems == []
+    assert not os.path.samefile(world.out + b"/a", world.out + b"/b")
+    assert world.restore(overwrite=Overwrite.CHANGED).problems == []
+    assert os.path.samefile(world.out + b"/a", world.out + b"/b")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
+def test_a_set_id_bit_survives_the_change_of_owner(world: World) -> None:
+    os.chmod(world.write(b"program"), 0o6755)
+    os.utime(world.base + b"/program", ns=(5, 5))
+    world.back_up()
+    world.restore()
+    os.chown(world.out + b"/program", 12345, 12345)
+    os.chmod(world.out + b"/program", 0o6755)
+    assert world.restore().counts["unchanged"] == 1
+    found = os.stat(world.out + b"/program")
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, 0o6755)
+
+
 def test_an_error_on_the_way_is_told_and_the_catalog_is_fit_for_the_next_restore(world: World) -> None:
     for number in range(3):
         world.write(b"file%d" % number)
