@@ -204,6 +204,37 @@ def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: py
     home.check()
 
 
+@pytest.mark.parametrize("size", [8, 5 * MIB])
+def test_all_names_of_a_file_that_moved_are_looked_at_again(
+    home: Home, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of the first name is recorded for the others; torn as it is, none of them may keep it."""
+    path = home.write("a", bytes(size))
+    os.link(path, home.path("b"))
+    real = reading.metadata
+
+    def metadata(status: os.stat_result, fd: int) -> object:
+        # Both readings are over by now, and the bytes that they gave were never all there at one time.
+        return real(os.fstat(fd), fd)
+
+    reads = reading.read_changed
+
+    def changed(before: os.stat_result, after: os.stat_result) -> bool:
+        with open(path, "r+b") as file:
+            file.write(os.urandom(8))
+        return reads(before, os.stat(path))
+
+    for module in (reading, large):
+        monkeypatch.setattr(module, "read_changed", changed)
+        monkeypatch.setattr(module, "metadata", metadata)
+    assert problems(home.apply()) == [(b"a", "changed")]
+    monkeypatch.undo()
+    assert [line.split()[:2] for line in home.said()] == [["link", "b:"], ["update", "a:"]]
+    home.apply()
+    home.check()
+    assert home.changes() == 0
+
+
 def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader is held between two chunks, so that the moment is certain."""
     home.write("grows", os.urandom(6 * MIB))
