@@ -261,6 +261,22 @@ def test_a_set_id_bit_survives_the_change_of_owner(world: World) -> None:
     assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, 0o6755)
 
 
+def test_nothing_is_open_to_others_until_it_has_its_own_mode(world: World) -> None:
+    os.makedirs(world.out)
+    before = os.umask(0)
+    try:
+        writer = Writer(Goal.open(world.out), Overwrite.NEVER)
+        writer.goal.make_folder(b"folder/")
+        fd, name = writer.create(b"folder/secret")
+        assert os.fstat(fd).st_mode & 0o7777 == 0o600
+        assert os.stat(world.out + b"/folder").st_mode & 0o7777 == 0o700
+        assert os.path.exists(world.out + b"/folder/" + name)
+        os.close(fd)
+        writer.goal.close()
+    finally:
+        os.umask(before)
+
+
 def test_an_error_on_the_way_is_told_and_the_catalog_is_fit_for_the_next_restore(world: World) -> None:
     for number in range(3):
         world.write(b"file%d" % number)
