@@ -181,7 +181,7 @@ class _Tree:
             self._writer.goal.make_folder(key)
 
     def _make_parents(self, key: bytes) -> None:
-        for made in self._writer.goal.make_folders(key):
+        for made in self._writer.goal.make_folders(key, self._chosen.has):
             # They get their own mode and time with the others, if the snapshot knows them.
             self._chosen.add_key(made)
 

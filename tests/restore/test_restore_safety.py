@@ -272,9 +272,31 @@ def test_nothing_is_open_to_others_until_it_has_its_own_mode(world: World) -> No
         assert os.stat(world.out + b"/folder").st_mode & 0o7777 == 0o700
         assert os.path.exists(world.out + b"/folder/" + name)
         os.close(fd)
+        assert list(writer.goal.make_folders(b"on/the/way/", lambda key: key == b"on/the/")) == [
+            b"on/", b"on/the/", b"on/the/way/",
+        ]  # fmt: skip
+        assert os.stat(world.out + b"/on/the").st_mode & 0o7777 == 0o700
+        assert os.stat(world.out + b"/on").st_mode & 0o7777 == 0o777
         writer.goal.close()
     finally:
         os.umask(before)
+
+
+def test_a_private_folder_on_the_way_to_a_file_is_private_all_the_time(world: World) -> None:
+    world.write(b"private/inner/file")
+    os.chmod(world.base + b"/private", 0o700)
+    world.back_up()
+    seen: list[int] = []
+
+    def listen(what: str, key: bytes, size: int) -> None:
+        seen.append(os.stat(world.out + b"/private").st_mode & 0o7777)
+
+    before = os.umask(0)
+    try:
+        assert world.restore(b"private/inner/file", listen=listen).problems == []
+    finally:
+        os.umask(before)
+    assert seen == [0o700]
 
 
 def test_an_error_on_the_way_is_told_and_the_catalog_is_fit_for_the_next_restore(world: World) -> None:
