@@ -299,6 +299,18 @@ def test_a_lost_content_without_source_is_named_once(home: Home) -> None:
     home.check()
 
 
+def test_a_file_that_changed_before_it_could_repair(home: Home) -> None:
+    home.write("a", "first")
+    home.write("b", "other")
+    home.apply()
+    lose(home)
+    plan = home.plan()
+    home.write("a", "second, longer")
+    outcome = home.apply(plan)
+    assert [(problem.key, problem.kind) for problem in outcome.problems] == [(b"a", "lost")]
+    home.check()
+
+
 def test_an_offline_apply_names_no_loss_and_so_takes_none_for_named(home: Home) -> None:
     home.write("a", "first")
     home.apply()

@@ -12,10 +12,11 @@ import time
 
 import pytest
 
-from backup_runner import large, reading
+from backup_runner import large, pathapplier, reading
 from backup_runner.errors import GuardError
 from backup_runner.facts import hash_file
 from backup_runner.records import Flag
+from backup_runner.spec import Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
 MIB = 1 << 20
@@ -129,6 +130,73 @@ def test_a_hard_link_that_is_none_any_more_and_has_grown(home: Home) -> None:
     assert photograph(f"{home.root}/back").keys() == photograph(home.data).keys()
     home.apply()
     home.check()
+
+
+def test_a_hard_link_that_became_a_file_of_the_same_size_and_time(home: Home) -> None:
+    home.write("a", "shared", mtime_ns=10**18)
+    os.link(home.path("a"), home.path("b"))
+    plan = home.plan()
+    os.unlink(home.path("b"))
+    home.write("b", "single", mtime_ns=10**18)
+    assert home.apply(plan).problems == []
+    assert home.restore().problems == []
+    with open(f"{home.root}/back/b", "rb") as file:
+        assert file.read() == b"single"
+
+
+def test_a_new_hard_link_of_a_file_that_is_held_back(home: Home) -> None:
+    home.settings["overwrite"] = Overwrite.NEVER
+    home.write("a", "first.")
+    home.apply()
+    home.write("a", "second")
+    os.link(home.path("a"), home.path("b"))
+    assert home.apply().problems == []
+    assert home.restore().problems == []
+    back = []
+    for name in ("a", "b"):
+        with open(f"{home.root}/back/{name}", "rb") as file:
+            back.append(file.read())
+    assert back == [b"first.", b"second"]
+
+
+def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.workers = 1
+    home.write("a", "shared")
+    os.link(home.path("a"), home.path("b"))
+    home.apply()
+    home.rows(f"UPDATE version SET flags = {Flag.MOVED} WHERE kind = 0")
+    real = reading.open_entry
+
+    def refuse(base: bytes, key: bytes, **named: object) -> int:
+        if key == b"a":
+            raise PermissionError(13, "Permission denied")
+        return real(base, key, **named)  # type: ignore[arg-type]
+
+    plan = home.plan(checksum=True)
+    monkeypatch.setattr(reading, "open_entry", refuse)
+    monkeypatch.setattr("backup_runner.pathapplier.PathApplier._refer", lambda self, action: self._store(action))
+    assert problems(home.apply(plan)) == [(b"a", "unreadable")]
+    flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
+    assert (flags[b"a"], flags[b"b"]) == (Flag.MOVED | Flag.STALE, 0)
+
+
+def test_an_equal_large_file_that_changes_once_it_is_hashed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(5 * MIB)
+    home.write("one", data)
+    home.write("two", data)
+    real = pathapplier.hash_file
+
+    def hashed(base: bytes, key: bytes, *given: object, **named: object) -> object:
+        found = real(base, key, *given, **named)  # type: ignore[arg-type]
+        if key == b"two":
+            home.write(key, os.urandom(5 * MIB))
+        return found
+
+    monkeypatch.setattr(pathapplier, "hash_file", hashed)
+    assert home.apply().problems == []
+    monkeypatch.undo()
+    home.check()
+    assert home.changes() == 0
 
 
 def test_a_grown_file_with_bytes_that_are_stored(home: Home) -> None:
