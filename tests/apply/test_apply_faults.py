@@ -232,7 +232,10 @@ def test_lost_objects_are_repaired_from_the_source(home: Home) -> None:
         lose(home)
     why = "object missing in bucket"
     assert home.said() == [f"repair {name}: {why}" for name in ("a", "large-twin", "large", "twin")]
+    versions = home.rows("SELECT count(*) FROM version")
     assert home.apply().problems == []
+    # The files are as they were, so no path has another version for it.
+    assert home.rows("SELECT count(*) FROM version") == versions
     assert home.said() == []
     home.check()
     nothing_left(home)
