@@ -163,7 +163,7 @@ class PathPlanner:
 
     def _known(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if entry.kind == Kind.DIRECTORY:
-            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row):
+            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _stale(row):
                 yield _action(ActionKind.TOUCH, entry, why)
             return
         self.tally.known += 1
@@ -181,7 +181,7 @@ class PathPlanner:
     def _known_symlink(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if why := _moved(entry, row, self._policy.detect):
             yield _action(ActionKind.UPDATE, entry, why)
-        elif why := _meta_moved(entry, row):
+        elif why := _meta_moved(entry, row) or _stale(row):
             yield _action(ActionKind.TOUCH, entry, why)
         else:
             self._same(row)
@@ -223,8 +223,8 @@ class PathPlanner:
 
     def _suspicion(self, entry: Entry, row: CatalogRow) -> str:
         """Why the bytes may differ from what is stored, or ""."""
-        if row.flags & Flag.STALE:
-            return "could not be read last time"
+        if why := _stale(row):
+            return why
         if row.flags & Flag.MOVED:
             return "changed while it was read last time"
         if self._policy.detect is not Detect.CHECKSUM:
@@ -352,6 +352,10 @@ def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
     if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
         return "ctime changed"
     return ""
+
+
+def _stale(row: CatalogRow) -> str:
+    return "could not be read last time" if row.flags & Flag.STALE else ""
 
 
 def _meta_moved(entry: Entry, row: CatalogRow) -> str:

@@ -229,6 +229,10 @@ def test_files_that_were_not_stored_well_are_looked_at_again() -> None:
     assert plan([A], [known(A, flags=Flag.STALE)], facts) == [
         "touch a: could not be read last time, content equal #1"
     ]  # fmt: skip
+    for other in (entry(b"d/"), entry(b"s", kind=Kind.SYMLINK, size=0)):
+        said = [f"touch {other.key.decode()}: could not be read last time"]
+        assert plan([other], [known(other, flags=Flag.STALE)], facts) == said
+        assert plan([other], [known(other)], facts) == []
     assert plan([A], [known(A, flags=Flag.MOVED)], facts) == [
         "touch a: changed while it was read last time, content equal #1"
     ]  # fmt: skip
