@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 
+import orjson
 import pytest
 
 from backup_runner import large
@@ -118,6 +119,22 @@ def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
     with open(path, "r+b") as file:
         file.write(b"changed in the first part")
     os.utime(path, ns=(10**18, 10**18))
+    home.apply()
+    home.check()
+    nothing_left(home)
+
+
+def test_a_part_that_is_not_the_one_that_was_sent_is_sent_again(home: Home) -> None:
+    home.write("large", os.urandom(80 * MIB))
+    die(home, "put_part", 4)
+    (parts,) = pathlib.Path(home.bucket).glob(".uploads/*/parts")
+    lines = [orjson.loads(line) for line in parts.read_bytes().split(b"\n") if line]
+    second = next(line for line in lines if line["number"] == 2)
+    second["md5"] = "b3RoZXIgYnl0ZXMgaGVyZQ=="
+    parts.write_bytes(b"".join(b"\n" + orjson.dumps(line) + b"\n" for line in lines))
+    with (parts.parent / "data").open("r+b") as file:
+        file.seek(second["offset"] + 1000)
+        file.write(b"other bytes here")
     home.apply()
     home.check()
     nothing_left(home)
