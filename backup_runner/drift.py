@@ -32,6 +32,8 @@ class Drift:
     gone: set[int] = field(default_factory=set)
     """Those of `bad` that are not in the bucket at all."""
     healed: list[int] = field(default_factory=list)
+    copied: dict[int, str] = field(default_factory=dict)
+    """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not at every plan."""
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
@@ -42,21 +44,26 @@ class Drift:
 
 
 def note(cat: Catalog, drift: Drift | None) -> None:
-    """Write down which objects are gone and which are back. Callers hold a transaction."""
+    """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
     if drift is None:
         return
     for object_id in drift.fresh:
         cat.conn.execute("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", (object_id,))
     for object_id in drift.healed:
         cat.conn.execute("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", (object_id,))
+    for object_id, etag in drift.copied.items():
+        cat.conn.execute("UPDATE object SET etag = ? WHERE id = ?", (etag, object_id))
 
 
 def settle(cat: Catalog, store_id: int, drift: Drift | None) -> None:
     """At the end of an apply: what is lost has been named, and objects that are gone and hold nothing any more, because
     their contents were stored anew, leave the catalog. Callers hold a transaction."""
+    if drift is None:
+        # Offline, nothing was looked at and nothing named.
+        return
     run = cat.conn.execute
     run("UPDATE object SET told = 1 WHERE store_id = ? AND state IN ('missing', 'damaged') AND told = 0", (store_id,))
-    for object_id in drift.gone if drift else ():
+    for object_id in drift.gone:
         run(
             "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
             "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",
@@ -130,6 +137,8 @@ def _gap(store: Store, records: set[int], copies: set[str]) -> str:
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:
     reason = _difference(row, item, target)
+    if not reason and item is not None and item.etag != row.etag and not item.checksum and target is not None:
+        drift.copied[row.id] = item.etag
     if reason:
         drift.bad[row.id] = reason
     elif row.state == "missing":
@@ -155,13 +164,23 @@ def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None
     if item.etag == row.etag or target is None:
         return ""
     # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
-    return "" if _sum(row, target) == row.checksum else "object replaced in bucket: its checksum differs"
+    return "" if _same_bytes(row, target) else "object replaced in bucket: its checksum differs"
 
 
 def _there(row: ObjectRow, target: Target) -> bool:
     try:
         return target.stat(row.name).size == row.size
     except ObjectMissing:
+        return False
+
+
+def _same_bytes(row: ObjectRow, target: Target) -> bool:
+    if row.checksum:
+        return _sum(row, target) == row.checksum
+    # Taken over from a killed run or a lost catalog, so nobody noted its checksum; no two objects share a header.
+    try:
+        return target.get(row.name, 0, len(row.header)) == row.header
+    except TargetError:
         return False
 
 

@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from .catalog import Catalog, history
 from .catalog.database import Store
-from .reading import kind_of
+from .reading import kind_of, settled
 from .records import CatalogRow, Digests, Kind, Problem
 from .scan import ScanTotals
 from .scan_access import lstat_entry, open_entry
@@ -69,6 +69,10 @@ class PlanFacts:
 
     def find(self, digests: Digests) -> int | None:
         return history.find_content(self._cat, self._store_id, digests) if self._cat else None
+
+    def known(self, digests: Digests) -> int | None:
+        """The content with these digests, whether it can be had from the bucket or not."""
+        return history.known_content(self._cat, self._store_id, digests) if self._cat else None
 
     def same(self, content_id: int, digests: Digests) -> bool | None:
         assert self._cat is not None
@@ -132,6 +136,8 @@ def hash_file(base: bytes, key: bytes, linked: set[bytes], *, with_md5: bool) ->
     """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
     fd = open_entry(base, key, linked=linked)
     try:
+        # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
+        settled(fd)
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
         size = 0
         while chunk := os.read(fd, _CHUNK):

@@ -17,7 +17,7 @@ from blake3 import blake3
 from .catalog import Catalog, journal
 from .catalog.history import pack_lengths, unpack_lengths
 from .catalog.journal import JournalPart, Upload
-from .catalog.recording import NewObject, add_object
+from .catalog.recording import NewObject, finish_object
 from .container import SEGMENT_SIZE, IndexEntry, ObjectId, ObjectKind, new_header, open_header, parse_name
 from .crypto import Keyring
 from .errors import ContainerError, Interrupted, ObjectMissing
@@ -292,10 +292,11 @@ class _Stretch:
         return self._record(new, header, whole.digest() if whole is not None else None)
 
     def _entry(self, sums: Sums, length: int) -> IndexEntry:
-        last = self._at + length >= self._before.st_size
+        # A file that was cut meanwhile ends here.
+        last = self._at + length >= self._before.st_size or length < self.length
         strong, weak = sums.digests() if last else (None, None)
         return IndexEntry(
-            self._before.st_size,
+            self._at + length if last else self._before.st_size,
             weak,
             strong,
             0,
@@ -310,7 +311,7 @@ class _Stretch:
     def _record(self, new: NewObject, header: bytes, strong: bytes | None) -> tuple[int, int, int]:
         s = self._s
         with s.cat.transaction():
-            object_id = add_object(s.cat, s.store_id, new)
+            object_id = finish_object(s.cat, s.store_id, new)
             if self._row:
                 journal.drop(s.cat, self._row)
             row = self._new_row(new.name, "", header, object_id, strong) if strong else 0

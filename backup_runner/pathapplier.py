@@ -224,6 +224,8 @@ class PathApplier:
             self._store(action)
             return
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
+        # What moved while it was read is looked at again under all its names.
+        meta = meta._replace(flags=meta.flags | first.flags & Flag.MOVED)
         self._recorder.put_version(action.key, meta, first.content_id, leader=action.leader)
         self._count(action)
 

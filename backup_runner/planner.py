@@ -168,7 +168,7 @@ class PathPlanner:
 
     def _known(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if entry.kind == Kind.DIRECTORY:
-            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row):
+            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _stale(row):
                 yield _action(ActionKind.TOUCH, entry, why)
             return
         self.tally.known += 1
@@ -186,17 +186,19 @@ class PathPlanner:
     def _known_symlink(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if why := _moved(entry, row, self._policy.detect):
             yield _action(ActionKind.UPDATE, entry, why)
-        elif why := _meta_moved(entry, row):
+        elif why := _meta_moved(entry, row) or _stale(row):
             yield _action(ActionKind.TOUCH, entry, why)
         else:
             self._same(row)
 
     def _known_file(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         leader = self._leader(entry)
-        if row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
+        # What is lost cannot be held: the file as it is now is all there is.
+        never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
+        if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
             self._held(row)
             return
-        if self._policy.overwrite is Overwrite.NEVER:
+        if never:
             # The leader may be held back and have other bytes than the file by now: links stay as they are.
             leader = None if row.leader is None else self._facts.leader_key(row.leader)
         elif leader is not None and leader != entry.key:
@@ -205,12 +207,17 @@ class PathPlanner:
         why = self._suspicion(entry, row)
         if not why:
             yield from self._unmoved(entry, row, leader)
-        elif self._policy.overwrite is Overwrite.NEVER and not self._equal_import(entry, row):
+        elif never and row.flags & Flag.STALE and not _moved(entry, row, self._policy.detect):
+            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+        elif never and not self._equal_import(entry, row):
             yield _action(ActionKind.HOLD, entry, f"{why}, overwrite: never")
         elif self._policy.overwrite is Overwrite.ALWAYS:
             yield _action(ActionKind.UPDATE, entry, f"{why}, overwrite: always", leader=leader, forced=True)
         else:
             yield from self._moved_file(entry, row, leader, why)
+
+    def _is_lost(self, row: CatalogRow) -> bool:
+        return row.content_id is not None and bool(self._facts.damage(row.content_id))
 
     def _known_follower(self, entry: Entry, row: CatalogRow, leader: bytes) -> Iterator[Action]:
         linked = row.leader is not None and self._facts.leader_key(row.leader) == leader
@@ -221,8 +228,8 @@ class PathPlanner:
 
     def _suspicion(self, entry: Entry, row: CatalogRow) -> str:
         """Why the bytes may differ from what is stored, or ""."""
-        if row.flags & Flag.STALE:
-            return "could not be read last time"
+        if why := _stale(row):
+            return why
         if row.flags & Flag.MOVED:
             return "changed while it was read last time"
         if self._policy.detect is not Detect.CHECKSUM:
@@ -350,6 +357,10 @@ def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
     if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
         return "ctime changed"
     return ""
+
+
+def _stale(row: CatalogRow) -> str:
+    return "could not be read last time" if row.flags & Flag.STALE else ""
 
 
 def _meta_moved(entry: Entry, row: CatalogRow) -> str:

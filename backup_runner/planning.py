@@ -209,7 +209,7 @@ class _Planning:
         content_id = action.content_id if action.kind is ActionKind.REPAIR else None
         if self.facts.damaged and action.kind in (ActionKind.UPLOAD, ActionKind.UPDATE) and action.blake3:
             # A lost content under another name: storing it heals all that refer to it.
-            content_id = self.facts.find(Digests(action.size, action.blake3, b""))
+            content_id = self.facts.known(Digests(action.size, action.blake3, b""))
         if content_id is not None:
             self.repaired.add(content_id)
 

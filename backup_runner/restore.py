@@ -21,7 +21,7 @@ from .restore_goal import Goal
 from .restore_pool import Pool
 from .restore_select import choose_paths, choose_snapshot
 from .restore_thaw import look_at_archive
-from .restore_work import CAUGHT, FAILED, Result, Task, Worker, problem_of
+from .restore_work import CAUGHT, Result, Task, Worker, problem_of
 from .restore_write import Decision, Writer
 from .session import Session
 from .targets.opening import crew, divided
@@ -130,7 +130,7 @@ def _look(chosen: Selection, book: Book, path: bytes) -> None:
     writer = Writer(goal, book.options.overwrite) if goal else None
     for row in chosen.files():
         _would(row, book, writer, Decision.WRITE.value)
-    for _, _, row in chosen.links():
+    for _, row in chosen.links():
         _would(row, book, writer, "linked")
     totals = chosen.totals()
     book.counts["folders"], book.counts["symlinks"] = totals.folders, totals.symlinks
@@ -181,7 +181,7 @@ class _Tree:
             self._writer.goal.make_folder(key)
 
     def _make_parents(self, key: bytes) -> None:
-        for made in self._writer.goal.make_folders(key):
+        for made in self._writer.goal.make_folders(key, self._chosen.has):
             # They get their own mode and time with the others, if the snapshot knows them.
             self._chosen.add_key(made)
 
@@ -192,17 +192,12 @@ class _Tree:
                 self._book.counts["folders"] += 1
 
     def links(self) -> None:
-        absent = self._book.absent
-        # What was kept in the first one's place is not this content, so the others cannot be links of it.
-        self._chosen.unlink([path_id for path_id, status in absent.items() if status == Decision.KEEP])
-        for first, first_id, row in self._chosen.links():
+        # What is in the first one's place is not this content, so the others cannot be links of it.
+        self._chosen.unlink(self._book.absent)
+        for first, row in self._chosen.links():
             if self._book.stopped():
                 return
-            if absent.get(first_id) == FAILED:
-                text = f"it is a hard link of {os.fsdecode(first)!r}, which was not restored"
-                self._book.problem(row.key, "unlinked", text)
-            else:
-                self._book.attempt(row.key, partial(self._link, first, row))
+            self._book.attempt(row.key, partial(self._link, first, row))
 
     def _link(self, first: bytes, row: FileRow) -> None:
         decision = self._writer.link(first, row)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .catalog.restoring import FileRow, PlainRow
 from .progress import Events, RestoreOutcome
 from .records import Problem
-from .restore_work import CAUGHT, FAILED, fatal_reason, problem_of
+from .restore_work import CAUGHT, fatal_reason, problem_of
 from .restore_write import Decision
 from .spec import Overwrite
 
@@ -50,8 +50,8 @@ class Book:
         self.notes: Counter[str] = Counter()
         self.fatal: str | None = None
         """Why no further file can be written."""
-        self.absent: dict[int, str] = {}
-        """By path id: `kept` or `failed`, for files that are not in place. Hard links may hang on them."""
+        self.absent: set[int] = set()
+        """Path ids of files that are not in place: kept as they were, or failed. Hard links may hang on them."""
 
     def stopped(self) -> bool:
         """Whether to leave the rest: somebody asked for it, or nothing can be written any more."""
@@ -68,14 +68,14 @@ class Book:
         if status == Decision.KEEP:
             self.problem(row.key, "kept", "it is there and differs; it was left as it is (see --overwrite)")
             if isinstance(row, FileRow):
-                self.absent[row.path_id] = status
+                self.absent.add(row.path_id)
         elif self.options.listen:
             self.options.listen(status, row.key, size)
 
     def fail(self, row: FileRow, kind: str, text: str) -> None:
         """Note that a file did not come back."""
         self.problem(row.key, kind, text)
-        self.absent[row.path_id] = FAILED
+        self.absent.add(row.path_id)
 
     def problem(self, key: bytes, kind: str, text: str) -> None:
         self.outcome.problems.append(Problem(key, kind, text))

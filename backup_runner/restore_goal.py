@@ -7,7 +7,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -82,14 +82,16 @@ class Goal:
         self._key = key
         return self._at
 
-    def make_folders(self, key: bytes) -> Iterator[bytes]:
-        """Make what is missing on the way to a folder, like mkdir -p; yields the keys of those it made."""
+    def make_folders(self, key: bytes, private: Callable[[bytes], bool]) -> Iterator[bytes]:
+        """Make what is missing on the way to a folder, like mkdir -p; yields the keys of those it made.
+
+        Those whose key is `private` are for their owner alone: they get their own mode later."""
         at = b""
         for part in components(key):
             above = self.folder(at)
             at += part + b"/"
             with contextlib.suppress(FileExistsError):
-                os.mkdir(part, dir_fd=above)
+                os.mkdir(part, 0o700 if private(at) else 0o777, dir_fd=above)
                 yield at
 
     def make_folder(self, key: bytes) -> None:

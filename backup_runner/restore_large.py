@@ -77,7 +77,7 @@ class Assembly:
         if not file.failure:
             self._hash(file)
         if file.waiting or (file.sent < len(file.spans) and not file.failure):
-            return Finished(file.row, None, result.fatal) if result.fatal else None
+            return None
         del self._files[piece.file]
         return self._finish(file, result.fatal)
 

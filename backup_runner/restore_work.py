@@ -156,8 +156,6 @@ class Worker:
                     return
                 continue
             result.statuses[index] = Decision.WRITE.value
-            if row.blake3 is None and row.md5 is None:
-                self._writer.notes["the catalog has no hash to compare with"] += 1
 
     def _piece(self, piece: Piece) -> Result:
         result = Result()

@@ -147,6 +147,8 @@ class Writer:
         head, name = split_key(row.key)
         at = self.goal.folder(head)
         os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+        if row.blake3 is None and row.md5 is None:
+            self.notes["the catalog has no hash to compare with"] += 1
 
     def discard(self, key: bytes, temporary: bytes) -> None:
         """Take a temporary file away; that it is gone already is no error."""

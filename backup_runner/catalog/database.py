@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..errors import CatalogError
+from ..errors import BusyError, CatalogError
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
@@ -52,6 +52,13 @@ class Snapshot:
     totals: str
 
 
+_HINTS = {
+    sqlite3.SQLITE_FULL: "make room on the disk that holds the catalog; what was finished is recorded",
+    sqlite3.SQLITE_READONLY: "the catalog's file and folder must be writable",
+    sqlite3.SQLITE_IOERR: "look after the disk that holds the catalog; `catalog pull JOB` makes one elsewhere",
+    sqlite3.SQLITE_CORRUPT: "move the file away, and make a new one from the bucket with `catalog pull JOB`",
+    sqlite3.SQLITE_NOTADB: "move the file away, and make a new one from the bucket with `catalog pull JOB`",
+}
 _STORE = (
     "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state"
 )
@@ -69,32 +76,18 @@ class Catalog:
         try:
             self.conn = self._open(path, create=create)
         except (sqlite3.Error, OSError) as error:
-            raise CatalogError(
-                f"cannot open the catalog {path}: {error}",
-                hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
-            ) from None
+            raise CatalogError(f"cannot open the catalog {path}: {error}", hint=_opening_hint(path)) from None
 
     def _open(self, path: str, *, create: bool) -> sqlite3.Connection:
         if create:
             os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         conn = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
-        (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        (application,) = conn.execute("PRAGMA application_id").fetchone()
-        if tables and application != APPLICATION_ID:
+        try:
+            _prepare(conn, path)
+        except BaseException:
             conn.close()
-            raise CatalogError(f"{path} is a SQLite database of another program", hint="set `catalog:` to another path")
-        conn.execute("PRAGMA journal_mode = WAL")
-        conn.execute("PRAGMA synchronous = FULL")
-        conn.execute("PRAGMA foreign_keys = ON")
-        conn.execute("PRAGMA cache_size = -16384")
-        if not tables:
-            conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        (version,) = conn.execute("PRAGMA user_version").fetchone()
-        # Loading the migrations costs a tenth of a second, which most runs can do without.
-        if version != SCHEMA_VERSION:
-            _migrate(conn, path)
-            conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            raise
         return conn
 
     def close(self) -> None:
@@ -211,6 +204,42 @@ class Catalog:
 
     def finish_plan(self, plan_id: str) -> None:
         self.conn.execute("UPDATE plan_used SET finished = 1 WHERE plan_id = ?", (plan_id,))
+
+
+def _prepare(conn: sqlite3.Connection, path: str) -> None:
+    (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    (application,) = conn.execute("PRAGMA application_id").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise CatalogError(f"{path} is a SQLite database of another program", hint="set `catalog:` to another path")
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    conn.execute("PRAGMA foreign_keys = ON")
+    conn.execute("PRAGMA cache_size = -16384")
+    if not tables:
+        conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    # Loading the migrations costs a tenth of a second, which most runs can do without.
+    if version != SCHEMA_VERSION:
+        _migrate(conn, path)
+        conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _opening_hint(path: str) -> str:
+    if os.path.exists(path) and not (os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK)):
+        return "even reading needs a writable folder: copy the catalog to one, and name it in the job (`catalog:`)"
+    return "check the path and its permissions; `catalog pull JOB` makes a new one from the bucket"
+
+
+def explained(error: Exception) -> CatalogError | BusyError | None:
+    """What an error of SQLite's means for people, wherever it struck; None for other errors."""
+    if not isinstance(error, sqlite3.Error):
+        return None
+    # The upper bits only say more of the same kind.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return BusyError(f"another program holds the catalog: {error}", hint="wait for it to end, and run again")
+    hint = _HINTS.get(code)
+    return CatalogError(f"the catalog: {error}", hint=hint) if hint else None
 
 
 def _migrate(conn: sqlite3.Connection, path: str) -> None:

@@ -188,6 +188,15 @@ def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
     return usable_contents(cat, store_id, [digests]).get(digests[:2])
 
 
+def known_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
+    """The content with this size and BLAKE3, lost or not: what an upload of these bytes will heal."""
+    row = cat.conn.execute(
+        "SELECT id FROM content WHERE store_id = ? AND size = ? AND blake3 = ?",
+        (store_id, digests.size, digests.blake3),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def content(cat: Catalog, content_id: int) -> ContentRow:
     return ContentRow(
         *cat.conn.execute("SELECT id, size, blake3, md5, format FROM content WHERE id = ?", (content_id,)).fetchone()

@@ -175,6 +175,17 @@ def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
     return int(cursor.lastrowid or 0)
 
 
+def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
+    """The same for an upload that was gone on with: a run that died may have named the object already, so that it was
+    taken for an orphan and is in the catalog, without what only the end of the upload tells."""
+    row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
+    if row is None:
+        return add_object(cat, store_id, new)
+    columns = "size = ?, plain = ?, checksum = ?, etag = ?, parts = ?, header = ?, segments = ?, tier = ?"
+    cat.conn.execute(f"UPDATE object SET {columns}, state = 'live' WHERE id = ?", (*new[1:9], row[0]))
+    return int(row[0])
+
+
 def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence[Extent]) -> int:
     """Record a content at these extents; one that is there already is moved to them and unmarked."""
     return put_contents(cat, store_id, [(digests, extents)])[0]

@@ -186,12 +186,12 @@ class Selection:
         query = f"SELECT {_FILE} FROM {_FILE_FROM} AND c.path_id {which} ORDER BY {order}"
         return map(FileRow._make, self._stream(query))
 
-    def links(self) -> Iterator[tuple[bytes, int, FileRow]]:
-        """(key, path id) of the file that is there, and the path that is to be a hard link of it, by key."""
+    def links(self) -> Iterator[tuple[bytes, FileRow]]:
+        """The key of the file that is there, and the path that is to be a hard link of it, by key."""
         source = "linked l CROSS JOIN chosen c ON c.path_id = l.path_id JOIN chosen f ON f.path_id = l.first"
         tables = _FILE_FROM.replace("chosen c", source, 1)
-        rows = self._stream(f"SELECT f.key, f.path_id, {_FILE} FROM {tables} ORDER BY c.key")
-        return ((row[0], row[1], FileRow._make(row[2:])) for row in rows)
+        rows = self._stream(f"SELECT f.key, {_FILE} FROM {tables} ORDER BY c.key")
+        return ((row[0], FileRow._make(row[1:])) for row in rows)
 
     def in_archive_tier(self) -> list[FrozenObject]:
         """Objects that chosen files need and that were put in the Archive tier."""

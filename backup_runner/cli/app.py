@@ -178,13 +178,13 @@ def _wrong_usage(error: Exception) -> int:
 
 def _unexpected(error: Exception) -> int:
     from ..report.failures import DEBUG, unexpected_lines
+    from .faults import known_fault
 
     if os.environ.get(DEBUG):
         import traceback
 
         traceback.print_exception(error)
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
-        return _tell(BackupRunnerError(f"{error.strerror}{where}", hint=f"{DEBUG}=1 shows where that was"))
+    if known := known_fault(error):
+        return _tell(known)
     complain(unexpected_lines(error, stderr_look()))
     return EXIT_ERROR

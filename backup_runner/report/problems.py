@@ -21,7 +21,6 @@ NEXT = {
     "source-missing": "mount or restore the source, or take it out of the job",
     "damaged": "`verify JOB --level data` says what else is; `history JOB PATH` which earlier version may be whole",
     "kept": "`--overwrite changed` replaces them, `--to DIR` puts them elsewhere",
-    "unlinked": "nothing: they have the right content, each as a file of its own",
     "no-backup": "nothing can bring them back: their content was never imported",
     "outside": "restore them with `--to DIR`",
 }

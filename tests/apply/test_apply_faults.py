@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
+import sqlite3
 import subprocess
 import sys
 
+import orjson
 import pytest
 
 from backup_runner import large
+from backup_runner.catalog.database import explained
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
+from backup_runner.progress import Silent
+from backup_runner.spec import CatalogSpec
 from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.verify import Level, VerifyOptions, verify
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
 
@@ -73,12 +80,61 @@ def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: i
     nothing_left(home)
 
 
+DYING_IN_COMMIT = """
+import os, shutil, signal, sys
+from backup_runner import large
+from backup_runner.targets import dir_uploads
+from tests.support.jobs import Home
+def die(path, **named):
+    os.killpg(0, signal.SIGKILL)
+large.STRETCH = int(sys.argv[2])
+dir_uploads.shutil.rmtree = die
+Home(sys.argv[1]).apply()
+"""
+
+
+@pytest.mark.parametrize("stretch", [65 * MIB, 1 << 30])
+def test_a_run_that_died_once_the_object_had_its_name(
+    home: Home, stretch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upload's own folder is still there, and the next plan takes the object for an orphan."""
+    home.write("large", os.urandom(70 * MIB))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING_IN_COMMIT, home.root, str(stretch)],
+        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == -9, done.stderr
+    monkeypatch.setattr(large, "STRETCH", stretch)
+    assert [line.split()[0] for line in home.said()] == ["adopt", "upload"]
+    assert home.apply().problems == []
+    assert home.changes() == 0
+    home.check()
+    nothing_left(home)
+    assert len(home.data_objects()) == (2 if stretch < 70 * MIB else 1)
+
+
 def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
     path = home.write("large", os.urandom(80 * MIB), mtime_ns=10**18)
     die(home, "put_part", 4)
     with open(path, "r+b") as file:
         file.write(b"changed in the first part")
     os.utime(path, ns=(10**18, 10**18))
+    home.apply()
+    home.check()
+    nothing_left(home)
+
+
+def test_a_part_that_is_not_the_one_that_was_sent_is_sent_again(home: Home) -> None:
+    home.write("large", os.urandom(80 * MIB))
+    die(home, "put_part", 4)
+    (parts,) = pathlib.Path(home.bucket).glob(".uploads/*/parts")
+    lines = [orjson.loads(line) for line in parts.read_bytes().split(b"\n") if line]
+    second = next(line for line in lines if line["number"] == 2)
+    second["md5"] = "b3RoZXIgYnl0ZXMgaGVyZQ=="
+    parts.write_bytes(b"".join(b"\n" + orjson.dumps(line) + b"\n" for line in lines))
+    with (parts.parent / "data").open("r+b") as file:
+        file.seek(second["offset"] + 1000)
+        file.write(b"other bytes here")
     home.apply()
     home.check()
     nothing_left(home)
@@ -193,7 +249,10 @@ def test_lost_objects_are_repaired_from_the_source(home: Home) -> None:
         lose(home)
     why = "object missing in bucket"
     assert home.said() == [f"repair {name}: {why}" for name in ("a", "large-twin", "large", "twin")]
+    versions = home.rows("SELECT count(*) FROM version")
     assert home.apply().problems == []
+    # The files are as they were, so no path has another version for it.
+    assert home.rows("SELECT count(*) FROM version") == versions
     assert home.said() == []
     home.check()
     nothing_left(home)
@@ -219,6 +278,30 @@ def test_a_lost_content_is_stored_for_a_new_file(home: Home) -> None:
     assert home.said() == []
 
 
+def test_a_damaged_content_under_a_new_name_is_not_lost(home: Home) -> None:
+    """Found by verify, that is, known to the catalog before the plan is made."""
+    for name, data in (("small", b"only here"), ("large", os.urandom(5 * MIB))):
+        home.write(name, data)
+    home.apply()
+    for name in ("small", "large"):
+        os.rename(home.path(name), home.path(f"new-{name}"))
+    for name in home.data_objects():
+        with open(f"{home.bucket}/{name}", "r+b") as file:
+            file.seek(-200, os.SEEK_END)
+            file.write(b"damage")
+            file.seek(250)
+            file.write(b"damage")
+    session = home.session()
+    assert len(verify(session, VerifyOptions(Level.DATA), Silent()).files) == 2
+    session.close()
+    plan = home.plan()
+    assert plan.header.problems == []
+    assert home.apply(plan).problems == []
+    home.check()
+    assert home.restore(at="1").problems == []
+    assert home.said() == []
+
+
 def test_a_lost_content_without_source_is_named_once(home: Home) -> None:
     home.write("a", "first")
     home.write("b", "stays")
@@ -236,6 +319,31 @@ def test_a_lost_content_without_source_is_named_once(home: Home) -> None:
     home.check()
 
 
+def test_a_file_that_changed_before_it_could_repair(home: Home) -> None:
+    home.write("a", "first")
+    home.write("b", "other")
+    home.apply()
+    lose(home)
+    plan = home.plan()
+    home.write("a", "second, longer")
+    outcome = home.apply(plan)
+    assert [(problem.key, problem.kind) for problem in outcome.problems] == [(b"a", "lost")]
+    home.check()
+
+
+def test_an_offline_apply_names_no_loss_and_so_takes_none_for_named(home: Home) -> None:
+    home.write("a", "first")
+    home.apply()
+    lose(home)
+    home.write("a", "second, so that no source has the first")
+    session = home.session()
+    verify(session, VerifyOptions(Level.LISTING), Silent())
+    session.close()
+    home.write("c", "makes a change")
+    home.apply(offline=True)
+    assert [item["problem"] for item in home.plan().header.problems] == ["lost"]
+
+
 def test_damage_in_place_is_seen_though_the_size_is_the_same(home: Home) -> None:
     home.write("a", "first")
     home.apply()
@@ -247,6 +355,82 @@ def test_damage_in_place_is_seen_though_the_size_is_the_same(home: Home) -> None
     home.apply()
     home.check()
     assert home.said() == []
+
+
+def test_a_full_disk_under_the_catalog(home: Home, tmp_path: pathlib.Path) -> None:
+    """Wherever the catalog finds no more room, a later apply goes on, and nothing is stored twice."""
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        home.settings["catalog"] = CatalogSpec(f"{small}/catalog.db")
+        failures: list[Exception] = []
+        for number in range(1500):
+            home.write(f"{number % 10}/a file with a name that takes some room {number}", str(number))
+        for size in (420, 560, 700, 8000):
+            try:
+                home.apply()
+            except sqlite3.Error as error:
+                failures.append(error)
+            subprocess.run(["mount", "-o", f"remount,size={size}k", str(small)], check=True)
+        assert len(failures) >= 2
+        assert all("make room" in str(getattr(explained(error), "hint", "")) for error in failures)
+        home.apply()
+        assert home.changes() == 0
+        home.check()
+        nothing_left(home)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def copied(home: Home) -> None:
+    """The bucket on another disk, under its old name: the same bytes in files that are not the same."""
+    os.rename(home.bucket, f"{home.bucket}-before")
+    shutil.copytree(f"{home.bucket}-before", home.bucket)
+    shutil.rmtree(f"{home.bucket}-before")
+
+
+def test_a_copied_bucket_is_read_once(home: Home) -> None:
+    home.write("a", "first")
+    home.write("large", os.urandom(70 * MIB))
+    home.apply()
+    copied(home)
+    home.write("b", "makes a change")
+    target = watched(home)
+    assert home.said() == ["touch /: mtime changed", "upload b: new"]
+    assert "get" in target.calls
+    home.apply()
+    target = watched(home)
+    assert home.changes() == 0
+    assert "get" not in target.calls
+    home.target = None
+    with open(f"{home.bucket}/{home.data_objects()[0]}", "r+b") as file:
+        file.seek(100)
+        file.write(b"xx")
+    assert any("replaced in bucket" in line for line in home.said())
+
+
+def test_adopted_objects_in_a_copied_bucket(home: Home) -> None:
+    """Nobody noted the checksum of an object that a killed run left, and a directory keeps none."""
+    home.write("a", os.urandom(4000))
+    home.write("b", os.urandom(5 * MIB))
+    die(home, "put", holding="/records/")
+    # The run's own catalog is lost too, so the next one knows nothing of the objects.
+    lineage = home.data_objects()[0].split("/")[0]
+    home.rows("DELETE FROM version")
+    for table in ("version", "upload", "extent", "content", "object"):
+        home.rows(f"DELETE FROM {table}")
+    home.apply()
+    assert home.rows("SELECT lineage FROM store") == [(lineage,)]
+    assert {row[0] for row in home.rows("SELECT checksum FROM object")} == {""}
+    copied(home)
+    assert home.said() == []
+    home.apply()
+    with open(f"{home.bucket}/{home.data_objects()[0]}", "r+b") as file:
+        file.seek(20)
+        file.write(b"xxxx")
+    assert any("replaced in bucket" in line for line in home.said())
 
 
 def test_an_object_that_comes_back_is_used_again(home: Home) -> None:

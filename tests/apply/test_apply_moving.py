@@ -12,9 +12,11 @@ import time
 
 import pytest
 
-from backup_runner import large, reading
+from backup_runner import large, pathapplier, reading
 from backup_runner.errors import GuardError
+from backup_runner.facts import hash_file
 from backup_runner.records import Flag
+from backup_runner.spec import Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
 MIB = 1 << 20
@@ -130,6 +132,73 @@ def test_a_hard_link_that_is_none_any_more_and_has_grown(home: Home) -> None:
     home.check()
 
 
+def test_a_hard_link_that_became_a_file_of_the_same_size_and_time(home: Home) -> None:
+    home.write("a", "shared", mtime_ns=10**18)
+    os.link(home.path("a"), home.path("b"))
+    plan = home.plan()
+    os.unlink(home.path("b"))
+    home.write("b", "single", mtime_ns=10**18)
+    assert home.apply(plan).problems == []
+    assert home.restore().problems == []
+    with open(f"{home.root}/back/b", "rb") as file:
+        assert file.read() == b"single"
+
+
+def test_a_new_hard_link_of_a_file_that_is_held_back(home: Home) -> None:
+    home.settings["overwrite"] = Overwrite.NEVER
+    home.write("a", "first.")
+    home.apply()
+    home.write("a", "second")
+    os.link(home.path("a"), home.path("b"))
+    assert home.apply().problems == []
+    assert home.restore().problems == []
+    back = []
+    for name in ("a", "b"):
+        with open(f"{home.root}/back/{name}", "rb") as file:
+            back.append(file.read())
+    assert back == [b"first.", b"second"]
+
+
+def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.workers = 1
+    home.write("a", "shared")
+    os.link(home.path("a"), home.path("b"))
+    home.apply()
+    home.rows(f"UPDATE version SET flags = {Flag.MOVED} WHERE kind = 0")
+    real = reading.open_entry
+
+    def refuse(base: bytes, key: bytes, **named: object) -> int:
+        if key == b"a":
+            raise PermissionError(13, "Permission denied")
+        return real(base, key, **named)  # type: ignore[arg-type]
+
+    plan = home.plan(checksum=True)
+    monkeypatch.setattr(reading, "open_entry", refuse)
+    monkeypatch.setattr("backup_runner.pathapplier.PathApplier._refer", lambda self, action: self._store(action))
+    assert problems(home.apply(plan)) == [(b"a", "unreadable")]
+    flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
+    assert (flags[b"a"], flags[b"b"]) == (Flag.MOVED | Flag.STALE, 0)
+
+
+def test_an_equal_large_file_that_changes_once_it_is_hashed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = os.urandom(5 * MIB)
+    home.write("one", data)
+    home.write("two", data)
+    real = pathapplier.hash_file
+
+    def hashed(base: bytes, key: bytes, *given: object, **named: object) -> object:
+        found = real(base, key, *given, **named)  # type: ignore[arg-type]
+        if key == b"two":
+            home.write(key, os.urandom(5 * MIB))
+        return found
+
+    monkeypatch.setattr(pathapplier, "hash_file", hashed)
+    assert home.apply().problems == []
+    monkeypatch.undo()
+    home.check()
+    assert home.changes() == 0
+
+
 def test_a_grown_file_with_bytes_that_are_stored(home: Home) -> None:
     data = os.urandom(5 * MIB)
     home.write("stored", data)
@@ -203,6 +272,37 @@ def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: py
     home.check()
 
 
+@pytest.mark.parametrize("size", [8, 5 * MIB])
+def test_all_names_of_a_file_that_moved_are_looked_at_again(
+    home: Home, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of the first name is recorded for the others; torn as it is, none of them may keep it."""
+    path = home.write("a", bytes(size))
+    os.link(path, home.path("b"))
+    real = reading.metadata
+
+    def metadata(status: os.stat_result, fd: int) -> object:
+        # Both readings are over by now, and the bytes that they gave were never all there at one time.
+        return real(os.fstat(fd), fd)
+
+    reads = reading.read_changed
+
+    def changed(before: os.stat_result, after: os.stat_result) -> bool:
+        with open(path, "r+b") as file:
+            file.write(os.urandom(8))
+        return reads(before, os.stat(path))
+
+    for module in (reading, large):
+        monkeypatch.setattr(module, "read_changed", changed)
+        monkeypatch.setattr(module, "metadata", metadata)
+    assert problems(home.apply()) == [(b"a", "changed")]
+    monkeypatch.undo()
+    assert [line.split()[:2] for line in home.said()] == [["link", "b:"], ["update", "a:"]]
+    home.apply()
+    home.check()
+    assert home.changes() == 0
+
+
 def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader is held between two chunks, so that the moment is certain."""
     home.write("grows", os.urandom(6 * MIB))
@@ -227,6 +327,10 @@ def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatc
     monkeypatch.undo()
     assert problems(outcome) == [(b"grows", "changed"), (b"shrinks", "changed")]
     assert turns == {b"grows": 2, b"shrinks": 2}
+    # Each object tells by itself what was read, for a day without catalog and records.
+    for _, index in stored_contents(home.bucket):
+        (entry,) = index.entries
+        assert (entry.size, entry.at, entry.blake3 is None, entry.md5 is None) == (entry.length, 0, False, False)
     assert home.restore().problems == []
     home.apply()
     home.check()
@@ -332,6 +436,19 @@ def test_an_interrupt_between_actions(home: Home) -> None:
     home.check()
 
 
+def test_reads_that_come_in_pieces(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems may give less than was asked for; that is no sign of a change."""
+    home.write("small", os.urandom(70_000))
+    home.write("large", os.urandom(4 * MIB + 70_000))
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, length, at: real(fd, min(length, 60_000), at))
+    found = reading.read_small(os.fsencode(home.data), b"small", (), MIB)
+    assert found is not None
+    assert (found[1], found[0].flags & Flag.MOVED) == (home.read("small"), 0)
+    assert home.apply().problems == []
+    home.check()
+
+
 def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two writes within one step of the file system's clock have one time; the second would never be noticed."""
     path = home.write("fresh", "x")
@@ -341,6 +458,11 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     os.close(fd)
     assert still
     assert age >= 20_000_000
+    # Hashing alone waits too: what is linked or touched on its word is compared by times later.
+    home.write("fresh", "y")
+    before = os.stat(path).st_ctime_ns
+    hash_file(os.fsencode(home.data), b"fresh", set(), with_md5=False)
+    assert time.time_ns() - before >= 20_000_000
     # One that is as fresh again after the wait is taken for moving.
     monkeypatch.setattr(reading, "_fresh", lambda status: True)
     found = reading.read_small(os.fsencode(home.data), b"fresh", (), MIB)

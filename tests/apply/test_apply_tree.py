@@ -201,6 +201,33 @@ def test_overwrite_never(home: Home) -> None:
     assert back[b"new"] == photograph(home.data)[b"new"]
 
 
+def test_what_never_held_back_is_stored_when_it_may_or_must_be(home: Home) -> None:
+    home.settings["overwrite"] = Overwrite.NEVER
+    for name in ("freed", "lost", "touched"):
+        home.write(name, f"first {name}")
+    home.apply()
+    os.utime(home.path("touched"), ns=(7, 7))
+    for name in ("freed", "lost"):
+        home.write(name, f"second {name}")
+    home.apply()
+    assert home.changes() == 0
+    # The bucket loses the pack: nothing is left to protect, and one of the files still has its bytes.
+    for name in home.data_objects():
+        os.unlink(f"{home.bucket}/{name}")
+    assert home.said() == [
+        "repair touched: object missing in bucket", "update freed: size changed", "update lost: size changed",
+    ]  # fmt: skip
+    home.apply()
+    home.check()
+    home.write("freed", "third freed")
+    home.apply()
+    assert (home.changes(), home.plan().header.totals.held_before) == (0, 1)
+    home.settings["overwrite"] = Overwrite.CHANGED
+    assert [line.split(":")[0] for line in home.said()] == ["update freed"]
+    home.apply()
+    home.check()
+
+
 def test_overwrite_never_lets_an_unmoved_file_be(home: Home) -> None:
     home.settings |= {"overwrite": Overwrite.NEVER, "detect": Detect.MTIME}
     home.write("a", "first", mtime_ns=10)

@@ -7,10 +7,12 @@ import os
 import pathlib
 import sqlite3
 import stat
+import subprocess
 
 import pytest
 
 from backup_runner.catalog import Catalog, CatalogLock, database, schema
+from backup_runner.catalog.database import explained
 from backup_runner.errors import BusyError, CatalogError
 
 
@@ -155,3 +157,41 @@ def test_the_lock_says_who_holds_it_and_goes_with_the_process(tmp_path: pathlib.
     holder.join()
     with CatalogLock(path, wait_seconds=5):
         pass
+
+
+def test_errors_of_sqlite_say_what_to_do(cat: Catalog) -> None:
+    def error_of(conn: sqlite3.Connection, *statements: str) -> Exception:
+        with pytest.raises(sqlite3.Error) as caught:
+            for statement in statements:
+                conn.execute(statement)
+        return caught.value
+
+    other = sqlite3.connect(cat.path, isolation_level=None, timeout=0)
+    with cat.transaction():
+        busy = explained(error_of(other, "BEGIN IMMEDIATE"))
+    assert isinstance(busy, BusyError)
+    full = error_of(other, "PRAGMA max_page_count = 1", "CREATE TABLE more AS SELECT zeroblob(100000)")
+    readonly = error_of(other, "PRAGMA query_only = 1", "DELETE FROM job")
+    other.close()
+    for error, word in ((full, "make room"), (readonly, "writable")):
+        found = explained(error)
+        assert isinstance(found, CatalogError)
+        assert word in str(found.hint)
+    # What is wrong in our own statements stays a fault of ours.
+    assert explained(error_of(cat.conn, "SELECT nothing")) is None
+    assert explained(ValueError()) is None
+
+
+def test_a_catalog_that_cannot_be_opened_for_reading_either(tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        Catalog(str(place / "catalog.db"), create=True).close()
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        with pytest.raises(CatalogError, match="cannot open the catalog") as caught:
+            Catalog(str(place / "catalog.db"), create=False)
+        assert "copy the catalog" in str(caught.value.hint)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

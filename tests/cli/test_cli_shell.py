@@ -84,6 +84,26 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
     assert "Traceback" in place.run("plan", "job.yaml", env=env | {"BACKUP_RUNNER_DEBUG": "1"}).err
 
 
+@pytest.mark.parametrize(
+    ("raised", "said", "now"),
+    [
+        ("OSError(28, 'No space left on device')", "cannot write: No space left on device", "make room on the disk"),
+        (
+            "OSError(30, 'Read-only file system', '/x/y')",
+            "cannot write to /x/y: Read-only file system",
+            "mount it",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_no_fault_of_ours(place: Any, raised: str, said: str, now: str) -> None:
+    (place.root / "blake3.py").write_text(f"raise {raised}")
+    result = place.run("plan", "job.yaml", env={"PYTHONPATH": str(place.root)})
+    assert result.code == 1
+    assert f"error: {said}" in result.err
+    assert f"hint: {now}" in result.err
+    assert "unexpected" not in result.err
+
+
 def test_wrong_usage_as_a_process(place: Any) -> None:
     result = place.run("plan", "--nonsense")
     assert (result.code, result.out) == (64, "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -30,8 +33,9 @@ from backup_runner.container import (
     seal_segment,
     segment_span,
 )
+from backup_runner.container import index as index_module
 from backup_runner.container.index import TRAILER_LENGTH
-from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.crypto import Cost, CryptoKey, Keyring, hkdf
 from backup_runner.errors import DamagedError, WrongKeyError
 
 SEGMENT = 4096
@@ -230,6 +234,9 @@ def test_index_and_trailer_must_agree(keyring: Keyring, object_id: ObjectId) -> 
         forged = trailer._replace(**{field: getattr(trailer, field) + 1}).seal(keys)
         with pytest.raises(DamagedError, match="index and trailer disagree"):
             read_index(keys, tail[:-TRAILER_LENGTH] + forged, len(data))
+    moved = trailer._replace(header_length=trailer.header_length + 1).seal(keys)
+    with pytest.raises(DamagedError, match="was sealed with"):
+        read_index(keys, tail[:-TRAILER_LENGTH] + moved, len(data))
     longer = trailer._replace(index_sealed=trailer.index_sealed + 4, total=trailer.total + 4)
     stuffed = tail[:-TRAILER_LENGTH] + b"more" + longer.seal(keys)
     with pytest.raises(DamagedError, match="followed by something else"):
@@ -284,6 +291,77 @@ def test_an_index_that_says_what_cannot_be_is_refused(seal: Seal, keyring: Keyri
     found = opened(seal(object_id, b"0123456789", entries=[beyond]), object_id, keyring)
     assert found.index is None
     assert "content out of bounds" in found.damage[0]
+
+
+@pytest.mark.parametrize(("plaintext", "segments"), [(5, 2), (SEGMENT, 2), (SEGMENT + 1, 1), (0, 0)])
+def test_a_segment_table_that_cannot_be(keyring: Keyring, object_id: ObjectId, plaintext: int, segments: int) -> None:
+    header, keys = new_header(object_id, keyring, SALT, segment_size=SEGMENT, cost=CHEAP)
+    tail = seal_index(keys, Index(plaintext, [100] * segments))
+    with pytest.raises(DamagedError, match="number of segments"):
+        read_index(keys, tail, len(header) + 100 * segments + len(tail))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b'"data"', b'"copies"'), (b'"contents":1', b'"contents":2'), (b'"version":1', b'"version":2')],
+)
+def test_an_index_of_something_else(
+    keyring: Keyring, object_id: ObjectId, monkeypatch: pytest.MonkeyPatch, before: bytes, after: bytes
+) -> None:
+    header, keys = new_header(object_id, keyring, SALT, cost=CHEAP)
+    real = index_module.encode_index
+    monkeypatch.setattr(index_module, "encode_index", lambda *given: real(*given).replace(before, after))
+    tail = seal_index(keys, Index(5, [100], [IndexEntry(5, None, None, 0, 5)]))
+    with pytest.raises(DamagedError, match="index cannot be read"):
+        read_index(keys, tail, len(header) + 100 + len(tail))
+
+
+def forged(object_id: ObjectId, keyring: Keyring, *changes: tuple[int, bytes], stanzas: int = 0) -> bytes:
+    """A header by somebody with the key who keeps no rules: bytes at offsets, unknown stanzas before the real one."""
+    header, _ = new_header(object_id, keyring, SALT, random=bytes, cost=CHEAP)
+    head = bytearray(header[:-64])
+    head[56:56] = struct.pack(">HH3s", 77, 3, b"???") * stanzas
+    struct.pack_into(">I", head, 12, len(head) + 64)
+    struct.pack_into(">H", head, 54, stanzas + 1)
+    for at, data in changes:
+        head[at : at + len(data)] = data
+    head += hashlib.sha256(head).digest()
+    return bytes(head + hmac.digest(hkdf(bytes(32), b"header", 32), head, "sha256"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "stanzas", "said"),
+    [
+        ([], 0, ""),
+        ([], 15, ""),
+        ([], 16, "number of stanzas"),
+        ([(54, b"\0\0")], 0, "number of stanzas"),
+        ([(8, b"\0\2")], 0, "format 2, suite 1"),
+        ([(10, b"\0\2")], 0, "format 1, suite 2"),
+        ([(49, b"\x14")], 0, "parameters out of bounds"),
+        ([(50, (2048).to_bytes(4, "big"))], 0, "parameters out of bounds"),
+        ([(50, (1 << 25).to_bytes(4, "big"))], 0, "parameters out of bounds"),
+        ([(68, b"\x15")], 0, "refused scrypt cost"),
+        ([(68, b"\0")], 0, "refused scrypt cost"),
+        ([(69, b"\x09")], 0, "refused scrypt cost"),
+        ([(70, b"\5")], 0, "refused scrypt cost"),
+        ([(70, b"\0")], 0, "refused scrypt cost"),
+    ],
+)
+def test_headers_that_are_authentic_and_out_of_bounds(
+    keyring: Keyring, object_id: ObjectId, recover: ModuleType, tmp_path: Path, changes: list[tuple[int, bytes]],
+    stanzas: int, said: str,
+) -> None:  # fmt: skip
+    header = forged(object_id, keyring, *changes, stanzas=stanzas)
+    (tmp_path / "object").write_bytes(header)
+    if not said:
+        assert open_header(header, object_id, keyring).length == len(header)
+        assert recover.Object(tmp_path / "object", object_id.name, b"k" * 32).data_start == len(header)
+        return
+    with pytest.raises(DamagedError, match=said):
+        open_header(header, object_id, keyring)
+    with pytest.raises(recover.DamagedError, match=said.removeprefix("header ")):
+        recover.Object(tmp_path / "object", object_id.name, b"k" * 32)
 
 
 def test_names() -> None:

@@ -8,6 +8,9 @@ from dataclasses import replace
 
 import pytest
 import zstandard
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -144,6 +147,28 @@ def test_what_a_faulty_writer_says_is_not_believed(
     length = seal_segment_into(keys, Stream.DATA, 0, bytes(size), out, last=True)
     with pytest.raises(DamagedError, match=said):
         open_segment(keys, Stream.DATA, 0, out[:length], last=True)
+
+
+@pytest.mark.parametrize(
+    ("reserved", "padded", "said"),
+    [
+        (0, b"fourteen bytes\2\2", ""),
+        (1, b"fourteen bytes\2\2", "another segment lies in its place"),
+        (0, b"fourteen bytes\1\2", "wrong padding"),
+        (0, b"fifteen bytes!!\0", "wrong padding"),
+        (0, b"fifteen bytes!!\x11", "wrong padding"),
+    ],
+)
+def test_a_faulty_writers_authentic_bytes(keys: SealKeys, reserved: int, padded: bytes, said: str) -> None:
+    encryptor = Cipher(AES(keys.cipher_key), CBC(bytes(16))).encryptor()
+    fields = segment_module.SEGMENT_HEADER.pack(Stream.DATA, 1, 0, reserved, 0, 14, 16, bytes(16))
+    covered = fields + encryptor.update(padded)
+    sealed = covered + segment_module._mac(keys, memoryview(covered))
+    if not said:
+        assert open_segment(keys, Stream.DATA, 0, sealed, last=True) == b"fourteen bytes"
+        return
+    with pytest.raises(DamagedError, match=said):
+        open_segment(keys, Stream.DATA, 0, sealed, last=True)
 
 
 def test_spans() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -207,6 +208,21 @@ def test_the_sealed_md5_counts_where_the_plaintext_is_unharmed(old, run, content
     old.path_of(1).write_bytes(data)
     run("restore", run.job(), "--to", "back", code=3)
     assert contents(tmp_path / "back") == {}
+
+
+def test_a_copied_bucket_has_the_same_objects(old, run, tmp_path):
+    old.store(1, b"stored")
+    old.add(11, "file", 1, b"stored")
+    old.write()
+    job = run.job()
+    run("catalog", "import-backup-tool", "--database", old.database, job)
+    (tmp_path / "bucket").rename(tmp_path / "before")
+    shutil.copytree(tmp_path / "before", tmp_path / "bucket")
+    actions = [line["action"] for line in run("plan", job, "--json") if line["kind"] == "action"]
+    assert "repair" not in actions
+    old.path_of(1).write_bytes(bytes(len(old.objects[1][1])))
+    actions = [line["action"] for line in run("plan", job, "--json") if line["kind"] == "action"]
+    assert "repair" in actions
 
 
 def test_a_database_of_another_kind(old, run):

@@ -173,6 +173,33 @@ def test_overwrite() -> None:
     assert plan([A._replace(mode=1)], [known(A)], facts, overwrite=NEVER) == ["touch a: mode changed #1"]
 
 
+def test_what_was_held_back_is_stored_once_the_job_says_so() -> None:
+    moved, held = A._replace(mtime_ns=1), known(A, held=(3, 1, 20))
+    facts = Knowledge({b"a": b"new"}, {1: b"old"})
+    assert plan([moved], [held], facts, overwrite=NEVER) == []
+    assert plan([moved], [held], facts) == ["update a: content changed (mtime changed)"]
+    assert plan([moved], [held], facts, overwrite=ALWAYS) == ["update a: mtime changed, overwrite: always forced"]
+
+
+def test_never_protects_only_what_is_there() -> None:
+    lost = "object missing in bucket"
+    moved, held = A._replace(mtime_ns=1), known(A, held=(3, 1, 20))
+    facts = Knowledge({b"a": b"old"}, {1: b"old"}, damaged={1: lost})
+    for row in (known(A), held):
+        facts.files[b"a"] = b"old"
+        assert plan([moved], [row], facts, overwrite=NEVER) == [f"repair a: {lost} #1 forced"]
+        facts.files[b"a"] = b"new"
+        assert plan([moved], [row], facts, overwrite=NEVER) == ["update a: content changed (mtime changed)"]
+
+
+def test_never_and_a_file_that_could_not_be_read() -> None:
+    facts = Knowledge({b"a": b"old"}, {1: b"old"})
+    stale = known(A, flags=Flag.STALE)
+    assert plan([A], [stale], facts, overwrite=NEVER) == ["touch a: could not be read last time #1"]
+    expected = ["hold a: could not be read last time, overwrite: never"]
+    assert plan([A._replace(mtime_ns=1)], [stale], facts, overwrite=NEVER) == expected
+
+
 def test_hard_links() -> None:
     first, second = entry(b"a", ino=7, links=2), entry(b"b", ino=7, links=2)
     facts = Knowledge({b"a": b"old", b"b": b"old"}, {1: b"old"}, keys={1: b"a", 2: b"b"})
@@ -202,6 +229,10 @@ def test_files_that_were_not_stored_well_are_looked_at_again() -> None:
     assert plan([A], [known(A, flags=Flag.STALE)], facts) == [
         "touch a: could not be read last time, content equal #1"
     ]  # fmt: skip
+    for other in (entry(b"d/"), entry(b"s", kind=Kind.SYMLINK, size=0)):
+        said = [f"touch {other.key.decode()}: could not be read last time"]
+        assert plan([other], [known(other, flags=Flag.STALE)], facts) == said
+        assert plan([other], [known(other)], facts) == []
     assert plan([A], [known(A, flags=Flag.MOVED)], facts) == [
         "touch a: changed while it was read last time, content equal #1"
     ]  # fmt: skip

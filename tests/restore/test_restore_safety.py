@@ -138,6 +138,31 @@ def test_hard_links_of_a_file_that_was_kept_come_as_files(world: World) -> None:
     assert [_read(world.out + b"/" + name) for name in (b"a", b"b", b"c")] == [b"mine", b"stored", b"stored"]
 
 
+def test_hard_links_of_a_file_that_cannot_be_written_come_as_files(world: World) -> None:
+    world.write(b"a", b"stored")
+    world.write(b"large", os.urandom(17 << 20))
+    for first in (b"a", b"large"):
+        for more in (b"2", b"3"):
+            os.link(world.base + b"/" + first, world.base + b"/" + first + more)
+    world.back_up()
+    for name in (b"a", b"large"):
+        os.makedirs(world.out + b"/" + name)
+    outcome = world.restore()
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"a", "kept"), (b"large", "kept")]
+    for name in (b"a2", b"a3", b"large2", b"large3"):
+        assert _read(world.out + b"/" + name) == _read(world.base + b"/" + name)
+
+
+def test_hard_links_of_a_damaged_content_are_all_named(world: World) -> None:
+    world.write(b"a", b"stored")
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    (name,) = world.object_names()
+    os.unlink(world.object_path(name))
+    assert [(one.key, one.kind) for one in world.restore().problems] == [(b"a", "missing"), (b"b", "missing")]
+    assert os.listdir(world.out) == []
+
+
 def test_a_wrong_key_writes_nothing(world: World) -> None:
     world.write(b"file")
     world.back_up()
@@ -209,6 +234,71 @@ def test_hard_links_that_are_there_are_left_without_a_trace(world: World) -> Non
         assert os.path.samefile(world.out + b"/a", world.out + b"/b")
 
 
+def test_equal_files_become_hard_links_only_when_they_may_be_replaced(world: World) -> None:
+    world.write(b"a")
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    os.makedirs(world.out)
+    for name in (b"a", b"b"):
+        with open(world.out + b"/" + name, "wb") as file:
+            file.write(b"text")
+    assert world.restore().problems == []
+    assert not os.path.samefile(world.out + b"/a", world.out + b"/b")
+    assert world.restore(overwrite=Overwrite.CHANGED).problems == []
+    assert os.path.samefile(world.out + b"/a", world.out + b"/b")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
+def test_a_set_id_bit_survives_the_change_of_owner(world: World) -> None:
+    os.chmod(world.write(b"program"), 0o6755)
+    os.utime(world.base + b"/program", ns=(5, 5))
+    world.back_up()
+    world.restore()
+    os.chown(world.out + b"/program", 12345, 12345)
+    os.chmod(world.out + b"/program", 0o6755)
+    assert world.restore().counts["unchanged"] == 1
+    found = os.stat(world.out + b"/program")
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (0, 0, 0o6755)
+
+
+def test_nothing_is_open_to_others_until_it_has_its_own_mode(world: World) -> None:
+    os.makedirs(world.out)
+    before = os.umask(0)
+    try:
+        writer = Writer(Goal.open(world.out), Overwrite.NEVER)
+        writer.goal.make_folder(b"folder/")
+        fd, name = writer.create(b"folder/secret")
+        assert os.fstat(fd).st_mode & 0o7777 == 0o600
+        assert os.stat(world.out + b"/folder").st_mode & 0o7777 == 0o700
+        assert os.path.exists(world.out + b"/folder/" + name)
+        os.close(fd)
+        assert list(writer.goal.make_folders(b"on/the/way/", lambda key: key == b"on/the/")) == [
+            b"on/", b"on/the/", b"on/the/way/",
+        ]  # fmt: skip
+        assert os.stat(world.out + b"/on/the").st_mode & 0o7777 == 0o700
+        assert os.stat(world.out + b"/on").st_mode & 0o7777 == 0o777
+        writer.goal.close()
+    finally:
+        os.umask(before)
+
+
+def test_a_private_folder_on_the_way_to_a_file_is_private_all_the_time(world: World) -> None:
+    world.write(b"private/inner/file")
+    os.chmod(world.base + b"/private", 0o700)
+    world.back_up()
+    seen: list[int] = []
+
+    def listen(what: str, key: bytes, size: int) -> None:
+        seen.append(os.stat(world.out + b"/private").st_mode & 0o7777)
+
+    before = os.umask(0)
+    try:
+        assert world.restore(b"private/inner/file", listen=listen).problems == []
+    finally:
+        os.umask(before)
+    assert seen == [0o700]
+
+
 def test_an_error_on_the_way_is_told_and_the_catalog_is_fit_for_the_next_restore(world: World) -> None:
     for number in range(3):
         world.write(b"file%d" % number)
@@ -250,6 +340,25 @@ def test_a_full_disk_stops_with_an_error_that_says_so(world: World, tmp_path: Pa
         assert "make room" in str(caught.value.hint)
         assert _strays(os.fsencode(small)) == []
         assert 5 <= len(list(small.iterdir())) <= 11
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_large_file_that_finds_no_room_is_not_counted_as_restored(world: World, tmp_path: Path) -> None:
+    world.segment_size = 1 << 20
+    world.write(b"large", os.urandom(40 << 20))
+    world.back_up()
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    told: list[str] = []
+    try:
+        with pytest.raises(BackupRunnerError, match="No space left on device; 0 files were restored"):
+            world.restore(to=os.fsencode(small), workers=2, listen=lambda what, key, size: told.append(what))
+        assert told == ["unwritable"]
+        assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
 

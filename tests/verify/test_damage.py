@@ -185,6 +185,20 @@ def test_bytes_that_are_authentic_and_yet_not_what_the_catalog_says(world: World
     assert any(("BLAKE3" if strong else "MD5") in what for _, what in outcome.damaged)
 
 
+@pytest.mark.parametrize("size", [500, 17 << 20])
+def test_a_size_counts_where_no_hash_is_known(world: World, size: int) -> None:
+    world.segment_size = 1 << 20
+    world.write(b"file", b"x" * size)
+    world.back_up()
+    world.catalog.conn.execute("UPDATE content SET blake3 = NULL, md5 = NULL, size = size + 1")
+    assert [one.kind for one in world.restore().problems] == ["damaged"]
+    assert os.listdir(world.out) == []
+    world.catalog.conn.execute("UPDATE content SET size = size - 1")
+    outcome = world.restore()
+    assert outcome.problems == []
+    assert outcome.notes == ["the catalog has no hash to compare with: 1 times"]
+
+
 def test_a_piece_of_a_large_file_damaged(world: World) -> None:
     world.segment_size = 1 << 20
     world.write(b"large", os.urandom(20 << 20))
