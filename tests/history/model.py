@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import tempfile
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ SMALL, STRETCH = worker.SMALL, large.STRETCH
 counter = itertools.count()
 steps = 0
 """Rules run in this process, of all machines."""
+tally: Counter[str] = Counter()
+"""What these rules came to: applies and prunes that ended, crashes, snapshots restored, ways back."""
 
 
 def content(number: int) -> bytes:
@@ -53,6 +56,10 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(small=st.booleans())
     def begin(self, small: bool) -> None:
+        global steps
+        # The invariant that follows is the beginning's, and no step.
+        steps -= 1
+        tally["lives"] += 1
         # In half of all lives most files are "large", in objects of their own, several to a file.
         limit = 1000 if small else SMALL
         pathapplier.SMALL = worker.SMALL = limit
@@ -183,8 +190,10 @@ class Machine(RuleBasedStateMachine):
             if not (fuse and fuse.blown) or not isinstance(error, Crash | Exception):
                 raise
             self.certain = False
+            tally["crashes"] += 1
         else:
             self.certain = True
+            tally["prunes" if pruning == "only" else "applies"] += 1
             self.finished(header, outcome, now, pruning)
         finally:
             self.site.fuse = None
@@ -278,6 +287,7 @@ class Machine(RuleBasedStateMachine):
             # In place, as a tool that restores a wrong copy does it.
             with open(path, "wb") as file:
                 file.write(data)
+        tally[f"objects {how}"] += 1
         self.damaged |= set(states)
         # An object that was known to be bad is no news.
         self.unnamed |= {digest for digest, state in states.items() if state == "live"}
@@ -327,6 +337,7 @@ class Machine(RuleBasedStateMachine):
         if lose:
             self.site.lose_catalog()
         found = getattr(self.site, how)()
+        tally[f"{how}s"] += 1
         before = set(self.trees)
         states = self.site.snapshots()
         if self.certain:
@@ -348,6 +359,7 @@ class Machine(RuleBasedStateMachine):
     def check(self, number: int, expected: Tree) -> None:
         goal = f"{self.root}/out{next(counter)}"
         outcome = self.site.restore(goal, at=number)
+        tally["snapshots restored"] += 1
         found = tree(os.fsencode(goal))
         shutil.rmtree(goal)
         named = {problem.key for problem in outcome.problems}
