@@ -7,6 +7,7 @@ deleted, and their rows with them. A crash leaves marked objects, which the next
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from .catalog import Catalog, history, retirement
-from .catalog.database import Store
+from .catalog.database import Snapshot, Store
 from .catalog.recording import add_object, move_content
 from .catalog.retirement import Worth, holders
 from .container import (
@@ -71,7 +72,7 @@ def plan_pruning(
 
 
 def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    snapshots = [SnapshotTime(s.id, s.scanned_ns, s.status) for s in cat.snapshots(job_id)]
+    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in cat.snapshots(job_id)]
     if upcoming_ns is not None:
         newest = max((s.id for s in snapshots), default=0)
         snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
@@ -80,6 +81,11 @@ def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | Non
     assert zone is not None
     reasons = expire(snapshots, rules, time.time_ns(), zone)
     return {s.id: f"expired: no rule keeps the snapshot of {_when(s.time_ns)}" for s in snapshots if not reasons[s.id]}
+
+
+def _status(snapshot: Snapshot, rules: Retention) -> str:
+    rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
+    return "rebuilt" if rebuilt else snapshot.status
 
 
 def _when(time_ns: int) -> str:

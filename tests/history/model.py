@@ -7,7 +7,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -70,6 +70,7 @@ class Machine(RuleBasedStateMachine):
         self.past: dict[int, Tree] = {}
         """Every complete snapshot that there ever was."""
         self.written: dict[bytes, set[bytes]] = {}
+        self.held: defaultdict[str, set[bytes]] = defaultdict(set)
         self.damaged: set[bytes] = set()
         self.unnamed: set[bytes] = set()
         self.certain = True
@@ -228,6 +229,7 @@ class Machine(RuleBasedStateMachine):
     def sync(self, now: Tree, before: dict[int, Tree]) -> None:
         """The catalog says which snapshots there are; what is in them is the model's to say."""
         states = self.site.snapshots() if os.path.exists(self.site.catalog_path) else {}
+        self.contents()
         self.trees = {}
         for number, status in states.items():
             if number in before:
@@ -260,20 +262,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(place=PLACES, how=st.sampled_from(["deleted", "cut", "swapped"]))
     def drift(self, place: int, how: str) -> None:
-        names = self.site.names()
+        names = self.in_order()
         if not names:
             return
         name = names[place % len(names)]
         path = f"{self.site.bucket}/{name}"
-        cat = self.site.catalog()
-        states = dict(
-            cat.conn.execute(
-                "SELECT c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
-                "JOIN object o ON o.id = e.object_id WHERE o.name = ?",
-                (name,),
-            )
-        )
-        cat.close()
+        live = {digest for digest, state in self.contents(name).items() if state == "live"}
         if how == "deleted":
             os.unlink(path)
         elif how == "cut":
@@ -288,9 +282,35 @@ class Machine(RuleBasedStateMachine):
             with open(path, "wb") as file:
                 file.write(data)
         tally[f"objects {how}"] += 1
-        self.damaged |= set(states)
+        self.damaged |= self.held[name]
         # An object that was known to be bad is no news.
-        self.unnamed |= {digest for digest, state in states.items() if state == "live"}
+        self.unnamed |= live
+
+    def in_order(self) -> list[str]:
+        """Objects as they came to be: their names are random, and a life must be the same when it is lived again."""
+        if not os.path.exists(self.site.catalog_path):
+            return sorted(self.site.names())
+        cat = self.site.catalog()
+        known = [name for (name,) in cat.conn.execute("SELECT name FROM object ORDER BY id")]
+        cat.close()
+        there = self.site.names()
+        unknown = sorted(set(there) - set(known), key=lambda name: os.stat(f"{self.site.bucket}/{name}").st_mtime_ns)
+        return [name for name in known if name in there] + unknown
+
+    def contents(self, name: str = "") -> dict[bytes, str]:
+        """Contents that the catalog puts into an object, with its state. What it ever put where is kept in `held`:
+        another machine's catalog, or the one that a pull gives, may still have them there."""
+        if not os.path.exists(self.site.catalog_path):
+            return {}
+        cat = self.site.catalog()
+        rows = cat.conn.execute(
+            "SELECT o.name, c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
+            "JOIN object o ON o.id = e.object_id"
+        ).fetchall()
+        cat.close()
+        for holder, digest, _ in rows:
+            self.held[holder].add(digest)
+        return {digest: state for holder, digest, state in rows if holder == name}
 
     @rule()
     def verify(self) -> None:
@@ -340,6 +360,7 @@ class Machine(RuleBasedStateMachine):
         tally[f"{how}s"] += 1
         before = set(self.trees)
         states = self.site.snapshots()
+        self.contents()
         if self.certain:
             assert {number for number, status in states.items() if status == "complete"} == before
             assert not [line for line in found.missing if not line.startswith("object ")], found.missing

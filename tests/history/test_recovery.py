@@ -11,6 +11,7 @@ import pytest
 
 from backup_runner import large, pathapplier, worker
 from backup_runner.records import Kind
+from backup_runner.spec import Retention
 from tests.history.site import Site
 from tests.restore.build import tree
 
@@ -94,6 +95,21 @@ def test_without_records_every_content_has_a_name_it_had(lived: tuple[Site, dict
     site.pull()
     _every_content_back(site, trees)
     assert site.plan().totals.changes == 0
+
+
+def test_what_a_rebuild_gave_back_outlives_retention(lived: tuple[Site, dict[int, Any]]) -> None:
+    site, trees = lived
+    site.lose_catalog()
+    remove(site, "records", "copies")
+    site.rebuild()
+    site.retention = Retention(keep_last=1)
+    for _ in range(2):
+        site.apply()
+    site.prune()
+    _every_content_back(site, trees)
+    site.retention = Retention(keep_last=1, keep_rebuilt=False)
+    site.prune()
+    assert list(site.snapshots().values()) == ["complete"]
 
 
 def _every_content_back(site: Site, trees: dict[int, dict[bytes, tuple[Any, ...]]]) -> None:
