@@ -131,10 +131,14 @@ def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
 
 
 def unmark(cat: Catalog, object_id: int, state: str) -> None:
-    """The object stays after all, as it was, because the bucket does not let it go; its contents can be used again."""
+    """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again, but
+    for those that also lie in an object that is still about to go."""
     cat.conn.execute("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
     cat.conn.execute(
-        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)", (object_id,)
+        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?) AND NOT EXISTS "
+        "(SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id WHERE e.content_id = content.id "
+        "AND o.state = 'marked')",
+        (object_id,),
     )
 
 
