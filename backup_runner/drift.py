@@ -51,12 +51,15 @@ def note(cat: Catalog, drift: Drift | None) -> None:
         cat.conn.execute("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", (object_id,))
 
 
-def settle(cat: Catalog, store_id: int, drift: Drift | None) -> None:
-    """At the end of an apply: what is lost has been named, and objects that are gone and hold nothing any more, because
-    their contents were stored anew, leave the catalog. Callers hold a transaction."""
+def settle(cat: Catalog, drift: Drift | None) -> None:
+    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more,
+    because their contents were stored anew, leave the catalog. Callers hold a transaction."""
+    if drift is None:
+        return
     run = cat.conn.execute
-    run("UPDATE object SET told = 1 WHERE store_id = ? AND state IN ('missing', 'damaged') AND told = 0", (store_id,))
-    for object_id in drift.gone if drift else ():
+    for object_id in drift.fresh:
+        run("UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", (object_id,))
+    for object_id in drift.gone:
         run(
             "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
             "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",

@@ -20,6 +20,7 @@ from .catalog import Catalog, history, retirement
 from .catalog.database import Snapshot, Store
 from .catalog.recording import add_object, move_content
 from .catalog.retirement import Worth, holders
+from .catalog.verifying import set_states
 from .container import (
     IndexEntry,
     ObjectId,
@@ -171,14 +172,24 @@ class Retirement:
             try:
                 for content_id, data in self._living(row):
                     pack.add(content_id, data)
-            except (ContainerError, TargetError) as error:
-                self._outcome.problems.append(Problem(b"", "damaged", f"{row.name} was not repacked: {error.message}"))
+            except ContainerError as error:
+                self._damaged(row, error)
+                continue
+            except TargetError as error:
+                # Nothing is lost by that; a later run tries again.
+                self._outcome.notes.append(f"{row.name} was not repacked: {error.message}")
                 continue
             self._delete.append(action)
             self._events.advance(1, action.size)
         pack.put()
         self._outcome.stored_bytes += pack.stored_bytes
         self._outcome.stored_objects += pack.stored_objects
+
+    def _damaged(self, row: history.ObjectRow, error: ContainerError) -> None:
+        """Known from now on, so that the next plan repairs what the sources have and names what they have not."""
+        with self._cat.transaction():
+            set_states(self._cat, {row.id: "damaged"})
+        self._outcome.problems.append(Problem(b"", "damaged", f"{row.name} was not repacked: {error.message}"))
 
     def _living(self, row: history.ObjectRow) -> Iterator[tuple[int, bytes]]:
         object_id = parse_name(row.name)

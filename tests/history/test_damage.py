@@ -11,7 +11,10 @@ from blake3 import blake3
 
 from backup_runner import large, pathapplier, worker
 from backup_runner.planfile import key_of
+from backup_runner.progress import Silent
 from backup_runner.records import ActionKind, Kind
+from backup_runner.spec import Retention
+from backup_runner.verify import Level, VerifyOptions, verify
 from tests.history.site import Site
 from tests.restore.build import tree
 
@@ -94,3 +97,69 @@ def test_a_lost_content_under_another_name_heals_all_that_need_it(old: Site) -> 
     old.apply()
     outcome = old.restore(f"{old.root}/first", at=1)
     assert {problem.key for problem in outcome.problems} == lost
+
+
+def _rot(site: Site) -> None:
+    """Flip a byte of the one pack there is, so that nothing but its own MACs can tell."""
+    (name,) = site.names()
+    path = f"{site.bucket}/{name}"
+    status = os.stat(path)
+    with open(path, "r+b") as file:
+        file.seek(status.st_size // 3)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _lost(site: Site) -> set[bytes]:
+    return {key_of(fields) for fields in site.plan().problems if fields["problem"] == "lost"}
+
+
+def test_a_pack_that_cannot_be_repacked_is_damaged_from_then_on(site: Site) -> None:
+    for name in ("a", "b", "gone"):
+        site.write(name, os.urandom(2000))
+    site.apply()
+    for name in ("b", "gone"):
+        os.unlink(f"{site.data}/{name}")
+    site.apply()
+    site.write("b", os.urandom(10))
+    _rot(site)
+    assert site.plan().totals.counts == {"upload": 1}
+    site.retention = Retention(keep_last=1)
+    _, outcome = site.apply()
+    (problem,) = outcome.problems
+    assert "was not repacked: " in problem.message
+    assert site.plan().totals.counts["repair"] == 1
+    site.apply()
+    site.prune()
+    assert site.restore(f"{site.root}/out").problems == []
+    assert tree(os.fsencode(f"{site.root}/out")) == tree(os.fsencode(site.data))
+
+
+def test_what_repacking_found_lost_is_named_by_the_next_plan(site: Site) -> None:
+    for name in ("a", "b", "gone"):
+        site.write(name, os.urandom(2000))
+    site.apply()
+    os.unlink(f"{site.data}/b")
+    site.apply()
+    os.unlink(f"{site.data}/gone")
+    site.apply()
+    site.retention = Retention(keep_last=3)
+    _rot(site)
+    site.apply()
+    assert _lost(site) == {b"gone"}
+
+
+def test_what_verify_found_is_named_though_a_plan_made_offline_was_applied_since(site: Site) -> None:
+    for name in ("a", "gone"):
+        site.write(name, os.urandom(2000))
+    site.apply()
+    os.unlink(f"{site.data}/gone")
+    site.apply()
+    _rot(site)
+    session = site.session()
+    verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
+    session.close()
+    site.apply(offline=True)
+    assert _lost(site) == {b"gone"}
