@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from .catalog import Catalog, history
 from .catalog.database import Store
 from .catalog.history import ObjectRow
+from .committing import record_name
 from .errors import ForkedError, ObjectMissing, StalePlanError, TargetError
 from .records import StoredObject
 from .targets.base import Target
@@ -106,6 +107,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
+    if drift.unknown or drift.bad:
+        _check_end(store, records, target)
     return drift
 
 
@@ -120,6 +123,20 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
             f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
             f"the catalog ends at {store.serial}; another machine applied since",
             hint="fetch the newer state with `catalog pull JOB`, then apply again",
+        )
+
+
+def _check_end(store: Store, records: set[int], target: Target) -> None:
+    """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
+    have been rolled back, and another machine may have gone on to the same serial."""
+    if store.serial not in records or not store.record_digest:
+        return
+    found = target.get(record_name(store, store.serial))
+    if hashlib.sha256(found).hexdigest() != store.record_digest:
+        raise ForkedError(
+            f"record {store.serial} in the bucket is not the one that this catalog ends at: "
+            "the bucket was rolled back, and another machine went on from there",
+            hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
         )
 
 

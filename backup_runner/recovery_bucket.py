@@ -257,8 +257,10 @@ class Bucket:
             base = self._records[1].size
         since = sum(item.size for serial, item in self._records.items() if serial > first)
         if store.serial < self.newest:
-            # The chain has a gap: the next apply puts a full copy, from which a pull can start again.
+            # The chain has a gap: the next apply puts a full copy, from which a pull can start again. Which bytes
+            # the newest record should have is not known.
             since = _FORCE_COPY
+            cat.set_store(store.id, record_digest="")
         cat.set_store(
             store.id,
             serial=max(store.serial, self.newest),

@@ -141,6 +141,20 @@ def test_a_lost_record_is_bridged_by_the_next_apply(lived: tuple[Site, dict[int,
     exact(site, trees)
 
 
+def test_life_goes_on_after_a_rebuild_that_ended_before_the_newest_record(lived: tuple[Site, dict[int, Any]]) -> None:
+    site, _ = lived
+    (name,) = [name for name in site.names("records") if name.endswith(f"{2:016}")]
+    os.unlink(f"{site.bucket}/{name}")
+    site.lose_catalog()
+    site.rebuild()
+    # Objects that are not where they should be make a run look at the end of the chain.
+    os.unlink(f"{site.bucket}/{site.names()[0]}")
+    site.apply()
+    site.lose_catalog()
+    assert site.pull().serial == 4
+    assert site.restore(f"{site.root}/out").problems == []
+
+
 @pytest.mark.proof
 @pytest.mark.parametrize("files", SIZES)
 def test_times(site: Site, files: int) -> None:
