@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backup_runner import large, pathapplier, worker
+from backup_runner import committing, large, pathapplier, worker
 from backup_runner.records import Kind
 from backup_runner.spec import Retention
 from tests.history.site import Site
@@ -136,6 +136,32 @@ def test_a_lost_record_is_bridged_by_the_next_apply(lived: tuple[Site, dict[int,
     overrides = frozenset({"rolled_back"})
     header, _ = site.apply(overrides=overrides)
     assert any(f"record {lost} of the catalog is missing" in note for note in header.notes)
+    site.lose_catalog()
+    site.pull()
+    exact(site, trees)
+
+
+def _put_copy(site: Site) -> str:
+    """A full copy as of now, and away with what it makes superfluous; the path of the copy."""
+    before = set(site.names("copies"))
+    session = site.session()
+    cat, store = session.need_catalog(), session.store()
+    assert store is not None
+    committing.write_copy(cat, store, session.target, session.keyring)
+    committing.trim(cat, cat.store(store.id), session.target, records=True)
+    session.close()
+    (new,) = set(site.names("copies")) - before
+    return f"{site.bucket}/{new}"
+
+
+def test_a_copy_that_is_gone_makes_nothing_superfluous(lived: tuple[Site, dict[int, Any]]) -> None:
+    """Older copies and records go once two newer copies are there, and not once they were put."""
+    site, trees = lived
+    _put_copy(site)
+    site.apply()
+    os.unlink(_put_copy(site))
+    site.apply()
+    os.unlink(_put_copy(site))
     site.lose_catalog()
     site.pull()
     exact(site, trees)
