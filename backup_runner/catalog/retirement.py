@@ -169,10 +169,11 @@ def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int]:
     return (bytes(row[0]), row[1], row[2])
 
 
-def holders(cat: Catalog, content_id: int) -> list[tuple[bytes, int, int]]:
-    """(key, first snapshot, last snapshot) of the versions that have this content."""
+def holders(cat: Catalog, content_id: int) -> list[tuple[bytes, int, int, str]]:
+    """(key, first snapshot, last snapshot, job) of the versions that have this content."""
     return cat.conn.execute(
-        "SELECT p.key, v.first, coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)) "
-        "FROM version v JOIN path p ON p.id = v.path_id WHERE v.content_id = ? ORDER BY p.key, v.first",
+        "SELECT p.key, v.first, coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)), "
+        "j.name FROM version v JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id "
+        "WHERE v.content_id = ? ORDER BY p.key, v.first",
         (content_id,),
     ).fetchall()

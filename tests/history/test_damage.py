@@ -151,6 +151,24 @@ def test_what_repacking_found_lost_is_named_by_the_next_plan(site: Site) -> None
     assert _lost(site) == {b"gone"}
 
 
+def test_what_another_job_lost_is_named_as_that_jobs(site: Site) -> None:
+    """Its own plan repairs what its own source still has."""
+    site.write("a", os.urandom(2000))
+    site.apply()
+    before = set(site.names())
+    site.job_changes = {"name": "other"}
+    site.write("b", os.urandom(2000))
+    site.apply()
+    (name,) = set(site.names()) - before
+    os.unlink(f"{site.bucket}/{name}")
+    os.unlink(f"{site.data}/b")
+    site.job_changes = {}
+    _, outcome = site.apply()
+    (problem,) = outcome.problems
+    assert problem.key == b"b"
+    assert 'of job "other"' in problem.message
+
+
 def test_what_verify_found_is_named_though_a_plan_made_offline_was_applied_since(site: Site) -> None:
     for name in ("a", "gone"):
         site.write(name, os.urandom(2000))
