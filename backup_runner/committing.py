@@ -26,6 +26,8 @@ from .objectwriter import ObjectWriter
 from .targets.base import Target, Tier
 
 FORMAT = 1
+FORCE_COPY = 1 << 60
+"""A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
 _JOIN = 1 << 18
 _RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 

@@ -6,12 +6,13 @@ import hashlib
 import json
 import re
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .catalog import Catalog, history
 from .catalog.database import Store
 from .catalog.history import ObjectRow
-from .committing import record_name
+from .committing import FORCE_COPY, record_name
 from .errors import ForkedError, ObjectMissing, StalePlanError, TargetError
 from .records import StoredObject
 from .targets.base import Target
@@ -80,8 +81,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     StalePlanError if another run of this one got ahead just now."""
     drift = Drift()
     data: list[StoredObject] = []
-    records: set[int] = set()
-    copies: set[str] = set()
+    records: dict[int, int] = {}
+    copies: dict[str, int] = {}
     own = f"{store.lineage}/"
     imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
     for found in target.list():
@@ -95,9 +96,9 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
         if found.name.startswith(f"{own}data/"):
             data.append(found)
         elif match := _RECORD.fullmatch(found.name):
-            records.add(int(match[1]))
+            records[int(match[1])] = found.size
         else:
-            copies.add(found.name)
+            copies[found.name] = found.size
     drift.newest_record = max(records, default=0)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
@@ -126,7 +127,7 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
         )
 
 
-def _check_end(store: Store, records: set[int], target: Target) -> None:
+def _check_end(store: Store, records: Collection[int], target: Target) -> None:
     """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
     have been rolled back, and another machine may have gone on to the same serial."""
     if store.serial not in records or not store.record_digest:
@@ -140,12 +141,20 @@ def _check_end(store: Store, records: set[int], target: Target) -> None:
         )
 
 
-def _gap(store: Store, records: set[int], copies: set[str]) -> str:
-    """What is missing of the newest full copy and the records after it."""
+def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
+    """What is missing of the newest full copy and the records after it, or is not as long as it was put there."""
     known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
     start = max((serial for serial, _ in known), default=0)
     missing = [serial for serial in range(start + 1, store.serial + 1) if serial not in records]
-    return f"record {missing[0]} of the catalog is missing in the bucket" if missing else ""
+    if missing:
+        return f"record {missing[0]} of the catalog is missing in the bucket"
+    noted = json.loads(store.copies)
+    base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
+    since = sum(records.get(serial, 0) for serial in range(base + 1, store.serial + 1))
+    if size is None or store.serial == 0 or store.since_size >= FORCE_COPY:
+        return ""
+    same = (size, since) == (store.base_size, store.since_size)
+    return "" if same else "the bucket's records and copies of the catalog are not as long as they were put there"
 
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:

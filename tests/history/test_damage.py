@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from backup_runner import large, pathapplier, worker
+from backup_runner import committing, large, pathapplier, worker
 from backup_runner.planfile import key_of
 from backup_runner.progress import Silent
 from backup_runner.records import ActionKind, Kind
@@ -63,12 +63,7 @@ def test_each_object_in_turn(old: Site, how: str) -> None:
         shutil.copytree(f"{old.root}/{folder}", f"{old.root}/kept/{folder}")
     for at, name in enumerate(names):
         path = f"{old.bucket}/{name}"
-        if how == "deleted":
-            os.unlink(path)
-        elif how == "cut":
-            os.truncate(path, os.path.getsize(path) - 1)
-        else:
-            shutil.copyfile(f"{old.bucket}/{names[at - 1]}", path)
+        _damage(path, how, f"{old.bucket}/{names[at - 1]}")
         current, gone = concerned(old, name, now)
         header, actions = old.actions()
         assert {action.key for action in actions if action.kind is ActionKind.REPAIR} == current
@@ -84,6 +79,69 @@ def test_each_object_in_turn(old: Site, how: str) -> None:
         for folder in ("bucket", "state0"):
             shutil.rmtree(f"{old.root}/{folder}")
             shutil.copytree(f"{old.root}/kept/{folder}", f"{old.root}/{folder}")
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize("how", ["deleted", "cut", "overwritten"])
+def test_each_record_and_copy_in_turn(old: Site, how: str, copy: bool) -> None:
+    """A run that has the catalog notices and puts a full copy there, so that the disk may die after it."""
+    trees = {number: _tree_at(old, number) for number in old.snapshots()}
+    if copy:
+        session = old.session()
+        store = session.store()
+        assert store is not None
+        committing.write_copy(session.need_catalog(), store, session.target, session.keyring)
+        session.close()
+        old.apply()
+    for folder in ("bucket", "state0"):
+        shutil.copytree(f"{old.root}/{folder}", f"{old.root}/kept/{folder}")
+    newest = f"{4 if copy else 3:016}"
+    for name in old.names("records") + old.names("copies"):
+        _damage(f"{old.bucket}/{name}", how, f"{old.bucket}/{old.names()[0]}")
+        overrides = {"rolled_back"} if name.endswith(newest) and how == "deleted" else set()
+        old.apply(overrides=frozenset(overrides))
+        old.lose_catalog()
+        old.pull()
+        assert {number: _tree_at(old, number) for number in trees} == trees
+        for folder in ("bucket", "state0"):
+            shutil.rmtree(f"{old.root}/{folder}")
+            shutil.copytree(f"{old.root}/kept/{folder}", f"{old.root}/{folder}")
+
+
+def _damage(path: str, how: str, other: str) -> None:
+    if how == "deleted":
+        os.unlink(path)
+    elif how == "cut":
+        os.truncate(path, os.path.getsize(path) - 1)
+    else:
+        shutil.copyfile(other, path)
+
+
+def _tree_at(site: Site, number: int) -> dict[bytes, tuple[Any, ...]]:
+    goal = f"{site.root}/at"
+    assert site.restore(goal, at=number).problems == []
+    found = tree(os.fsencode(goal))
+    shutil.rmtree(goal)
+    return found
+
+
+def test_a_record_that_verify_found_damaged_is_bridged_by_a_copy(old: Site) -> None:
+    """As many bytes as were put, but not these: no listing tells."""
+    trees = {number: _tree_at(old, number) for number in old.snapshots()}
+    path = f"{old.bucket}/{old.names('records')[1]}"
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    data[len(data) // 2] ^= 1
+    with open(path, "wb") as file:
+        file.write(data)
+    session = old.session()
+    found = verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
+    session.close()
+    assert [name for name, _ in found.damaged if "/records/" in name]
+    old.apply()
+    old.lose_catalog()
+    old.pull()
+    assert {number: _tree_at(old, number) for number in trees} == trees
 
 
 def test_a_lost_content_under_another_name_heals_all_that_need_it(old: Site) -> None:
