@@ -204,6 +204,7 @@ class Bucket:
             salt=keyring.new_salt(),
         )
         cat.set_store(store.id, shift=shift)
+        lines.start_ids_above(cat, shift)
         return cat.store(store.id)
 
     def _replay_copy(self, cat: Catalog, store: Store, base: _Copy, result: Recovered) -> tuple[Store, str]:

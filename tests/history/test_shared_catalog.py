@@ -16,7 +16,7 @@ from tests.history.site import Site
 from tests.restore.build import tree
 
 FULL = os.environ.get("PROOF") == "full"
-SEEDS, STEPS = (range(20), 60) if FULL else (range(2), 40)
+SEEDS, STEPS = (range(40), 60) if FULL else ((1, 19), 40)
 JOBS = {"one": "bucket-a", "two": "bucket-a", "three": "bucket-b"}
 
 
@@ -70,6 +70,9 @@ class Home:
             assert job_id is not None
             kept = [snapshot.id for snapshot in cat.snapshots(job_id)]
             assert cat.conn.execute("PRAGMA foreign_key_check").fetchall() == []
+            for table in ("snapshot", "path", "object", "content", "version"):
+                (least,) = cat.conn.execute(f"SELECT min(id) FROM {table}").fetchone()
+                assert least is None or least > 0, table
             session.close()
             assert len(kept) == min(3, len(self.trees[name]))
             for number, expected in zip(kept, self.trees[name][-3:], strict=True):
