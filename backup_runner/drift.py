@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from .catalog import Catalog, history
@@ -127,10 +126,10 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
         )
 
 
-def _check_end(store: Store, records: Collection[int], target: Target) -> None:
+def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
     """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
     have been rolled back, and another machine may have gone on to the same serial."""
-    if store.serial not in records or not store.record_digest:
+    if not 0 < records.get(store.serial, 0) <= _CHUNK or not store.record_digest:
         return
     found = target.get(record_name(store, store.serial))
     if hashlib.sha256(found).hexdigest() != store.record_digest:
