@@ -114,7 +114,7 @@ def test_what_may_not_be_deleted_stays_and_is_named(remote: OciSite, emulator: R
 
 
 def test_what_a_retention_rule_of_the_bucket_holds_is_kept_back_and_named(remote: OciSite, emulator: Running) -> None:
-    """Nothing may be overwritten or deleted for a day: runs go on without a lease, and prune takes what is freed later."""
+    """Nothing may be overwritten or deleted for a day: runs go on without a lease, prune takes what is free later."""
     bucket = f"held-{os.path.basename(os.path.dirname(remote.root))}"
     client = oci.object_storage.ObjectStorageClient(
         oci.config.from_file(emulator.owner.config_file), service_endpoint=emulator.url

@@ -1,4 +1,4 @@
-"""One catalog for several jobs, two of them in one lineage and one in another bucket: pulls renumber, nothing mixes."""
+"""One catalog for three jobs, two of them in one lineage and one in another bucket: pulls renumber, nothing mixes."""
 
 from __future__ import annotations
 
@@ -31,13 +31,24 @@ class Home:
     def __post_init__(self) -> None:
         for name, bucket in JOBS.items():
             site = Site(f"{self.root}/{name}", bucket=f"{self.root}/{bucket}", retention=Retention(keep_last=3))
-            site.job_changes = {"name": name, "catalog": CatalogSpec(f"{self.root}/catalog.db")}
+            site.job_changes = {"name": name}
             self.sites[name] = site
+            self.at(name, "here")
+
+    def at(self, name: str, machine: str) -> None:
+        """Work with that machine's catalog from now on."""
+        self.sites[name].job_changes["catalog"] = CatalogSpec(f"{self.root}/{machine}.db")
+
+    def apply(self, name: str) -> None:
+        self.sites[name].apply()
+        self.trees[name].append(tree(os.fsencode(self.sites[name].data)))
 
     def step(self, chance: random.Random) -> None:
         name = chance.choice(list(JOBS))
         site = self.sites[name]
-        what = chance.choice(["write", "write", "write", "delete", "apply", "apply", "apply", "prune", "pull", "lose"])
+        what = chance.choice(
+            ["write", "write", "write", "delete", "apply", "apply", "apply", "prune", "pull", "lose", "elsewhere"]
+        )
         path = f"{site.data}/{chance.randrange(8)}"
         if what == "write":
             # Few contents, so that jobs of one lineage share many of them.
@@ -45,16 +56,22 @@ class Home:
         elif what == "delete" and os.path.exists(path):
             os.unlink(path)
         elif what == "apply":
-            site.apply()
-            self.trees[name].append(tree(os.fsencode(site.data)))
+            self.apply(name)
         elif what == "prune" and self.trees[name]:
             site.prune()
         elif what == "pull" and self.trees[name]:
             getattr(site, chance.choice(["pull", "rebuild"]))()
-        elif what == "lose" and os.path.exists(f"{self.root}/catalog.db"):
+        elif what == "elsewhere" and self.trees[name]:
+            # On a machine whose catalog holds nothing else, so that nothing is renumbered there.
+            self.at(name, JOBS[name])
+            site.pull()
+            self.apply(name)
+            self.at(name, "here")
+            site.pull()
+        elif what == "lose":
             for suffix in ("", "-wal", "-shm", ".seen", ".lock"):
-                if os.path.exists(f"{self.root}/catalog.db{suffix}"):
-                    os.unlink(f"{self.root}/catalog.db{suffix}")
+                if os.path.exists(f"{self.root}/here.db{suffix}"):
+                    os.unlink(f"{self.root}/here.db{suffix}")
             for name in chance.sample(list(JOBS), len(JOBS)):
                 if self.trees[name]:
                     self.sites[name].pull()
