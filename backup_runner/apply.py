@@ -309,7 +309,7 @@ class _Run:
             )
             cat.finish_plan(header.plan_id)
             if not outcome.interrupted:
-                settle(cat, self.store.id, self.drift)
+                settle(cat, self.drift)
         self.commit_record(keyring)
         if retirement:
             retirement.delete()

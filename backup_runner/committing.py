@@ -26,6 +26,8 @@ from .objectwriter import ObjectWriter
 from .targets.base import Target, Tier
 
 FORMAT = 1
+FORCE_COPY = 1 << 60
+"""A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
 _JOIN = 1 << 18
 _RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 
@@ -205,15 +207,16 @@ def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, obj
 
 
 def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
-    """Delete what newer copies made superfluous: all full copies but the newest two and, with `records`, the records
-    before the older of these. Raises AccessDenied where policy forbids."""
+    """Delete what newer copies made superfluous: all full copies but the newest two that are there and, with `records`,
+    the records before the older of these. Raises AccessDenied where policy forbids."""
     copies = json.loads(store.copies)
-    kept = copies[-2:]
+    listed = [item.name for item in target.list(f"{store.lineage}/copies/")]
+    kept = [copy for copy in copies if copy[1] in listed][-2:]
     names = {name for _, name in kept}
     # By listing: a run that was killed between putting a copy and noting it left one that nothing else knows of.
-    for item in target.list(f"{store.lineage}/copies/"):
-        if item.name not in names:
-            target.delete(item.name)
+    for name in listed:
+        if name not in names:
+            target.delete(name)
     if records and len(kept) == 2:
         for item in target.list(f"{store.lineage}/records/"):
             if _RECORD.fullmatch(item.name) and int(item.name[-16:]) < kept[0][0]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from .catalog import Catalog, history
 from .catalog.database import Store
 from .catalog.history import ObjectRow
+from .committing import FORCE_COPY, record_name
 from .errors import ForkedError, ObjectMissing, StalePlanError, TargetError
 from .records import StoredObject
 from .targets.base import Target
@@ -55,14 +56,14 @@ def note(cat: Catalog, drift: Drift | None) -> None:
         cat.conn.execute("UPDATE object SET etag = ? WHERE id = ?", (etag, object_id))
 
 
-def settle(cat: Catalog, store_id: int, drift: Drift | None) -> None:
-    """At the end of an apply: what is lost has been named, and objects that are gone and hold nothing any more, because
-    their contents were stored anew, leave the catalog. Callers hold a transaction."""
+def settle(cat: Catalog, drift: Drift | None) -> None:
+    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more,
+    because their contents were stored anew, leave the catalog. Callers hold a transaction."""
     if drift is None:
-        # Offline, nothing was looked at and nothing named.
         return
     run = cat.conn.execute
-    run("UPDATE object SET told = 1 WHERE store_id = ? AND state IN ('missing', 'damaged') AND told = 0", (store_id,))
+    for object_id in drift.fresh:
+        run("UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", (object_id,))
     for object_id in drift.gone:
         run(
             "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
@@ -83,8 +84,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     StalePlanError if another run of this one got ahead just now."""
     drift = Drift()
     data: list[StoredObject] = []
-    records: set[int] = set()
-    copies: set[str] = set()
+    records: dict[int, int] = {}
+    copies: dict[str, int] = {}
     own = f"{store.lineage}/"
     imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
     for found in target.list():
@@ -98,9 +99,9 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
         if found.name.startswith(f"{own}data/"):
             data.append(found)
         elif match := _RECORD.fullmatch(found.name):
-            records.add(int(match[1]))
+            records[int(match[1])] = found.size
         else:
-            copies.add(found.name)
+            copies[found.name] = found.size
     drift.newest_record = max(records, default=0)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
@@ -110,6 +111,8 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
+    if drift.unknown or drift.bad:
+        _check_end(store, records, target)
     return drift
 
 
@@ -127,12 +130,34 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
         )
 
 
-def _gap(store: Store, records: set[int], copies: set[str]) -> str:
-    """What is missing of the newest full copy and the records after it."""
+def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
+    """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
+    have been rolled back, and another machine may have gone on to the same serial."""
+    if not 0 < records.get(store.serial, 0) <= _CHUNK or not store.record_digest:
+        return
+    found = target.get(record_name(store, store.serial))
+    if hashlib.sha256(found).hexdigest() != store.record_digest:
+        raise ForkedError(
+            f"record {store.serial} in the bucket is not the one that this catalog ends at: "
+            "the bucket was rolled back, and another machine went on from there",
+            hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+        )
+
+
+def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
+    """What is missing of the newest full copy and the records after it, or is not as long as it was put there."""
     known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
     start = max((serial for serial, _ in known), default=0)
     missing = [serial for serial in range(start + 1, store.serial + 1) if serial not in records]
-    return f"record {missing[0]} of the catalog is missing in the bucket" if missing else ""
+    if missing:
+        return f"record {missing[0]} of the catalog is missing in the bucket"
+    noted = json.loads(store.copies)
+    base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
+    since = sum(records.get(serial, 0) for serial in range(base + 1, store.serial + 1))
+    if size is None or store.serial == 0 or store.since_size >= FORCE_COPY:
+        return ""
+    same = (size, since) == (store.base_size, store.since_size)
+    return "" if same else "the bucket's records and copies of the catalog are not as long as they were put there"
 
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:

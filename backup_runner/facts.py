@@ -13,7 +13,7 @@ from .catalog.database import Store
 from .reading import kind_of, settled
 from .records import CatalogRow, Digests, Kind, Problem
 from .scan import ScanTotals
-from .scan_access import lstat_entry, open_entry
+from .scan_access import lstat_entry, open_and_look
 from .session import Session
 
 _CHUNK = 1 << 20
@@ -134,10 +134,10 @@ def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str
 
 def hash_file(base: bytes, key: bytes, linked: set[bytes], *, with_md5: bool) -> Digests:
     """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
-    fd = open_entry(base, key, linked=linked)
+    fd, status = open_and_look(base, key, linked=linked)
     try:
         # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
-        settled(fd)
+        settled(fd, status)
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
         size = 0
         while chunk := os.read(fd, _CHUNK):

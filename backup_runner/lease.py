@@ -1,7 +1,7 @@
 """A courtesy between machines: an object in the bucket that says who is at work on a lineage, since when.
 
 Correctness does not rest on it but on the create-only record. It is renewed and taken over with If-Match only, and
-taken over only after its etag stood still for its lifetime on our own monotonic clock, so no machine's wall clock
+taken over only after it stood still for its lifetime on our own monotonic clock, so no machine's wall clock
 matters. Where policy forbids overwriting or deleting, a run goes on without it and says so.
 """
 
@@ -65,20 +65,22 @@ class Lease:
     def take(self, wait_seconds: float) -> None:
         """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
         started = time.monotonic()
-        seen_etag, seen_at = "", started
+        seen, seen_at = b"", started
         first_look = True
         while not self._create():
             try:
                 etag = self._target.stat(self._id.name).etag
+                there = self._target.get(self._id.name)
             except ObjectMissing:
                 continue
             now = time.monotonic()
-            if etag != seen_etag:
-                seen_etag, seen_at = etag, now
+            # Not by its etag, which moves with every run that finds out whether policy forbids overwriting.
+            if there != seen:
+                seen, seen_at = there, now
             if now - seen_at >= LIFETIME or self._is_dead():
                 if self._replace(etag):
                     return
-            elif first_look and self._may_not_replace(etag):
+            elif first_look and self._may_not_replace(there, etag):
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
@@ -89,12 +91,11 @@ class Lease:
             first_look = False
             time.sleep(_LOOK)
 
-    def _may_not_replace(self, etag: str) -> bool:
+    def _may_not_replace(self, there: bytes, etag: str) -> bool:
         """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
 
         Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
         try:
-            there = self._target.get(self._id.name)
             self._target.put(
                 self._id.name, there, md5=_md5(there), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
             )

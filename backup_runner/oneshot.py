@@ -186,8 +186,8 @@ def _places(cat: Catalog, job_id: int) -> set[bytes]:
 
 
 def prune_job(config: Config) -> tuple[Job, PlanOptions]:
-    """The job of which only the newest snapshot stays, and nothing that an import alone kept."""
-    retention = Retention(keep_last=1, keep_imported=False)
+    """The job of which only the newest snapshot stays, and nothing that an import or a rebuild alone kept."""
+    retention = Retention(keep_last=1, keep_imported=False, keep_rebuilt=False)
     return replace(bare_job(config), retention=retention), PlanOptions(pruning="only")
 
 

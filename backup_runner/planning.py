@@ -221,8 +221,10 @@ class _Planning:
             for content_id, *_ in history.contents_of_object(cat, object_id):
                 if content_id in self.repaired:
                     continue
-                for key, first, last in retiring.holders(cat, content_id):
+                for key, first, last, job in retiring.holders(cat, content_id):
                     when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
+                    # Another job's own plan knows what its sources still have.
+                    when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
                     self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[object_id]}"))
 
     # -- counting

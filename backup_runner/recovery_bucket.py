@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from .adopting import examine
 from .catalog import Catalog, history, lines
 from .catalog.database import Store
-from .committing import remember_serial, seen_serials
+from .committing import FORCE_COPY, remember_serial, seen_serials
 from .errors import CatalogError, ContainerError, TargetError, WrongKeyError
 from .progress import Events
 from .records import StoredObject
@@ -22,7 +22,6 @@ from .recovery_indexes import Made
 from .recovery_reading import Head, head_of, rows_of
 from .session import Session
 
-_FORCE_COPY = 1 << 60
 _CHECKED = 8 << 20
 """The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
 _DROPPED = "what an unfinished apply had noted here is dropped; the next plan adopts its objects"
@@ -170,7 +169,12 @@ class Bucket:
             cat.conn.execute("PRAGMA defer_foreign_keys = ON")
             store, previous = self._fresh_store(cat), ""
             if base is not None:
-                store, previous = self._replay_copy(cat, store, base, result)
+                try:
+                    store, previous = self._replay_copy(cat, store, base, result)
+                except (ContainerError, CatalogError):
+                    # The catalog must not take it for a way back.
+                    copies.remove(base)
+                    raise
             store = self._replay_records(cat, store, previous, result, exact=exact)
             self._settle(cat, store, result, copies)
             if not exact:
@@ -200,6 +204,7 @@ class Bucket:
             salt=keyring.new_salt(),
         )
         cat.set_store(store.id, shift=shift)
+        lines.start_ids_above(cat, shift)
         return cat.store(store.id)
 
     def _replay_copy(self, cat: Catalog, store: Store, base: _Copy, result: Recovered) -> tuple[Store, str]:
@@ -257,8 +262,10 @@ class Bucket:
             base = self._records[1].size
         since = sum(item.size for serial, item in self._records.items() if serial > first)
         if store.serial < self.newest:
-            # The chain has a gap: the next apply puts a full copy, from which a pull can start again.
-            since = _FORCE_COPY
+            # The chain has a gap: the next apply puts a full copy, from which a pull can start again. Which bytes
+            # the newest record should have is not known.
+            since = FORCE_COPY
+            cat.set_store(store.id, record_digest="")
         cat.set_store(
             store.id,
             serial=max(store.serial, self.newest),

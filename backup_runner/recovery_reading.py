@@ -12,6 +12,7 @@ import orjson
 
 from .container import open_object, parse_name
 from .crypto import Keyring
+from .errors import DamagedError
 from .records import StoredObject
 from .session import Session
 from .targets.base import Target
@@ -55,7 +56,7 @@ def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterat
         fd = file.fileno()
         opened = open_object(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
         if opened.damage or opened.index is None:
-            raise opened.keys.damaged("; ".join(opened.damage))
+            raise DamagedError("; ".join(opened.damage))
         rows = _lines(opened.read(0, opened.index.plaintext))
         yield orjson.loads(next(rows)), rows, digest.hexdigest()
 

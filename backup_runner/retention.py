@@ -28,7 +28,7 @@ class SnapshotTime(NamedTuple):
     time_ns: int
     """The scan's time, nanoseconds since the epoch."""
     status: str
-    """`complete`, `partial` or `running`."""
+    """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
 
 
 def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo) -> dict[int, list[str]]:
@@ -45,6 +45,7 @@ def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zon
       is earlier, so that a newest snapshot dated into the future takes nothing along.
     - `newest partial`, `partial, none complete since`: no complete snapshot has followed yet.
     - `running`: an apply is at it.
+    - `rebuilt`: it may be all that is left of many snapshots, and nobody chose that they go; kept under any rules.
 
     More rules or larger counts never keep less; an earlier `now_ns` never keeps less. Removing what expired
     and asking again gives the same answer. Raises BackupRunnerError if no rule is set.

@@ -7,6 +7,7 @@ deleted, and their rows with them. A crash leaves marked objects, which the next
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -16,9 +17,10 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from .catalog import Catalog, history, retirement
-from .catalog.database import Store
+from .catalog.database import Snapshot, Store
 from .catalog.recording import add_object, move_content
 from .catalog.retirement import Worth, holders
+from .catalog.verifying import set_states
 from .container import (
     IndexEntry,
     ObjectId,
@@ -71,7 +73,7 @@ def plan_pruning(
 
 
 def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    snapshots = [SnapshotTime(s.id, s.scanned_ns, s.status) for s in cat.snapshots(job_id)]
+    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in cat.snapshots(job_id)]
     if upcoming_ns is not None:
         newest = max((s.id for s in snapshots), default=0)
         snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
@@ -80,6 +82,11 @@ def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | Non
     assert zone is not None
     reasons = expire(snapshots, rules, time.time_ns(), zone)
     return {s.id: f"expired: no rule keeps the snapshot of {_when(s.time_ns)}" for s in snapshots if not reasons[s.id]}
+
+
+def _status(snapshot: Snapshot, rules: Retention) -> str:
+    rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
+    return "rebuilt" if rebuilt else snapshot.status
 
 
 def _when(time_ns: int) -> str:
@@ -165,14 +172,24 @@ class Retirement:
             try:
                 for content_id, data in self._living(row):
                     pack.add(content_id, data)
-            except (ContainerError, TargetError) as error:
-                self._outcome.problems.append(Problem(b"", "damaged", f"{row.name} was not repacked: {error.message}"))
+            except ContainerError as error:
+                self._damaged(row, error)
+                continue
+            except TargetError as error:
+                # Nothing is lost by that; a later run tries again.
+                self._outcome.notes.append(f"{row.name} was not repacked: {error.message}")
                 continue
             self._delete.append(action)
             self._events.advance(1, action.size)
         pack.put()
         self._outcome.stored_bytes += pack.stored_bytes
         self._outcome.stored_objects += pack.stored_objects
+
+    def _damaged(self, row: history.ObjectRow, error: ContainerError) -> None:
+        """Known from now on, so that the next plan repairs what the sources have and names what they have not."""
+        with self._cat.transaction():
+            set_states(self._cat, {row.id: "damaged"})
+        self._outcome.problems.append(Problem(b"", "damaged", f"{row.name} was not repacked: {error.message}"))
 
     def _living(self, row: history.ObjectRow) -> Iterator[tuple[int, bytes]]:
         object_id = parse_name(row.name)

@@ -130,6 +130,10 @@ class Session:
         return [os.fsencode(path) for path in paths]
 
     def close(self) -> None:
+        if self._stretching is not None:
+            # A process that ends while scrypt still runs on a thread tears OpenSSL down below it, and crashes.
+            self._stretching.join()
+            self._stretching = None
         if self._target is not None:
             self._target.close()
         if self._catalog is not None:

@@ -5,6 +5,7 @@ What is found is written to the catalog, so that the next plan repairs what the 
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import random
@@ -17,7 +18,8 @@ from .catalog import Catalog, CatalogLock
 from .catalog.database import Store
 from .catalog.history import ObjectRow, content, extents, get_object, names_outside, objects
 from .catalog.verifying import needs, object_sizes, set_states, spread_contents, stretches
-from .container import ObjectKind, kind_prefix
+from .committing import FORCE_COPY
+from .container import ObjectKind, kind_prefix, parse_name
 from .errors import BusyError
 from .progress import Events, VerifyOutcome
 from .records import Problem, StoredObject
@@ -86,6 +88,8 @@ class _Verify:
     """Catalog ids of the objects that were opened, by name."""
     lost: dict[int, str] = field(default_factory=dict)
     """Contents that cannot be read, and the object that is to blame."""
+    broken: int = 0
+    """The newest record that is not as it should be."""
     asked: frozenset[int] = frozenset()
     """Ids of the objects that are to be opened."""
     ailing: set[int] = field(default_factory=set)
@@ -134,6 +138,8 @@ class _Verify:
         data = self.options.level == Level.DATA
         for name, what in check_records(self.session.target, keyring, self.store, data=data, stop=self._stopped):
             self.outcome.damaged.append((name, what))
+            object_id = parse_name(name)
+            self.broken = max(self.broken, object_id.serial if object_id else 0)
 
     # -- tasks
 
@@ -248,13 +254,21 @@ class _Verify:
             # Not before the end: contents that span objects are read last.
             for object_id in self.ailing & self.whole:
                 self.states.setdefault(object_id, "live")
-        if not self.states:
+        if not self.states and not self.broken:
             return
         try:
             with CatalogLock(self.cat.path, wait_seconds=_LOCK_SECONDS), self.cat.transaction():
                 set_states(self.cat, self.states)
+                self._bridge()
         except BusyError as error:
             self.outcome.notes.append(f"what was found is not recorded in the catalog: {error.message}")
+
+    def _bridge(self) -> None:
+        """Where the way from the newest full copy to the newest record is broken, the next apply puts another copy."""
+        store = self.cat.store(self.store.id)
+        newest = max((serial for serial, _ in json.loads(store.copies)), default=0)
+        if self.broken > newest:
+            self.cat.set_store(store.id, since_size=FORCE_COPY)
 
 
 def _pairs(cat: Catalog, target: Target, store: Store) -> Iterator[tuple[ObjectRow | None, StoredObject | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ APPLICATION_ID = 0x42525552
 
 SCHEMA_VERSION = 1
 """How many migrations there are; a test compares."""
+_LOCK_SECONDS = 30.0
+"""For which another process's transaction is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +77,28 @@ class Catalog:
         if not create and not os.path.exists(path):
             raise CatalogError(f"no catalog at {path}", hint="apply a job first, or use `catalog pull JOB`")
         try:
-            self.conn = self._open(path, create=create)
+            self.conn = self._open_patiently(path, create=create)
         except (sqlite3.Error, OSError) as error:
             raise CatalogError(f"cannot open the catalog {path}: {error}", hint=_opening_hint(path)) from None
+
+    def _open_patiently(self, path: str, *, create: bool) -> sqlite3.Connection:
+        """Open it again while another process is making it: SQLite waits for no lock when the journal's mode changes,
+        and tables that the other one made meanwhile are no error."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                return self._open(path, create=create)
+            except sqlite3.OperationalError as error:
+                passing = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY or "already exists" in str(error)
+                if not passing or time.monotonic() >= deadline:
+                    raise
+            time.sleep(0.05)
 
     def _open(self, path: str, *, create: bool) -> sqlite3.Connection:
         if create:
             os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        conn = sqlite3.connect(path, isolation_level=None, timeout=30, check_same_thread=False)
+        conn = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECONDS, check_same_thread=False)
         try:
             _prepare(conn, path)
         except BaseException:

@@ -161,6 +161,18 @@ def high_marks(cat: Catalog) -> dict[str, int]:
     return marks
 
 
+def start_ids_above(cat: Catalog, shift: int) -> None:
+    """New rows get ids above a store's shift, so that they are positive in the bucket, too, and stay above other
+    stores' wherever they are pulled. Callers hold a transaction."""
+    for table in COLUMNS:
+        if table != "held":
+            row = cat.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+            if row is None:
+                cat.conn.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, shift))
+            elif row[0] < shift:
+                cat.conn.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (shift, table))
+
+
 def has_changes(cat: Catalog, store: Store) -> bool:
     """Whether anything is not in a record yet."""
     return next(export_changes(cat, store, high_marks(cat)), None) is not None

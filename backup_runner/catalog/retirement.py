@@ -138,10 +138,14 @@ def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
 
 
 def unmark(cat: Catalog, object_id: int, state: str) -> None:
-    """The object stays after all, as it was, because the bucket does not let it go; its contents can be used again."""
+    """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again, but
+    for those that also lie in an object that is still about to go."""
     cat.conn.execute("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
     cat.conn.execute(
-        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)", (object_id,)
+        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?) AND NOT EXISTS "
+        "(SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id WHERE e.content_id = content.id "
+        "AND o.state = 'marked')",
+        (object_id,),
     )
 
 
@@ -172,10 +176,11 @@ def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int]:
     return (bytes(row[0]), row[1], row[2])
 
 
-def holders(cat: Catalog, content_id: int) -> list[tuple[bytes, int, int]]:
-    """(key, first snapshot, last snapshot) of the versions that have this content."""
+def holders(cat: Catalog, content_id: int) -> list[tuple[bytes, int, int, str]]:
+    """(key, first snapshot, last snapshot, job) of the versions that have this content."""
     return cat.conn.execute(
-        "SELECT p.key, v.first, coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)) "
-        "FROM version v JOIN path p ON p.id = v.path_id WHERE v.content_id = ? ORDER BY p.key, v.first",
+        "SELECT p.key, v.first, coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)), "
+        "j.name FROM version v JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id "
+        "WHERE v.content_id = ? ORDER BY p.key, v.first",
         (content_id,),
     ).fetchall()

@@ -127,6 +127,7 @@ def _retention(model: RetentionModel) -> Retention:
         keep_yearly=model.keep_yearly,
         keep_within=parse_duration(model.keep_within) if model.keep_within else 0,
         repack_dead_percent=model.repack_dead_percent,
+        keep_rebuilt=model.keep_rebuilt,
     )
 
 

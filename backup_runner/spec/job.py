@@ -180,6 +180,8 @@ class Retention:
     repack_dead_percent: int = 20
     keep_imported: bool = field(default=True, metadata=_LATER)
     """Keep contents that were imported from another tool and that no path ever had."""
+    keep_rebuilt: bool = field(default=True, metadata=_LATER)
+    """Keep snapshots that a rebuild made of the objects' own indexes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,9 @@ class RetentionModel(_Model):
     repack_dead_percent: int = Field(
         20, ge=1, le=100, description="A pack of which more than this is dead is packed anew."
     )
+    keep_rebuilt: bool = Field(
+        default=True, description="Keep what `catalog rebuild` made of the objects' own indexes until this says false."
+    )
 
     @model_validator(mode="after")
     def _keeps_something(self) -> RetentionModel:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import tempfile
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ SMALL, STRETCH = worker.SMALL, large.STRETCH
 counter = itertools.count()
 steps = 0
 """Rules run in this process, of all machines."""
+tally: Counter[str] = Counter()
+"""What these rules came to: applies and prunes that ended, crashes, snapshots restored, ways back."""
 
 
 def content(number: int) -> bytes:
@@ -53,6 +56,10 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(small=st.booleans())
     def begin(self, small: bool) -> None:
+        global steps
+        # The invariant that follows is the beginning's, and no step.
+        steps -= 1
+        tally["lives"] += 1
         # In half of all lives most files are "large", in objects of their own, several to a file.
         limit = 1000 if small else SMALL
         pathapplier.SMALL = worker.SMALL = limit
@@ -63,6 +70,7 @@ class Machine(RuleBasedStateMachine):
         self.past: dict[int, Tree] = {}
         """Every complete snapshot that there ever was."""
         self.written: dict[bytes, set[bytes]] = {}
+        self.held: defaultdict[str, set[bytes]] = defaultdict(set)
         self.damaged: set[bytes] = set()
         self.unnamed: set[bytes] = set()
         self.certain = True
@@ -183,8 +191,10 @@ class Machine(RuleBasedStateMachine):
             if not (fuse and fuse.blown) or not isinstance(error, Crash | Exception):
                 raise
             self.certain = False
+            tally["crashes"] += 1
         else:
             self.certain = True
+            tally["prunes" if pruning == "only" else "applies"] += 1
             self.finished(header, outcome, now, pruning)
         finally:
             self.site.fuse = None
@@ -219,6 +229,7 @@ class Machine(RuleBasedStateMachine):
     def sync(self, now: Tree, before: dict[int, Tree]) -> None:
         """The catalog says which snapshots there are; what is in them is the model's to say."""
         states = self.site.snapshots() if os.path.exists(self.site.catalog_path) else {}
+        self.contents()
         self.trees = {}
         for number, status in states.items():
             if number in before:
@@ -251,20 +262,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(place=PLACES, how=st.sampled_from(["deleted", "cut", "swapped"]))
     def drift(self, place: int, how: str) -> None:
-        names = self.site.names()
+        names = self.in_order()
         if not names:
             return
         name = names[place % len(names)]
         path = f"{self.site.bucket}/{name}"
-        cat = self.site.catalog()
-        states = dict(
-            cat.conn.execute(
-                "SELECT c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
-                "JOIN object o ON o.id = e.object_id WHERE o.name = ?",
-                (name,),
-            )
-        )
-        cat.close()
+        live = {digest for digest, state in self.contents(name).items() if state == "live"}
         if how == "deleted":
             os.unlink(path)
         elif how == "cut":
@@ -278,9 +281,36 @@ class Machine(RuleBasedStateMachine):
             # In place, as a tool that restores a wrong copy does it.
             with open(path, "wb") as file:
                 file.write(data)
-        self.damaged |= set(states)
+        tally[f"objects {how}"] += 1
+        self.damaged |= self.held[name]
         # An object that was known to be bad is no news.
-        self.unnamed |= {digest for digest, state in states.items() if state == "live"}
+        self.unnamed |= live
+
+    def in_order(self) -> list[str]:
+        """Objects as they came to be: their names are random, and a life must be the same when it is lived again."""
+        if not os.path.exists(self.site.catalog_path):
+            return sorted(self.site.names())
+        cat = self.site.catalog()
+        known = [name for (name,) in cat.conn.execute("SELECT name FROM object ORDER BY id")]
+        cat.close()
+        there = self.site.names()
+        unknown = sorted(set(there) - set(known), key=lambda name: os.stat(f"{self.site.bucket}/{name}").st_mtime_ns)
+        return [name for name in known if name in there] + unknown
+
+    def contents(self, name: str = "") -> dict[bytes, str]:
+        """Contents that the catalog puts into an object, with its state. What it ever put where is kept in `held`:
+        another machine's catalog, or the one that a pull gives, may still have them there."""
+        if not os.path.exists(self.site.catalog_path):
+            return {}
+        cat = self.site.catalog()
+        rows = cat.conn.execute(
+            "SELECT o.name, c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
+            "JOIN object o ON o.id = e.object_id"
+        ).fetchall()
+        cat.close()
+        for holder, digest, _ in rows:
+            self.held[holder].add(digest)
+        return {digest: state for holder, digest, state in rows if holder == name}
 
     @rule()
     def verify(self) -> None:
@@ -327,8 +357,10 @@ class Machine(RuleBasedStateMachine):
         if lose:
             self.site.lose_catalog()
         found = getattr(self.site, how)()
+        tally[f"{how}s"] += 1
         before = set(self.trees)
         states = self.site.snapshots()
+        self.contents()
         if self.certain:
             assert {number for number, status in states.items() if status == "complete"} == before
             assert not [line for line in found.missing if not line.startswith("object ")], found.missing
@@ -348,6 +380,7 @@ class Machine(RuleBasedStateMachine):
     def check(self, number: int, expected: Tree) -> None:
         goal = f"{self.root}/out{next(counter)}"
         outcome = self.site.restore(goal, at=number)
+        tally["snapshots restored"] += 1
         found = tree(os.fsencode(goal))
         shutil.rmtree(goal)
         named = {problem.key for problem in outcome.problems}

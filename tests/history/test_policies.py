@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import oci
 import pytest
 
 from backup_runner.errors import BusyError
@@ -108,6 +111,30 @@ def test_what_may_not_be_deleted_stays_and_is_named(remote: OciSite, emulator: R
     remote.see(emulator, emulator.owner.config_file)
     assert remote.prune()[1].counts == {"delete": 1}
     assert len(remote.data_names()) == 1
+
+
+def test_what_a_retention_rule_of_the_bucket_holds_is_kept_back_and_named(remote: OciSite, emulator: Running) -> None:
+    """Nothing may be overwritten or deleted for a day: runs go on without a lease, prune takes what is free later."""
+    bucket = f"held-{os.path.basename(os.path.dirname(remote.root))}"
+    client = oci.object_storage.ObjectStorageClient(
+        oci.config.from_file(emulator.owner.config_file), service_endpoint=emulator.url
+    )
+    client.create_bucket(emulator.namespace, {"name": bucket, "compartmentId": "ocid1.compartment.oc1..a"})
+    rule = {"displayName": "a day", "duration": {"timeAmount": 1, "timeUnit": "DAYS"}}
+    made = client.create_retention_rule(emulator.namespace, bucket, rule)
+    remote.spec = replace(remote.spec, bucket=bucket)
+    _two_snapshots(remote)
+    _, outcome = remote.prune()
+    assert outcome.counts == {"forget": 1}
+    (note,) = [note for note in outcome.notes if "could not be deleted and stays" in note]
+    assert "retention rule of the bucket protects this object" in note
+    assert len(remote.data_names()) == 2
+    assert _restores(remote)
+    client.delete_retention_rule(emulator.namespace, bucket, made.data.id)
+    assert remote.prune()[1].counts == {"delete": 1}
+    assert len(remote.data_names()) == 1
+    shutil.rmtree(f"{remote.root}/out")
+    assert _restores(remote)
 
 
 def test_a_host_that_may_only_add(remote: OciSite, emulator: Running, monkeypatch: pytest.MonkeyPatch) -> None:

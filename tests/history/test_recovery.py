@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
+import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from backup_runner import large, pathapplier, worker
+from backup_runner import committing, large, pathapplier, worker
 from backup_runner.records import Kind
+from backup_runner.spec import Retention
 from tests.history.site import Site
 from tests.restore.build import tree
 
@@ -96,6 +100,21 @@ def test_without_records_every_content_has_a_name_it_had(lived: tuple[Site, dict
     assert site.plan().totals.changes == 0
 
 
+def test_what_a_rebuild_gave_back_outlives_retention(lived: tuple[Site, dict[int, Any]]) -> None:
+    site, trees = lived
+    site.lose_catalog()
+    remove(site, "records", "copies")
+    site.rebuild()
+    site.retention = Retention(keep_last=1)
+    for _ in range(2):
+        site.apply()
+    site.prune()
+    _every_content_back(site, trees)
+    site.retention = Retention(keep_last=1, keep_rebuilt=False)
+    site.prune()
+    assert list(site.snapshots().values()) == ["complete"]
+
+
 def _every_content_back(site: Site, trees: dict[int, dict[bytes, tuple[Any, ...]]]) -> None:
     """Each content of any snapshot, under a name, with the mode and time that it had with that content."""
     had = {(key, *entry[1:2], *entry[4:6]) for found in trees.values() for key, entry in found.items() if not entry[0]}
@@ -125,29 +144,125 @@ def test_a_lost_record_is_bridged_by_the_next_apply(lived: tuple[Site, dict[int,
     exact(site, trees)
 
 
+def _put_copy(site: Site) -> str:
+    """A full copy as of now, and away with what it makes superfluous; the path of the copy."""
+    before = set(site.names("copies"))
+    session = site.session()
+    cat, store = session.need_catalog(), session.store()
+    assert store is not None
+    committing.write_copy(cat, store, session.target, session.keyring)
+    committing.trim(cat, cat.store(store.id), session.target, records=True)
+    session.close()
+    (new,) = set(site.names("copies")) - before
+    return f"{site.bucket}/{new}"
+
+
+def test_a_copy_that_is_gone_makes_nothing_superfluous(lived: tuple[Site, dict[int, Any]]) -> None:
+    """Older copies and records go once two newer copies are there, and not once they were put."""
+    site, trees = lived
+    _put_copy(site)
+    site.apply()
+    os.unlink(_put_copy(site))
+    site.apply()
+    os.unlink(_put_copy(site))
+    site.lose_catalog()
+    site.pull()
+    exact(site, trees)
+
+
+def test_a_damaged_copy_is_not_taken_for_a_way_back(site: Site) -> None:
+    """Its header line can be read, what comes a mebibyte later cannot."""
+    deep = "/".join([name * 240 for name in "abcdefgh"])
+    for number in range(900):
+        site.write(f"{deep}/{number}", b"%d" % number)
+    site.apply()
+    for number in range(2):
+        site.write("changing", b"changed %d" % number)
+        site.apply()
+    path = _put_copy(site)
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) * 3 // 4)
+        file.write(b"damaged")
+    site.lose_catalog()
+    assert any(line.startswith("not from the copy of serial 3") for line in site.pull().notes)
+    cat = site.catalog()
+    assert cat.stores()[0].copies == "[]"
+    cat.close()
+    assert site.plan().totals.changes == 0
+    # Nor does it end a rebuild, though no way is whole any more.
+    os.unlink(f"{site.bucket}/{site.names('records')[1]}")
+    site.lose_catalog()
+    assert any(line.startswith("record 2 and all after it") for line in site.rebuild().missing)
+    assert site.restore(f"{site.root}/out", at=max(site.snapshots())).problems == []
+    assert tree(os.fsencode(f"{site.root}/out")).keys() == tree(os.fsencode(site.data)).keys()
+
+
+def test_life_goes_on_after_a_rebuild_that_ended_before_the_newest_record(lived: tuple[Site, dict[int, Any]]) -> None:
+    site, _ = lived
+    (name,) = [name for name in site.names("records") if name.endswith(f"{2:016}")]
+    os.unlink(f"{site.bucket}/{name}")
+    site.lose_catalog()
+    site.rebuild()
+    # Objects that are not where they should be make a run look at the end of the chain.
+    os.unlink(f"{site.bucket}/{site.names()[0]}")
+    site.apply()
+    site.lose_catalog()
+    assert site.pull().serial == 4
+    assert site.restore(f"{site.root}/out").problems == []
+
+
 @pytest.mark.proof
 @pytest.mark.parametrize("files", SIZES)
-def test_times(site: Site, files: int) -> None:
+def test_times(on_disk: Site, files: int) -> None:
+    site = on_disk
     for folder in range(files // 1000):
         os.makedirs(f"{site.data}/{folder:04}")
         for number in range(1000):
             with open(f"{site.data}/{folder:04}/{number:03}", "w") as file:
                 file.write(f"{folder} {number}")
     site.workers = 2
-    spent = {"apply": _timed(site.apply)}
+    spent = {"apply": _measured(site.apply)}
     for how in ("pull", "rebuild"):
         site.lose_catalog()
-        spent[how] = _timed(getattr(site, how))
+        spent[f"{how} from records"] = _measured(getattr(site, how))
+    session = site.session()
+    cat, store = session.need_catalog(), session.store()
+    assert store is not None
+    committing.write_copy(cat, store, session.target, session.keyring)
+    session.close()
+    site.lose_catalog()
+    spent["pull from a full copy"] = _measured(site.pull)
     site.lose_catalog()
     remove(site, "records", "copies")
-    spent["rebuild without records"] = _timed(site.rebuild)
-    print(f"{files} files: " + ", ".join(f"{how} {seconds:.1f} s" for how, seconds in spent.items()))
+    spent["rebuild from indexes"] = _measured(site.rebuild)
+    size = os.path.getsize(site.catalog_path) >> 20
+    print(f"{files} files, catalog of {size} MiB: {', '.join(f'{how} {said}' for how, said in spent.items())}")
     cat = site.catalog()
     assert cat.conn.execute("SELECT count(*) FROM version WHERE kind = 0").fetchone() == (files,)
     cat.close()
 
 
-def _timed(action: Any) -> float:
+@pytest.fixture
+def on_disk() -> Iterator[Site]:
+    """A million files are too much for memory."""
+    folder = tempfile.mkdtemp(prefix="history-")
+    yield Site(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measured(action: Any) -> str:
+    """Seconds, and the peak memory of a process that does nothing else (workers apart)."""
     started = time.monotonic()
-    action()
-    return time.monotonic() - started
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            action()
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            os._exit(code)
+    _, status, usage = os.wait4(child, 0)
+    assert status == 0
+    return f"{time.monotonic() - started:.1f} s at {usage.ru_maxrss >> 10} MiB"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,11 @@ from typing import Any
 import pytest
 
 from backup_runner import apply as engine
-from backup_runner.errors import ForkedError, StalePlanError
+from backup_runner.catalog import CatalogLock
+from backup_runner.crypto import DEFAULT_COST, Cost
+from backup_runner.errors import BusyError, ForkedError, StalePlanError
 from backup_runner.targets.directory import DirectoryTarget
-from tests.history.site import Site
+from tests.history.site import KEYRING, CheapKeyring, Site
 from tests.history_cli.machines import Machine
 from tests.history_cli.machines import Site as Places
 from tests.oci_emulator.fixture import Running, start
@@ -101,6 +106,50 @@ def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.M
         assert site.restore(goal).problems == []
         assert tree(os.fsencode(goal)) == tree(os.fsencode(site.data))
     assert site.prune()[1].counts == {}
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_bucket_that_went_on_from_an_older_state_is_not_gone_on_with(site: Site, size: int) -> None:
+    """It was rolled back, and another machine committed the very serial that this machine has committed before."""
+    site.write("a", b"first")
+    site.apply()
+    shutil.copytree(site.bucket, f"{site.root}/older")
+    site.write("b", b"of machine 0" * size)
+    site.apply()
+    shutil.rmtree(site.bucket)
+    os.rename(f"{site.root}/older", site.bucket)
+    site.machine = 1
+    site.pull()
+    os.unlink(f"{site.data}/b")
+    site.write("c", b"of machine 1" * size)
+    site.apply()
+    site.machine = 0
+    with pytest.raises(ForkedError) as error:
+        site.apply()
+    assert "catalog pull JOB" in (error.value.hint or "")
+    assert site.pull().snapshots == 2
+    site.apply()
+    site.machine = 1
+    site.pull()
+    assert site.restore(f"{site.root}/out").problems == []
+    assert tree(os.fsencode(f"{site.root}/out")) == tree(os.fsencode(site.data))
+
+
+class _SlowKeyring(CheapKeyring):
+    def stretch(self, salt: bytes, cost: Cost = DEFAULT_COST) -> bytes:
+        time.sleep(0.2)
+        return super().stretch(salt, cost)
+
+
+def test_a_run_that_is_refused_leaves_no_thread_behind(site: Site) -> None:
+    """A process that ended with scrypt still at work on one of its threads crashed now and then (exit -11, not 6)."""
+    site.write("a", b"first")
+    site.apply()
+    site.keyring = _SlowKeyring(KEYRING.crypto_key)
+    before = threading.enumerate()
+    with CatalogLock(site.catalog_path), pytest.raises(BusyError):
+        site.apply(applies=True)
+    assert threading.enumerate() == before
 
 
 def test_a_plan_that_another_run_overtakes_is_stale_and_not_forked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

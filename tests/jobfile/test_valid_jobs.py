@@ -79,7 +79,9 @@ def test_every_key_arrives():
     assert target.limits == Limits(upload=1572864, download=500_000, requests_in_flight=4)
     assert job.encryption == EncryptionSpec(key_command=("pass", "show", "backup"))
     assert job.catalog == CatalogSpec(f"{folder}/cache/catalog.db", remote=True)
-    assert job.retention == Retention(keep_hourly=1, keep_yearly=2, keep_within=9 * 86400, repack_dead_percent=10)
+    assert job.retention == Retention(
+        keep_hourly=1, keep_yearly=2, keep_within=9 * 86400, repack_dead_percent=10, keep_rebuilt=False
+    )
     assert job.work_directory == f"{folder}/work"
     assert pickle.loads(pickle.dumps(job)) == job
 
