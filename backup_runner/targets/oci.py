@@ -13,9 +13,22 @@ from ..records import StoredObject
 from ..spec import OciTargetSpec
 from .base import Buffer, Part, Parts, Put, Stored, Tier
 from .checksums import multipart_checksum
-from .oci_answers import Reading, as_dict, as_list, compare, http_time, json_time, listed, pages, read
+from .oci_answers import (
+    Page,
+    as_dict,
+    as_list,
+    compare,
+    listed,
+    looked_at,
+    page,
+    pages,
+    part,
+    readable,
+    unfinished,
+)
 from .oci_client import IN_FLIGHT, Connection
 from .oci_errors import Doing
+from .oci_reading import Reading, read
 
 T = TypeVar("T")
 
@@ -106,22 +119,19 @@ class OciTarget:
 
     def stat(self, name: str) -> StoredObject:
         """By HEAD, and by the listing before anything is called missing: one 404 proves nothing."""
+
+        def act(client: Any) -> StoredObject:
+            headers = client.head_object(*self._where(name)).headers
+            with readable():
+                return looked_at(name, headers)
+
         try:
-            headers = self._call("HeadObject", name, lambda client: client.head_object(*self._where(name)).headers)
+            return self._call("HeadObject", name, act)
         except (ObjectMissing, AccessDenied):
             for found in self._pages(name, limit=1):
                 if found.name == name:
                     return found
             raise
-        return StoredObject(
-            name,
-            int(headers["content-length"]),
-            headers.get("opc-multipart-md5") or headers.get("content-md5") or "",
-            headers["etag"],
-            http_time(headers["last-modified"]),
-            headers.get("storage-tier") or "Standard",
-            headers.get("archival-state") or "",
-        )
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         return self._pages(prefix, limit=1000)
@@ -138,7 +148,8 @@ class OciTarget:
         def act(client: Any) -> str:
             namespace, bucket, _ = self._where(name)
             answer = client.create_multipart_upload(namespace, bucket, details, if_none_match="*")
-            return str(as_dict(answer.data)["uploadId"])
+            with readable():
+                return str(as_dict(answer.data)["uploadId"])
 
         return self._call("CreateMultipartUpload", name, act)
 
@@ -161,15 +172,13 @@ class OciTarget:
 
     def list_parts(self, name: str, upload: str) -> Parts:
 
-        def fetch(page: dict[str, str]) -> Any:
-            return self._call(
-                "ListMultipartUploadParts",
-                name,
-                lambda client: client.list_multipart_upload_parts(*self._where(name), upload, **page),
-            )
+        def fetch(options: dict[str, str]) -> Page[Part]:
+            def act(client: Any) -> Page[Part]:
+                return page(client.list_multipart_upload_parts(*self._where(name), upload, **options), part)
 
-        parts = [Part(item["partNumber"], item["size"], item["md5"], item["etag"]) for item in pages(fetch)]
-        return sorted(parts, key=lambda part: part.number)
+            return self._call("ListMultipartUploadParts", name, act)
+
+        return sorted(pages(fetch), key=lambda found: found.number)
 
     def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
         checksum, size = multipart_checksum(parts), sum(part.size for part in parts)
@@ -200,18 +209,15 @@ class OciTarget:
     def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
         whole = self._spec.prefix + prefix
 
-        def fetch(page: dict[str, str]) -> Any:
-            return self._call(
-                "ListMultipartUploads",
-                "",
-                lambda client: client.list_multipart_uploads(*self._where("")[:2], **page),
-            )
+        def fetch(options: dict[str, str]) -> Page[tuple[str, str, float]]:
+            def act(client: Any) -> Page[tuple[str, str, float]]:
+                return page(client.list_multipart_uploads(*self._where("")[:2], **options), unfinished)
 
-        for item in pages(fetch):
-            name = str(item["object"])
+            return self._call("ListMultipartUploads", "", act)
+
+        for name, upload, created in pages(fetch):
             if name.startswith(whole):
-                created = json_time(item["timeCreated"])
-                yield name.removeprefix(self._spec.prefix), str(item["uploadId"]), created
+                yield name.removeprefix(self._spec.prefix), upload, created
 
     def restore_archived(self, name: str, hours: int) -> None:
         details = {"objectName": self._spec.prefix + name, "hours": hours}
@@ -252,7 +258,8 @@ class OciTarget:
 
         def act(client: Any) -> tuple[list[StoredObject], str | None]:
             body = as_dict(client.list_objects(*self._where("")[:2], **options).data)
-            items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
+            with readable():
+                items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
             return items, body.get("nextStartWith")
 
         while True:
