@@ -94,10 +94,7 @@ class Lease:
 
         Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
         try:
-            there = self._target.get(self._id.name)
-            self._target.put(
-                self._id.name, there, md5=_md5(there), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
-            )
+            self._put(self._target.get(self._id.name), Put.REPLACE, etag)
         except (ConditionFailed, ObjectMissing):
             return False
         except AccessDenied:
@@ -137,29 +134,16 @@ class Lease:
         self._etag = ""
 
     def _create(self) -> bool:
-        data = self._seal()
         try:
-            stored = self._target.put(self._id.name, data, md5=_md5(data), condition=Put.CREATE, tier=Tier.STANDARD)
+            self._took(self._put(self._seal(), Put.CREATE))
         except ObjectExists:
             return False
-        except ChecksumMismatch:
-            self._withdraw()
-            raise
-        self._took(stored.etag)
         return True
-
-    def _withdraw(self) -> None:
-        """Delete what was put and arrived damaged: nobody else could tell whose it is, and would wait for it."""
-        with contextlib.suppress(TargetError):
-            self._target.delete(self._id.name)
 
     def _replace(self, etag: str) -> bool:
         """Renew or take over; True if there is nothing more to wait for."""
-        data = self._seal()
         try:
-            stored = self._target.put(
-                self._id.name, data, md5=_md5(data), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
-            )
+            self._took(self._put(self._seal(), Put.REPLACE, etag))
         except (ConditionFailed, ObjectMissing):
             # Somebody took over. The record decides who commits, so the work may go on.
             self._etag = ""
@@ -168,8 +152,22 @@ class Lease:
             self._warn("going on without a lease, because policy forbids overwriting objects")
             self._etag = ""
             return True
-        self._took(stored.etag)
         return True
+
+    def _put(self, data: bytes, condition: Put, etag: str = "") -> str:
+        """Put the lease and return its new etag. What arrived damaged is taken away again: nobody could tell whose it
+        is, and all would wait for it."""
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        try:
+            stored = self._target.put(self._id.name, data, md5=md5, condition=condition, etag=etag, tier=Tier.STANDARD)
+        except ChecksumMismatch:
+            self._etag = ""
+            with contextlib.suppress(TargetError):
+                # One that can be read is another run's, put while this one tried.
+                if self._read().get("nonce") in (None, self._note["nonce"]):
+                    self._target.delete(self._id.name)
+            raise
+        return stored.etag
 
     def _took(self, etag: str) -> None:
         self._etag = etag
@@ -208,7 +206,3 @@ class Lease:
             return "a lease that cannot be read"
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {note['pid']} on {note['host']}, since {since}"
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()
