@@ -67,7 +67,7 @@ class Connection:
         signer = f"auth.method {auth.method.value}"
         if auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
             signer = f"profile {auth.profile} in {auth.config_file}"
-        return Place(str(self.client.base_client.endpoint), namespace, self._spec.bucket, signer)
+        return Place(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
 
     def call(self, doing: Doing, act: Callable[[Any], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The result of `act(client)`, tried again as far as that makes sense."""
@@ -180,10 +180,16 @@ def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
         session.mount(scheme, oci.base_client.OCIHTTPAdapter(pool_connections=2, pool_maxsize=pool_size))
     requests = oci._vendor.requests
     # Looked up once: requests would read the environment and ~/.netrc anew for every request.
-    session.proxies = requests.utils.get_environ_proxies(base.endpoint)
+    session.proxies = requests.utils.get_environ_proxies(_endpoint(base, ""))
     if spec.proxy:
         session.proxies = {"http": spec.proxy, "https": spec.proxy}
     bundle = spec.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if bundle:
         session.verify = bundle
     session.trust_env = False
+
+
+def _endpoint(base: Any, namespace: str) -> str:
+    """Where requests go. The SDK keeps a template, and fills it in anew for each request."""
+    dotted = f"{namespace}." if namespace else ""
+    return str(base.get_endpoint()).replace("{namespaceName+Dot}", dotted)
