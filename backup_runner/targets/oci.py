@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from base64 import b64encode
@@ -102,12 +103,8 @@ class OciTarget:
                 **options,
             ).headers
 
-        def put() -> Stored:
-            headers = self._call("PutObject" if creating else "ReplaceObject", name, act)
-            compare(headers.get("opc-content-md5"), checksum, name)
-            return Stored(checksum, headers["etag"], size)
-
-        return self._looked_up(put, name, size, checksum)
+        operation = "PutObject" if creating else "ReplaceObject"
+        return self._settled(lambda: self._call(operation, name, act), "opc-content-md5", name, size, checksum)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         if length is not None and length <= 0:
@@ -137,10 +134,11 @@ class OciTarget:
         return self._pages(prefix, limit=1000)
 
     def delete(self, name: str) -> None:
-        try:
-            self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name)))
-        except ObjectMissing:
-            return
+        with contextlib.suppress(ObjectMissing):
+            self._delete(name)
+
+    def _delete(self, name: str, **condition: str) -> None:
+        self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name), **condition))
 
     def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
         details = {"object": self._spec.prefix + name, "storageTier": self._tier(tier)}
@@ -189,12 +187,8 @@ class OciTarget:
             where = self._where(name)
             return client.commit_multipart_upload(*where, upload, details, if_none_match="*").headers
 
-        def commit() -> Stored:
-            headers = self._call("CommitMultipartUpload", name, act)
-            compare(headers.get("opc-multipart-md5"), checksum, name)
-            return Stored(checksum, headers["etag"], size)
-
-        return self._looked_up(commit, name, size, checksum)
+        operation = "CommitMultipartUpload"
+        return self._settled(lambda: self._call(operation, name, act), "opc-multipart-md5", name, size, checksum)
 
     def abort_upload(self, name: str, upload: str) -> None:
         try:
@@ -269,21 +263,29 @@ class OciTarget:
                 return
             options["start"] = following
 
-    def _looked_up(self, act: Callable[[], Stored], name: str, size: int, checksum: str) -> Stored:
-        """The result of a put or commit; one whose answer got lost, or was garbled, is looked up.
+    def _settled(self, act: Callable[[], Any], stated: str, name: str, size: int, checksum: str) -> Stored:
+        """The result of a put or commit, whose headers `act` returns; one whose answer got lost, or was garbled, is
+        looked up. What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes.
 
         A lost commit has used its upload up, so it shows as ObjectMissing.
         """
+        etag = ""
         try:
-            return act()
+            headers = act()
+            etag = headers["etag"]
+            compare(headers.get(stated), checksum, name)
         except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
             try:
                 found = self.stat(name)
             except TargetError:
                 found = None
-            if found is None or (found.size, found.checksum) != (size, checksum):
-                raise
-            return Stored(checksum, found.etag, size)
+            if found is not None and (found.size, found.checksum) == (size, checksum):
+                return Stored(checksum, found.etag, size)
+            if etag:
+                with contextlib.suppress(TargetError):
+                    self._delete(name, if_match=etag)
+            raise
+        return Stored(checksum, etag, size)
 
     def _tier(self, tier: Tier) -> str:
         return "Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier)
