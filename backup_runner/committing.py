@@ -19,7 +19,7 @@ import orjson
 
 from .catalog import Catalog, lines
 from .catalog.database import Store
-from .container import ObjectId, ObjectKind, SealKeys, new_header, open_object, parse_name
+from .container import ObjectId, ObjectKind, SealKeys, new_header, open_object
 from .crypto import Keyring
 from .errors import (
     ContainerError,
@@ -207,16 +207,6 @@ def job_names(head: dict[str, object]) -> list[str]:
     """The jobs that a record's header line names."""
     jobs = head.get("jobs")
     return jobs if isinstance(jobs, list) else []
-
-
-def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, object] | None:
-    """The header line of a lineage's newest record. Raises WrongKeyError, DamagedError."""
-    names = [item.name for item in target.list(f"{lineage}/records/") if _RECORD.fullmatch(item.name)]
-    if not names:
-        return None
-    object_id = parse_name(names[-1])
-    assert object_id is not None
-    return read_head(target.get(names[-1]), object_id, keyring)
 
 
 def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
