@@ -164,7 +164,8 @@ class OciTarget:
                 content_md5=checksum,
             )
             compare(answer.headers.get("opc-content-md5"), checksum, f"part {number} of {name}")
-            return Part(number, size, checksum, answer.headers["etag"])
+            with readable():
+                return Part(number, size, checksum, answer.headers["etag"])
 
         return self._call("UploadPart", name, act)
 
@@ -272,7 +273,7 @@ class OciTarget:
         etag = ""
         try:
             headers = act()
-            etag = headers["etag"]
+            etag = headers.get("etag") or ""
             compare(headers.get(stated), checksum, name)
         except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
             try:

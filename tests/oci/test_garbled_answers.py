@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import os
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from backup_runner import drift
 from backup_runner.catalog import Catalog
-from backup_runner.errors import CatalogError, TargetError
+from backup_runner.errors import CatalogError, TargetError, TransientError
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci import OciTarget
 from tests.oci_emulator.fixture import Running, start
@@ -42,6 +45,47 @@ def garbled(running: Running, operation: str) -> Iterator[float]:
         running.add_faults({"kind": "corrupt", "operation": operation, "count": 1, "at": place})
         yield place
     running.clear_faults()
+
+
+class Portal(http.server.BaseHTTPRequestHandler):
+    """What a network that wants a login answers, whatever one asks."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        page = b"" if self.command == "HEAD" else b"<html>Log in</html>"
+        self.send_response(200)
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    do_HEAD = do_PUT = do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_is_none_of_this_kind(running: Running) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Portal) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        auth = AuthSpec(config_file=running.owner.config_file)
+        spec = OciTargetSpec("b", "n", endpoint=f"http://127.0.0.1:{server.server_port}", auth=auth)
+        target = OciTarget(spec, patience=0)
+        calls: list[Callable[[], object]] = [
+            lambda: target.put("u/data/a", DATA, md5=md5(DATA).digest()),
+            lambda: target.put_part("u/data/a", "upload", 1, 0, DATA, md5=md5(DATA).digest()),
+            lambda: target.get("u/data/a"),
+            lambda: target.get("u/data/a", 1, 1),
+            lambda: target.get_tail("u/data/a", 1),
+            lambda: target.stat("u/data/a"),
+            lambda: OciTarget(replace(spec, namespace=None), patience=0).identity,
+            *(lambda call=call: call(target, "upload") for call in CALLS.values()),  # type: ignore[misc]
+        ]
+        for call in calls:
+            with pytest.raises(TransientError):
+                call()
+        server.shutdown()
 
 
 CALLS: dict[str, Callable[[OciTarget, str], object]] = {
