@@ -22,6 +22,8 @@ from .catalog.database import Store
 from .container import ObjectId, ObjectKind, SealKeys, new_header, open_object
 from .crypto import Keyring
 from .errors import (
+    AccessDenied,
+    ChecksumMismatch,
     ContainerError,
     DamagedError,
     ForkedError,
@@ -60,13 +62,28 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
     try:
         written = _write(target, header, keys, head, lines.export_changes(cat, store, marks))
     except ObjectExists:
-        _forget_pending(cat, store, state="forked")
-        raise ForkedError(
-            f"another machine committed serial {serial} of this lineage first; nothing was committed here",
-            hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
-        ) from None
+        return _met_another(cat, cat.store(store.id), target, keyring)
     _settle(cat, store, serial, written, marks)
     return cat.store(store.id)
+
+
+def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost."""
+    serial = store.serial + 1
+    try:
+        store = resolve_pending(cat, store, target, keyring)
+    except AccessDenied:
+        store = _forget_pending(cat, store, state="forked")
+    if store.serial == serial:
+        return store
+    if store.state != "forked":
+        raise ChecksumMismatch(
+            f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
+        )
+    raise ForkedError(
+        f"another machine committed serial {serial} of this lineage first; nothing was committed here",
+        hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+    )
 
 
 def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:

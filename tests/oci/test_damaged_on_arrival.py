@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 
@@ -87,6 +88,31 @@ def test_a_damaged_record_is_put_again(site: Site) -> None:
     (owner.root / "catalog.db").unlink()
     owner.run("catalog pull")
     assert owner.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_a_damaged_record_whose_answer_got_lost_is_no_other_machines(site: Site) -> None:
+    site.write("a", 1000)
+    name = f"{site.prefix}*/records/*"
+    for kind in ("corrupt_stored", "lost"):
+        site.emulator.add_faults({"kind": kind, "operation": "PutObject", "name": name, "count": 1})
+    assert "arrived damaged and was deleted again" in site.apply(codes=(1,)).err
+    site.apply()
+    assert "verify passed" in site.run("verify", "--level", "data").out
+
+
+def test_a_record_that_cannot_be_looked_up_is_read(site: Site) -> None:
+    """The answer to its put got lost, and for a while only reading works."""
+    site.write("a", 1000)
+    hasty = replace(site, patience=1)
+    name = f"{site.prefix}*/records/*"
+    rules: list[dict[str, object]] = [{"kind": "lost", "operation": "PutObject", "name": name, "count": 1}]
+    rules += [{"kind": "status", "status": 503, "operation": "HeadObject", "name": name}]
+    site.emulator.add_faults(*rules)
+    hasty.apply()
+    assert len(site.log("HeadObject")) > 1
+    assert len([line for line in site.log("PutObject") if "/records/" in line["name"]]) == 2
+    site.emulator.clear_faults()
+    assert site.run("plan", "--detailed-exitcode").code == 0
 
 
 def test_a_host_that_may_only_write(site: Site) -> None:
