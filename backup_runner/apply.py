@@ -37,7 +37,6 @@ from .planfile import Header
 from .planning import Plan
 from .progress import Events, Outcome
 from .records import Action, ActionKind, Problem, StoredObject
-from .recovery import newest_readable
 from .session import Session
 from .worker import Setting
 
@@ -373,6 +372,9 @@ def _key(fields: dict[str, str]) -> bytes:
 
 def refuse_known_job(session: Session) -> None:
     """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    # Only ever needed by a first apply.
+    from .recovery import newest_readable
+
     for lineage in committing.lineages(session.target):
         try:
             head = newest_readable(session, lineage)
