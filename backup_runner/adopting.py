@@ -10,8 +10,9 @@ from .catalog.history import pack_lengths
 from .catalog.recording import NewObject, add_object, put_content
 from .container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from .crypto import Keyring
-from .errors import DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
+from .errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from .records import Digests, Extent
+from .restore_read import Place, open_reader
 from .targets.base import Target
 
 
@@ -22,8 +23,11 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
         return ""
     try:
         new, index = examine(target, keyring, name)
+        _open_all(target, keyring, new)
     except ObjectMissing:
         return "it is gone again"
+    except AccessDenied:
+        return "policy forbids reading it; it stays, and prune from another machine deletes it"
     except ObjectArchived:
         return "it is in the archive tier and cannot be opened; it stays, and prune deletes it"
     except WrongKeyError:
@@ -56,6 +60,16 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
             if history.find_content(cat, store.id, digests) is None:
                 put_content(cat, store.id, digests, [Extent(object_id, entry.offset, entry.length)])
     return ""
+
+
+def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:
+    """Raises DamagedError unless every byte can be had: files would be linked to its contents without being read, and
+    that nobody recorded the object may well be because it arrived damaged."""
+    place = Place(new.name, new.header, new.segments, "container")
+    spans = [(0, new.plain)] if new.plain else []
+    reader = open_reader(place, spans, target, keyring)
+    for _ in reader.stretch(0, new.plain):
+        pass
 
 
 def examine(target: Target, keyring: Keyring, name: str) -> tuple[NewObject, Index]:

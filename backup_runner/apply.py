@@ -21,7 +21,15 @@ from .catalog.database import Store
 from .catalog.recording import Recorder
 from .crypto import Keyring
 from .drift import Drift, look, note, settle
-from .errors import AccessDenied, BackupRunnerError, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
+from .errors import (
+    AccessDenied,
+    CatalogError,
+    ForkedError,
+    GuardError,
+    Interrupted,
+    StalePlanError,
+    WrongKeyError,
+)
 from .interrupt import Interrupt
 from .lease import Lease
 from .options import ApplyOptions
@@ -145,7 +153,7 @@ class _Run:
     def _new_store(self, keyring: Keyring) -> Store:
         session = self.session
         if not self.options.new_lineage:
-            refuse_known_job(session, keyring)
+            refuse_known_job(session)
         with self.cat.transaction():
             return self.cat.add_store(
                 target=session.target.identity,
@@ -353,13 +361,23 @@ def _key(fields: dict[str, str]) -> bytes:
     return key_of(fields)
 
 
-def refuse_known_job(session: Session, keyring: Keyring) -> None:
+def refuse_known_job(session: Session) -> None:
     """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    # Only ever needed by a first apply.
+    from .recovery import newest_readable
+
     for lineage in committing.lineages(session.target):
         try:
-            head = committing.newest_head(session.target, lineage, keyring)
-        except BackupRunnerError:
+            head = newest_readable(session, lineage)
+        except WrongKeyError:
             continue
+        except AccessDenied as error:
+            raise CatalogError(
+                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
+                f"cannot be read: {error.message}",
+                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
+                "backups, start anew beside them with --new-lineage",
+            ) from error
         if head is not None and session.job.name in committing.job_names(head):
             raise CatalogError(
                 f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '

@@ -19,9 +19,17 @@ import orjson
 
 from .catalog import Catalog, lines
 from .catalog.database import Store
-from .container import ObjectId, ObjectKind, new_header, open_object, parse_name
+from .container import ObjectId, ObjectKind, SealKeys, new_header, open_object
 from .crypto import Keyring
-from .errors import ForkedError, ObjectExists, ObjectMissing
+from .errors import (
+    AccessDenied,
+    ChecksumMismatch,
+    ContainerError,
+    DamagedError,
+    ForkedError,
+    ObjectExists,
+    ObjectMissing,
+)
 from .objectwriter import ObjectWriter
 from .targets.base import Target, Tier
 
@@ -48,45 +56,71 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
     """Put the next record and move the serial. Raises ForkedError if another machine did so first."""
     serial = store.serial + 1
     marks = lines.high_marks(cat)
-    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks}
+    header, keys = new_header(ObjectId.record(bytes.fromhex(store.lineage), serial), keyring, store.salt)
+    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": header.hex()}
     with cat.transaction():
         cat.set_store(store.id, pending=json.dumps(pending))
     head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
     try:
-        body = lines.export_changes(cat, store, marks)
-        written = _write(store, target, keyring, ObjectId.record(bytes.fromhex(store.lineage), serial), head, body)
+        written = _write(target, header, keys, head, lines.export_changes(cat, store, marks))
     except ObjectExists:
-        with cat.transaction():
-            cat.set_store(store.id, state="forked", pending=None)
-        raise ForkedError(
-            f"another machine committed serial {serial} of this lineage first; nothing was committed here",
-            hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
-        ) from None
+        return _met_another(cat, cat.store(store.id), target, keyring)
     _settle(cat, store, serial, written, marks)
     return cat.store(store.id)
 
 
+def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost."""
+    serial = store.serial + 1
+    try:
+        store = resolve_pending(cat, store, target, keyring)
+    except AccessDenied:
+        store = _forget_pending(cat, store, state="forked")
+    if store.serial == serial:
+        return store
+    if store.state != "forked":
+        raise ChecksumMismatch(
+            f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
+        )
+    raise ForkedError(
+        f"another machine committed serial {serial} of this lineage first; nothing was committed here",
+        hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+    )
+
+
 def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
-    """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves."""
+    """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves.
+
+    If ours arrived damaged, it is deleted, since its name is needed; its header tells. Raises ContainerError for
+    another one that cannot be opened."""
     if store.pending is None:
         return store
     pending = json.loads(store.pending)
     serial = pending["serial"]
-    name = record_name(store, serial)
+    object_id = ObjectId.record(bytes.fromhex(store.lineage), serial)
     try:
-        sealed = target.get(name)
+        sealed = target.get(object_id.name)
+        head = read_head(sealed, object_id, keyring)
     except ObjectMissing:
-        with cat.transaction():
-            cat.set_store(store.id, pending=None)
-        return cat.store(store.id)
-    if (
-        read_head(sealed, ObjectId.record(bytes.fromhex(store.lineage), serial), keyring).get("nonce")
-        == pending["nonce"]
-    ):
-        _settle(cat, store, serial, Written(len(sealed), hashlib.sha256(sealed).hexdigest()), pending["marks"])
-    else:
-        with cat.transaction():
-            cat.set_store(store.id, state="forked", pending=None)
+        return _forget_pending(cat, store)
+    except ContainerError as error:
+        header = bytes.fromhex(pending.get("header", ""))
+        if not header or not sealed.startswith(header):
+            raise DamagedError(
+                error.message,
+                hint="if no other machine applies to this bucket, delete that object there, and apply again",
+            ) from error
+        target.delete(object_id.name)
+        return _forget_pending(cat, store)
+    if head.get("nonce") != pending["nonce"]:
+        return _forget_pending(cat, store, state="forked")
+    _settle(cat, store, serial, Written(len(sealed), hashlib.sha256(sealed).hexdigest()), pending["marks"])
+    return cat.store(store.id)
+
+
+def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
+    with cat.transaction():
+        cat.set_store(store.id, pending=None, **values)
     return cat.store(store.id)
 
 
@@ -118,10 +152,7 @@ def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, objec
     }
 
 
-def _write(
-    store: Store, target: Target, keyring: Keyring, object_id: ObjectId, head: dict[str, object], body: Iterable[bytes]
-) -> Written:
-    header, keys = new_header(object_id, keyring, store.salt)
+def _write(target: Target, header: bytes, keys: SealKeys, head: dict[str, object], body: Iterable[bytes]) -> Written:
     writer = ObjectWriter(target, header, keys, multipart=True, tier=Tier.STANDARD)
     joined = bytearray(orjson.dumps(head) + b"\n")
     for line in body:
@@ -142,7 +173,8 @@ def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> 
     """Put a full copy of the catalog's rows of this store, as of its serial."""
     object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
-    written = _write(store, target, keyring, object_id, head, lines.export_all(cat, store))
+    header, keys = new_header(object_id, keyring, store.salt)
+    written = _write(target, header, keys, head, lines.export_all(cat, store))
     copies = [*json.loads(store.copies), [store.serial, object_id.name]]
     with cat.transaction():
         cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)
@@ -194,16 +226,6 @@ def job_names(head: dict[str, object]) -> list[str]:
     """The jobs that a record's header line names."""
     jobs = head.get("jobs")
     return jobs if isinstance(jobs, list) else []
-
-
-def newest_head(target: Target, lineage: str, keyring: Keyring) -> dict[str, object] | None:
-    """The header line of a lineage's newest record. Raises WrongKeyError, DamagedError."""
-    names = [item.name for item in target.list(f"{lineage}/records/") if _RECORD.fullmatch(item.name)]
-    if not names:
-        return None
-    object_id = parse_name(names[-1])
-    assert object_id is not None
-    return read_head(target.get(names[-1]), object_id, keyring)
 
 
 def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:

@@ -17,6 +17,7 @@ from .records import StoredObject
 from .targets.base import Target
 
 _CHUNK = 8 << 20
+_REPLACED = "object replaced in bucket: its checksum differs"
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
@@ -177,26 +178,31 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
 
 
 def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> str:
+    reason = _stated(row, item)
+    if reason and target is not None:
+        # One look is not enough: listings may lag or arrive garbled, and one 404 proves nothing.
+        item = _second_look(row, target)
+        reason = _stated(row, item)
+    if reason or item is None or item.checksum or item.etag == row.etag or target is None:
+        return reason
+    # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
+    return "" if _same_bytes(row, target) else _REPLACED
+
+
+def _stated(row: ObjectRow, item: StoredObject | None) -> str:
+    """What is wrong by what the target says of the object."""
     if item is None:
-        # One look is not enough: listings may lag, and one 404 proves nothing.
-        if target is not None and _there(row, target):
-            return ""
         return "object missing in bucket"
     if item.size != row.size:
         return f"object has {item.size} bytes in bucket, {row.size} were stored"
-    if item.checksum:
-        return "" if item.checksum == row.checksum else "object replaced in bucket: its checksum differs"
-    if item.etag == row.etag or target is None:
-        return ""
-    # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
-    return "" if _same_bytes(row, target) else "object replaced in bucket: its checksum differs"
+    return _REPLACED if item.checksum and item.checksum != row.checksum else ""
 
 
-def _there(row: ObjectRow, target: Target) -> bool:
+def _second_look(row: ObjectRow, target: Target) -> StoredObject | None:
     try:
-        return target.stat(row.name).size == row.size
+        return target.stat(row.name)
     except ObjectMissing:
-        return False
+        return None
 
 
 def _same_bytes(row: ObjectRow, target: Target) -> bool:

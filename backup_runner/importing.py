@@ -188,7 +188,7 @@ class _Import:
         session, keyring = self._session, self._session.keyring
         existing = self._existing_store()
         if existing is None and not self._options.new_lineage:
-            refuse_known_job(session, keyring)
+            refuse_known_job(session)
         cat = session.catalog(create=True) or session.need_catalog()
         with cat.transaction():
             store = existing or self._new_store(cat)

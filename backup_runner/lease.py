@@ -7,7 +7,6 @@ matters. Where policy forbids overwriting or deleting, a run goes on without it 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -22,12 +21,10 @@ from .crypto import Keyring
 from .errors import (
     AccessDenied,
     BusyError,
-    ChecksumMismatch,
     ConditionFailed,
     ContainerError,
     ObjectExists,
     ObjectMissing,
-    TargetError,
     TransientError,
 )
 from .targets.base import Put, Target, Tier
@@ -70,9 +67,11 @@ class Lease:
         while not self._create():
             try:
                 etag = self._target.stat(self._id.name).etag
-                there = self._target.get(self._id.name)
+                there = self._contents()
             except ObjectMissing:
                 continue
+            if there is None:
+                return
             now = time.monotonic()
             # Not by its etag, which moves with every run that finds out whether policy forbids overwriting.
             if there != seen:
@@ -91,14 +90,19 @@ class Lease:
             first_look = False
             time.sleep(_LOOK)
 
+    def _contents(self) -> bytes | None:
+        try:
+            return self._target.get(self._id.name)
+        except AccessDenied:
+            self._warn("going on without a lease, because policy forbids reading the one that is there")
+            return None
+
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
         """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
 
         Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
         try:
-            self._target.put(
-                self._id.name, there, md5=_md5(there), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
-            )
+            self._put(there, Put.REPLACE, etag)
         except (ConditionFailed, ObjectMissing):
             return False
         except AccessDenied:
@@ -138,29 +142,16 @@ class Lease:
         self._etag = ""
 
     def _create(self) -> bool:
-        data = self._seal()
         try:
-            stored = self._target.put(self._id.name, data, md5=_md5(data), condition=Put.CREATE, tier=Tier.STANDARD)
+            self._took(self._put(self._seal(), Put.CREATE))
         except ObjectExists:
             return False
-        except ChecksumMismatch:
-            self._withdraw()
-            raise
-        self._took(stored.etag)
         return True
-
-    def _withdraw(self) -> None:
-        """Delete what was put and arrived damaged: nobody else could tell whose it is, and would wait for it."""
-        with contextlib.suppress(TargetError):
-            self._target.delete(self._id.name)
 
     def _replace(self, etag: str) -> bool:
         """Renew or take over; True if there is nothing more to wait for."""
-        data = self._seal()
         try:
-            stored = self._target.put(
-                self._id.name, data, md5=_md5(data), condition=Put.REPLACE, etag=etag, tier=Tier.STANDARD
-            )
+            self._took(self._put(self._seal(), Put.REPLACE, etag))
         except (ConditionFailed, ObjectMissing):
             # Somebody took over. The record decides who commits, so the work may go on.
             self._etag = ""
@@ -169,8 +160,12 @@ class Lease:
             self._warn("going on without a lease, because policy forbids overwriting objects")
             self._etag = ""
             return True
-        self._took(stored.etag)
         return True
+
+    def _put(self, data: bytes, condition: Put, etag: str = "") -> str:
+        """The lease's new etag."""
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        return self._target.put(self._id.name, data, md5=md5, condition=condition, etag=etag, tier=Tier.STANDARD).etag
 
     def _took(self, etag: str) -> None:
         self._etag = etag
@@ -186,7 +181,7 @@ class Lease:
             payload = open_object(sealed, len(sealed), self._id, self._keyring).payload()
             note: dict[str, object] = json.loads(payload)
             return note
-        except (ContainerError, ObjectMissing, ValueError):
+        except (AccessDenied, ContainerError, ObjectMissing, ValueError):
             return {}
 
     def _is_dead(self) -> bool:
@@ -209,7 +204,3 @@ class Lease:
             return "a lease that cannot be read"
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {note['pid']} on {note['host']}, since {since}"
-
-
-def _md5(data: bytes) -> bytes:
-    return hashlib.md5(data, usedforsecurity=False).digest()

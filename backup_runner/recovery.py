@@ -14,7 +14,7 @@ from .catalog import CatalogLock, lines
 from .catalog.database import Store
 from .committing import job_names, lineages
 from .container import parse_name
-from .errors import CatalogError, ContainerError, TargetError, WrongKeyError
+from .errors import AccessDenied, CatalogError, ContainerError, TargetError, TransientError, WrongKeyError
 from .progress import Events
 from .recovery_bucket import Bucket, Recovered, Rewritten
 from .recovery_reading import Head, head_of
@@ -127,13 +127,14 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
 
 
 def newest_readable(session: Session, lineage: str) -> Head | None:
-    """The header line of the newest record, or else copy, that can be read. Raises WrongKeyError."""
+    """The header line of the newest record, or else copy, that can be read. Raises WrongKeyError, and TransientError or
+    AccessDenied where nothing can be said: what is not read for such a reason may well be there."""
     for kind in ("records", "copies"):
         heads = []
         for item in reversed(list(session.target.list(f"{lineage}/{kind}/"))):
             try:
                 heads.append(head_of(session.target, session.keyring, item))
-            except WrongKeyError:
+            except (WrongKeyError, TransientError, AccessDenied):
                 raise
             except (ContainerError, TargetError):
                 continue

@@ -97,6 +97,7 @@ class _Verify:
     whole: set[int] = field(default_factory=set)
     """Ids of objects in which nothing wrong was found, byte for byte."""
     cold: int = 0
+    useless: int = 0
     imported: int = 0
 
     def all(self) -> None:
@@ -163,6 +164,9 @@ class _Verify:
                 return
             if row is None:
                 self.outcome.unknown += 1
+                continue
+            if row.state == "damaged" and not stretches(self.cat, row.id):
+                self.useless += 1
                 continue
             self.outcome.objects += 1
             self.ids[row.name] = row.id
@@ -234,6 +238,8 @@ class _Verify:
             notes.append(
                 f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next plan adopts them"
             )
+        if self.useless:
+            notes.append(f"{self.useless} damaged objects hold nothing that is needed; prune deletes them")
         if self.cold:
             notes.append(f"{self.cold} objects are in the archive tier and were not opened")
         if self.imported:

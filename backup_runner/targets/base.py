@@ -88,7 +88,8 @@ class Target(Protocol):
         """Store an object in one step, `md5` (16 raw bytes) sent along and compared with the answer.
 
         A put whose answer was lost is looked up again before ObjectExists is raised: if the object there
-        has this size and MD5, it is ours."""
+        has this size and MD5, it is ours. One that arrived damaged is taken away again, where policy allows, and
+        ChecksumMismatch raised."""
         ...
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:

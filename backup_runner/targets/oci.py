@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from base64 import b64encode
@@ -13,9 +14,22 @@ from ..records import StoredObject
 from ..spec import OciTargetSpec
 from .base import Buffer, Part, Parts, Put, Stored, Tier
 from .checksums import multipart_checksum
-from .oci_answers import Reading, as_dict, as_list, compare, http_time, json_time, listed, pages, read
+from .oci_answers import (
+    Page,
+    as_dict,
+    as_list,
+    compare,
+    listed,
+    looked_at,
+    page,
+    pages,
+    part,
+    readable,
+    unfinished,
+)
 from .oci_client import IN_FLIGHT, Connection
 from .oci_errors import Doing
+from .oci_reading import Reading, read
 
 T = TypeVar("T")
 
@@ -89,12 +103,8 @@ class OciTarget:
                 **options,
             ).headers
 
-        def put() -> Stored:
-            headers = self._call("PutObject" if creating else "ReplaceObject", name, act)
-            compare(headers.get("opc-content-md5"), checksum, name)
-            return Stored(checksum, headers["etag"], size)
-
-        return self._looked_up(put, name, size, checksum)
+        operation = "PutObject" if creating else "ReplaceObject"
+        return self._settled(lambda: self._call(operation, name, act), "opc-content-md5", name, size, checksum)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         if length is not None and length <= 0:
@@ -106,31 +116,29 @@ class OciTarget:
 
     def stat(self, name: str) -> StoredObject:
         """By HEAD, and by the listing before anything is called missing: one 404 proves nothing."""
+
+        def act(client: Any) -> StoredObject:
+            headers = client.head_object(*self._where(name)).headers
+            with readable():
+                return looked_at(name, headers)
+
         try:
-            headers = self._call("HeadObject", name, lambda client: client.head_object(*self._where(name)).headers)
+            return self._call("HeadObject", name, act)
         except (ObjectMissing, AccessDenied):
             for found in self._pages(name, limit=1):
                 if found.name == name:
                     return found
             raise
-        return StoredObject(
-            name,
-            int(headers["content-length"]),
-            headers.get("opc-multipart-md5") or headers.get("content-md5") or "",
-            headers["etag"],
-            http_time(headers["last-modified"]),
-            headers.get("storage-tier") or "Standard",
-            headers.get("archival-state") or "",
-        )
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         return self._pages(prefix, limit=1000)
 
     def delete(self, name: str) -> None:
-        try:
-            self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name)))
-        except ObjectMissing:
-            return
+        with contextlib.suppress(ObjectMissing):
+            self._delete(name)
+
+    def _delete(self, name: str, **condition: str) -> None:
+        self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name), **condition))
 
     def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
         details = {"object": self._spec.prefix + name, "storageTier": self._tier(tier)}
@@ -138,7 +146,8 @@ class OciTarget:
         def act(client: Any) -> str:
             namespace, bucket, _ = self._where(name)
             answer = client.create_multipart_upload(namespace, bucket, details, if_none_match="*")
-            return str(as_dict(answer.data)["uploadId"])
+            with readable():
+                return str(as_dict(answer.data)["uploadId"])
 
         return self._call("CreateMultipartUpload", name, act)
 
@@ -155,21 +164,20 @@ class OciTarget:
                 content_md5=checksum,
             )
             compare(answer.headers.get("opc-content-md5"), checksum, f"part {number} of {name}")
-            return Part(number, size, checksum, answer.headers["etag"])
+            with readable():
+                return Part(number, size, checksum, answer.headers["etag"])
 
         return self._call("UploadPart", name, act)
 
     def list_parts(self, name: str, upload: str) -> Parts:
 
-        def fetch(page: dict[str, str]) -> Any:
-            return self._call(
-                "ListMultipartUploadParts",
-                name,
-                lambda client: client.list_multipart_upload_parts(*self._where(name), upload, **page),
-            )
+        def fetch(options: dict[str, str]) -> Page[Part]:
+            def act(client: Any) -> Page[Part]:
+                return page(client.list_multipart_upload_parts(*self._where(name), upload, **options), part)
 
-        parts = [Part(item["partNumber"], item["size"], item["md5"], item["etag"]) for item in pages(fetch)]
-        return sorted(parts, key=lambda part: part.number)
+            return self._call("ListMultipartUploadParts", name, act)
+
+        return sorted(pages(fetch), key=lambda found: found.number)
 
     def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
         checksum, size = multipart_checksum(parts), sum(part.size for part in parts)
@@ -180,12 +188,8 @@ class OciTarget:
             where = self._where(name)
             return client.commit_multipart_upload(*where, upload, details, if_none_match="*").headers
 
-        def commit() -> Stored:
-            headers = self._call("CommitMultipartUpload", name, act)
-            compare(headers.get("opc-multipart-md5"), checksum, name)
-            return Stored(checksum, headers["etag"], size)
-
-        return self._looked_up(commit, name, size, checksum)
+        operation = "CommitMultipartUpload"
+        return self._settled(lambda: self._call(operation, name, act), "opc-multipart-md5", name, size, checksum)
 
     def abort_upload(self, name: str, upload: str) -> None:
         try:
@@ -200,18 +204,15 @@ class OciTarget:
     def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
         whole = self._spec.prefix + prefix
 
-        def fetch(page: dict[str, str]) -> Any:
-            return self._call(
-                "ListMultipartUploads",
-                "",
-                lambda client: client.list_multipart_uploads(*self._where("")[:2], **page),
-            )
+        def fetch(options: dict[str, str]) -> Page[tuple[str, str, float]]:
+            def act(client: Any) -> Page[tuple[str, str, float]]:
+                return page(client.list_multipart_uploads(*self._where("")[:2], **options), unfinished)
 
-        for item in pages(fetch):
-            name = str(item["object"])
+            return self._call("ListMultipartUploads", "", act)
+
+        for name, upload, created in pages(fetch):
             if name.startswith(whole):
-                created = json_time(item["timeCreated"])
-                yield name.removeprefix(self._spec.prefix), str(item["uploadId"]), created
+                yield name.removeprefix(self._spec.prefix), upload, created
 
     def restore_archived(self, name: str, hours: int) -> None:
         details = {"objectName": self._spec.prefix + name, "hours": hours}
@@ -252,7 +253,8 @@ class OciTarget:
 
         def act(client: Any) -> tuple[list[StoredObject], str | None]:
             body = as_dict(client.list_objects(*self._where("")[:2], **options).data)
-            items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
+            with readable():
+                items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
             return items, body.get("nextStartWith")
 
         while True:
@@ -262,21 +264,29 @@ class OciTarget:
                 return
             options["start"] = following
 
-    def _looked_up(self, act: Callable[[], Stored], name: str, size: int, checksum: str) -> Stored:
-        """The result of a put or commit; one whose answer got lost, or was garbled, is looked up.
+    def _settled(self, act: Callable[[], Any], stated: str, name: str, size: int, checksum: str) -> Stored:
+        """The result of a put or commit, whose headers `act` returns; one whose answer got lost, or was garbled, is
+        looked up. What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes.
 
         A lost commit has used its upload up, so it shows as ObjectMissing.
         """
+        etag = ""
         try:
-            return act()
+            headers = act()
+            etag = headers.get("etag") or ""
+            compare(headers.get(stated), checksum, name)
         except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
             try:
                 found = self.stat(name)
             except TargetError:
                 found = None
-            if found is None or (found.size, found.checksum) != (size, checksum):
-                raise
-            return Stored(checksum, found.etag, size)
+            if found is not None and (found.size, found.checksum) == (size, checksum):
+                return Stored(checksum, found.etag, size)
+            if etag:
+                with contextlib.suppress(TargetError):
+                    self._delete(name, if_match=etag)
+            raise
+        return Stored(checksum, etag, size)
 
     def _tier(self, tier: Tier) -> str:
         return "Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -22,6 +23,7 @@ from .oci_retry import Retrying
 T = TypeVar("T")
 
 IN_FLIGHT = 16
+_NAMESPACE = re.compile(r"[\w.-]+")
 _TIMEOUTS = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
 
@@ -58,8 +60,7 @@ class Connection:
         """As set in the job, or else asked of the service once."""
         with self._lock:
             if self._namespace is None:
-                answer = self._call(Doing("GetNamespace"), lambda client: client.get_namespace().data, "?")
-                self._namespace = str(answer)
+                self._namespace = self._call(Doing("GetNamespace"), _own_namespace, "?")
             return self._namespace
 
     def place(self, namespace: str) -> Place:
@@ -67,7 +68,7 @@ class Connection:
         signer = f"auth.method {auth.method.value}"
         if auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
             signer = f"profile {auth.profile} in {auth.config_file}"
-        return Place(str(self.client.base_client.endpoint), namespace, self._spec.bucket, signer)
+        return Place(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
 
     def call(self, doing: Doing, act: Callable[[Any], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The result of `act(client)`, tried again as far as that makes sense."""
@@ -117,7 +118,7 @@ class Connection:
         """OCI answers a wrong name and a missing permission alike; ask what else can be seen."""
         bucket, namespace = place.bucket, place.namespace
         with contextlib.suppress(TargetError, ConfigError), _translated(doing, place):
-            own = str(self.client.get_namespace().data)
+            own = _own_namespace(self.client)
             if own != namespace:
                 return TargetError(
                     f"{error.message}: namespace {namespace} was not found; this key's own is {own}",
@@ -180,10 +181,23 @@ def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
         session.mount(scheme, oci.base_client.OCIHTTPAdapter(pool_connections=2, pool_maxsize=pool_size))
     requests = oci._vendor.requests
     # Looked up once: requests would read the environment and ~/.netrc anew for every request.
-    session.proxies = requests.utils.get_environ_proxies(base.endpoint)
+    session.proxies = requests.utils.get_environ_proxies(_endpoint(base, ""))
     if spec.proxy:
         session.proxies = {"http": spec.proxy, "https": spec.proxy}
     bundle = spec.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if bundle:
         session.verify = bundle
     session.trust_env = False
+
+
+def _own_namespace(client: Any) -> str:
+    answer = client.get_namespace().data
+    if not isinstance(answer, str) or not _NAMESPACE.fullmatch(answer):
+        raise TransientError("the answer is not the name of a namespace")
+    return answer
+
+
+def _endpoint(base: Any, namespace: str) -> str:
+    """Where requests go. The SDK keeps a template, and fills it in anew for each request."""
+    dotted = f"{namespace}." if namespace else ""
+    return str(base.get_endpoint()).replace("{namespaceName+Dot}", dotted)

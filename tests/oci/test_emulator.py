@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import email.utils
+import hashlib
 import os
 import socket
 import time
@@ -14,6 +16,7 @@ from typing import Any
 import oci
 import pytest
 
+from tests.oci.test_latency import cpu_of_emulator
 from tests.oci_emulator.fixture import Running, start
 
 NS, BUCKET = "emulated", "backup"
@@ -193,3 +196,16 @@ def test_objects_on_disk_survive_a_restart(tmp_path: Path) -> None:
                 client.put_object(NS, BUCKET, "kept", data)
             assert client.get_object(NS, BUCKET, "kept").data.content == data
     assert len((tmp_path / "log").read_text().splitlines()) == 3
+
+
+def test_it_takes_200_megabytes_a_second_on_one_core(running: Running, client: Any) -> None:
+    """By its own CPU time, so that it does not matter what else this machine does."""
+    body = os.urandom(16 << 20)
+    checksum = base64.b64encode(hashlib.md5(body).digest()).decode()
+    client.put_object(NS, BUCKET, "warm", b"x")
+    before = cpu_of_emulator(running)
+    for number in range(16):
+        client.put_object(NS, BUCKET, f"speed/{number % 2}", body, content_md5=checksum)
+    rate = 16 * len(body) / (cpu_of_emulator(running) - before) / 1e6
+    print(f"the emulator takes {rate:.0f} MB of PUT for each second of CPU")
+    assert rate >= 200

@@ -57,9 +57,10 @@ class Trial:
             shutil.copy2(self._shared / "large", self.site.data / "large")
 
     def struck(self, operation: str, pattern: str, act: Callable[[], Done]) -> Done:
-        """Do something while the fault strikes requests for names like `pattern`."""
+        """Do something while the fault strikes requests for names like `pattern`, all of them if it is empty."""
         emulator = self.site.emulator
-        rule = {**self.fault, "operation": operation, "name": self.site.prefix + pattern, "count": self.count}
+        name = self.site.prefix + pattern if pattern else "*"
+        rule = {**self.fault, "operation": operation, "name": name, "count": self.count}
         emulator.add_faults(rule)
         try:
             done = act()
@@ -104,8 +105,14 @@ class Trial:
     def commit(self) -> Done:
         return self._first_apply("CommitMultipartUpload", "*", large=True)
 
+    def begin(self) -> Done:
+        return self._first_apply("CreateMultipartUpload", "", large=True)
+
     def lease(self) -> Done:
         return self._first_apply("PutObject", "*/lease/*", large=False)
+
+    def release(self) -> Done:
+        return self._first_apply("DeleteObject", "*/lease/*", large=False)
 
     def _first_apply(self, operation: str, pattern: str, *, large: bool) -> Done:
         self.begin_with(large=large)
@@ -138,6 +145,18 @@ class Trial:
         self.all_is_well_again()
         return done
 
+    def pull(self) -> Done:
+        self._established()
+        catalog = self.site.root / "catalog.db"
+        catalog.unlink()
+        done = self.struck("GetObject", "*/records/*", lambda: self.site.run("catalog pull", codes=None))
+        assert catalog.exists() == (done.code == 0), done.text
+        if done.code:
+            self.site.run("catalog pull")
+        assert "3 unchanged" in self.site.run("plan").out
+        self.all_is_well_again()
+        return done
+
     def delete(self) -> Done:
         self._established()
         for path in (self.site.data / "small").iterdir():
@@ -155,7 +174,7 @@ class Trial:
         self.site.apply()
 
 
-WHAT = ("put", "record", "part", "commit", "get", "list", "delete", "lease")
+WHAT = ("put", "record", "begin", "part", "commit", "get", "list", "pull", "delete", "lease", "release")
 SLICE = (("commit", "lost", ONCE), ("delete", "reset_after", ALWAYS))
 
 

@@ -37,6 +37,8 @@ class Rule:
     code: str = "ServiceUnavailable"
     retry_after: float | None = None
     seconds: float = 0.0
+    at: float = 0.5
+    """Where in a body the wrong byte is, from 0 to 1."""
     hits: int = 0
     seen: int = 0
     _random: random.Random = field(default_factory=random.Random, repr=False)

@@ -129,7 +129,8 @@ class _Exchange:
             raise _Gone
 
     def _alter_request(self, body: bytearray) -> None:
-        body[len(body) // 2] ^= 1
+        rule = self.faults.get("corrupt_request") or self.faults["corrupt_stored"]
+        _flip(body, rule.at)
         self.request.md5 = hashlib.md5(body).digest()
         if "corrupt_stored" in self.faults:
             self.request.headers.pop("content-md5", None)
@@ -177,7 +178,7 @@ class _Exchange:
             self.wire.send_part(response, 0.5)
             return False
         if "corrupt" in self.faults:
-            _corrupt(response)
+            _corrupt(response, self.faults["corrupt"].at)
         close = self.request.header("connection").lower() == "close"
         self.wire.send(response, body=body, close=close)
         return not close
@@ -210,11 +211,15 @@ def _status(rule: Rule) -> ApiError:
     return ApiError(rule.status, rule.code, "a fault by rule", headers)
 
 
-def _corrupt(response: Response) -> None:
+def _flip(body: bytearray, at: float) -> None:
+    body[min(int(len(body) * at), len(body) - 1)] ^= 1
+
+
+def _corrupt(response: Response, at: float) -> None:
     """One wrong byte; an answer without a body gets a wrong checksum instead."""
     if response.size:
         body = bytearray(b"".join(response.body))
-        body[len(body) // 2] ^= 1
+        _flip(body, at)
         response.body = [body]
         return
     for name in ("opc-content-md5", "opc-multipart-md5"):
