@@ -293,13 +293,13 @@ class _Planning:
         totals = self.scan_totals
         for count, text in (
             (totals.skipped, "skipped by rules (folders count once)"),
-            (totals.symlinks_skipped, "symlinks skipped (symlinks: skip)"),
+            (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
             (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
-            (totals.special, "sockets, fifos or devices not backed up"),
-            (drift.foreign, "objects of others in the bucket, not touched"),
+            (totals.special, "special file{s} not backed up (sockets, fifos, devices)"),
+            (drift.foreign, "object{s} of others in the bucket, not touched"),
         ):
             if count:
-                self.notes.append(f"{count} {text}")
+                self.notes.append(f"{count} {text.format(s='' if count == 1 else 's')}")
 
 
 def _serial(store: Store | None, drift: Drift) -> int:

@@ -104,6 +104,14 @@ class Goal:
                 what = "a symlink" if stat.S_ISLNK(mode) else "something that is no folder"
                 raise BlockedError(f"{what} stands where the folder should go; it was left") from None
 
+    def has_folder(self, key: bytes) -> bool:
+        """Whether the folder is there: a restore that was stopped has not made them all."""
+        try:
+            self.folder(key)
+        except (OSError, UnsafeKeyError):
+            return False
+        return True
+
     def temporary_name(self) -> bytes:
         """A name that no stored file has and that always fits."""
         return f".{self._token}{next(self._numbers):x}.brtmp".encode()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import CatalogError
+from .failures import explained
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
@@ -69,6 +70,8 @@ class Catalog:
         try:
             self.conn = self._open(path, create=create)
         except (sqlite3.Error, OSError) as error:
+            if told := explained(error, path):
+                raise told from None
             raise CatalogError(
                 f"cannot open the catalog {path}: {error}",
                 hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
@@ -110,7 +113,9 @@ class Catalog:
         try:
             yield self.conn
         except BaseException:
-            self.conn.execute("ROLLBACK")
+            # On a full disk SQLite has rolled back by itself.
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
             raise
         self.conn.execute("COMMIT")
 

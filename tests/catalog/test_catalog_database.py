@@ -54,7 +54,7 @@ def test_what_is_no_catalog_is_refused(tmp_path: pathlib.Path, cat: Catalog) -> 
     conn.close()
     text = tmp_path / "text"
     text.write_bytes(b"no database at all, but long enough" * 100)
-    for path, said in ((other, "another program"), (text, "cannot open"), (tmp_path, "cannot open")):
+    for path, said in ((other, "another program"), (text, "not a database"), (tmp_path, "cannot open")):
         before = path.read_bytes() if path.is_file() else b""
         with pytest.raises(CatalogError, match=said):
             Catalog(str(path), create=True)
