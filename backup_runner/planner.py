@@ -188,10 +188,10 @@ class PathPlanner:
 
     def _known_file(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         leader = self._leader(entry)
-        if row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
-            self._held(row)
-            return
         if self._policy.overwrite is Overwrite.NEVER:
+            if row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
+                self._held(row)
+                return
             # The leader may be held back and have other bytes than the file by now: links stay as they are.
             leader = None if row.leader is None else self._facts.leader_key(row.leader)
         elif leader is not None and leader != entry.key:

@@ -71,11 +71,13 @@ def opened(out: Output) -> Iterator[tuple[Session, Catalog, Store]]:
     from .settings import config
 
     with session_of(bare_job(config()), out.reporter().warn) as session:
-        cat = session.need_catalog()
-        store = session.store()
-        if store is None:
+        cat, path = session.catalog(), session.job.catalog.path
+        store = session.store() if cat else None
+        if cat is None or store is None:
             raise CatalogError(
-                f"the catalog {cat.path} knows nothing at {session.target.identity}",
+                f"the catalog {path} knows nothing at {session.target.identity}"
+                if cat
+                else f"no catalog at {path} yet",
                 hint="back something up first, or import what backup-tool stored",
             )
         yield session, cat, store

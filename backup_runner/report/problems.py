@@ -38,6 +38,14 @@ RESTORE_NEXT = {
 }
 """The same for a restore."""
 
+FILE_RESTORE_NEXT = RESTORE_NEXT | {
+    "archived": "`--set-restore` asks for it to be made readable",
+    "blocked": "move away what stands there, then restore again",
+    "kept": "`--overwrite` replaces it",
+    "unwritable": "mend that, then restore again",
+}
+"""The same for the one-shot command, which has other options."""
+
 Row = tuple[Mapping[str, Any], str, str]
 """(object with `path`, kind of problem, message)"""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
 from ..records import ActionKind, Problem
@@ -60,11 +60,13 @@ def _stored(outcome: Outcome) -> str:
     return ", ".join([*parts, f"serial {outcome.serial}"])
 
 
-def restore_lines(outcome: RestoreOutcome, look: Look, *, dry_run: bool) -> Iterator[str]:
-    """The end of a restore."""
+def restore_lines(
+    outcome: RestoreOutcome, look: Look, *, dry_run: bool, hints: Mapping[str, str] = RESTORE_NEXT
+) -> Iterator[str]:
+    """The end of a restore; `hints` say what to do now by kind of problem, as the command's options have it."""
     if outcome.problems:
         rows, number = rows_of(outcome.problems), len(outcome.problems)
-        yield from problem_lines("Not restored", rows, number, look, see="restore --json", hints=RESTORE_NEXT)
+        yield from problem_lines("Not restored", rows, number, look, see="restore --json", hints=hints)
     yield from _notes(outcome.notes, look)
     verb = "would be " if dry_run else ""
     said = ", ".join(_counted(number, name) for name, number in outcome.counts.items() if number)
