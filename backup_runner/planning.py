@@ -193,12 +193,17 @@ class _Planning:
     # -- bucket
 
     def _drift(self, cat: Catalog | None, store: Store | None) -> Drift:
-        if cat is None or store is None:
-            return Drift(digest=listing_digest([]))
         if self.options.offline:
             self.notes.append("offline: the bucket was not looked at")
-            return Drift()
+            return Drift() if cat and store else Drift(digest=listing_digest([]))
         self.events.phase("listing the bucket")
+        if cat is None or store is None:
+            # One name is enough: whether the bucket can be reached at all is better known now than by the apply.
+            if next(iter(self.session.target.list()), None) is not None:
+                self.notes.append(
+                    "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
+                )
+            return Drift(digest=listing_digest([]))
         return look(cat, store, self.session.target)
 
     def _note_repair(self, action: Action) -> None:
