@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 
 _GENERATIONS = 100_000, 50, 100
+_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from .cli.app import run
-
     # Runs make millions of small values and no cycles among them; looking for some costs a tenth of their time.
     gc.set_threshold(*_GENERATIONS)
-    code = run(sys.argv[1:])
+    try:
+        _fill_closed_streams()
+        from .cli.app import run
+
+        code = run(sys.argv[1:])
+        # All is done and said; Ctrl-C on the last steps must not make it look otherwise.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted before anything was done\n")
+        code = _INTERRUPTED
+    _leave(code)
+
+
+def _leave(code: int) -> None:
+    """Everything is closed and written; taking the interpreter apart would cost more than many a command."""
     sys.stderr.flush()
     if logging := sys.modules.get("logging"):
         logging.shutdown()
-    # Everything is closed and written; taking the interpreter apart would cost more than many a command.
     os._exit(code)
+
+
+def _fill_closed_streams() -> None:
+    """Started with stdout or stderr closed, the next file opened would get their number, and our text with it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open until the process ends
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class BusyError(BackupRunnerError):
 class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user asked for it
     """Stopped by Ctrl-C or a termination signal; what was finished is recorded."""
 
-    usual_hint = "run the same command again to go on from there"
+    usual_hint = "run the same command again"
 
     exit_code = 130
 

@@ -197,12 +197,17 @@ class _Planning:
     # -- bucket
 
     def _drift(self, cat: Catalog | None, store: Store | None) -> Drift:
-        if cat is None or store is None:
-            return Drift(digest=listing_digest([]))
         if self.options.offline:
             self.notes.append("offline: the bucket was not looked at")
-            return Drift()
+            return Drift() if cat and store else Drift(digest=listing_digest([]))
         self.events.phase("listing the bucket")
+        if cat is None or store is None:
+            # One name is enough: whether the bucket can be reached at all is better known now than by the apply.
+            if next(iter(self.session.target.list()), None) is not None:
+                self.notes.append(
+                    "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
+                )
+            return Drift(digest=listing_digest([]))
         return look(cat, store, self.session.target)
 
     def _note_repair(self, action: Action) -> None:
@@ -299,13 +304,13 @@ class _Planning:
         totals = self.scan_totals
         for count, text in (
             (totals.skipped, "skipped by rules (folders count once)"),
-            (totals.symlinks_skipped, "symlinks skipped (symlinks: skip)"),
+            (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
             (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
-            (totals.special, "sockets, fifos or devices not backed up"),
-            (drift.foreign, "objects of others in the bucket, not touched"),
+            (totals.special, "special file{s} not backed up (sockets, fifos, devices)"),
+            (drift.foreign, "object{s} of others in the bucket, not touched"),
         ):
             if count:
-                self.notes.append(f"{count} {text}")
+                self.notes.append(f"{count} {text.format(s='' if count == 1 else 's')}")
 
 
 def _serial(store: Store | None, drift: Drift) -> int:

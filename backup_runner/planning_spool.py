@@ -73,9 +73,13 @@ def open_plan(path: str) -> Plan:
     """A saved plan, compressed or not, read to its end: nothing of a damaged plan may be carried out.
 
     Raises PlanFileError."""
-    plan = Plan(planfile.header_from(_first_line(path)), path)
-    for _ in plan.actions():
-        pass
+    first = _first_line(path)
+    try:
+        plan = Plan(planfile.header_from(first), path)
+        for _ in plan.actions():
+            pass
+    except PlanFileError as error:
+        raise PlanFileError(f"{path}: {error.message}", hint=error.hint) from None
     return plan
 
 

@@ -188,6 +188,8 @@ class _Tree:
     def finish_folders(self) -> None:
         for row in self._chosen.folders_deepest_first():
             what = "a folder's mode, owner or times could not be set"
+            if self._book.stopped() and not self._writer.goal.has_folder(row.key):
+                continue
             if self._book.attempt_quietly(what, partial(self._writer.finish_folder, row)):
                 self._book.counts["folders"] += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from itertools import count
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT = 48
 """Descriptors of so many levels stay open; what is deeper is walked to from there."""
+
+_TEMPORARY = re.compile(r"\.([0-9]{1,9})-[0-9a-f]{9,}\.brtmp")
 
 STOPPING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors after which going on to the next file makes no sense."""
@@ -105,10 +108,20 @@ class Goal:
             if not stat.S_ISDIR(mode):
                 what = "a symlink" if stat.S_ISLNK(mode) else "something that is no folder"
                 raise BlockedError(f"{what} stands where the folder should go; it was left") from None
+            with contextlib.suppress(OSError):
+                _sweep(above, name)
+
+    def has_folder(self, key: bytes) -> bool:
+        """Whether the folder is there: a restore that was stopped has not made them all."""
+        try:
+            self.folder(key)
+        except (OSError, UnsafeKeyError):
+            return False
+        return True
 
     def temporary_name(self) -> bytes:
         """A name that no stored file has and that always fits."""
-        return f".{self._token}{next(self._numbers):x}.brtmp".encode()
+        return f".{os.getpid()}-{self._token}{next(self._numbers):x}.brtmp".encode()
 
     def close(self) -> None:
         """Let all descriptors go, the goal's own too."""
@@ -143,3 +156,26 @@ class Goal:
             os.close(self._fds.pop())
         del self._parts[len(self._fds) :]
         self._at = self._fds[-1] if self._fds else self.root
+
+
+def _sweep(above: int, name: bytes) -> None:
+    """Take away what restores left in a folder when they were killed: the process that each names is gone."""
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    try:
+        with os.scandir(fd) as entries:
+            strays = [one for entry in entries if (one := _TEMPORARY.fullmatch(entry.name))]
+        for stray in strays:
+            if not _alive(int(stray[1])):
+                os.unlink(stray[0], dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

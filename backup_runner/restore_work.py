@@ -65,7 +65,7 @@ def problem_of(error: BackupRunnerError | OSError | UnsafeKeyError | BlockedErro
         case UnsafeKeyError():
             return "refused", str(error)
         case BlockedError():
-            return "kept", str(error)
+            return "blocked", str(error)
         case DamagedError() | WrongKeyError():
             return "damaged", error.message
         case ObjectMissing():

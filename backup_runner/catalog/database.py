@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..errors import BusyError, CatalogError
+from ..errors import CatalogError
+from .failures import explained
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
@@ -55,13 +56,6 @@ class Snapshot:
     totals: str
 
 
-_HINTS = {
-    sqlite3.SQLITE_FULL: "make room on the disk that holds the catalog; what was finished is recorded",
-    sqlite3.SQLITE_READONLY: "the catalog's file and folder must be writable",
-    sqlite3.SQLITE_IOERR: "look after the disk that holds the catalog; `catalog pull JOB` makes one elsewhere",
-    sqlite3.SQLITE_CORRUPT: "move the file away, and make a new one from the bucket with `catalog pull JOB`",
-    sqlite3.SQLITE_NOTADB: "move the file away, and make a new one from the bucket with `catalog pull JOB`",
-}
 _STORE = (
     "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state"
 )
@@ -79,7 +73,12 @@ class Catalog:
         try:
             self.conn = self._open_patiently(path, create=create)
         except (sqlite3.Error, OSError) as error:
-            raise CatalogError(f"cannot open the catalog {path}: {error}", hint=_opening_hint(path)) from None
+            if told := explained(error, path):
+                raise told from None
+            raise CatalogError(
+                f"cannot open the catalog {path}: {error}",
+                hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
+            ) from None
 
     def _open_patiently(self, path: str, *, create: bool) -> sqlite3.Connection:
         """Open it again while another process is making it: SQLite waits for no lock when the journal's mode changes,
@@ -119,7 +118,9 @@ class Catalog:
         try:
             yield self.conn
         except BaseException:
-            self.conn.execute("ROLLBACK")
+            # On a full disk SQLite has rolled back by itself.
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
             raise
         self.conn.execute("COMMIT")
 
@@ -238,24 +239,6 @@ def _prepare(conn: sqlite3.Connection, path: str) -> None:
     if version != SCHEMA_VERSION:
         _migrate(conn, path)
         conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _opening_hint(path: str) -> str:
-    if os.path.exists(path) and not (os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK)):
-        return "even reading needs a writable folder: copy the catalog to one, and name it in the job (`catalog:`)"
-    return "check the path and its permissions; `catalog pull JOB` makes a new one from the bucket"
-
-
-def explained(error: Exception) -> CatalogError | BusyError | None:
-    """What an error of SQLite's means for people, wherever it struck; None for other errors."""
-    if not isinstance(error, sqlite3.Error):
-        return None
-    # The upper bits only say more of the same kind.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return BusyError(f"another program holds the catalog: {error}", hint="wait for it to end, and run again")
-    hint = _HINTS.get(code)
-    return CatalogError(f"the catalog: {error}", hint=hint) if hint else None
 
 
 def _migrate(conn: sqlite3.Connection, path: str) -> None:

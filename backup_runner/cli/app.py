@@ -38,7 +38,7 @@ from . import (
     validate,
     verify,
 )
-from .output import complain, quiet_pipe, stderr_look
+from .output import complain, flush_or_drop, quiet_pipe, stderr_look
 from .spread import spread
 
 EXIT_ERROR = 1
@@ -126,20 +126,16 @@ def run(arguments: Sequence[str]) -> int:
     # SIGTERM unwinds like Ctrl-C, so that temporary files go away; engines that write install their own handlers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = _run(arguments)
-        sys.stdout.flush()
+        return _run(arguments)
     except BrokenPipeError:
         quiet_pipe()
         return EXIT_ERROR
-    except OSError as error:
-        quiet_pipe()
-        return _tell(BackupRunnerError(f"the output could not be written: {error.strerror}", hint="is the disk full?"))
-    return code
 
 
 def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=spread(list(arguments)), prog_name="backup-runner", standalone_mode=False)
+        sys.stdout.flush()
     except BackupRunnerError as error:
         return _tell(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -149,7 +145,12 @@ def _run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
-        return _unexpected(error)
+        from .explained import explained
+
+        if isinstance(error, OSError):
+            flush_or_drop()
+        told = explained(error)
+        return _tell(told) if told else _unexpected(error)
     # The parser turns Ctrl-C into this code without a word.
     return _tell(Interrupted("interrupted by Ctrl-C or a signal")) if code == Interrupted.exit_code else int(code or 0)
 
@@ -178,13 +179,10 @@ def _wrong_usage(error: Exception) -> int:
 
 def _unexpected(error: Exception) -> int:
     from ..report.failures import DEBUG, unexpected_lines
-    from .faults import known_fault
 
     if os.environ.get(DEBUG):
         import traceback
 
         traceback.print_exception(error)
-    if known := known_fault(error):
-        return _tell(known)
     complain(unexpected_lines(error, stderr_look()))
     return EXIT_ERROR

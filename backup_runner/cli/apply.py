@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import ForkedError, Interrupted, PlanFileError, StalePlanError, UsageError
+from ..errors import BackupRunnerError, ForkedError, Interrupted, PlanFileError, StalePlanError, UsageError
 from .completing import jobs_and_plans
 from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_names, seconds
-from .output import Output, output
+from .output import Output, output, quiet_pipe
 from .settings import chosen
 from .watching import watching
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..spec import Job
 
 NOT_DONE, _PROBLEMS = 1, 3
+_AGAIN = "the next apply goes on from what was recorded"
 
 
 def command(
@@ -85,9 +87,11 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
     job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
     reporter = out.reporter()
     with watching(job, out) as watch, session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
-        out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
-        if out.json:
-            emit_plan(plan, out)
+        with shown_whole():
+            if chosen.verbosity >= 0:
+                out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
+            if out.json:
+                emit_plan(plan, out)
         return apply_and_tell(session, plan, options, out, reporter, watch)
 
 
@@ -139,9 +143,10 @@ def _once(
         reporter.close()
         changes = plan.header.totals.changes > 0
         show = print_plan_brief if out.json and not (ask and changes) else print_plan
-        show(plan, heading_of(session), out)
-        if out.json:
-            emit_plan(plan, out)
+        with shown_whole():
+            show(plan, heading_of(session), out)
+            if out.json:
+                emit_plan(plan, out)
         # Without changes there is nothing to ask about: only a snapshot is recorded.
         if ask and changes and not plan.header.guards and not confirmed(out):
             out.say(["Not applied; nothing was changed."])
@@ -149,6 +154,20 @@ def _once(
                 watch.declined = True
             return NOT_DONE
         return apply_and_tell(session, plan, options, out, reporter, watch)
+
+
+@contextmanager
+def shown_whole() -> Iterator[None]:
+    """A plan that nobody read to its end is not carried out, and that is said: a pipe hides the exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet_pipe()
+        raise BackupRunnerError(
+            "whoever read the plan went away before its end; nothing was changed",
+            hint="let the reader read to the end, or give --quiet",
+        ) from None
 
 
 def confirmed(out: Output) -> bool:
@@ -176,8 +195,7 @@ def apply_and_tell(
     log_plan(plan)
     if watch:
         watch.header = plan.header
-    sys.stdout.flush()
-    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
+    with Interrupt(first_notice, second_notice(_AGAIN), lasting=True) as interrupt:
         outcome = apply_plan(session, plan, options, reporter, interrupt)
     reporter.close()
     if watch:

@@ -84,6 +84,7 @@ def restore(
 
     from ..catalog import listing
     from ..report.machine import restore_documents
+    from ..report.problems import FILE_RESTORE_NEXT
     from ..report.results import restore_lines
     from ..restore import RestoreOptions
     from ..restore import restore as bring_back
@@ -108,7 +109,7 @@ def restore(
     reporter.close()
     for document in restore_documents(outcome, dry_run=False):
         out.emit(document)
-    out.say(restore_lines(outcome, out.look, dry_run=False))
+    out.say(restore_lines(outcome, out.look, dry_run=False, hints=FILE_RESTORE_NEXT))
     if outcome.interrupted:
         raise Interrupted("interrupted; the file was not restored")
     return _PROBLEMS if outcome.problems else 0

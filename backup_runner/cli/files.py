@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import UsageError
@@ -19,6 +20,30 @@ class _FileOutput(Output):
         self.human.buffer.write(data)
 
 
+def check_goal(path: str, inputs: Sequence[str]) -> None:
+    """Before a long run: whether `path` can be written, and is none of `inputs`, which it would replace.
+
+    Raises UsageError."""
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):
+            raise cannot_write(path, f"there is no folder {folder}") from None
+        return
+    except OSError as error:
+        raise cannot_write(path, error.strerror) from None
+    if not stat.S_ISREG(there.st_mode):
+        raise cannot_write(path, "it is no regular file")
+    if any(os.path.exists(one) and os.path.samefile(path, one) for one in inputs):
+        raise UsageError(f"{path} is what is read here, and would be overwritten", hint="name another file")
+
+
+def cannot_write(path: str, why: str | None) -> UsageError:
+    """The error for an output file."""
+    return UsageError(f"cannot write {path}: {why}", hint="name a file in a folder that is there")
+
+
 @contextmanager
 def written(path: str) -> Iterator[Output]:
     """An output whose file is there whole, under its name, or not at all. Raises UsageError if it cannot be written."""
@@ -28,9 +53,7 @@ def written(path: str) -> Iterator[Output]:
     try:
         file = open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
     except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", hint="name a file in a folder that is there"
-        ) from None
+        raise cannot_write(path, error.strerror) from None
     try:
         with file:
             yield _FileOutput(json=True, human=file, look=Look())

@@ -57,6 +57,12 @@ def session_of(
 
             refresh(session, events or Silent())
         yield session
+    except Exception as error:
+        from ..catalog.failures import explained
+
+        if told := explained(error, job.catalog.path):
+            raise told from error
+        raise
     finally:
         session.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CatalogError
-from .apply import NOT_DONE, apply_and_tell, confirmed
+from .apply import NOT_DONE, apply_and_tell, confirmed, shown_whole
 from .output import Output
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def plan_and_apply(
         reporter.close()
         changes = plan.header.totals.changes > 0
         show = print_plan_brief if out.json else print_plan
-        show(plan, heading_of(session), out)
-        if out.json:
-            emit_plan(plan, out)
+        with shown_whole():
+            show(plan, heading_of(session), out)
+            if out.json:
+                emit_plan(plan, out)
         if dry_run:
             return 5 if plan.header.guards else 0
         if ask and changes and not plan.header.guards and sys.stdin.isatty() and not confirmed(out):
@@ -70,11 +71,13 @@ def opened(out: Output) -> Iterator[tuple[Session, Catalog, Store]]:
     from .settings import config
 
     with session_of(bare_job(config()), out.reporter().warn) as session:
-        cat = session.need_catalog()
-        store = session.store()
-        if store is None:
+        cat, path = session.catalog(), session.job.catalog.path
+        store = session.store() if cat else None
+        if cat is None or store is None:
             raise CatalogError(
-                f"the catalog {cat.path} knows nothing at {session.target.identity}",
+                f"the catalog {path} knows nothing at {session.target.identity}"
+                if cat
+                else f"no catalog at {path} yet",
                 hint="back something up first, or import what backup-tool stored",
             )
         yield session, cat, store

@@ -69,6 +69,14 @@ def complain(lines: Iterable[str]) -> None:
         print(line, file=stream)
 
 
+def flush_or_drop() -> None:
+    """Write out what stdout still holds, or let it go: with a full disk behind it, every later flush would fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        quiet_pipe()
+
+
 def quiet_pipe() -> None:
     """Let the exit flush go nowhere: whoever read our output has gone, and that is no error to report."""
     null = os.open(os.devnull, os.O_WRONLY)

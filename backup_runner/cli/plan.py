@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from .output import Output, output
 if TYPE_CHECKING:
     from ..options import PlanOptions
     from ..planfile import Header
+    from ..planning import Plan
     from ..spec import Job
 
 _CHANGES, _LOSSES, _GUARD = 2, 3, 5
@@ -56,6 +58,8 @@ def command(
         raise UsageError("--out takes the plan of one job", hint="plan the jobs one by one, each with its own file")
     if explain and out_file:
         raise UsageError("--explain shows paths and saves no plan", hint="leave out --out, or --explain")
+    if out_file:
+        _check_out(out_file, jobs)
     options = PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
     out = output(json=json)
     work = (
@@ -64,6 +68,16 @@ def command(
         else partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
     )
     return each_job(load_jobs(jobs), work, out)
+
+
+def _check_out(path: str, jobs: Sequence[str]) -> None:
+    """A plan replaces an older plan, or an empty file, and nothing else. Raises UsageError."""
+    from .files import check_goal
+    from .plans import is_plan_file
+
+    check_goal(path, jobs)
+    if os.path.exists(path) and os.path.getsize(path) and not is_plan_file(path):
+        raise UsageError(f"{path} is there already and is no plan; it was left as it is", hint="name another file")
 
 
 def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, detailed_exitcode: bool) -> int:
@@ -82,7 +96,7 @@ def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, 
     ):
         reporter.close()
         if out_file:
-            plan.save(out_file)
+            _save(plan, out_file)
         if out.json:
             emit_plan(plan, out)
             out.emit(plan_summary(plan.header))
@@ -92,6 +106,15 @@ def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, 
         if out_file:
             out.say([f"Saved to {out_file}; `backup-runner apply {out_file}` does exactly this."])
         return exit_code(plan.header, detailed=detailed_exitcode)
+
+
+def _save(plan: Plan, path: str) -> None:
+    from .files import cannot_write
+
+    try:
+        plan.save(path)
+    except OSError as error:
+        raise cannot_write(path, error.strerror) from None
 
 
 def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -> int:

@@ -28,7 +28,7 @@ def command(
     from ..options import ApplyOptions, PlanOptions
     from ..planning import make_plan
     from ..report.machine import plan_summary
-    from .apply import NOT_DONE, apply_and_tell, confirmed
+    from .apply import NOT_DONE, apply_and_tell, confirmed, shown_whole
     from .jobs import load_job, session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
@@ -44,9 +44,10 @@ def command(
             reporter.close()
             changes = plan.header.totals.changes > 0
             asking = changes and not yes and not dry_run
-            (print_plan_brief if json and not asking else print_plan)(plan, heading_of(session), out)
-            if json:
-                emit_plan(plan, out)
+            with shown_whole():
+                (print_plan_brief if json and not asking else print_plan)(plan, heading_of(session), out)
+                if json:
+                    emit_plan(plan, out)
             if dry_run or not changes:
                 out.emit(plan_summary(plan.header))
                 return 0

@@ -23,10 +23,11 @@ def command(
     from ..report.page.histories import history_page
     from ..report.page.render import render
     from ..restore_select import choose_snapshot
-    from .files import written
+    from .files import check_goal, written
     from .jobs import load_job, session_of
 
     out = output(json=False)
+    check_goal(html, [job])
     loaded = load_job(job)
     with session_of(loaded, out.reporter().warn) as session:
         catalog, store, job_id = session.need_store()

@@ -15,6 +15,7 @@ from .options import JobFile, Json, Workers, worker_count
 from .output import output
 
 _PROBLEMS = 3
+_AGAIN = "files restored so far are whole; restore again to get the others"
 
 
 def command(
@@ -63,7 +64,7 @@ def command(
     out = output(json=json)
     loaded = load_job(job)
     reporter = out.reporter()
-    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
+    with Interrupt(first_notice, second_notice(_AGAIN), lasting=True) as interrupt:
         options = RestoreOptions(
             paths=tuple(os.fsencode(path) for path in paths or ()),
             to=os.fsencode(os.path.abspath(to)) if to else None,

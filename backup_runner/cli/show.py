@@ -47,8 +47,9 @@ def command(
     if out_file is None:
         _show(plan, form, output(json=form is PlanFormat.JSON))
         return 0
-    from .files import written
+    from .files import check_goal, written
 
+    check_goal(out_file, [plan_file])
     with written(out_file) as out:
         _show(plan, form, out)
     return 0

@@ -1,11 +1,11 @@
-"""What is said when Ctrl-C is pressed while something is being written; run inside signal handlers."""
+"""What is said when Ctrl-C is pressed while something is being done; run inside signal handlers."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 _FIRST = b"\nstopping after what is in flight; Ctrl-C again stops at once\n"
-_SECOND = b"\nstopped at once; the next apply goes on from what was recorded\n"
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
@@ -14,9 +14,10 @@ def first_notice() -> None:
     _write(_FIRST)
 
 
-def second_notice() -> None:
-    """After the second; gives back the cursor that a progress bar may have hidden."""
-    _write((_SHOW_CURSOR if os.isatty(2) else b"") + _SECOND)
+def second_notice(what_now: str) -> Callable[[], None]:
+    """After the second: says `what_now`, and gives back the cursor that a progress bar may have hidden."""
+    text = f"\nstopped at once; {what_now}\n".encode()
+    return lambda: _write((_SHOW_CURSOR if os.isatty(2) else b"") + text)
 
 
 def _write(text: bytes) -> None:

@@ -45,13 +45,17 @@ def command(
     from .settings import defaults
 
     out = output(json=form is not Format.TEXT)
-    result = load(find_job_files(paths), env=os.environ, defaults=defaults(), lint=True)
+    files = find_job_files(paths)
+    result = load(files, env=os.environ, defaults=defaults(), lint=True)
     errors = sum(item.severity == "error" for item in result.diagnostics)
     warnings = len(result.diagnostics) - errors
     failed = bool(errors or (strict and warnings))
     _show(result, form, out, strict=strict)
-    said = [count(len(result.jobs), "job"), count(errors, "error")] + ([count(warnings, "warning")] if warnings else [])
-    out.say([f"{', '.join(said)}" if failed else f"valid: {', '.join(said[:1] + said[2:])}"])
+    warned = [count(warnings, "warning")] if warnings else []
+    if failed:
+        out.say([f"{count(len(files), 'file')} checked: {', '.join([count(errors, 'error'), *warned])}"])
+    else:
+        out.say([f"valid: {', '.join([count(len(result.jobs), 'job'), *warned])}"])
     return 1 if failed else 0
 
 

@@ -51,7 +51,7 @@ def command(
     out = output(json=json)
     loaded = load_job(job)
     reporter = out.reporter()
-    with Interrupt(first_notice, second_notice, lasting=True) as interrupt:
+    with Interrupt(first_notice, second_notice("nothing was changed"), lasting=True) as interrupt:
         options = VerifyOptions(
             level=EngineLevel(level), sample=fraction, workers=worker_count(workers), stop=interrupt.stop
         )
@@ -61,5 +61,5 @@ def command(
         out.emit(document)
     out.say(verify_lines(outcome, out.look))
     if outcome.interrupted:
-        raise Interrupted("interrupted; not everything was looked at")
+        raise Interrupted("interrupted; not everything was looked at", hint="`--sample 5%` looks at a part only")
     return _FAILED if outcome.damaged or outcome.files else 0

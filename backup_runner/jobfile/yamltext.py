@@ -6,6 +6,7 @@ left at its first step over a limit.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -45,12 +46,16 @@ def read_text(path: str, complaints: Complaints) -> str:
     try:
         data = _read(path)
     except OSError as error:
-        raise complaints.stop(rules.UNREADABLE, TOP, f"cannot be read: {error.strerror or error}") from None
+        pattern = isinstance(error, FileNotFoundError) and glob.has_magic(path)
+        text = "no file matches this pattern" if pattern else f"cannot be read: {error.strerror or error}"
+        raise complaints.stop(rules.UNREADABLE, TOP, text) from None
     except ValueError:
         raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None
     if data is None:
-        hint = "name job files; `validate` takes folders that hold *.yaml or *.yml" if os.path.isdir(path) else None
-        raise complaints.stop(rules.UNREADABLE, TOP, "is not a regular file", hint)
+        if os.path.isdir(path):
+            hint = "name a job file; `validate`, `fmt` and `migrate` take folders that hold some"
+            raise complaints.stop(rules.UNREADABLE, TOP, "is a folder; no *.yaml or *.yml of it was read", hint)
+        raise complaints.stop(rules.UNREADABLE, TOP, "is not a regular file")
     if len(data) > MAX_BYTES:
         raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")
     return _decode(data, complaints)

@@ -20,20 +20,46 @@ NEXT = {
     "lost": "`find JOB NAME` says which snapshots have another version",
     "source-missing": "mount or restore the source, or take it out of the job",
     "damaged": "`verify JOB --level data` says what else is; `history JOB PATH` which earlier version may be whole",
-    "kept": "`--overwrite changed` replaces them, `--to DIR` puts them elsewhere",
     "no-backup": "nothing can bring them back: their content was never imported",
     "outside": "restore them with `--to DIR`",
 }
-"""What to do now, by kind of problem."""
+"""What to do now, by kind of problem of a backup."""
+
+RESTORE_NEXT = {
+    "archived": "`restore --thaw` asks for them to be made readable",
+    "blocked": "move away what stands there, or put them elsewhere with `--to DIR`",
+    "damaged": NEXT["damaged"],
+    "kept": "`--overwrite changed` replaces them, `--to DIR` puts them elsewhere",
+    "missing": "`history JOB PATH` says which earlier version may be there; an apply stores anew what the sources have",
+    "refused": "nothing puts them under such a path; `docs/recover.py` gets at the bytes",
+    "unreadable": "mend what kept their objects from being read, then restore again; `target check JOB` may tell",
+    "unwritable": "mend that, then restore again, or put them elsewhere with `--to DIR`",
+}
+"""The same for a restore."""
+
+FILE_RESTORE_NEXT = RESTORE_NEXT | {
+    "archived": "`--set-restore` asks for it to be made readable",
+    "blocked": "move away what stands there, then restore again",
+    "kept": "`--overwrite` replaces it",
+    "unwritable": "mend that, then restore again",
+}
+"""The same for the one-shot command, which has other options."""
 
 Row = tuple[Mapping[str, Any], str, str]
 """(object with `path`, kind of problem, message)"""
 
 
 def problem_lines(
-    title: str, rows: Iterable[Row], total: int, look: Look, *, see: str, kept: int | None = None
+    title: str,
+    rows: Iterable[Row],
+    total: int,
+    look: Look,
+    *,
+    see: str,
+    kept: int | None = None,
+    hints: Mapping[str, str] = NEXT,
 ) -> Iterator[str]:
-    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others.
+    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others, and what to do.
 
     `see` is the command that has `kept` of them, all by default.
     """
@@ -51,8 +77,8 @@ def problem_lines(
         others = "them all" if kept is None or kept >= total else f"the first {units.count(kept)}"
         yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names {others}"
     for kind in kinds:
-        if kind in NEXT:
-            yield f"  {look.paint('hint:', 'cyan')} {kind}: {NEXT[kind]}"
+        if kind in hints:
+            yield f"  {look.paint('hint:', 'cyan')} {kind}: {hints[kind]}"
 
 
 def rows_of(problems: Iterable[Problem]) -> Iterator[Row]:

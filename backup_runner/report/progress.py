@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _SHOW_CURSOR = "\x1b[?25h"
+_NOUNS = {"verifying": "object", "repacking": "object", "deleting": "object", "looking at objects": "object"} | {
+    "reading new records from the bucket": "record",
+    "reading records from the bucket": "record",
+    "reading the objects' own indexes": "object",
+}
+"""What a phase counts, where that is not files."""
 
 
 class Reporter(Events, Protocol):
@@ -40,7 +46,7 @@ class LineReporter:
         self._look = look
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
-        ahead = [units.count(files, "file")] if files else []
+        ahead = [units.count(files, _NOUNS.get(name, "file"))] if files else []
         ahead += [units.size(size)] if size else []
         self._say(f"{name}: {', '.join(ahead)}" if ahead else name)
 
@@ -66,6 +72,7 @@ class BarReporter:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._by_size = False
+        self._noun = "file"
         self._started = 0.0
         self._files = 0
         self._total_files = 0
@@ -76,6 +83,7 @@ class BarReporter:
         if self._task is not None:
             progress.remove_task(self._task)
         self._by_size = size > 0
+        self._noun = _NOUNS.get(name, "file")
         self._files, self._size, self._total_files = 0, 0, files
         self._started = time.monotonic()
         total = size or files or None
@@ -104,9 +112,10 @@ class BarReporter:
 
     def _detail(self) -> str:
         files = units.count(self._files)
-        if self._total_files:
+        # What a scan expects is what was there the last time; there may be more.
+        if self._total_files >= self._files:
             files += f" of {units.count(self._total_files)}"
-        parts = [f"{files} files"]
+        parts = [f"{files} {self._noun}s"]
         if self._size:
             parts += [units.size(self._size), units.rate(self._size, time.monotonic() - self._started)]
         return "  ".join(part for part in parts if part)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
 from ..records import ActionKind, Problem
 from . import escape, units
 from .look import Look
 from .plan_groups import ORDER
-from .problems import MOST_NAMED, problem_lines, rows_of
+from .problems import MOST_NAMED, RESTORE_NEXT, problem_lines, rows_of
 
 _DONE = {
     ActionKind.UPLOAD: "uploaded",
@@ -60,21 +60,32 @@ def _stored(outcome: Outcome) -> str:
     return ", ".join([*parts, f"serial {outcome.serial}"])
 
 
-def restore_lines(outcome: RestoreOutcome, look: Look, *, dry_run: bool) -> Iterator[str]:
-    """The end of a restore."""
-    yield from problem_part("Not restored", outcome.problems, look, see="restore --json")
+def restore_lines(
+    outcome: RestoreOutcome, look: Look, *, dry_run: bool, hints: Mapping[str, str] = RESTORE_NEXT
+) -> Iterator[str]:
+    """The end of a restore; `hints` say what to do now by kind of problem, as the command's options have it."""
+    if outcome.problems:
+        rows, number = rows_of(outcome.problems), len(outcome.problems)
+        yield from problem_lines("Not restored", rows, number, look, see="restore --json", hints=hints)
     yield from _notes(outcome.notes, look)
     verb = "would be " if dry_run else ""
-    said = ", ".join(f"{units.count(number)} {name}" for name, number in outcome.counts.items() if number)
+    said = ", ".join(_counted(number, name) for name, number in outcome.counts.items() if number)
     head = "restore interrupted" if outcome.interrupted else ("dry run" if dry_run else "restore done")
     good = not outcome.problems and not outcome.interrupted
-    yield look.paint(head, "green" if good else "yellow", "bold") + f": {verb}{said or 'nothing to do'}"
+    nothing = "nothing to do" if good else "nothing restored"
+    yield look.paint(head, "green" if good else "yellow", "bold") + f": {verb}{said or nothing}"
     made = f", made {units.local_time(outcome.snapshot_time_ns)}" if outcome.snapshot_time_ns else ""
     speed = units.rate(outcome.bytes, outcome.seconds) if outcome.bytes else ""
     took = units.duration(outcome.seconds) + (f" ({speed})" if speed else "")
     yield look.paint(f"  snapshot {outcome.snapshot_id}{made}; {units.size(outcome.bytes)}, {took}", "dim")
     if outcome.pending_thaw:
         yield f"  {units.count(outcome.pending_thaw, 'object')} being thawed; run the same command again when they are"
+
+
+def _counted(number: int, what: str) -> str:
+    """`3 restored`, `1 folder`: some counts are of what was done, some of things."""
+    one = what.removesuffix("s") if what in ("folders", "symlinks") else what
+    return units.count(number, one, what)
 
 
 def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from backup_runner import large
-from backup_runner.catalog.database import explained
+from backup_runner.catalog.failures import explained
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
@@ -375,7 +375,7 @@ def test_a_full_disk_under_the_catalog(home: Home, tmp_path: pathlib.Path) -> No
                 failures.append(error)
             subprocess.run(["mount", "-o", f"remount,size={size}k", str(small)], check=True)
         assert len(failures) >= 2
-        assert all("make room" in str(getattr(explained(error), "hint", "")) for error in failures)
+        assert all("make room" in str(getattr(explained(error, ""), "hint", "")) for error in failures)
         home.apply()
         assert home.changes() == 0
         home.check()

@@ -228,6 +228,31 @@ def test_what_never_held_back_is_stored_when_it_may_or_must_be(home: Home) -> No
     home.check()
 
 
+def test_what_was_held_back_is_stored_once_the_job_says_so(home: Home) -> None:
+    home.settings["overwrite"] = Overwrite.NEVER
+    home.write("a", "first")
+    home.write("first", "shared")
+    os.link(home.path("first"), home.path("second"))
+    home.apply()
+    home.write("a", "second, longer")
+    with open(home.path("first"), "wb") as file:
+        file.write(b"both names changed")
+    home.apply()
+    assert home.said() == []
+    home.settings["overwrite"] = Overwrite.CHANGED
+    assert home.said() == [
+        "link second: hard link to first",
+        "update a: size changed",
+        "update first: size changed",
+    ]
+    home.apply()
+    home.settings["overwrite"] = Overwrite.NEVER
+    assert home.said() == []
+    assert home.plan().header.totals.held_before == 0
+    home.restore()
+    assert photograph(f"{home.root}/back") == photograph(home.data)
+
+
 def test_overwrite_never_lets_an_unmoved_file_be(home: Home) -> None:
     home.settings |= {"overwrite": Overwrite.NEVER, "detect": Detect.MTIME}
     home.write("a", "first", mtime_ns=10)

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from backup_runner.catalog import Catalog, CatalogLock, database, schema
-from backup_runner.catalog.database import explained
+from backup_runner.catalog.failures import explained
 from backup_runner.errors import BusyError, CatalogError
 
 
@@ -56,7 +56,7 @@ def test_what_is_no_catalog_is_refused(tmp_path: pathlib.Path, cat: Catalog) -> 
     conn.close()
     text = tmp_path / "text"
     text.write_bytes(b"no database at all, but long enough" * 100)
-    for path, said in ((other, "another program"), (text, "cannot open"), (tmp_path, "cannot open")):
+    for path, said in ((other, "another program"), (text, "not a database"), (tmp_path, "cannot open")):
         before = path.read_bytes() if path.is_file() else b""
         with pytest.raises(CatalogError, match=said):
             Catalog(str(path), create=True)
@@ -168,18 +168,18 @@ def test_errors_of_sqlite_say_what_to_do(cat: Catalog) -> None:
 
     other = sqlite3.connect(cat.path, isolation_level=None, timeout=0)
     with cat.transaction():
-        busy = explained(error_of(other, "BEGIN IMMEDIATE"))
+        busy = explained(error_of(other, "BEGIN IMMEDIATE"), cat.path)
     assert isinstance(busy, BusyError)
     full = error_of(other, "PRAGMA max_page_count = 1", "CREATE TABLE more AS SELECT zeroblob(100000)")
     readonly = error_of(other, "PRAGMA query_only = 1", "DELETE FROM job")
     other.close()
     for error, word in ((full, "make room"), (readonly, "writable")):
-        found = explained(error)
+        found = explained(error, cat.path)
         assert isinstance(found, CatalogError)
         assert word in str(found.hint)
     # What is wrong in our own statements stays a fault of ours.
-    assert explained(error_of(cat.conn, "SELECT nothing")) is None
-    assert explained(ValueError()) is None
+    assert explained(error_of(cat.conn, "SELECT nothing"), cat.path) is None
+    assert explained(ValueError(), cat.path) is None
 
 
 def test_a_catalog_that_cannot_be_opened_for_reading_either(tmp_path: pathlib.Path) -> None:
@@ -190,8 +190,8 @@ def test_a_catalog_that_cannot_be_opened_for_reading_either(tmp_path: pathlib.Pa
     try:
         Catalog(str(place / "catalog.db"), create=True).close()
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-        with pytest.raises(CatalogError, match="cannot open the catalog") as caught:
+        with pytest.raises(CatalogError, match="cannot use the catalog") as caught:
             Catalog(str(place / "catalog.db"), create=False)
-        assert "copy the catalog" in str(caught.value.hint)
+        assert "name the copy" in str(caught.value.hint)
     finally:
         subprocess.run(["umount", str(place)], check=True)

@@ -87,10 +87,14 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
 @pytest.mark.parametrize(
     ("raised", "said", "now"),
     [
-        ("OSError(28, 'No space left on device')", "cannot write: No space left on device", "make room on the disk"),
+        (
+            "OSError(28, 'No space left on device')",
+            "the system refused (output, catalog, work directory or target): No",
+            "make room on that disk",
+        ),
         (
             "OSError(30, 'Read-only file system', '/x/y')",
-            "cannot write to /x/y: Read-only file system",
+            "the system refused: /x/y: Read-only file system",
             "mount it",
         ),
     ],

@@ -9,7 +9,10 @@ import re
 import subprocess
 import sys
 
-from backup_runner.report.progress import LineReporter, reporter_for
+import pytest
+
+from backup_runner.report.look import Look
+from backup_runner.report.progress import BarReporter, LineReporter, reporter_for
 
 PROGRAM = """
 import os, sys, time
@@ -36,7 +39,23 @@ def test_lines_where_there_is_no_terminal() -> None:
     reporter.advance(1000, 1 << 19)
     reporter.warn("odd\x1bname\nsecond")
     reporter.close()
-    assert stream.getvalue() == "scanning\nbacking up: 1,234 files, 1.0 MiB\nwarning: odd\\x1bname\\nsecond\n"
+    reporter.phase("verifying", files=1)
+    assert (
+        stream.getvalue().removesuffix("verifying: 1 object\n")
+        == "scanning\nbacking up: 1,234 files, 1.0 MiB\nwarning: odd\\x1bname\\nsecond\n"
+    )
+
+
+def test_a_scan_may_find_more_than_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.progress.Progress.start", lambda self: None)
+    reporter = BarReporter(io.StringIO(), Look())
+    reporter.phase("scanning", files=2)
+    said = []
+    for _ in range(3):
+        reporter.advance(1, 0)
+        said.append(reporter._detail())
+    assert said == ["1 of 2 files", "2 of 2 files", "3 files"]
+    reporter.close()
 
 
 def test_a_bar_on_a_terminal() -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from backup_runner.errors import BackupRunnerError
-from backup_runner.report.problems import NEXT
+from backup_runner.report.problems import NEXT, RESTORE_NEXT
 
 ROOT = Path(__file__).parents[2] / "backup_runner"
 GOLDEN = Path(__file__).parent / "golden.txt"
@@ -110,11 +110,18 @@ def test_each_says_what_happened_in_words() -> None:
         assert not one.text.endswith((".", "!")), one
 
 
-@pytest.mark.parametrize("kind", sorted(NEXT))
-def test_lists_of_problems_end_with_what_to_do(kind: str) -> None:
+@pytest.mark.parametrize(("hints", "kind"), [(hints, kind) for hints in (NEXT, RESTORE_NEXT) for kind in sorted(hints)])
+def test_lists_of_problems_end_with_what_to_do(hints: dict[str, str], kind: str) -> None:
     from backup_runner.report.look import Look
     from backup_runner.report.problems import problem_lines
 
     rows = [({"path": f"file-{number}"}, kind, "why") for number in range(30)]
-    lines = list(problem_lines("Not backed up", rows, 30, Look(), see="plan --json"))
-    assert [line for line in lines if "hint:" in line] == [f"  hint: {kind}: {NEXT[kind]}"]
+    lines = list(problem_lines("Not backed up", rows, 30, Look(), see="plan --json", hints=hints))
+    assert [line for line in lines if "hint:" in line] == [f"  hint: {kind}: {hints[kind]}"]
+
+
+def test_a_restore_has_a_hint_for_each_kind_of_problem() -> None:
+    text = "".join((ROOT / f"{name}.py").read_text() for name in ("restore_work", "restore_goal", "restore_book"))
+    text += "".join((ROOT / f"{name}.py").read_text() for name in ("restore", "restore_files"))
+    kinds = set(re.findall(r'return "(\w+)", ', text)) | set(re.findall(r'(?:problem|fail)\([^"()]*"(\w+)"', text))
+    assert kinds == set(RESTORE_NEXT)

@@ -24,7 +24,7 @@ def test_a_file_from_backup_to_restore_and_cleanup(either):
     assert "hold" in held
     assert "data/letter" in held
     assert home.run("file", "list", "--json") == [listed | {"held_back": True}]
-    home.run("file", "restore", str(listed["id"]), code=3)
+    assert "hint: kept: `--overwrite` replaces it" in home.run("file", "restore", str(listed["id"]), code=3)
     assert path.read_bytes() == b"second!"
     home.run("file", "restore", str(listed["id"]), "--overwrite")
     assert path.read_bytes() == b"first"
@@ -52,6 +52,19 @@ def test_a_file_from_backup_to_restore_and_cleanup(either):
     home.run("backup", "cleanup")
     assert home.run("backup", "list", "--json") == []
     assert list((home.root / "work").iterdir()) == []
+
+
+def test_what_was_held_back_is_stored_once_overwrite_is_given(either):
+    home = either
+    assert "back something up first" in home.call("file", "list").err
+    path = home.write("letter", b"first")
+    for command in (("file", "backup", path), ("directory", "backup", "--dir-paths", "data")):
+        home.run(*command, "--overwrite")
+        path.write_bytes(path.read_bytes() + b", and more")
+        assert "hold" in home.run(*command)
+        assert "update" in home.run(*command, "--overwrite")
+        (listed,) = home.run("file", "list", "--json")
+        assert (listed["held_back"], listed["size"]) == (False, len(path.read_bytes()))
 
 
 def test_directories(either):

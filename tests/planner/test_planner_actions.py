@@ -169,6 +169,13 @@ def test_overwrite() -> None:
     assert (planner.tally.held_before, planner.tally.held_examples) == (1, [b"a"])
     again = moved._replace(mtime_ns=2)
     assert plan([again], [held], facts, overwrite=NEVER) == ["hold a: mtime changed, overwrite: never"]
+    # What was held is stored as soon as the job says so, though the file did not move again since.
+    assert plan([moved], [held], facts) == ["touch a: mtime changed, content equal #1"]
+    longer = A._replace(size=4, mtime_ns=1)
+    held = known(A, held=(4, 1, 20))
+    facts = Knowledge({b"a": b"more"}, {1: b"old"})
+    assert plan([longer], [held], facts) == ["update a: size changed"]
+    assert plan([longer], [held], facts, overwrite=ALWAYS) == ["update a: size changed, overwrite: always forced"]
     # A mode is no content, so it may follow the file.
     assert plan([A._replace(mode=1)], [known(A)], facts, overwrite=NEVER) == ["touch a: mode changed #1"]
 

@@ -41,7 +41,7 @@ def test_a_symlink_planted_in_the_goal_is_not_followed(world: World, overwrite: 
     outcome = world.restore(overwrite=overwrite)
     assert os.listdir(outside + b"/inner") == []
     assert {(one.key, one.kind) for one in outcome.problems} == {
-        (b"docs/", "kept"), (b"docs/inner/", "blocked"), (b"docs/inner/file", "blocked"),
+        (b"docs/", "blocked"), (b"docs/inner/", "blocked"), (b"docs/inner/file", "blocked"),
     }  # fmt: skip
     assert _read(world.out + b"/other") == b"text"
 
@@ -372,3 +372,23 @@ def test_a_folder_without_write_permission_costs_its_files_only(world: World) ->
     os.makedirs(world.out + b"/closed", mode=0o500)
     assert [(one.key, one.kind) for one in world.restore().problems] == [(b"closed/file", "unwritable")]
     assert _read(world.out + b"/open/file") == b"text"
+
+
+def test_what_a_killed_restore_left_is_taken_away_by_the_next(world: World) -> None:
+    world.write(b"docs/file")
+    world.back_up()
+    world.restore()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    kept = [f".{os.getpid()}-0123456789.brtmp".encode(), b".notes.brtmp", b".1-xyz.brtmp"]
+    for name in [*kept, f".{dead.pid}-0123456789.brtmp".encode()]:
+        with open(world.out + b"/docs/" + name, "wb") as file:
+            file.write(b"part of a file")
+    assert world.restore().problems == []
+    assert sorted(os.listdir(world.out + b"/docs")) == sorted([*kept, b"file"])
+
+
+def test_temporary_files_name_the_process_that_writes_them(tmp_path: Path) -> None:
+    goal = Goal.open(os.fsencode(tmp_path))
+    assert goal.temporary_name().startswith(f".{os.getpid()}-".encode())
+    assert goal.temporary_name() != goal.again().temporary_name()

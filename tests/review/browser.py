@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import html
 import json
 import os
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-AXE = Path("node_modules/axe-core/axe.min.js")
+AXE_VERSION = "4.14.1"
+TOOLS = Path(__file__).parents[2] / ".tools"
 
 
 @cache
@@ -31,14 +33,33 @@ def chromium() -> str:
     return found
 
 
+@cache
 def axe_source() -> str:
-    """axe-core's script; AXE_CORE names it. Skips the test where it is not installed."""
-    places = [Path(os.environ["AXE_CORE"])] if "AXE_CORE" in os.environ else []
-    places += [Path(__file__).parents[2] / ".tools" / AXE, Path(__file__).parents[2] / AXE]
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        pytest.skip("no axe-core here: `npm install --prefix .tools axe-core` lets this test run")
-    return found.read_text()
+    """axe-core's script; AXE_CORE names it, else npm fetches it once. Skips the test where it cannot be had."""
+    if named := os.environ.get("AXE_CORE"):
+        return Path(named).read_text()
+    place = TOOLS / "node_modules" / "axe-core"
+    TOOLS.mkdir(exist_ok=True)
+    with open(TOOLS / "axe.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _has_version(place):
+            _install()
+    return (place / "axe.min.js").read_text()
+
+
+def _has_version(place: Path) -> bool:
+    try:
+        return bool(json.loads((place / "package.json").read_text())["version"] == AXE_VERSION)
+    except FileNotFoundError:
+        return False
+
+
+def _install() -> None:
+    command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(TOOLS)]
+    try:
+        subprocess.run([*command, f"axe-core@{AXE_VERSION}"], check=True, capture_output=True, timeout=120)
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"axe-core cannot be installed: {error}")
 
 
 def open_page(page: Path, *options: str, width: int = 1280, virtual: bool = False) -> str:

@@ -106,14 +106,35 @@ def test_a_hundred_thousand_actions_open_and_filter_fast(page: Callable[[str], P
     assert took["end"] == took["rowcount"]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 500)])
-def test_axe_finds_nothing_serious(page: Callable[[str], Path], scheme: str, width: int) -> None:
-    run = """;axe.run().then((result) => { document.body.dataset.probe = JSON.stringify(result.violations.map(
-      (found) => [found.impact, found.id, found.nodes.map((node) => node.html).slice(0, 3)])) })"""
-    text = document(300, guards=[GUARD], problems=[PROBLEM])
+AXE = """;axe.run().then((result) => { document.body.dataset.probe = JSON.stringify([result.passes.length,
+  matchMedia("(prefers-color-scheme: dark)").matches, result.violations.map(
+  (found) => [found.impact, found.id, found.nodes.map((node) => node.html).slice(0, 3)])]) })"""
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("what", ["plan", "report"])
+def test_axe_finds_nothing_serious(page: Callable[[str], Path], place: Any, what: str, scheme: str, width: int) -> None:
+    script = axe_source() + AXE
+    text = document(300, guards=[GUARD], problems=[PROBLEM]) if what == "plan" else reported(place)
     options = [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"]
-    dom = open_page(page(with_script(text, axe_source() + run)), *options, width=width, virtual=True)
-    assert [item for item in probe(dom) if item[0] in ("serious", "critical", "moderate")] == []
+    passes, dark, violations = probe(open_page(page(with_script(text, script)), *options, width=width, virtual=True))
+    assert [item for item in violations if item[0] in ("serious", "critical", "moderate")] == []
+    assert (passes > 15, dark) == (True, scheme == "dark")
+
+
+def reported(place: Any) -> str:
+    """A report with additions, changes and removals in its newest snapshot."""
+    for number in range(30):
+        (place.data / f"file {number}").write_text("x" * 100 * number)
+    place.run("apply", "job.yaml", "--yes")
+    (place.data / "file 1").unlink()
+    (place.data / "file 2").write_text("changed")
+    (place.data / "new").write_text("new")
+    place.run("apply", "job.yaml", "--yes")
+    done = place.run("report", "job.yaml", "--html", "report.html")
+    assert done.code == 0, done.err
+    return str((place.root / "report.html").read_text())
 
 
 def test_only_the_most_important_rows_stay_in_a_huge_plan() -> None:

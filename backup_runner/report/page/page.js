@@ -93,7 +93,7 @@
       const none = document.createElement("div");
       none.className = "row";
       none.setAttribute("role", "row");
-      none.append(cell(""), cell(count ? "Nothing matches" : "Nothing to do"));
+      none.append(cell(""), cell(count ? "Nothing matches" : "Nothing in this list"));
       made.append(none);
     }
     rows.replaceChildren(made);

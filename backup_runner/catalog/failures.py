@@ -1,0 +1,32 @@
+"""What SQLite says when the catalog's file or its disk is at fault, in words that help."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ..errors import BusyError, CatalogError
+
+_ACCESS = "file and folder must be writable, even for reading; else copy it, and name the copy in the job (`catalog:`)"
+_DAMAGED = "the file is damaged: move it and its -wal and -shm away; `catalog pull JOB` makes it anew from the bucket"
+_BUSY = "let it end, then run the same command again"
+_HINTS = {
+    sqlite3.SQLITE_FULL: "make room on its disk, then run the same command again",
+    sqlite3.SQLITE_IOERR: "its disk reports faults or is full: look at it, then run the same command again",
+    sqlite3.SQLITE_READONLY: _ACCESS,
+    sqlite3.SQLITE_PERM: _ACCESS,
+    sqlite3.SQLITE_CANTOPEN: _ACCESS,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def explained(error: Exception, path: str) -> BusyError | CatalogError | None:
+    """The error for a catalog at `path` that cannot be used; None for what is a fault of this program."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
+    if code is None:
+        return None
+    # The upper bits only say more of the same kind.
+    if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return BusyError(f"another program holds the catalog {path}: {error}", hint=_BUSY)
+    hint = _HINTS.get(code & 0xFF)
+    return CatalogError(f"cannot use the catalog {path}: {error}", hint=hint) if hint else None

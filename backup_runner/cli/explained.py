@@ -1,0 +1,30 @@
+"""Errors of the system that no engine expected at that place, and that still are no fault of this program."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ..errors import BackupRunnerError
+
+_ROOM = "make room on that disk, then run the same command again"
+_ACCESS = "check owner and mode of that path and of the folders above it, or run as another user"
+_HINTS = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EACCES: _ACCESS,
+    errno.EPERM: _ACCESS,
+    errno.EROFS: "mount it writable, or put catalog and work directory elsewhere (`catalog:` in the job)",
+    errno.EIO: "the disk reports faults; look at the system's log",
+    errno.EMFILE: "raise the limit of open files with `ulimit -n`",
+    errno.ENFILE: "raise the limit of open files with `ulimit -n`",
+    errno.ENOMEM: "free memory, or give fewer --workers",
+}
+
+
+def explained(error: Exception) -> BackupRunnerError | None:
+    """The error to show in its place; None where only a traceback helps."""
+    if not isinstance(error, OSError) or error.errno not in _HINTS:
+        return None
+    where = f": {os.fsdecode(error.filename)}" if error.filename else " (output, catalog, work directory or target)"
+    return BackupRunnerError(f"the system refused{where}: {os.strerror(error.errno)}", hint=_HINTS[error.errno])
