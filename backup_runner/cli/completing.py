@@ -80,7 +80,9 @@ def stored_paths(ctx: typer.Context, incomplete: str) -> Offers:
         typed = os.fsencode(incomplete)
         above = base + b"/" if typed.startswith(base + b"/") else b""
         names = names_below(catalog, job_id, typed[len(above) :])
-        return [(os.fsdecode(above + name), "folder" if name.endswith(b"/") else "file") for name in names]
+        offers = [(os.fsdecode(above + name), "folder" if name.endswith(b"/") else "file") for name in names]
+        # Shells take one offer a line, and get no byte through that is not text.
+        return [offer for offer in offers if offer[0].isprintable()]
     return []
 
 

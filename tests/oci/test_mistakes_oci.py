@@ -89,6 +89,24 @@ def test_one_clear_message_and_nothing_recorded(
     assert snapshots(site) == 0
 
 
+def test_a_first_plan_looks_at_the_bucket(tmp_path: Path, running: Running) -> None:
+    """Whoever reviews a plan learns then, and not from the apply, that it cannot be carried out."""
+    site = Site(tmp_path, running)
+    site.write("a", 1000)
+    assert "does not know" not in site.run("plan").out
+    missing = bucket_missing(site)
+    assert "no bucket no-such-bucket" in missing.run("plan", codes=(1,)).err
+    assert "offline: the bucket was not looked at" in missing.run("plan", "--offline").out
+    site.write_job()
+    site.apply()
+    for path in site.root.glob("catalog.db*"):
+        if path.is_file():
+            path.unlink()
+    planned = site.run("plan")
+    assert "note: the bucket holds objects that the catalog here does not know" in planned.out
+    assert "already holds backups of job" in site.apply(codes=(1,)).err
+
+
 def snapshots(site: Site) -> int:
     path = site.root / "catalog.db"
     if not os.path.exists(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -25,6 +26,9 @@ def applied(place: Any) -> Any:
     (place.data / "docs" / "deep").mkdir()
     (place.data / "docs" / "deep" / "c d.txt").write_text("x")
     (place.data / "docs2").write_text("x")
+    # What a shell could not take as one word is not offered.
+    (place.data / "docs" / "two\nlines").write_text("x")
+    (place.data / "docs" / os.fsdecode(b"not \xff text")).write_text("x")
     assert place.run("apply", "job.yaml", "--yes").code == 0
     assert place.run("apply", "job.yaml", "--yes").code == 0
     return place

@@ -89,7 +89,7 @@ def plan(place: Any) -> tuple[Any, dict[str, Any]]:
     found = load([str(place.job)], env=env, defaults=job_defaults(load_config(None, env=env)))
     assert not [item for item in found.diagnostics if item.severity == "error"], found.diagnostics
     session = Session(found.jobs[0])
-    made = make_plan(session, PlanOptions(), Silent())
+    made = make_plan(session, PlanOptions(offline=True), Silent())
     made.close()
     session.close()
     return made.header, made.header.cost or {}
