@@ -165,15 +165,15 @@ def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, mo
     os.link(home.path("a"), home.path("b"))
     home.apply()
     home.rows(f"UPDATE version SET flags = {Flag.MOVED} WHERE kind = 0")
-    real = reading.open_entry
+    real = reading.open_and_look
 
-    def refuse(base: bytes, key: bytes, **named: object) -> int:
+    def refuse(base: bytes, key: bytes, **named: object) -> object:
         if key == b"a":
             raise PermissionError(13, "Permission denied")
         return real(base, key, **named)  # type: ignore[arg-type]
 
     plan = home.plan(checksum=True)
-    monkeypatch.setattr(reading, "open_entry", refuse)
+    monkeypatch.setattr(reading, "open_and_look", refuse)
     monkeypatch.setattr("backup_runner.pathapplier.PathApplier._refer", lambda self, action: self._store(action))
     assert problems(home.apply(plan)) == [(b"a", "unreadable")]
     flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
