@@ -29,8 +29,11 @@ lint: $(BIN)/.ready
 types: $(BIN)/.ready
 	$(BIN)/mypy
 
+# The proofs that measure time run alone, one after the other; the rest shares the cores.
+TIMED := tests/oci/test_latency.py tests/apply/test_real_tree.py tests/history/test_recovery.py
 proof: $(BIN)/.ready
-	PROOF=full $(BIN)/python -m pytest -m proof -s -n 0
+	PROOF=full $(BIN)/python -m pytest -m proof -s -n 0 $(TIMED)
+	PROOF=full $(BIN)/python -m pytest -m proof -rP -n $(JOBS) --dist worksteal $(TIMED:%=--ignore=%)
 
 # docs/cli.md is made from the commands; a test fails when it is stale.
 docs: $(BIN)/.ready

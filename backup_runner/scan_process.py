@@ -51,8 +51,10 @@ class ScanProcess:
             raise BackupRunnerError("the scan ended unexpectedly", hint="was its process killed? try again")
 
     def close(self) -> None:
-        """End the process, if it has not come to its end."""
+        """End the process, if it has not come to its end: it may be waiting for a disk that does not answer."""
         self._pipe.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
         os.waitpid(self._pid, 0)
 
 
