@@ -81,7 +81,7 @@ class Watch:
         log.info("hook %s ended: %s; it printed %d bytes", name, ended.problem or "well", ended.printed)
         if ended.problem:
             self.show(ended.tail)
-            then = "; nothing was backed up" if name == "before" else ""
+            then = {"before": "; nothing was backed up", "after": "; the backup itself is recorded"}.get(name, "")
             raise HookError(f"hook {name}: {ended.problem}{then}", hint="run it by hand to see why")
 
     def _environment(self, name: str, status: str, code: int, message: str) -> dict[str, str]:

@@ -168,6 +168,7 @@ def _tell(error: BackupRunnerError) -> int:
 def _wrong_usage(error: Exception) -> int:
     context = getattr(error, "ctx", None)
     message = error.format_message() if hasattr(error, "format_message") else str(error)
+    message = message.replace("Value error, ", "")
     if context and message == context.get_help():
         # A group without a command: its help says it all.
         complain([message])

@@ -30,7 +30,7 @@ def command(
         Level, typer.Option(help="listing: names, sizes, checksums; headers: also open headers; data: read everything.")
     ] = Level.LISTING,
     sample: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Only a random share of the objects, such as 5%.")
+        str | None, typer.Option(metavar="PERCENT", help="Open only a random share of the objects, such as 5%.")
     ] = None,
     workers: Workers = None,
     json: Json = False,

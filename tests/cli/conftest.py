@@ -84,17 +84,22 @@ class Place:
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    """Two files in two folders, a key and a job."""
-    found = Place(tmp_path)
+def furnished(root: Path) -> Place:
+    """A place with two files in two folders, a key and a job."""
+    found = Place(root)
     (found.data / "docs").mkdir(parents=True)
     (found.data / "docs" / "a.txt").write_text("first")
     (found.data / "b.txt").write_text("second")
-    (tmp_path / "key").write_bytes(b"k" * 32)
-    (tmp_path / "key").chmod(0o600)
+    (root / "key").write_bytes(b"k" * 32)
+    (root / "key").chmod(0o600)
     found.write_job()
     return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A place in the test's own folder."""
+    return furnished(tmp_path)
 
 
 @pytest.fixture

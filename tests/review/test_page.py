@@ -13,6 +13,7 @@ from backup_runner.report.page.plans import plan_page
 from backup_runner.report.page.render import render
 from backup_runner.report.page.rows import RowKind, Rows
 from backup_runner.report.plan_text import Heading
+from tests.cli.conftest import furnished
 from tests.review.browser import axe_source, open_page, probe, with_script
 from tests.review.made_up import HOSTILE, actions, header
 
@@ -111,20 +112,10 @@ AXE = """;axe.run().then((result) => { document.body.dataset.probe = JSON.string
   (found) => [found.impact, found.id, found.nodes.map((node) => node.html).slice(0, 3)])]) })"""
 
 
-@pytest.mark.parametrize("width", [1280, 500])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("what", ["plan", "report"])
-def test_axe_finds_nothing_serious(page: Callable[[str], Path], place: Any, what: str, scheme: str, width: int) -> None:
-    script = axe_source() + AXE
-    text = document(300, guards=[GUARD], problems=[PROBLEM]) if what == "plan" else reported(place)
-    options = [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"]
-    passes, dark, violations = probe(open_page(page(with_script(text, script)), *options, width=width, virtual=True))
-    assert [item for item in violations if item[0] in ("serious", "critical", "moderate")] == []
-    assert (passes > 15, dark) == (True, scheme == "dark")
-
-
-def reported(place: Any) -> str:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A report with additions, changes and removals in its newest snapshot."""
+    place = furnished(tmp_path_factory.mktemp("report"))
     for number in range(30):
         (place.data / f"file {number}").write_text("x" * 100 * number)
     place.run("apply", "job.yaml", "--yes")
@@ -134,7 +125,21 @@ def reported(place: Any) -> str:
     place.run("apply", "job.yaml", "--yes")
     done = place.run("report", "job.yaml", "--html", "report.html")
     assert done.code == 0, done.err
-    return str((place.root / "report.html").read_text())
+    return (place.root / "report.html").read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("what", ["plan", "report"])
+def test_axe_finds_nothing_serious(
+    page: Callable[[str], Path], report: str, what: str, scheme: str, width: int
+) -> None:
+    script = axe_source() + AXE
+    text = document(300, guards=[GUARD], problems=[PROBLEM]) if what == "plan" else report
+    options = [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}"]
+    passes, dark, violations = probe(open_page(page(with_script(text, script)), *options, width=width, virtual=True))
+    assert [item for item in violations if item[0] in ("serious", "critical", "moderate")] == []
+    assert (passes > 15, dark) == (True, scheme == "dark")
 
 
 def test_only_the_most_important_rows_stay_in_a_huge_plan() -> None:
