@@ -14,6 +14,7 @@ import pytest
 
 from backup_runner import large
 from backup_runner.catalog.database import explained
+from backup_runner.catalog.journal import JournalPart
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
@@ -119,6 +120,24 @@ def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
     with open(path, "r+b") as file:
         file.write(b"changed in the first part")
     os.utime(path, ns=(10**18, 10**18))
+    home.apply()
+    home.check()
+    nothing_left(home)
+
+
+def test_a_file_that_is_cut_while_a_lost_part_is_sent_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home.write("large", os.urandom(80 * MIB))
+    die(home, "put_part", 4)
+    real = large._Stretch._compare
+
+    def compare(self: large._Stretch, part: JournalPart, sums: object) -> None:
+        real(self, part, sums)  # type: ignore[arg-type]
+        if sums is None:
+            os.truncate(path, part.start + 5 * MIB + 7)
+
+    monkeypatch.setattr(large._Stretch, "_compare", compare)
+    home.apply()
+    monkeypatch.undo()
     home.apply()
     home.check()
     nothing_left(home)
