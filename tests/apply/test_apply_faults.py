@@ -140,7 +140,8 @@ def test_a_file_that_is_cut_while_a_lost_part_is_sent_again(home: Home, monkeypa
     monkeypatch.undo()
     home.apply()
     home.check()
-    nothing_left(home)
+    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
+    assert not list(pathlib.Path(home.bucket).glob(".uploads/*"))
 
 
 def test_a_part_that_is_not_the_one_that_was_sent_is_sent_again(home: Home) -> None:
