@@ -108,13 +108,16 @@ class Object:
 
     def unwrap(self, stanzas, count, key):
         need(1 <= count <= 16, "number of stanzas out of bounds")
+        ours = []
         for _ in range(count):
             need(len(stanzas) >= 4, "stanzas cut short")
             kind, length = struct.unpack_from(">HH", stanzas)
             body, stanzas = stanzas[4 : 4 + length], stanzas[4 + length :]
             need(len(body) == length, "stanzas cut short")
-            if kind != 1 or len(body) != 83:
-                continue
+            if kind == 1 and len(body) == 83:
+                ours.append(body)
+        need(not stanzas, "stanzas of a wrong length")
+        for body in ours:
             key_id, log2_n, r, p, salt, wrapped = struct.unpack(">8sBBB32s40s", body)
             need(1 <= log2_n <= 20 and r == 8 and 1 <= p <= 4, "refused scrypt cost")
             at = (key, body[8:43])

@@ -14,6 +14,7 @@ import pytest
 
 from backup_runner import large
 from backup_runner.catalog.failures import explained
+from backup_runner.catalog.journal import JournalPart
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning import open_plan
@@ -122,6 +123,25 @@ def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
     home.apply()
     home.check()
     nothing_left(home)
+
+
+def test_a_file_that_is_cut_while_a_lost_part_is_sent_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = home.write("large", os.urandom(80 * MIB))
+    die(home, "put_part", 4)
+    real = large._Stretch._compare
+
+    def compare(self: large._Stretch, part: JournalPart, sums: object) -> None:
+        real(self, part, sums)  # type: ignore[arg-type]
+        if sums is None:
+            os.truncate(path, part.start + 5 * MIB + 7)
+
+    monkeypatch.setattr(large._Stretch, "_compare", compare)
+    home.apply()
+    monkeypatch.undo()
+    home.apply()
+    home.check()
+    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
+    assert not list(pathlib.Path(home.bucket).glob(".uploads/*"))
 
 
 def test_a_part_that_is_not_the_one_that_was_sent_is_sent_again(home: Home) -> None:
@@ -411,16 +431,57 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
     assert any("replaced in bucket" in line for line in home.said())
 
 
+def know_nothing(home: Home) -> None:
+    """As if the run had died before it recorded any of the objects that it put."""
+    for table in ("version", "upload", "extent", "content", "object"):
+        home.rows(f"DELETE FROM {table}")
+
+
+def test_a_stretch_that_is_adopted_is_not_taken_for_the_whole(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one has the hashes of all of it."""
+    home.write("large", os.urandom(7 * MIB))
+    die(home, "put", stretch=3 * MIB, holding="/records/")
+    know_nothing(home)
+    monkeypatch.setattr(large, "STRETCH", 3 * MIB)
+    assert home.apply().problems == []
+    home.check()
+    assert home.changes() == 0
+
+
+def test_a_listing_that_lags_is_no_loss(home: Home) -> None:
+    home.write("a", "first")
+    home.apply()
+
+    def lagging(name: str, result: object) -> object:
+        return (item for item in result if "/data/" not in item.name) if name == "list" else result  # type: ignore
+
+    home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault, altered=lagging)  # type: ignore[assignment]
+    assert home.said() == []
+
+
+def test_large_files_after_one_that_failed_have_their_journal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is noted on disk before it goes out, whatever happened to the file before."""
+    for name in ("a", "b"):
+        home.write(name, os.urandom(5 * MIB))
+    real = large.LargeLane.store
+
+    def store(self: large.LargeLane, key: bytes) -> object:
+        assert not self._s.cat.conn.in_transaction
+        if key == b"a":
+            raise OSError(5, "Input/output error")
+        return real(self, key)
+
+    monkeypatch.setattr(large.LargeLane, "store", store)
+    assert [problem.key for problem in home.apply().problems] == [b"a"]
+
+
 def test_adopted_objects_in_a_copied_bucket(home: Home) -> None:
     """Nobody noted the checksum of an object that a killed run left, and a directory keeps none."""
     home.write("a", os.urandom(4000))
     home.write("b", os.urandom(5 * MIB))
     die(home, "put", holding="/records/")
-    # The run's own catalog is lost too, so the next one knows nothing of the objects.
     lineage = home.data_objects()[0].split("/")[0]
-    home.rows("DELETE FROM version")
-    for table in ("version", "upload", "extent", "content", "object"):
-        home.rows(f"DELETE FROM {table}")
+    know_nothing(home)
     home.apply()
     assert home.rows("SELECT lineage FROM store") == [(lineage,)]
     assert {row[0] for row in home.rows("SELECT checksum FROM object")} == {""}

@@ -316,11 +316,14 @@ def test_an_index_of_something_else(
         read_index(keys, tail, len(header) + 100 + len(tail))
 
 
-def forged(object_id: ObjectId, keyring: Keyring, *changes: tuple[int, bytes], stanzas: int = 0) -> bytes:
+def forged(
+    object_id: ObjectId, keyring: Keyring, *changes: tuple[int, bytes], stanzas: int = 0, rest: bytes = b""
+) -> bytes:
     """A header by somebody with the key who keeps no rules: bytes at offsets, unknown stanzas before the real one."""
     header, _ = new_header(object_id, keyring, SALT, random=bytes, cost=CHEAP)
     head = bytearray(header[:-64])
     head[56:56] = struct.pack(">HH3s", 77, 3, b"???") * stanzas
+    head += rest
     struct.pack_into(">I", head, 12, len(head) + 64)
     struct.pack_into(">H", head, 54, stanzas + 1)
     for at, data in changes:
@@ -361,6 +364,17 @@ def test_headers_that_are_authentic_and_out_of_bounds(
     with pytest.raises(DamagedError, match=said):
         open_header(header, object_id, keyring)
     with pytest.raises(recover.DamagedError, match=said.removeprefix("header ")):
+        recover.Object(tmp_path / "object", object_id.name, b"k" * 32)
+
+
+def test_a_header_with_something_behind_its_stanzas(
+    keyring: Keyring, object_id: ObjectId, recover: ModuleType, tmp_path: Path
+) -> None:
+    header = forged(object_id, keyring, rest=b"?")
+    (tmp_path / "object").write_bytes(header)
+    with pytest.raises(DamagedError, match="stanzas of a wrong length"):
+        open_header(header, object_id, keyring)
+    with pytest.raises(recover.DamagedError, match="stanzas of a wrong length"):
         recover.Object(tmp_path / "object", object_id.name, b"k" * 32)
 
 
