@@ -15,6 +15,7 @@ import pytest
 from backup_runner import committing, large, pathapplier, worker
 from backup_runner.records import Kind
 from backup_runner.spec import Retention
+from tests.history.many import fill
 from tests.history.site import Site
 from tests.restore.build import tree
 
@@ -215,31 +216,31 @@ def test_life_goes_on_after_a_rebuild_that_ended_before_the_newest_record(lived:
 @pytest.mark.parametrize("files", SIZES)
 def test_times(on_disk: Site, files: int) -> None:
     site = on_disk
-    for folder in range(files // 1000):
-        os.makedirs(f"{site.data}/{folder:04}")
-        for number in range(1000):
-            with open(f"{site.data}/{folder:04}/{number:03}", "w") as file:
-                file.write(f"{folder} {number}")
-    site.workers = 2
-    spent = {"apply": _measured(site.apply)}
+    fill(site, files)
     for how in ("pull", "rebuild"):
         site.lose_catalog()
-        spent[f"{how} from records"] = _measured(getattr(site, how))
+        print(f"{files} files: {how} from records {_measured(getattr(site, how))}", flush=True)
+        assert _known(site) == files
     session = site.session()
     cat, store = session.need_catalog(), session.store()
     assert store is not None
     committing.write_copy(cat, store, session.target, session.keyring)
     session.close()
     site.lose_catalog()
-    spent["pull from a full copy"] = _measured(site.pull)
+    print(f"{files} files: pull from a full copy {_measured(site.pull)}", flush=True)
+    assert _known(site) == files
+    print(f"{files} files: catalog of {os.path.getsize(site.catalog_path) >> 20} MiB", flush=True)
     site.lose_catalog()
     remove(site, "records", "copies")
-    spent["rebuild from indexes"] = _measured(site.rebuild)
-    size = os.path.getsize(site.catalog_path) >> 20
-    print(f"{files} files, catalog of {size} MiB: {', '.join(f'{how} {said}' for how, said in spent.items())}")
+    print(f"{files} files: rebuild from indexes {_measured(site.rebuild)}", flush=True)
+    assert _known(site) == files
+
+
+def _known(site: Site) -> int:
     cat = site.catalog()
-    assert cat.conn.execute("SELECT count(*) FROM version WHERE kind = 0").fetchone() == (files,)
+    (count,) = cat.conn.execute("SELECT count(*) FROM version WHERE kind = 0").fetchone()
     cat.close()
+    return int(count)
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def on_disk() -> Iterator[Site]:
 
 
 def _measured(action: Any) -> str:
-    """Seconds, and the peak memory of a process that does nothing else (workers apart)."""
+    """Seconds, those of its processor, and the peak memory of a process that does nothing else."""
     started = time.monotonic()
     child = os.fork()
     if not child:
@@ -265,4 +266,5 @@ def _measured(action: Any) -> str:
             os._exit(code)
     _, status, usage = os.wait4(child, 0)
     assert status == 0
-    return f"{time.monotonic() - started:.1f} s at {usage.ru_maxrss >> 10} MiB"
+    cpu = usage.ru_utime + usage.ru_stime
+    return f"{time.monotonic() - started:.1f} s ({cpu:.1f} s of CPU, {usage.ru_maxrss >> 10} MiB)"

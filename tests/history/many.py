@@ -1,0 +1,81 @@
+"""A backup of very many small files without the files: real packs and records, and the rows that an apply writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+
+from blake3 import blake3
+
+from backup_runner import committing
+from backup_runner.catalog import Catalog
+from backup_runner.catalog.database import Store
+from backup_runner.catalog.recording import NewObject, add_object
+from backup_runner.container import IndexEntry, ObjectId, ObjectKind, new_header
+from backup_runner.objectwriter import ObjectWriter
+from backup_runner.session import Session
+from backup_runner.worker import PACK_CONTENTS
+from tests.history.site import Site
+
+MODE, MTIME_NS = 0o644, 1_700_000_000_000_000_000
+
+
+def fill(site: Site, files: int) -> None:
+    """One complete snapshot with so many files of a few bytes, its record in the bucket."""
+    site.apply()
+    session = site.session()
+    cat, store = session.need_catalog(), session.store()
+    assert store is not None
+    cat.conn.execute("PRAGMA synchronous = OFF")
+    for start in range(0, files, PACK_CONTENTS):
+        entries = list(_entries(range(start, min(files, start + PACK_CONTENTS))))
+        with cat.transaction():
+            _write(cat, store, _pack(session, store, entries), entries, start)
+    committing.commit(cat, store, session.target, session.keyring)
+    session.close()
+
+
+def _entries(numbers: range) -> Iterator[IndexEntry]:
+    offset = 0
+    for number in numbers:
+        data = b"%d" % number
+        path = b"%06d/%03d.txt" % divmod(number, 1000)
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        strong = blake3(data).digest()
+        yield IndexEntry(len(data), md5, strong, offset, len(data), path=path, mode=MODE, mtime_ns=MTIME_NS)
+        offset += len(data)
+
+
+def _pack(session: Session, store: Store, entries: list[IndexEntry]) -> NewObject:
+    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.DATA, os.urandom)
+    header, keys = new_header(object_id, session.keyring, store.salt)
+    writer = ObjectWriter(session.target, header, keys, multipart=False)
+    for entry in entries:
+        assert entry.path is not None
+        folder, _, name = entry.path.removesuffix(b".txt").partition(b"/")
+        writer.add(b"%d" % (int(folder) * 1000 + int(name)))
+    return writer.finish(entries)
+
+
+def _write(cat: Catalog, store: Store, new: NewObject, entries: list[IndexEntry], start: int) -> None:
+    run = cat.conn.executemany
+    ((job_id, _),) = cat.jobs(store.id)
+    snapshot = cat.snapshots(job_id)[-1].id
+    object_id = add_object(cat, store.id, new)
+    rows = list(enumerate(entries, start=start + 1000))
+    run("INSERT INTO path (id, job_id, key) VALUES (?, ?, ?)", [(at, job_id, entry.path) for at, entry in rows])
+    run(
+        "INSERT INTO content (id, store_id, size, blake3, md5) VALUES (?, ?, ?, ?, ?)",
+        [(at, store.id, entry.size, entry.blake3, entry.md5) for at, entry in rows],
+    )
+    run(
+        "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, 0, ?, ?, ?)",
+        [(at, object_id, entry.offset, entry.length) for at, entry in rows],
+    )
+    times = (MTIME_NS, MTIME_NS, MODE, os.getuid(), os.getgid())
+    run(
+        "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, content_id) "
+        "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        [(at, snapshot, entry.size, *times, at) for at, entry in rows],
+    )
