@@ -234,7 +234,9 @@ class Writer:
             self._set_xattrs(fd, row.xattrs)
         if stat.S_IMODE(there.st_mode) != mode or mode & _SET_ID:
             os.fchmod(fd, mode)
-        os.utime(fd, ns=(row.mtime_ns, row.mtime_ns))
+        if there.st_mtime_ns != row.mtime_ns:
+            # Setting a time moves ctime, by which the next plan would take what is as it was for touched.
+            os.utime(fd, ns=(row.mtime_ns, row.mtime_ns))
 
     def _owner_differs(self, there: os.stat_result, row: Meta) -> bool:
         return self._root and (there.st_uid, there.st_gid) != (row.uid, row.gid)

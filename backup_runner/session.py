@@ -50,8 +50,10 @@ class Session:
         return self._keyring
 
     def stretch_ahead(self) -> None:
-        """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError."""
+        """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError, WrongKeyError."""
         store, keyring = self.store(), self.keyring
+        if store is not None:
+            self.check_key(store)
         salt = store.salt if store is not None else self.new_salt
         self._stretching = threading.Thread(target=keyring.stretch, args=(salt,), daemon=True)
         self._stretching.start()

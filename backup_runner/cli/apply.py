@@ -142,9 +142,11 @@ def _once(
     ):
         reporter.close()
         changes = plan.header.totals.changes > 0
-        show = print_plan_brief if out.json and not (ask and changes) else print_plan
         with shown_whole():
-            show(plan, heading_of(session), out)
+            if out.json and not (ask and changes):
+                print_plan_brief(plan, heading_of(session), out)
+            else:
+                print_plan(plan, heading_of(session), out, asking=ask and changes)
             if out.json:
                 emit_plan(plan, out)
         # Without changes there is nothing to ask about: only a snapshot is recorded.

@@ -49,14 +49,17 @@ def plan_and_apply(
     ):
         reporter.close()
         changes = plan.header.totals.changes > 0
-        show = print_plan_brief if out.json else print_plan
+        asking = ask and changes and not plan.header.guards and sys.stdin.isatty()
         with shown_whole():
-            show(plan, heading_of(session), out)
+            if out.json:
+                print_plan_brief(plan, heading_of(session), out)
+            else:
+                print_plan(plan, heading_of(session), out, asking=asking and not dry_run)
             if out.json:
                 emit_plan(plan, out)
         if dry_run:
             return 5 if plan.header.guards else 0
-        if ask and changes and not plan.header.guards and sys.stdin.isatty() and not confirmed(out):
+        if asking and not confirmed(out):
             out.say(["Not applied; nothing was changed."])
             return NOT_DONE
         options = ApplyOptions(overrides=planning.overrides, wait_seconds=wait)

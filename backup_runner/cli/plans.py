@@ -39,9 +39,9 @@ def heading_of(session: Session) -> Heading:
     return Heading(session.target.identity, said)
 
 
-def print_plan(plan: Plan, heading: Heading, out: Output) -> None:
-    """The whole plan as text; nothing with --quiet."""
-    if chosen.verbosity < 0:
+def print_plan(plan: Plan, heading: Heading, out: Output, *, asking: bool = False) -> None:
+    """The whole plan as text; nothing with --quiet, unless a question follows that needs it."""
+    if chosen.verbosity < 0 and not asking:
         return
     from ..report.plan_text import plan_lines
 

@@ -45,7 +45,10 @@ def command(
             changes = plan.header.totals.changes > 0
             asking = changes and not yes and not dry_run
             with shown_whole():
-                (print_plan_brief if json and not asking else print_plan)(plan, heading_of(session), out)
+                if json and not asking:
+                    print_plan_brief(plan, heading_of(session), out)
+                else:
+                    print_plan(plan, heading_of(session), out, asking=asking)
                 if json:
                     emit_plan(plan, out)
             if dry_run or not changes:

@@ -133,6 +133,29 @@ def test_restore_of_a_part_and_of_an_earlier_snapshot(place: Any) -> None:
     assert not (place.root / "elsewhere").exists()
 
 
+def test_a_restore_over_what_is_right_leaves_nothing_to_plan(place: Any) -> None:
+    (place.data / "empty").mkdir()
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    assert place.run("restore", "job.yaml").code == 0
+    assert place.run("plan", "job.yaml", "--detailed-exitcode").code == 0
+
+
+def test_a_wrong_key_is_told_before_the_question(place: Any) -> None:
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    (place.data / "more").write_text("more")
+    (place.root / "key").write_bytes(b"another key of 32 bytes, not ours"[:32])
+    code, said = on_terminal(place, b"y\n", "apply", "job.yaml")
+    assert code == 1
+    assert "this is not the key that job" in said
+    assert "Apply this plan?" not in said
+
+
+def test_a_question_is_not_asked_about_a_plan_that_was_not_shown(place: Any) -> None:
+    code, said = on_terminal(place, b"n\n", "-q", "apply", "job.yaml")
+    assert code == 1
+    assert said.index("2 to upload") < said.index("Apply this plan?")
+
+
 def test_key_check(place: Any, schema: Callable[[str], Callable[[Any], None]]) -> None:
     before = json.loads(place.run("key", "check", "job.yaml", "--json").out)
     schema("key-check")(before)
