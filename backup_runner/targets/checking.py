@@ -32,7 +32,7 @@ def check_permissions(target: Target) -> list[Check]:
     steps: list[tuple[str, Callable[[], object]]] = [
         ("ListObjects", lambda: next(target.list("target-check/"), None)),
         ("PutObject", probe.put),
-        ("HeadObject", lambda: target.stat(probe.name)),
+        ("HeadObject", probe.head),
         ("GetObject", probe.get),
         ("ReplaceObject", probe.replace),
         ("CreateMultipartUpload", probe.begin),
@@ -56,7 +56,7 @@ def check_permissions(target: Target) -> list[Check]:
 
 
 class _Probe:
-    """The objects that are tried on. Steps that need an earlier one fail with its reason."""
+    """The objects that are tried on. Who may only read is tried on what is there."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -67,8 +67,20 @@ class _Probe:
     def put(self) -> None:
         self._etag = self._target.put(self.name, _DATA, md5=_MD5).etag
 
+    def _readable(self) -> str:
+        there = None if self._etag else next(iter(self._target.list()), None)
+        if not self._etag and there is None:
+            raise BackupRunnerError(
+                "not tried: nothing could be put, and nothing is there to be read", hint="mend PutObject first"
+            )
+        return there.name if there else self.name
+
+    def head(self) -> None:
+        self._target.stat(self._readable())
+
     def get(self) -> None:
-        if self._target.get(self.name) != _DATA:
+        name = self._readable()
+        if self._target.get(name, 0, len(_DATA)) != _DATA and name == self.name:
             hint = "something on the way to the target alters bytes; do not back up to it"
             raise BackupRunnerError(f"{self.name} reads back with other bytes than were put", hint=hint)
 
@@ -78,14 +90,19 @@ class _Probe:
     def begin(self) -> None:
         self._upload = self._target.begin_upload(f"{self.name}-parts")
 
+    def _begun(self) -> str:
+        if not self._upload:
+            raise BackupRunnerError("not tried: no upload could be begun", hint="mend CreateMultipartUpload first")
+        return self._upload
+
     def part(self) -> None:
-        self._target.put_part(f"{self.name}-parts", self._upload, 1, 0, _DATA, md5=_MD5)
+        self._target.put_part(f"{self.name}-parts", self._begun(), 1, 0, _DATA, md5=_MD5)
 
     def parts(self) -> None:
-        self._target.list_parts(f"{self.name}-parts", self._upload)
+        self._target.list_parts(f"{self.name}-parts", self._begun())
 
     def abort(self) -> None:
-        self._target.abort_upload(f"{self.name}-parts", self._upload)
+        self._target.abort_upload(f"{self.name}-parts", self._begun())
 
 
 def _attempt(operation: str, act: Callable[[], object], bucket: str) -> tuple[Check, BackupRunnerError | None]:

@@ -226,3 +226,12 @@ def test_check_says_which_policy_line_is_missing(running: Running, spec: OciTarg
     failed = {check.operation: check.policy for check in checks if not check.ok}
     assert set(failed) == {"GetObject", "AbortMultipartUpload", "DeleteObject"}
     assert "request.permission='OBJECT_DELETE'" in failed["DeleteObject"]
+
+
+def test_who_may_only_read_is_tried_on_what_is_there(running: Running, spec: OciTargetSpec) -> None:
+    OciTarget(spec).put("there", DATA, md5=MD5)
+    user = running.new_user("reader", deny=("OBJECT_CREATE", "OBJECT_OVERWRITE", "OBJECT_DELETE"))
+    checks = check_permissions(OciTarget(replace(spec, auth=AuthSpec(config_file=user.config_file))))
+    failed = {check.operation: check.message for check in checks if not check.ok}
+    assert not {"ListObjects", "HeadObject", "GetObject"} & set(failed)
+    assert failed["UploadPart"] == "not tried: no upload could be begun"
