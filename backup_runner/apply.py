@@ -38,6 +38,7 @@ from .planfile import Header
 from .planning import Plan
 from .progress import Events, Outcome
 from .records import Action, ActionKind, Problem, StoredObject
+from .scan_detours import Detours
 from .session import Session
 from .worker import Setting
 
@@ -223,7 +224,16 @@ class _Run:
         tier = getattr(job.target, "storage_tier", "Standard")
         workers = self.options.workers or os.cpu_count() or 1
         target = self.session.target
-        setting = Setting(job.base, linked, target, keyring, store.salt, bytes.fromhex(store.lineage), str(tier))
+        setting = Setting(
+            job.base,
+            linked,
+            target,
+            keyring,
+            store.salt,
+            bytes.fromhex(store.lineage),
+            str(tier),
+            Detours((source.key, source.path) for source in job.sources),
+        )
         header = self.plan.header
         applier = PathApplier(
             self.session,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from blake3 import blake3
 
@@ -14,6 +14,7 @@ from .reading import kind_of, settled
 from .records import CatalogRow, Digests, Kind, Problem
 from .scan import ScanTotals
 from .scan_access import lstat_entry, open_and_look
+from .scan_detours import Detours
 from .session import Session
 
 _CHUNK = 1 << 20
@@ -35,6 +36,7 @@ class PlanFacts:
         ignore_missing: bool,
     ) -> None:
         self._job = session.job
+        self._detours = Detours((source.key, source.path) for source in session.job.sources)
         self._cat = cat
         self._job_id = job_id or 0
         self._store_id = store.id if store else 0
@@ -60,7 +62,7 @@ class PlanFacts:
 
     def digest(self, key: bytes) -> Digests | None:
         try:
-            return hash_file(self._job.base, key, self._totals.linked, with_md5=self._md5_only)
+            return hash_file(self._job.base, key, self._totals.linked, self._detours, with_md5=self._md5_only)
         except FileNotFoundError:
             self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
         except OSError as error:
@@ -132,10 +134,11 @@ def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str
     return found
 
 
-def hash_file(base: bytes, key: bytes, linked: set[bytes], *, with_md5: bool) -> Digests:
+def hash_file(base: bytes, key: bytes, linked: Collection[bytes], detours: Detours, *, with_md5: bool) -> Digests:
     """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
     fd, status = open_and_look(base, key, linked=linked)
     try:
+        detours.check(fd, key)
         # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
         settled(fd, status)
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)

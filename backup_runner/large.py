@@ -26,6 +26,7 @@ from .objectwriter import ObjectWriter, SentPart
 from .reading import FileRead, metadata, settled
 from .records import Extent, Flag
 from .scan_access import open_entry, read_changed
+from .scan_detours import Detours
 from .targets.base import Part, Target
 
 STRETCH = 1 << 30
@@ -44,6 +45,7 @@ class LargeSetting:
 
     base: bytes
     linked: Collection[bytes]
+    detours: Detours
     cat: Catalog
     store_id: int
     job: str
@@ -81,6 +83,7 @@ class LargeLane:
         Raises OSError if it cannot be read, Interrupted when asked to stop."""
         fd = open_entry(self._s.base, key, linked=self._s.linked)
         try:
+            self._s.detours.check(fd, key)
             for last_try in (False, True):
                 before, still = settled(fd, os.fstat(fd))
                 extents, rows, sums, size = self._content(fd, key, before)

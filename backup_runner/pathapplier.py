@@ -257,6 +257,7 @@ class PathApplier:
             LargeSetting(
                 base=self._base,
                 linked=self._linked,
+                detours=setting.detours,
                 cat=self._cat,
                 store_id=recorder.store_id,
                 job=session.job.name,
@@ -307,7 +308,7 @@ class PathApplier:
         before = lstat_entry(self._base, action.key, linked=self._linked)
         if not history.has_size(self._cat, store_id, before.st_size):
             return None
-        digests = hash_file(self._base, action.key, set(self._linked), with_md5=False)
+        digests = hash_file(self._base, action.key, self._linked, self._setting.detours, with_md5=False)
         after = lstat_entry(self._base, action.key, linked=self._linked)
         found = history.find_content(self._cat, store_id, digests)
         if found is None or (before.st_mtime_ns, before.st_ctime_ns) != (after.st_mtime_ns, after.st_ctime_ns):

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from .records import Flag, Kind
 from .scan_access import open_and_look, read_changed, read_xattrs
+from .scan_detours import Detours
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
@@ -52,7 +53,12 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
 
 
 def read_small(
-    base: bytes, key: bytes, linked: Collection[bytes], limit: int, room: memoryview | None = None
+    base: bytes,
+    key: bytes,
+    linked: Collection[bytes],
+    limit: int,
+    room: memoryview | None = None,
+    detours: Detours | None = None,
 ) -> tuple[FileRead, memoryview] | None:
     """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
 
@@ -60,6 +66,8 @@ def read_small(
     again, it is kept as read and flagged."""
     fd, status = open_and_look(base, key, linked=linked)
     try:
+        if detours:
+            detours.check(fd, key)
         for last_try in (False, True):
             before, still = settled(fd, status)
             if before.st_size >= limit:

@@ -23,6 +23,7 @@ from .memory import give_back
 from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
 from .objectwriter import ObjectWriter
 from .reading import FileRead, read_small
+from .scan_detours import Detours
 from .targets.base import Target
 
 SMALL = 4 << 20
@@ -46,6 +47,7 @@ class Setting:
     salt: bytes
     lineage: bytes
     tier_name: str
+    detours: Detours
 
 
 class _Pack:
@@ -122,7 +124,7 @@ class Worker:
         room = memoryview(held.room)
         for key in batch.keys:
             try:
-                found = read_small(self._setting.base, key, self._setting.linked, SMALL, room)
+                found = read_small(self._setting.base, key, self._setting.linked, SMALL, room, self._setting.detours)
             except OSError as error:
                 files.append((error.errno or 0, error.strerror or str(error)))
                 held.files.append(None)

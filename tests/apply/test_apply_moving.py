@@ -16,6 +16,7 @@ from backup_runner import large, pathapplier, reading
 from backup_runner.errors import GuardError
 from backup_runner.facts import hash_file
 from backup_runner.records import Flag
+from backup_runner.scan_detours import Detours
 from backup_runner.spec import Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
@@ -436,6 +437,24 @@ def test_an_interrupt_between_actions(home: Home) -> None:
     home.check()
 
 
+@pytest.mark.parametrize("above", [False, True])
+def test_a_folder_that_became_a_symlink_since_the_plan_is_not_followed(home: Home, *, above: bool) -> None:
+    """With `above`, the source itself lies behind a symlink, which is followed on purpose."""
+    for name in ("docs/small", "docs/deep/large", "other"):
+        home.write(name, os.urandom(5 * MIB if name.endswith("large") else 100))
+    if above:
+        os.symlink(home.root, f"{home.root}/link")
+        home = Home(f"{home.root}/link", home.keyring)
+    plan = home.plan()
+    os.rename(home.path("docs"), f"{home.root}/outside")
+    os.symlink(f"{home.root}/outside", home.path("docs"))
+    outcome = home.apply(plan)
+    named = [(b"docs/", "vanished"), (b"docs/deep/large", "unreadable"), (b"docs/small", "unreadable")]
+    assert sorted(problems(outcome)) == named
+    stored = home.rows("SELECT key FROM path p JOIN version v ON v.path_id = p.id WHERE kind = 0")
+    assert stored == [(b"other",)]
+
+
 def test_reads_that_come_in_pieces(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network file systems may give less than was asked for; that is no sign of a change."""
     home.write("small", os.urandom(70_000))
@@ -461,7 +480,7 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     # Hashing alone waits too: what is linked or touched on its word is compared by times later.
     home.write("fresh", "y")
     before = os.stat(path).st_ctime_ns
-    hash_file(os.fsencode(home.data), b"fresh", set(), with_md5=False)
+    hash_file(os.fsencode(home.data), b"fresh", set(), Detours([]), with_md5=False)
     assert time.time_ns() - before >= 20_000_000
     # One that is as fresh again after the wait is taken for moving.
     monkeypatch.setattr(reading, "_fresh", lambda status: True)
