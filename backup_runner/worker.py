@@ -25,6 +25,7 @@ from .objectwriter import ObjectWriter
 from .reading import FileRead, read_small
 from .scan_detours import Detours
 from .targets.base import Target
+from .targets.opening import is_remote
 
 SMALL = 4 << 20
 """Contents of fewer bytes share packs; larger ones get objects of their own."""
@@ -154,6 +155,10 @@ class Worker:
             return
         # Sealed packs that wait for the network are all the memory there is: no more than `_UPLOADS` of them.
         self._room.acquire()
+        if not is_remote(self._setting.target):
+            # A disk takes a pack in less time than the next one takes to be made.
+            self._upload(pack)
+            return
         self._pending = [future for future in self._pending if not future.done()]
         self._pending.append(self._uploads.submit(self._upload, pack))
 

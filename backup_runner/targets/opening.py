@@ -38,6 +38,11 @@ def divided(target: Target, ways: int) -> Target:
     return divide(ways) if divide else target
 
 
+def is_remote(target: Target) -> bool:
+    """Whether a request waits for a network, so that several are better on their way at one time."""
+    return hasattr(target, "in_flight")
+
+
 def crew(target: Target, workers: int) -> int:
     """How many of `workers` processes can be used: each needs one of the requests that may be in flight."""
     return max(1, min(workers, int(getattr(target, "in_flight", workers))))
