@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -165,7 +167,8 @@ class Worker:
             try:
                 at = piece.at
                 for data in reader.stretch(piece.offset, piece.length):
-                    write_at(fd, data, at, sparse=piece.sparse)
+                    with _turn(fd):
+                        write_at(fd, data, at, sparse=piece.sparse)
                     at += len(data)
             finally:
                 os.close(fd)
@@ -173,6 +176,16 @@ class Worker:
             result.problems.append((0, *problem_of(error)))
             result.fatal = fatal_reason(error)
         return result
+
+
+@contextmanager
+def _turn(fd: int) -> Iterator[None]:
+    """Writers of one file wait for each other in the kernel, and keep a core busy with it; a lock lets them sleep."""
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    yield
+    with suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:
