@@ -65,10 +65,12 @@ def nothing_left(home: Home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "number", "most"), [("put_part", 1, 7), ("put_part", 4, 5), ("commit_upload", 1, 1), ("put", 0, 0)]
+    ("name", "number", "most"), [("put_part", 1, 7), ("put_part", 4, 6), ("commit_upload", 1, 1), ("put", 0, 0)]
 )
 def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: int) -> None:
-    """100 MiB go up in seven parts, the last of them with the index; what was confirmed is not sent again."""
+    """100 MiB go up in seven parts, the last of them with the index; what was confirmed is not sent again.
+
+    Before the fourth part is sent, the first has arrived; two more may still be on their way."""
     home.write("large", os.urandom(100 * MIB))
     home.write("small", "s")
     die(home, name, number, holding="" if number else "/records/")
