@@ -22,7 +22,13 @@ _SAVE_EVERY = 1.0
 
 def main() -> int:
     options = _options()
-    folder = options.config_dir or tempfile.mkdtemp(prefix="oci-emulator-")
+    if options.config_dir:
+        return _serve(options, options.config_dir)
+    with tempfile.TemporaryDirectory(prefix="oci-emulator-") as folder:
+        return _serve(options, folder)
+
+
+def _serve(options: argparse.Namespace, folder: str) -> int:
     users_file = options.users or f"{folder}/users.json"
     if not os.path.exists(users_file):
         add_user(users_file, make_identity(folder))
