@@ -80,9 +80,13 @@ def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[Guard
         )
 
 
-def weigh_bucket(*, newest: int, known: int) -> Iterator[GuardHit]:
-    """A bucket whose newest record is older than the catalog's serial."""
-    if newest < known:
+def weigh_bucket(*, newest: int, known: int, absence: str) -> Iterator[GuardHit]:
+    """A bucket whose newest record is older than the catalog's serial. `absence`: why it may not be there at all."""
+    if newest < known and absence:
+        yield GuardHit(
+            "rolled_back", f"{absence}, though the catalog has {known} record(s) there; is its disk not mounted?"
+        )
+    elif newest < known:
         yield GuardHit(
             "rolled_back",
             f"the bucket is older than the catalog: its newest record is {newest}, the catalog ends at {known}; "

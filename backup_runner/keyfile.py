@@ -35,7 +35,7 @@ def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
     except FileNotFoundError:
         raise KeyFileError(
             f"there is no key file {path}",
-            hint=f"make a new key with `backup-runner key new {path}`, or copy your own there",
+            hint=f"copy your key there, or, if nothing is backed up yet, make one with `backup-runner key new {path}`",
         ) from None
     except OSError as error:
         raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from None

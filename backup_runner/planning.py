@@ -245,7 +245,10 @@ class _Planning:
             self.problems.append(problem)
 
     def _guards(self, store: Store | None, drift: Drift, cost: planfile.Fields | None) -> list[GuardHit]:
-        hits = list(weigh_bucket(newest=drift.newest_record, known=store.serial)) if store and drift.digest else []
+        hits: list[GuardHit] = []
+        if store and drift.digest:
+            absence = self.session.target.absence
+            hits += weigh_bucket(newest=drift.newest_record, known=store.serial, absence=absence)
         if self.options.pruning == "only":
             return hits
         hits += weigh_cost(cost, self.session.job.guards)

@@ -93,6 +93,8 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
                 f"there is no lineage {wanted} in the bucket", hint=f"there are: {', '.join(names) or 'none'}"
             )
         return wanted
+    if not names and (absence := session.target.absence):
+        raise TargetError(f"there is nothing to read: {absence}", hint="is its disk mounted?")
     found, wrong = _candidates(session, names)
     if found:
         return max(found)[1]

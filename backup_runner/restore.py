@@ -63,6 +63,7 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
 
 def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
     keyring = session.check_key(store)
+    session.check_place(store)
     # Worker processes find the result; without this each would run scrypt itself.
     keyring.stretch(store.salt)
     options, totals = book.options, chosen.totals()

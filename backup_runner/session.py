@@ -11,7 +11,7 @@ from functools import cached_property
 from .catalog import Catalog
 from .catalog.database import Store
 from .crypto import Keyring
-from .errors import CatalogError, KeyFileError, WrongKeyError
+from .errors import CatalogError, KeyFileError, TargetError, WrongKeyError
 from .keyfile import load_key
 from .spec import Job
 from .targets.base import Target
@@ -107,6 +107,15 @@ class Session:
                 hint="apply the job first; `catalog info JOB` lists what the catalog knows",
             )
         return cat, store, job_id
+
+    def check_place(self, store: Store) -> None:
+        """Raises TargetError if the place of the objects is gone as a whole, though this store put something there."""
+        absence = self.target.absence if store.serial else ""
+        if absence:
+            raise TargetError(
+                f"{absence}, though the catalog has objects there",
+                hint="is its disk mounted? `plan JOB` says what an apply could store anew if it is lost",
+            )
 
     def check_key(self, store: Store) -> Keyring:
         """The keyring, if it is the one this store is sealed with. Raises WrongKeyError."""

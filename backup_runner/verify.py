@@ -68,6 +68,7 @@ def verify(session: Session, options: VerifyOptions, events: Events) -> VerifyOu
     """
     started = time.monotonic()
     cat, store, _ = session.need_store()
+    session.check_place(store)
     run = _Verify(session, options, events, cat, store)
     run.all()
     run.outcome.seconds = time.monotonic() - started

@@ -23,7 +23,10 @@ def check(job: JobFile, *, json: Json = False) -> int:
     from .jobs import load_job, session_of
 
     out = output(json=json)
-    with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
+    warn = out.reporter().warn
+    with session_of(load_job(job), warn, as_cached=True) as session:
+        if absence := session.target.absence:
+            warn(f"{absence}; if it belongs on a disk, is that mounted?")
         fields = check_fields(session.target.identity, check_permissions(session.target))
     out.emit(fields)
     out.say(check_lines(fields, out.look))

@@ -71,6 +71,13 @@ class Target(Protocol):
         ...
 
     @property
+    def absence(self) -> str:
+        """Why the place as a whole seems not to be there, e.g. because its disk is not mounted; "" if nothing says so.
+
+        Asks nobody over a network: services answer for themselves."""
+        ...
+
+    @property
     def part_limit(self) -> int:
         """Objects of more bytes than this go up in parts."""
         ...

@@ -62,6 +62,19 @@ class DirectoryTarget:
         return f"directory:{self._root}"
 
     @property
+    def absence(self) -> str:
+        # A disk that is not mounted leaves its empty mount point.
+        try:
+            with os.scandir(self._root) as entries:
+                if any(entry.name not in PRIVATE for entry in entries):
+                    return ""
+        except FileNotFoundError:
+            return f"the folder {self._root} is not there"
+        except OSError:
+            return ""
+        return f"the folder {self._root} is empty"
+
+    @property
     def part_limit(self) -> int:
         return 64 << 20
 

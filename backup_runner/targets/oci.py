@@ -76,6 +76,10 @@ class OciTarget:
         return f"oci:{self.connection.namespace}/{self._spec.bucket}/{self._spec.prefix}"
 
     @property
+    def absence(self) -> str:
+        return ""
+
+    @property
     def part_limit(self) -> int:
         return 64 << 20
 

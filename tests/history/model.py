@@ -18,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from backup_runner import large, pathapplier, worker
 from backup_runner.errors import CatalogError, StalePlanError
 from backup_runner.planfile import Header, key_of
-from backup_runner.progress import Outcome, Silent
+from backup_runner.progress import Outcome
 from backup_runner.records import Kind
 from backup_runner.spec import Retention
-from backup_runner.verify import VerifyOptions, verify
+from backup_runner.verify import Level
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
 
@@ -316,11 +316,7 @@ class Machine(RuleBasedStateMachine):
     def verify(self) -> None:
         if not self.trees:
             return
-        session = self.site.session()
-        from backup_runner.verify import Level
-
-        found = verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
-        session.close()
+        found = self.site.verify(level=Level.DATA, workers=1)
         assert self.damaged or not found.files
         # What verify wrote down is known from then on, and no plan calls it news.
         self.unnamed.clear()

@@ -19,7 +19,7 @@ from backup_runner.interrupt import Interrupt
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planfile import Header
 from backup_runner.planning import make_plan
-from backup_runner.progress import Outcome, RestoreOutcome, Silent
+from backup_runner.progress import Outcome, RestoreOutcome, Silent, VerifyOutcome
 from backup_runner.records import Action
 from backup_runner.recovery import Recovered
 from backup_runner.restore import RestoreOptions, restore
@@ -36,6 +36,7 @@ from backup_runner.spec import (
 )
 from backup_runner.targets.base import Target
 from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.verify import VerifyOptions, verify
 
 NO_GUARDS = Guards(min_files=0, max_change_percent=100, max_delete_percent=100)
 
@@ -209,6 +210,13 @@ class Site:
         try:
             options = RestoreOptions(to=os.fsencode(to), at=None if at is None else str(at), workers=1)
             return restore(session, options, Silent())
+        finally:
+            session.close()
+
+    def verify(self, **options: Any) -> VerifyOutcome:
+        session = self.session()
+        try:
+            return verify(session, VerifyOptions(**options), Silent())
         finally:
             session.close()
 

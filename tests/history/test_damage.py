@@ -11,10 +11,9 @@ from blake3 import blake3
 
 from backup_runner import committing, large, pathapplier, worker
 from backup_runner.planfile import key_of
-from backup_runner.progress import Silent
 from backup_runner.records import ActionKind, Kind
 from backup_runner.spec import Retention
-from backup_runner.verify import Level, VerifyOptions, verify
+from backup_runner.verify import Level
 from tests.history.site import Site
 from tests.restore.build import tree
 
@@ -134,9 +133,7 @@ def test_a_record_that_verify_found_damaged_is_bridged_by_a_copy(old: Site) -> N
     data[len(data) // 2] ^= 1
     with open(path, "wb") as file:
         file.write(data)
-    session = old.session()
-    found = verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
-    session.close()
+    found = old.verify(level=Level.DATA, workers=1)
     assert [name for name, _ in found.damaged if "/records/" in name]
     old.apply()
     old.lose_catalog()
@@ -234,8 +231,6 @@ def test_what_verify_found_is_named_though_a_plan_made_offline_was_applied_since
     os.unlink(f"{site.data}/gone")
     site.apply()
     _rot(site)
-    session = site.session()
-    verify(session, VerifyOptions(level=Level.DATA, workers=1), Silent())
-    session.close()
+    site.verify(level=Level.DATA, workers=1)
     site.apply(offline=True)
     assert _lost(site) == {b"gone"}

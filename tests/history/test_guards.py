@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from backup_runner.errors import GuardError
+from backup_runner.errors import GuardError, TargetError
 from backup_runner.spec import Guards, Source
 from tests.history.site import Site, bucket_state
 
@@ -111,3 +112,23 @@ def test_a_bucket_that_was_rolled_back(guarded: Site) -> None:
     assert guarded.restore(f"{guarded.root}/out").problems == []
     with open(f"{guarded.root}/out/data/later") as file:
         assert file.read() == "later"
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["no folder", "an empty mount point"])
+def test_a_bucket_whose_disk_is_not_mounted(guarded: Site, *, empty: bool) -> None:
+    os.rename(guarded.bucket, f"{guarded.root}/unplugged")
+    if empty:
+        os.mkdir(guarded.bucket)
+    what = f"the folder {guarded.bucket} is {'empty' if empty else 'not there'}"
+    said = refused(guarded, "rolled_back")
+    assert f"{what}, though the catalog has 1 record(s) there; is its disk not mounted?" in said
+    elsewhere = replace(guarded, machine=2)
+    for act in (lambda: guarded.restore(f"{guarded.root}/out"), guarded.verify, elsewhere.pull):
+        with pytest.raises(TargetError, match=what) as caught:
+            act()
+        assert "is its disk mounted?" in caught.value.hint
+    assert os.path.exists(guarded.bucket) == empty
+    if empty:
+        os.rmdir(guarded.bucket)
+    os.rename(f"{guarded.root}/unplugged", guarded.bucket)
+    assert guarded.plan().totals.changes == 0
