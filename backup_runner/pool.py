@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from .errors import BackupRunnerError
+from .forking import forking
 from .messages import Batch, Failed, Flush, Flushed, Hashed, Keep, Packed, from_bytes, to_bytes
 from .worker import Setting, main
 
@@ -27,7 +28,8 @@ class Pool:
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=main, args=(setting, theirs, [*self._pipes, ours]), daemon=True)
-            process.start()
+            with forking():
+                process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)

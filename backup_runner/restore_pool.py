@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
 from .errors import BackupRunnerError
+from .forking import forking, in_child
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,7 +37,8 @@ class Pool(Generic[T, R]):
             ours, theirs = context.Pipe()
             others = [*self._workers, ours]
             process = context.Process(target=_serve, args=(theirs, others, setup), daemon=True)
-            process.start()
+            with forking():
+                process.start()
             theirs.close()
             self._workers[ours] = process
 
@@ -103,11 +104,10 @@ class Pool(Generic[T, R]):
 
 
 def _serve(connection: Connection, others: list[Connection], setup: Callable[[], Callable[[Any], Any]]) -> None:
+    in_child()
     # Without these ends closed, workers would keep each other's pipes open when the main process is killed.
     for other in others:
         other.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # Receiving never waits for the work, or both sides could wait for the other with full pipes.
     threading.Thread(target=_take, args=(connection, tasks), daemon=True).start()

@@ -18,6 +18,7 @@ from dataclasses import fields
 from typing import IO, Any
 
 from .errors import BackupRunnerError
+from .forking import forking, in_child
 from .records import EntryFields, Problem
 from .scan import ScanOptions, ScanSource, ScanTotals, scan_fields
 from .scan_types import OnProblem
@@ -32,10 +33,10 @@ class ScanProcess:
 
     def __init__(self, sources: Sequence[ScanSource], options: ScanOptions) -> None:
         reading, writing = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(reading)
-            _child(writing, sources, options)
+        with forking():
+            self._pid = os.fork()
+            if self._pid == 0:
+                _child(reading, writing, sources, options)
         os.close(writing)
         with contextlib.suppress(OSError, AttributeError):
             # Room to run ahead while this process is still looking at the bucket.
@@ -81,13 +82,13 @@ def _receive(pipe: IO[bytes], totals: ScanTotals, on_problem: OnProblem) -> Gene
         yield batch
 
 
-def _child(writing: int, sources: Sequence[ScanSource], options: ScanOptions) -> None:
-    # Nothing here makes reference cycles, and walking them costs a tenth of the time.
-    gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _child(reading: int, writing: int, sources: Sequence[ScanSource], options: ScanOptions) -> None:
     status = 1
     try:
+        in_child()
+        os.close(reading)
+        # Nothing here makes reference cycles, and walking them costs a tenth of the time.
+        gc.disable()
         with os.fdopen(writing, "wb", buffering=1 << 20) as pipe:
             _send_all(pipe, sources, options)
         status = 0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import threading
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import NamedTuple
 from .container import IndexEntry, ObjectId, ObjectKind, new_header
 from .crypto import Keyring
 from .errors import BackupRunnerError
+from .forking import in_child
 from .memory import give_back
 from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
 from .objectwriter import ObjectWriter
@@ -196,10 +196,9 @@ def _portable(error: BaseException) -> BaseException:
 
 def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:
     """Entry point after the fork. `others` are ends of other workers' pipes, which must not stay open here."""
+    in_child()
     # Collecting would write to every object that is shared with the main process, and so copy it.
     gc.disable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for other in others:
         other.close()
     try:

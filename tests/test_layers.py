@@ -28,7 +28,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         "edges",
         [
             "jobfile",
-            "scan*",
+            "scan*|forking",
             "catalog",
             "targets",
             "legacy*",

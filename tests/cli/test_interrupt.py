@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,65 @@ def test_handlers_are_put_back() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         assert interrupt.stop()
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+BORN_WITH_A_SIGNAL = """
+import os, signal, sys
+from backup_runner.cli.app import run
+
+fork, number = os.fork, int(sys.argv[1])
+
+def signalled():
+    pid = fork()
+    if not pid:
+        os.kill(os.getpid(), number)
+    return pid
+
+os.fork = signalled
+code = run(sys.argv[2:])
+print("parent" if os.getpid() == int(os.environ["PARENT"]) else "CHILD", "ended", code, flush=True)
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    for number in range(400):
+        (tmp_path / "data" / str(number)).write_bytes(b"%d" % number * 5000)
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        "{version: 1, name: born, sources: [{path: data}], target: {type: directory, path: bucket},"
+        " encryption: {key_file: key}, catalog: catalog.db}"
+    )
+    return path
+
+
+def born(number: int, *arguments: str) -> tuple[str, str]:
+    """Run the program with each of its children getting this signal as the first thing in its life."""
+    starter = [
+        sys.executable,
+        "-c",
+        f"import os, sys; os.environ['PARENT'] = str(os.getpid()); exec({BORN_WITH_A_SIGNAL!r})",
+    ]
+    done = subprocess.run([*starter, str(int(number)), *arguments], capture_output=True, text=True, timeout=120)
+    return done.stdout, done.stderr
+
+
+def test_ctrl_c_at_the_birth_of_a_worker_is_its_parents_affair(job: Path) -> None:
+    out, err = born(signal.SIGINT, "apply", str(job), "--yes", "--workers", "2")
+    assert out.endswith("parent ended 0\n")
+    assert "born: snapshot 1 complete: 400 uploaded" in out
+    assert "interrupted" not in err
+    assert "Traceback" not in err
+    out, err = born(signal.SIGINT, "restore", str(job), "--to", str(job.parent / "back"), "--workers", "2")
+    assert out.endswith("parent ended 0\n")
+    assert "Traceback" not in err
+
+
+def test_termination_at_the_birth_of_a_worker_ends_it_and_nothing_of_its_parent(job: Path) -> None:
+    out, err = born(signal.SIGTERM, "plan", str(job))
+    assert "CHILD" not in out
+    assert out.endswith("parent ended 1\n")
+    assert "the scan ended unexpectedly" in err
+    assert "interrupted" not in err
