@@ -56,6 +56,7 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
         # A lineage of our own that has no record yet gives way to one in the bucket that has this job.
         lineage = find_lineage(session, events.warn)
         return None if lineage is None else _load(session, Bucket(session, lineage, events))
+    session.check_place(store)
     bucket = Bucket(session, store.lineage, events)
     bucket.check_age(store.serial)
     if store.state == "ok" and bucket.newest == store.serial:

@@ -160,6 +160,19 @@ def test_a_rolled_back_bucket_stops_a_remote_job(site: Site, left: str) -> None:
     assert "its newest record is 1, serial 2 was seen" in refused.err
 
 
+def test_a_bucket_whose_disk_is_not_mounted_stops_a_remote_job(site: Site) -> None:
+    site.write("a.txt", "first")
+    one = site.machine("one", remote=True)
+    one.apply()
+    (site.root / "bucket").rename(site.root / "away")
+    refused = one.run("plan")
+    assert refused.code == 1
+    assert f"the folder {site.root / 'bucket'} is not there, though the catalog has objects there" in refused.err
+    assert "is its disk mounted?" in refused.err
+    (site.root / "away").rename(site.root / "bucket")
+    assert one.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_offline_needs_no_bucket(site: Site) -> None:
     site.write("a.txt", "first")
     one = site.machine("one", remote=True)
