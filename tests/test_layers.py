@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cache
@@ -177,3 +178,9 @@ def test_pure_layers_touch_nothing() -> None:
 def test_the_table_is_read_as_meant(name: str, expected: str | None) -> None:
     found = place(name)
     assert (found[1] if found else None) == expected
+
+
+def test_the_map_of_the_code_names_every_module() -> None:
+    named = set(re.findall(r"`([a-z_]+)(?:/|\.py)?`", (ROOT.parent / "docs" / "code.md").read_text()))
+    there = {name_of(path).split(".")[0] for path in modules()} - {""}
+    assert there - named == set()
