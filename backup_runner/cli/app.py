@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -42,6 +43,8 @@ from .output import complain, flush_or_drop, quiet_pipe, stderr_look
 from .spread import spread
 
 EXIT_ERROR = 1
+_signalled: list[int] = []
+"""Signals that came during this run: a library may turn the KeyboardInterrupt into an exception of its own."""
 _CLICK_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """The parser's own base of usage errors, which typer does not export by name."""
 
@@ -121,10 +124,18 @@ def _options(
     chosen.verbosity = 1 if verbose else -1 if quiet else 0
 
 
+def _unwind(number: int, frame: FrameType | None) -> None:
+    _signalled.append(number)
+    raise KeyboardInterrupt
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the process's exit code. Nothing is raised."""
+    _signalled.clear()
     # SIGTERM unwinds like Ctrl-C, so that temporary files go away; engines that write install their own handlers.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _unwind)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _unwind)
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -139,12 +150,14 @@ def _run(arguments: Sequence[str]) -> int:
     except BackupRunnerError as error:
         return _tell(error)
     except (KeyboardInterrupt, typer.Abort):
-        return _tell(Interrupted("interrupted by Ctrl-C or a signal"))
+        return _interrupted()
     except _CLICK_USAGE as error:
         return _wrong_usage(error)
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
+        if _signalled:
+            return _interrupted()
         from .explained import explained
 
         if isinstance(error, OSError):
@@ -152,7 +165,11 @@ def _run(arguments: Sequence[str]) -> int:
         told = explained(error)
         return _tell(told) if told else _unexpected(error)
     # The parser turns Ctrl-C into this code without a word.
-    return _tell(Interrupted("interrupted by Ctrl-C or a signal")) if code == Interrupted.exit_code else int(code or 0)
+    return _interrupted() if code == Interrupted.exit_code else int(code or 0)
+
+
+def _interrupted() -> int:
+    return _tell(Interrupted("interrupted by Ctrl-C or a signal"))
 
 
 def _tell(error: BackupRunnerError) -> int:

@@ -138,3 +138,27 @@ def test_termination_at_the_birth_of_a_worker_ends_it_and_nothing_of_its_parent(
     assert out.endswith("parent ended 1\n")
     assert "the scan ended unexpectedly" in err
     assert "interrupted" not in err
+
+
+WRAPPED = """
+import os, signal, sys, time
+from backup_runner.cli import app, jobs
+
+def load_job(*arguments, **options):
+    try:
+        os.kill(os.getpid(), int(sys.argv[1]))
+        time.sleep(5)
+    except KeyboardInterrupt as error:
+        raise RuntimeError(f"a library's own words: {error!r}") from None
+
+jobs.load_job = load_job
+sys.exit(app.run(["target", "check", "job.yaml"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_library_that_wraps_the_interruption_does_not_make_it_a_fault(number: int) -> None:
+    done = subprocess.run([sys.executable, "-c", WRAPPED, str(int(number))], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.startswith("error: interrupted by Ctrl-C or a signal\n")
+    assert "fault" not in done.stderr
