@@ -12,6 +12,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
+from typing import Any
 
 from ..errors import ConditionFailed, ObjectMissing, TargetError
 from ..records import StoredObject
@@ -33,6 +34,7 @@ from .dir_files import (
     translated,
     write_temporary,
 )
+from .dir_place import Place, absence
 from .dir_uploads import Uploads
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -41,17 +43,18 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 class DirectoryTarget:
     """Keeps the contract of `targets.base.Target` in a folder, which the first write creates."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, device: int | None = None) -> None:
         self._root = os.path.realpath(path)
+        self._place = Place(self._root, device)
         self._uploads = Uploads(self._root)
         self._ready = False
         self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self._root}
+        return {"path": self._root, "device": self._place.device}
 
-    def __setstate__(self, state: dict[str, str]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
 
     @property
     def path(self) -> str:
@@ -63,16 +66,7 @@ class DirectoryTarget:
 
     @property
     def absence(self) -> str:
-        # A disk that is not mounted leaves its empty mount point.
-        try:
-            with os.scandir(self._root) as entries:
-                if any(entry.name not in PRIVATE for entry in entries):
-                    return ""
-        except FileNotFoundError:
-            return f"the folder {self._root} is not there"
-        except OSError:
-            return ""
-        return f"the folder {self._root} is empty"
+        return absence(self._root)
 
     @property
     def part_limit(self) -> int:
@@ -127,6 +121,8 @@ class DirectoryTarget:
         return _stored(name, status)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        with translated("listing", self._root):
+            self._place.check()
         folder, _, _ = prefix.rpartition("/")
         if folder:
             check_name(folder)
@@ -173,15 +169,15 @@ class DirectoryTarget:
         """No connection is held."""
 
     def _prepare(self) -> None:
-        """Before the first write: the folders are there, and what dead writers left is gone."""
-        with self._opening:
-            if self._ready:
-                return
-            with translated("opening the target for writing", self._root):
+        """Before a write: the folders are there, on the disk they were on, and what dead writers left is gone."""
+        with self._opening, translated("opening the target for writing", self._root):
+            self._place.check()
+            if not self._ready:
                 for folder in (TEMPORARY, UPLOADS):
                     make_folders(self._root, f"{self._root}/{folder}")
                 remove_strays(self._root, time.time())
-            self._ready = True
+                self._place.check()
+                self._ready = True
 
     def _replace(self, temporary: str, final: str, name: str, etag: str) -> None:
         with locked(self._root):

@@ -16,6 +16,7 @@ from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, Ob
 from backup_runner.targets import dir_files
 from backup_runner.targets.base import Put
 from backup_runner.targets.dir_files import temporary_name
+from backup_runner.targets.dir_place import Place
 from backup_runner.targets.directory import DirectoryTarget
 
 DATA = b"data"
@@ -213,3 +214,47 @@ def test_replace_after_delete_fails(target: DirectoryTarget) -> None:
     target.delete("l/lease")
     with pytest.raises(ConditionFailed):
         target.put("l/lease", DATA, md5=MD5, condition=Put.REPLACE, etag=etag)
+
+
+UNMOUNTED = """
+import hashlib, os, pickle, subprocess, sys
+from backup_runner.errors import TargetError
+from backup_runner.targets.directory import DirectoryTarget
+
+disk = sys.argv[1]
+subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
+target = DirectoryTarget(f"{disk}/bucket" if sys.argv[2] == "below" else disk)
+put = lambda to, name: to.put(f"{'0' * 32}/data/{name}", b"x", md5=hashlib.md5(b"x").digest())
+put(target, "a" * 32)
+worker = pickle.loads(pickle.dumps(target))
+subprocess.run(["umount", "--lazy", disk], check=True)
+for one in (target, worker):
+    begin = lambda: one.begin_upload(f"{'0' * 32}/data/{'c' * 32}")
+    for act in (lambda: put(one, "b" * 32), begin, lambda: list(one.list())):
+        try:
+            act()
+        except TargetError as error:
+            assert "is not on the disk any more" in error.message, error
+        else:
+            raise SystemExit("went on beside the disk")
+print("left", os.listdir(disk))
+"""
+
+
+@pytest.mark.parametrize("where", ["below", "at"])
+def test_a_disk_that_is_unmounted_meanwhile_is_not_replaced_by_its_mount_point(tmp_path: Path, where: str) -> None:
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespaces here")
+    command = [*alone, sys.executable, "-c", UNMOUNTED, str(tmp_path), where]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("left []\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_that_comes_back_with_another_number_is_no_alarm(tmp_path: Path) -> None:
+    """Automounters may do that; the alarm is the file system of a folder above."""
+    place = Place("/proc", 1 << 40)
+    place.check()
+    with pytest.raises(TargetError, match="is not on the disk any more"):
+        Place(str(tmp_path), 1 << 40).check()
