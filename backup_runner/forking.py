@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -21,7 +25,24 @@ def forking() -> Iterator[None]:
 
 
 def in_child() -> None:
-    """The first thing a child made while `forking` does: Ctrl-C is its parent's affair, termination ends it at once."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """The first thing a child made while `forking` does: Ctrl-C and termination are its parent's affair.
+
+    Terminals and service managers send them to all processes at once. A child leaves when its pipe ends."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def end_with_us(processes: list[BaseProcess]) -> Callable[[], object]:
+    """Kill those of these workers that are still there when the interpreter ends: multiprocessing would wait for them.
+
+    The value takes the order back."""
+    from multiprocessing.util import Finalize
+
+    return Finalize(None, _kill, (processes,), exitpriority=1).cancel
+
+
+def _kill(processes: list[BaseProcess]) -> None:
+    for process in processes:
+        if process.is_alive():
+            process.kill()

@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from .errors import BackupRunnerError
-from .forking import forking
+from .forking import end_with_us, forking
 from .messages import Batch, Failed, Flush, Flushed, Hashed, Keep, Packed, from_bytes, to_bytes
 from .worker import Setting, main
 
@@ -25,6 +25,7 @@ class Pool:
         self._processes: list[BaseProcess] = []
         self._load: dict[Connection, int] = {}
         self._owner: dict[int, Connection] = {}
+        self._closed = end_with_us(self._processes)
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=main, args=(setting, theirs, [*self._pipes, ours]), daemon=True)
@@ -53,13 +54,13 @@ class Pool:
         pipe = min(self._load, key=self._load.__getitem__)
         self._load[pipe] += 1
         self._owner[batch.number] = pipe
-        pipe.send_bytes(to_bytes(batch))
+        self._send(pipe, batch)
 
     def keep(self, keep: Keep) -> None:
         """Answer a `Hashed`: which of its files are to be stored."""
         pipe = self._owner.pop(keep.number)
         self._load[pipe] -= 1
-        pipe.send_bytes(to_bytes(keep))
+        self._send(pipe, keep)
 
     def answers(self, *, block: bool) -> Iterator[Hashed | Packed]:
         """What workers have said by now; with `block`, waits for at least one. Raises what a worker failed of."""
@@ -74,7 +75,7 @@ class Pool:
         """Have all open packs put; yields them and ends when nothing is on its way."""
         waiting = set(self._pipes)
         for pipe in self._pipes:
-            pipe.send_bytes(to_bytes(Flush()))
+            self._send(pipe, Flush())
         while waiting:
             for ready in wait(list(waiting)):
                 assert isinstance(ready, Connection)
@@ -85,10 +86,18 @@ class Pool:
                     assert isinstance(message, Packed)
                     yield message
 
+    def _send(self, pipe: Connection, message: Batch | Keep | Flush) -> None:
+        try:
+            pipe.send_bytes(to_bytes(message))
+        except OSError:
+            # Its last words say why, if it had any.
+            while True:
+                self._receive(pipe)
+
     def _receive(self, pipe: Connection) -> Hashed | Packed | Flushed:
         try:
             message = from_bytes(pipe.recv_bytes())
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             raise BackupRunnerError(
                 "a worker process ended unexpectedly", hint="was it killed for want of memory? try --workers 1"
             ) from None
@@ -106,3 +115,4 @@ class Pool:
             if process.is_alive():
                 process.kill()
                 process.join()
+        self._closed()

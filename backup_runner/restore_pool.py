@@ -9,10 +9,11 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from .errors import BackupRunnerError
-from .forking import forking, in_child
+from .forking import end_with_us, forking, in_child
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,7 +31,9 @@ class Pool(Generic[T, R]):
     def __init__(self, count: int, setup: Callable[[], Callable[[T], R]]) -> None:
         self._setup = setup
         self._inline: Callable[[T], R] | None = None
-        self._workers: dict[Connection, Any] = {}
+        self._workers: dict[Connection, BaseProcess] = {}
+        processes: list[BaseProcess] = []
+        self._closed = end_with_us(processes)
         # Fork, so that workers have the keys and descriptors that were opened before.
         context = multiprocessing.get_context("fork")
         for _ in range(count):
@@ -41,6 +44,7 @@ class Pool(Generic[T, R]):
                 process.start()
             theirs.close()
             self._workers[ours] = process
+            processes.append(process)
 
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
         """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
@@ -70,6 +74,7 @@ class Pool(Generic[T, R]):
         for process in self._workers.values():
             process.join()
         self._workers = {}
+        self._closed()
 
     def _feed(self, tasks: Iterator[T], waiting: dict[Connection, list[T]]) -> None:
         for depth in range(_AHEAD):

@@ -55,7 +55,7 @@ class ScanProcess:
         """End the process, if it has not come to its end: it may be waiting for a disk that does not answer."""
         self._pipe.close()
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
+            os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
 

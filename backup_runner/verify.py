@@ -166,7 +166,11 @@ class _Verify:
             if row is None:
                 self.outcome.unknown += 1
                 continue
-            if row.state == "damaged" and not stretches(self.cat, row.id):
+            if row.state == "marked":
+                # Its deletion was begun; a catalog that was pulled may not know yet that it ended.
+                continue
+            wrong = _listed(row, stored)
+            if (wrong or row.state == "damaged") and not stretches(self.cat, row.id):
                 self.useless += 1
                 continue
             self.outcome.objects += 1
@@ -174,7 +178,6 @@ class _Verify:
             self.imported += not row.name.startswith(f"{self.store.lineage}/")
             if row.state in ("damaged", "missing"):
                 self.ailing.add(row.id)
-            wrong = _listed(row, stored)
             if wrong:
                 self._damaged(row, wrong, state="damaged" if stored else "missing")
             if stored is None:
@@ -240,7 +243,7 @@ class _Verify:
                 f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next plan adopts them"
             )
         if self.useless:
-            notes.append(f"{self.useless} damaged objects hold nothing that is needed; prune deletes them")
+            notes.append(f"{self.useless} damaged or missing objects hold nothing that is needed; prune deletes them")
         if self.cold:
             notes.append(f"{self.cold} objects are in the archive tier and were not opened")
         if self.imported:

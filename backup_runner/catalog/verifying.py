@@ -48,9 +48,10 @@ def stretches(cat: Catalog, object_id: int) -> list[StretchRow]:
 
 
 def spread_contents(cat: Catalog, store_id: int) -> list[int]:
-    """Contents that lie in more than one extent."""
+    """Contents that lie in more than one extent, but for those that are about to go."""
     rows = cat.conn.execute(
-        "SELECT DISTINCT t.id FROM content t JOIN extent e ON e.content_id = t.id AND e.seq = 1 WHERE t.store_id = ?",
+        "SELECT DISTINCT t.id FROM content t JOIN extent e ON e.content_id = t.id AND e.seq = 1 "
+        "WHERE t.store_id = ? AND t.marked = 0",
         (store_id,),
     )
     return [row[0] for row in rows]

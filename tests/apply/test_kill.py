@@ -227,3 +227,37 @@ def test_ctrl_c_twice_stops_at_once(place: Place) -> None:
         wait_until_gone(process.pid)
     place.apply()
     place.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_at_once_records_what_is_finished(place: Place, number: int) -> None:
+    """As a service manager that stops a unit, or a terminal, sends it: workers too, which must not die of it."""
+    source = random.Random(5)
+    for index in range(600):
+        (place.data / f"small{index}").write_bytes(source.randbytes(300_000))
+    for process in interrupted(place, when="*/data/*"):
+        os.killpg(process.pid, number)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, out.decode()
+        assert b"unexpectedly" not in out
+    assert place.catalog_value("SELECT status FROM snapshot") == "partial"
+    assert place.catalog_value("SELECT count(*) FROM version WHERE kind = 0") > 0
+    place.apply()
+    place.check()
+
+
+def test_a_worker_that_is_killed_is_named(place: Place) -> None:
+    """By the kernel, for want of memory: the run says so, and the next one goes on."""
+    source = random.Random(6)
+    for index in range(600):
+        (place.data / f"small{index}").write_bytes(source.randbytes(300_000))
+    for process in interrupted(place, when="*/data/*"):
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 1, out.decode()
+        assert b"a worker process ended unexpectedly" in out
+        assert b"want of memory" in out
+    place.apply()
+    place.check()

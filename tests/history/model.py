@@ -72,6 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.written: dict[bytes, set[bytes]] = {}
         self.held: defaultdict[str, set[bytes]] = defaultdict(set)
         self.damaged: set[bytes] = set()
+        self.drifted = False
         self.unnamed: set[bytes] = set()
         self.certain = True
         self.retention(0)
@@ -282,6 +283,7 @@ class Machine(RuleBasedStateMachine):
             with open(path, "wb") as file:
                 file.write(data)
         tally[f"objects {how}"] += 1
+        self.drifted = True
         self.damaged |= self.held[name]
         # An object that was known to be bad is no news.
         self.unnamed |= live
@@ -318,6 +320,7 @@ class Machine(RuleBasedStateMachine):
             return
         found = self.site.verify(level=Level.DATA, workers=1)
         assert self.damaged or not found.files
+        assert self.drifted or not found.damaged
         # What verify wrote down is known from then on, and no plan calls it news.
         self.unnamed.clear()
 

@@ -11,6 +11,7 @@ from backup_runner import large, pathapplier, worker
 from backup_runner.errors import AccessDenied
 from backup_runner.spec import Retention
 from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.verify import Level
 from tests.history.site import Crash, Site
 from tests.restore.build import tree
 
@@ -59,3 +60,31 @@ def _restores(site: Site) -> None:
     outcome: Any = site.restore(goal)
     assert outcome.problems == []
     assert tree(os.fsencode(goal)) == tree(os.fsencode(site.data))
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_what_was_deleted_after_the_last_record_is_no_alarm_elsewhere(site: Site, level: Level) -> None:
+    """A pulled catalog still has the objects that a prune marked in its record, and deleted after it."""
+    site.write("old", b"old" * 500)
+    site.apply()
+    os.unlink(f"{site.data}/old")
+    site.write("new", b"new" * 500)
+    site.apply()
+    site.retention = Retention(keep_last=1)
+    site.prune()
+    assert len(site.names()) == 1
+    site.lose_catalog()
+    site.pull()
+    found = site.verify(level=level)
+    assert (found.damaged, found.files, found.notes) == ([], [], [])
+    assert found.objects == 1
+
+
+def test_an_object_that_is_needed_and_gone_is_an_alarm_all_the_same(site: Site) -> None:
+    site.write("file", b"file" * 500)
+    site.apply()
+    (name,) = site.names()
+    os.unlink(f"{site.bucket}/{name}")
+    found = site.verify(level=Level.LISTING)
+    assert [one for one, _ in found.damaged] == [name]
+    assert [problem.key for problem in found.files] == [b"file"]
