@@ -105,10 +105,10 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
             "this key opens nothing in the bucket: all of it is sealed with another key",
             hint="point `encryption` at the key the backups were made with",
         )
-    several = any_object and len(names) > 1
+    several = ", ".join(names) if any_object and len(names) > 1 else ""
     raise CatalogError(
         f'the bucket holds no backups of job "{session.job.name}" that this key opens',
-        hint=f"name one of these with --lineage: {', '.join(names)}"
+        hint=f"name one of these with --lineage: {several}"
         if several
         else "check bucket, prefix and the job's name; `catalog info JOB` lists what is there",
     )
