@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from types import FrameType
 
 _GENERATIONS = 100_000, 50, 100
 _INTERRUPTED = 130
@@ -15,6 +16,9 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # Runs make millions of small values and no cycles among them; looking for some costs a tenth of their time.
     gc.set_threshold(*_GENERATIONS)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _at_once)
+    code = _INTERRUPTED
     try:
         _fill_closed_streams()
         from .cli.app import run
@@ -23,9 +27,15 @@ def main() -> None:
         # All is done and said; Ctrl-C on the last steps must not make it look otherwise.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted before anything was done\n")
-        code = _INTERRUPTED
+        # In the instant after the command, which has said all there is to say.
+        pass
     _leave(code)
+
+
+def _at_once(number: int, frame: FrameType | None) -> None:
+    """While modules load, when an exception could come out of an import as any other."""
+    os.write(2, b"error: interrupted before anything was done\n")
+    os._exit(_INTERRUPTED)
 
 
 def _leave(code: int) -> None:

@@ -134,7 +134,7 @@ def run(arguments: Sequence[str]) -> int:
     _signalled.clear()
     # SIGTERM unwinds like Ctrl-C, so that temporary files go away; engines that write install their own handlers.
     signal.signal(signal.SIGTERM, _unwind)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _unwind)
     try:
         return _run(arguments)

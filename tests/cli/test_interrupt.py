@@ -154,3 +154,27 @@ def test_a_library_that_wraps_the_interruption_does_not_make_it_a_fault(number: 
     assert done.returncode == 130
     assert done.stderr.startswith("error: interrupted by Ctrl-C or a signal\n")
     assert "fault" not in done.stderr
+
+
+WHILE_LOADING = """
+import os, signal, sys, time
+
+class Loud:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+
+class Finder:
+    def find_spec(self, name, *more):
+        if name == "backup_runner.cli.app":
+            type("Wrapped", (), {"field": Loud()})
+
+sys.meta_path.insert(0, Finder())
+from backup_runner.__main__ import main
+main()
+"""
+
+
+def test_ctrl_c_while_modules_load_shows_no_traceback() -> None:
+    done = subprocess.run([sys.executable, "-c", WHILE_LOADING, "plan"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted before anything was done\n")
