@@ -94,18 +94,3 @@ def test_a_plan_whose_reader_left_is_not_carried_out_silently(place: Any, option
     assert done.returncode == 1
     assert done.stderr.decode().endswith("changed\n  hint: let the reader read to the end, or give --quiet\n")
     assert "there is no catalog" in place.run("snapshots", "job.yaml").err
-
-
-def test_ctrl_c_while_the_program_loads_leaves_no_traceback(place: Any) -> None:
-    program = (
-        "import sys\n"
-        "class Finder:\n"
-        "    def find_spec(self, name, *rest):\n"
-        "        if name == 'backup_runner.cli.app':\n"
-        "            raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Finder())\n"
-        "from backup_runner.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=place.root, check=False)
-    assert (done.returncode, done.stderr) == (130, "error: interrupted before anything was done\n")
