@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,16 +34,24 @@ def in_child() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def end_with_us(processes: list[BaseProcess]) -> Callable[[], object]:
-    """Kill those of these workers that are still there when the interpreter ends: multiprocessing would wait for them.
+def start(process: BaseProcess) -> None:
+    """Start a worker process; it is killed if it is still there when the interpreter ends."""
+    _end_with_us()
+    with forking():
+        process.start()
 
-    The value takes the order back."""
+
+@cache
+def _end_with_us() -> None:
+    """Once for all workers: multiprocessing itself would ask them to end, and wait."""
     from multiprocessing.util import Finalize
 
-    return Finalize(None, _kill, (processes,), exitpriority=1).cancel
+    Finalize(None, _kill, exitpriority=1)
 
 
-def _kill(processes: list[BaseProcess]) -> None:
-    for process in processes:
-        if process.is_alive():
+def _kill() -> None:
+    from multiprocessing import active_children
+
+    for process in active_children():
+        if process.daemon:
             process.kill()

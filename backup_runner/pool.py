@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from .errors import BackupRunnerError
-from .forking import end_with_us, forking
+from .forking import start
 from .messages import Batch, Failed, Flush, Flushed, Hashed, Keep, Packed, from_bytes, to_bytes
 from .worker import Setting, main
 
@@ -25,12 +25,10 @@ class Pool:
         self._processes: list[BaseProcess] = []
         self._load: dict[Connection, int] = {}
         self._owner: dict[int, Connection] = {}
-        self._closed = end_with_us(self._processes)
         for _ in range(count):
             ours, theirs = context.Pipe()
             process = context.Process(target=main, args=(setting, theirs, [*self._pipes, ours]), daemon=True)
-            with forking():
-                process.start()
+            start(process)
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
@@ -115,4 +113,3 @@ class Pool:
             if process.is_alive():
                 process.kill()
                 process.join()
-        self._closed()

@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from .errors import BackupRunnerError
-from .forking import end_with_us, forking, in_child
+from .forking import in_child, start
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,19 +32,15 @@ class Pool(Generic[T, R]):
         self._setup = setup
         self._inline: Callable[[T], R] | None = None
         self._workers: dict[Connection, BaseProcess] = {}
-        processes: list[BaseProcess] = []
-        self._closed = end_with_us(processes)
         # Fork, so that workers have the keys and descriptors that were opened before.
         context = multiprocessing.get_context("fork")
         for _ in range(count):
             ours, theirs = context.Pipe()
             others = [*self._workers, ours]
             process = context.Process(target=_serve, args=(theirs, others, setup), daemon=True)
-            with forking():
-                process.start()
+            start(process)
             theirs.close()
             self._workers[ours] = process
-            processes.append(process)
 
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
         """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
@@ -74,7 +70,6 @@ class Pool(Generic[T, R]):
         for process in self._workers.values():
             process.join()
         self._workers = {}
-        self._closed()
 
     def _feed(self, tasks: Iterator[T], waiting: dict[Connection, list[T]]) -> None:
         for depth in range(_AHEAD):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +13,11 @@ from ..errors import Interrupted
 from ..spec import Overwrite
 from .completing import snapshots, stored_paths
 from .options import JobFile, Json, Workers, worker_count
-from .output import output
+from .output import Output, output
+
+if TYPE_CHECKING:
+    from ..progress import RestoreOutcome
+    from ..restore import RestoreOptions
 
 _PROBLEMS = 3
 _AGAIN = "files restored so far are whole; restore again to get the others"
@@ -54,33 +59,42 @@ def command(
 
     Example: backup-runner restore documents.yaml letters/ --at 2026-11-01 --to /tmp/back
     """
-    from ..interrupt import Interrupt
     from ..report.machine import restore_documents
     from ..report.results import restore_lines
-    from ..restore import RestoreOptions, restore
-    from .jobs import load_job, session_of
-    from .signals import first_notice, second_notice
+    from ..restore import RestoreOptions
 
     out = output(json=json)
-    loaded = load_job(job)
-    reporter = out.reporter()
-    with Interrupt(first_notice, second_notice(_AGAIN), lasting=True) as interrupt:
-        options = RestoreOptions(
-            paths=tuple(os.fsencode(path) for path in paths or ()),
-            to=os.fsencode(os.path.abspath(to)) if to else None,
-            at=at,
-            overwrite=overwrite,
-            dry_run=dry_run,
-            workers=worker_count(workers),
-            thaw=thaw,
-            thaw_hours=thaw_hours,
-            stop=interrupt.stop,
-        )
-        with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
-            outcome = restore(session, options, reporter)
+    options = RestoreOptions(
+        paths=tuple(os.fsencode(path) for path in paths or ()),
+        to=os.fsencode(os.path.abspath(to)) if to else None,
+        at=at,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        workers=worker_count(workers),
+        thaw=thaw,
+        thaw_hours=thaw_hours,
+    )
+    outcome = _restore(job, options, out)
     for document in restore_documents(outcome, dry_run=dry_run):
         out.emit(document)
     out.say(restore_lines(outcome, out.look, dry_run=dry_run))
     if outcome.interrupted:
         raise Interrupted("interrupted; files restored so far are whole", hint="restore again to get the others")
     return _PROBLEMS if outcome.problems else 0
+
+
+def _restore(job: str, options: RestoreOptions, out: Output) -> RestoreOutcome:
+    """Do it, with Ctrl-C asking it to stop."""
+    from ..interrupt import Interrupt
+    from ..restore import restore
+    from .jobs import load_job, session_of
+    from .signals import first_notice, second_notice
+
+    loaded = load_job(job)
+    reporter = out.reporter()
+    with (
+        Interrupt(first_notice, second_notice(_AGAIN), lasting=True) as interrupt,
+        session_of(loaded, reporter.warn, events=reporter) as session,
+        closing(reporter),
+    ):
+        return restore(session, replace(options, stop=interrupt.stop), reporter)

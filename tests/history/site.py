@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -170,27 +171,20 @@ class Site:
     # -- what a person does
 
     def plan(self, **options: Any) -> Header:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             plan = make_plan(session, PlanOptions(**options), Silent())
             plan.close()
             return plan.header
-        finally:
-            session.close()
 
     def actions(self, **options: Any) -> tuple[Header, list[Action]]:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             plan = make_plan(session, PlanOptions(**options), Silent())
             found = list(plan.actions())
             plan.close()
             return plan.header, found
-        finally:
-            session.close()
 
     def apply(self, *, apply_options: ApplyOptions | None = None, **options: Any) -> tuple[Header, Outcome]:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             plan = make_plan(session, PlanOptions(**options), Silent())
             try:
                 chosen = apply_options or ApplyOptions(
@@ -199,40 +193,26 @@ class Site:
                 return plan.header, apply_plan(session, plan, chosen, Silent(), Interrupt())
             finally:
                 plan.close()
-        finally:
-            session.close()
 
     def prune(self) -> tuple[Header, Outcome]:
         return self.apply(pruning="only")
 
     def restore(self, to: str, *, at: int | None = None) -> RestoreOutcome:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             options = RestoreOptions(to=os.fsencode(to), at=None if at is None else str(at), workers=1)
             return restore(session, options, Silent())
-        finally:
-            session.close()
 
     def verify(self, **options: Any) -> VerifyOutcome:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             return verify(session, VerifyOptions(**options), Silent())
-        finally:
-            session.close()
 
     def pull(self, **options: Any) -> Recovered:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             return recovery.pull(session, Silent(), **options)
-        finally:
-            session.close()
 
     def rebuild(self, **options: Any) -> Recovered:
-        session = self.session()
-        try:
+        with closing(self.session()) as session:
             return recovery.rebuild(session, Silent(), **options)
-        finally:
-            session.close()
 
     # -- what tests look at
 

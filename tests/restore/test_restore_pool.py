@@ -90,3 +90,13 @@ def _runs(pid: int) -> bool:
             return status.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_workers_of_a_pool_that_was_left_open_do_not_hold_the_interpreter_up() -> None:
+    program = (
+        "from backup_runner.restore_pool import Pool\n"
+        "pool = Pool(2, lambda: lambda number: number)\n"
+        "print(sorted(found for _, found in pool.run(iter(range(4)))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[0, 1, 2, 3]\n", "")
