@@ -20,37 +20,20 @@ LAYERS: list[tuple[str, list[str]]] = [
     (
         "engines",
         [
-            "apply*|adopting|restore*|verify*|planning*|weighing|session|worker|messages|options|pool|large*|smalllane|pathapplier|objectwriter"
-            "|committing|recovery*|rebuild*|pulling*|prune*|interrupt|progress|drift|facts|retiring|reading|importing|lease|journal*"
-            "|oneshot*|running|explaining|skipping|costing"
+            "applying|planning|restoring|verifying|recovery|oneshot|repository|runs|contents|source|workers|options|progress"
         ],
     ),
-    (
-        "edges",
-        [
-            "jobfile",
-            "scan*|forking",
-            "catalog",
-            "targets",
-            "legacy*",
-            "keyfile",
-            "memory",
-            "logs",
-            "hooks",
-            "notices",
-            "metrics",
-        ],
-    ),
-    ("pure", ["schedule", "planner", "planfile", "retention", "container", "xattrs", "guards", "cost"]),
-    ("types", ["spec", "crypto", "globs|wildmatch"]),
+    ("edges", ["jobfile", "catalog", "targets"]),
+    ("container", ["container"]),
+    ("types", ["spec", "patterns"]),
     ("base", ["errors", "records"]),
 ]
-PURE = ("pure", "types", "base")
+PURE = ("container", "types", "base")
 
 ONLY_IN = {
-    "sqlite3": ("catalog", "legacy*"),
-    "sqlite_utils": ("catalog", "legacy*"),
-    "oci": ("targets.oci*",),
+    "sqlite3": ("catalog", "recovery.backup_tool_database"),
+    "sqlite_utils": ("catalog", "recovery.backup_tool_database"),
+    "oci": ("targets.oci",),
     "ruamel": ("jobfile",),
     "rich": ("report",),
     "jinja2": ("report",),
@@ -173,7 +156,7 @@ def test_pure_layers_touch_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("catalog.lock", "edges"), ("restore_read", "engines"), ("container.header", "pure"), ("nothing", None)],
+    [("catalog.lock", "edges"), ("restoring.run", "engines"), ("container.header", "container"), ("nothing", None)],
 )
 def test_the_table_is_read_as_meant(name: str, expected: str | None) -> None:
     found = place(name)

@@ -173,8 +173,8 @@ def _interrupted() -> int:
 
 
 def _tell(error: BackupRunnerError) -> int:
-    from ..logs import log
     from ..report.failures import error_lines
+    from ..runs.logs import log
 
     log.error("%s (exit %d)", error.message, error.exit_code)
 

@@ -22,11 +22,11 @@ from .watching import watching
 
 if TYPE_CHECKING:
     from ..options import ApplyOptions, PlanOptions
-    from ..planning import Plan
+    from ..planning.making import Plan
     from ..progress import Outcome
     from ..report.progress import Reporter
-    from ..running import Watch
-    from ..session import Session
+    from ..repository.session import Session
+    from ..runs.watch import Watch
     from ..spec import Job
 
 NOT_DONE, _PROBLEMS = 1, 3
@@ -78,7 +78,7 @@ def command(
 
 
 def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
-    from ..planning import open_plan
+    from ..planning.making import open_plan
     from ..report.plan_text import heading_lines, totals_line
     from .jobs import load_job, session_of
     from .plans import emit_plan, heading_of
@@ -130,7 +130,7 @@ def _planned_anew(
 def _once(
     job: Job, *, planning: PlanOptions, options: ApplyOptions, out: Output, ask: bool, watch: Watch | None
 ) -> int:
-    from ..planning import make_plan
+    from ..planning.making import make_plan
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
@@ -187,10 +187,10 @@ def apply_and_tell(
     watch: Watch | None = None,
 ) -> int:
     """Carry a plan out, say what it came to, and give the exit code."""
-    from ..apply import apply_plan
-    from ..interrupt import Interrupt
+    from ..applying.run import apply_plan
     from ..report.machine import outcome_summary
     from ..report.results import outcome_lines
+    from ..workers.interrupt import Interrupt
     from .logged import log_outcome, log_plan
     from .signals import first_notice, second_notice
 

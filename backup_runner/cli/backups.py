@@ -36,7 +36,7 @@ def cleanup(*, dry_run: DryRun = False, yes: Yes = False, json: Json = False) ->
 
     Example: backup-runner backup cleanup --dry-run
     """
-    from ..oneshot import prune_job
+    from ..oneshot.jobs import prune_job
     from .settings import config
 
     out = output(json=json)

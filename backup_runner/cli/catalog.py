@@ -27,7 +27,7 @@ def info(job: JobFile, *, json: Json = False) -> int:
 
     Example: backup-runner catalog info documents.yaml
     """
-    from ..recovery_survey import survey
+    from ..recovery.survey import survey
     from ..report.recovered import lineage_fields, lineage_lines
     from ..report.tables import catalog_fields, catalog_lines
     from .jobs import load_job, session_of

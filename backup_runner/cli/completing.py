@@ -105,7 +105,7 @@ def _name_in(path: str) -> str:
 def _catalog_of(ctx: typer.Context) -> Iterator[tuple[Catalog, int, bytes]]:
     from ..errors import UsageError
     from ..jobfile import load
-    from ..session import Session
+    from ..repository.session import Session
     from .settings import defaults
 
     named = ctx.params.get("job") or ctx.params.get("jobs")

@@ -43,8 +43,8 @@ def backup(
     """
     from dataclasses import replace
 
-    from ..oneshot import Wish, backup_job
-    from ..oneshot_state import CacheFile
+    from ..oneshot.jobs import Wish, backup_job
+    from ..oneshot.state import CacheFile
     from ..targets.opening import open_target
     from .settings import config
 

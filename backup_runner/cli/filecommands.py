@@ -14,8 +14,8 @@ from .options import Json, OverrideGuards, Wait, Yes, guard_names, seconds
 from .output import output
 
 if TYPE_CHECKING:
-    from ..crypto import Keyring
-    from ..oneshot_crypt import Crypted
+    from ..container.keys import Keyring
+    from ..oneshot.crypt import Crypted
 
 app = typer.Typer(help="Files one at a time: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
 _PROBLEMS = 3
@@ -38,7 +38,7 @@ def backup(
     """
     from dataclasses import replace
 
-    from ..oneshot import Wish, backup_job
+    from ..oneshot.jobs import Wish, backup_job
     from .settings import config
 
     wish = Wish((path,), overwrite=overwrite, force_checksum=force_checksum)
@@ -86,8 +86,8 @@ def restore(
     from ..report.machine import restore_documents
     from ..report.problems import FILE_RESTORE_NEXT
     from ..report.results import restore_lines
-    from ..restore import RestoreOptions
-    from ..restore import restore as bring_back
+    from ..restoring.run import RestoreOptions
+    from ..restoring.run import restore as bring_back
     from ..spec import Overwrite as Policy
     from .jobs import session_of
 
@@ -131,7 +131,7 @@ def cleanup(
     """
     from dataclasses import replace
 
-    from ..oneshot import cleanup_job
+    from ..oneshot.jobs import cleanup_job
     from .settings import config
 
     out = output(json=json)
@@ -172,7 +172,7 @@ def md5(
 
     Example: backup-runner file md5 ~/letters/tax.pdf
     """
-    from ..oneshot_crypt import md5_of
+    from ..oneshot.crypt import md5_of
 
     out = output(json=json)
     found = md5_of(path)
@@ -194,7 +194,7 @@ def encrypt(
 
     Example: backup-runner file encrypt tax.pdf tax.pdf.sealed
     """
-    from ..oneshot_crypt import encrypt_file
+    from ..oneshot.crypt import encrypt_file
 
     return _crypt(
         lambda keyring: encrypt_file(keyring, source, goal, legacy_format=backup_tool, overwrite=overwrite), json=json
@@ -213,14 +213,14 @@ def decrypt(
 
     Example: backup-runner file decrypt tax.pdf.sealed tax.pdf
     """
-    from ..oneshot_crypt import decrypt_file
+    from ..oneshot.crypt import decrypt_file
 
     return _crypt(lambda keyring: decrypt_file(keyring, source, goal, overwrite=overwrite), json=json)
 
 
 def _crypt(work: Callable[[Keyring], Crypted], *, json: bool) -> int:
-    from ..crypto import Keyring
-    from ..keyfile import load_key
+    from ..container.keys import Keyring
+    from ..repository.keyfile import load_key
     from ..spec import EncryptionSpec
     from .output import complain
     from .settings import config

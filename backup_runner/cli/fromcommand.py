@@ -29,7 +29,7 @@ def from_command(
 
     Example: backup-runner job from-command directory backup --dir-paths ~/documents --overwrite > documents.yaml
     """
-    from ..oneshot import Wish, as_job_file
+    from ..oneshot.jobs import Wish, as_job_file
     from .settings import config
 
     words = spread(context.args)

@@ -36,8 +36,8 @@ def command(
 
     Example: backup-runner catalog import-backup-tool --database ~/.backup-tool/database.sql documents.yaml
     """
-    from ..importing import ImportOptions, import_legacy
-    from ..oneshot import bare_job
+    from ..oneshot.jobs import bare_job
+    from ..recovery.backup_tool import ImportOptions, import_legacy
     from ..report.imports import import_fields, import_lines
     from .jobs import load_job, session_of
     from .settings import config

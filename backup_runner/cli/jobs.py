@@ -12,7 +12,7 @@ from .output import Output, complain, stderr_look
 
 if TYPE_CHECKING:
     from ..progress import Events
-    from ..session import Session
+    from ..repository.session import Session
     from ..spec import Job
 
 _SEVERITY = (0, 2, 3, 4, 5, 6, 1)
@@ -47,13 +47,13 @@ def session_of(
     job: Job, warn: Callable[[str], None], *, events: Events | None = None, as_cached: bool = False
 ) -> Iterator[Session]:
     """A session that is closed again. A remote catalog is brought up to date first, unless `as_cached`."""
-    from ..session import Session
+    from ..repository.session import Session
 
     session = Session(job, warn=warn)
     try:
         if job.catalog.remote and not as_cached:
             from ..progress import Silent
-            from ..pulling import refresh
+            from ..recovery.remote import refresh
 
             refresh(session, events or Silent())
         yield session

@@ -20,7 +20,7 @@ def new(path: Annotated[str, typer.Argument(metavar="PATH", help="Where to write
 
     Example: backup-runner key new ~/.backup-runner/crypto-key
     """
-    from ..crypto import CryptoKey
+    from ..container.keys import CryptoKey
 
     key = CryptoKey.generate()
     try:

@@ -8,7 +8,7 @@ from ..errors import DamagedError, WrongKeyError
 
 if TYPE_CHECKING:
     from ..container import ObjectId
-    from ..session import Session
+    from ..repository.session import Session
 
 
 def key_fields(session: Session) -> dict[str, Any]:

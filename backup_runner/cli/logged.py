@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..planning import Plan
+    from ..planning.making import Plan
     from ..progress import Outcome
     from ..report.progress import Reporter
 
@@ -15,7 +15,7 @@ class Logged:
     """Passes everything on to another reporter (None: to nobody) and writes it down."""
 
     def __init__(self, inner: Reporter | None) -> None:
-        from ..logs import log
+        from ..runs.logs import log
 
         self._inner = inner
         self._log = log
@@ -50,7 +50,7 @@ def logged(reporter: Reporter) -> Reporter:
 
 @cache
 def _set_up() -> str:
-    from ..logs import set_up
+    from ..runs.logs import set_up
     from .settings import chosen, config
 
     found = config()
@@ -60,7 +60,7 @@ def _set_up() -> str:
 
 def log_plan(plan: Plan) -> None:
     """The plan's header as info, every action as debug."""
-    from ..logs import log
+    from ..runs.logs import log
 
     header = plan.header
     totals = header.totals
@@ -76,7 +76,7 @@ def log_plan(plan: Plan) -> None:
 
 def log_outcome(name: str, outcome: Outcome) -> None:
     """What came of an apply; every file with a problem is named."""
-    from ..logs import log
+    from ..runs.logs import log
 
     for problem in outcome.problems:
         key = problem.key.decode("utf-8", "backslashreplace")

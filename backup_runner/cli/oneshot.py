@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..catalog import Catalog
     from ..catalog.database import Store
     from ..options import PlanOptions
-    from ..session import Session
+    from ..repository.session import Session
     from ..spec import Job
 
 Overwrite = Annotated[
@@ -36,7 +36,7 @@ def plan_and_apply(
     from dataclasses import replace
 
     from ..options import ApplyOptions
-    from ..planning import make_plan
+    from ..planning.making import make_plan
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
@@ -69,7 +69,7 @@ def plan_and_apply(
 @contextmanager
 def opened(out: Output) -> Iterator[tuple[Session, Catalog, Store]]:
     """Session, catalog and store of the bucket that the config names. Raises CatalogError if nothing is in it yet."""
-    from ..oneshot import bare_job
+    from ..oneshot.jobs import bare_job
     from .jobs import session_of
     from .settings import config
 

@@ -72,7 +72,7 @@ def list_files(
 
     from ..catalog.browsing import entries
     from ..report.browsing import list_documents, list_lines
-    from ..restore_select import choose_snapshot, stored_key
+    from ..restoring.select import choose_snapshot, stored_key
 
     out = output(json=json)
     with _history_of(job, out) as (loaded, catalog, job_id):
@@ -108,7 +108,7 @@ def diff(
     """
     from ..catalog.browsing import differences
     from ..report.browsing import diff_documents, diff_lines
-    from ..restore_select import choose_snapshot
+    from ..restoring.select import choose_snapshot
 
     out = output(json=json)
     with _history_of(job, out) as (_, catalog, job_id):
@@ -132,7 +132,7 @@ def find(
     """
     from ..catalog.browsing import versions_matching
     from ..report.finding import Snapshots, find_documents, find_lines
-    from ..restore_select import name_matcher
+    from ..restoring.select import name_matcher
 
     out = output(json=json)
     with _history_of(job, out) as (loaded, catalog, job_id):
@@ -161,7 +161,7 @@ def history(
     """
     from ..catalog.browsing import versions_of
     from ..report.finding import Snapshots, history_documents, history_lines
-    from ..restore_select import stored_key
+    from ..restoring.select import stored_key
 
     out = output(json=json)
     with _history_of(job, out) as (loaded, catalog, job_id):

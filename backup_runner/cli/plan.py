@@ -16,8 +16,8 @@ from .output import Output, output
 
 if TYPE_CHECKING:
     from ..options import PlanOptions
-    from ..planfile import Header
-    from ..planning import Plan
+    from ..planning.file import Header
+    from ..planning.making import Plan
     from ..spec import Job
 
 _CHANGES, _LOSSES, _GUARD = 2, 3, 5
@@ -83,7 +83,7 @@ def _check_out(path: str, jobs: Sequence[str]) -> None:
 def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, detailed_exitcode: bool) -> int:
     from contextlib import closing
 
-    from ..planning import make_plan
+    from ..planning.making import make_plan
     from ..report.machine import plan_summary
     from .jobs import session_of
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
@@ -120,8 +120,8 @@ def _save(plan: Plan, path: str) -> None:
 def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -> int:
     from contextlib import closing
 
-    from ..explaining import explain
-    from ..planning import make_plan
+    from ..planning.explain import explain
+    from ..planning.making import make_plan
     from ..report.explaining import explanation_fields, explanation_lines
     from .jobs import session_of
 

@@ -8,9 +8,9 @@ from .output import Output
 from .settings import chosen
 
 if TYPE_CHECKING:
-    from ..planning import Plan
+    from ..planning.making import Plan
     from ..report.plan_text import Heading
-    from ..session import Session
+    from ..repository.session import Session
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _HEADER = b'{"kind":"header"'

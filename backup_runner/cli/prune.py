@@ -26,7 +26,7 @@ def command(
     Example: backup-runner prune documents.yaml --dry-run
     """
     from ..options import ApplyOptions, PlanOptions
-    from ..planning import make_plan
+    from ..planning.making import make_plan
     from ..report.machine import plan_summary
     from .apply import NOT_DONE, apply_and_tell, confirmed, shown_whole
     from .jobs import load_job, session_of

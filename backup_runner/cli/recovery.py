@@ -14,8 +14,8 @@ from .options import JobFile, Json, Yes
 from .output import Output, output
 
 if TYPE_CHECKING:
-    from ..recovery import Recovered
-    from ..session import Session
+    from ..recovery.choose import Recovered
+    from ..repository.session import Session
 
 _INCOMPLETE = 3
 _NOT_DONE = 1
@@ -38,7 +38,7 @@ def pull(
 
     Example: backup-runner catalog pull documents.yaml
     """
-    from .. import recovery
+    from ..recovery import choose as recovery
     from .jobs import load_job, session_of
 
     out = output(json=json)
@@ -56,7 +56,7 @@ def rebuild(job: JobFile, *, lineage: Lineage = "", yes: Yes = False, json: Json
 
     Example: backup-runner catalog rebuild documents.yaml
     """
-    from .. import recovery
+    from ..recovery import choose as recovery
     from .jobs import load_job, session_of
 
     out = output(json=json)

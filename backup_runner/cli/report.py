@@ -22,7 +22,7 @@ def command(
     from ..catalog.browsing import differences, entries
     from ..report.page.histories import history_page
     from ..report.page.render import render
-    from ..restore_select import choose_snapshot
+    from ..restoring.select import choose_snapshot
     from .files import check_goal, written
     from .jobs import load_job, session_of
 

@@ -17,7 +17,7 @@ from .output import Output, output
 
 if TYPE_CHECKING:
     from ..progress import RestoreOutcome
-    from ..restore import RestoreOptions
+    from ..restoring.run import RestoreOptions
 
 _PROBLEMS = 3
 _AGAIN = "files restored so far are whole; restore again to get the others"
@@ -61,7 +61,7 @@ def command(
     """
     from ..report.machine import restore_documents
     from ..report.results import restore_lines
-    from ..restore import RestoreOptions
+    from ..restoring.run import RestoreOptions
 
     out = output(json=json)
     options = RestoreOptions(
@@ -85,8 +85,8 @@ def command(
 
 def _restore(job: str, options: RestoreOptions, out: Output) -> RestoreOutcome:
     """Do it, with Ctrl-C asking it to stop."""
-    from ..interrupt import Interrupt
-    from ..restore import restore
+    from ..restoring.run import restore
+    from ..workers.interrupt import Interrupt
     from .jobs import load_job, session_of
     from .signals import first_notice, second_notice
 

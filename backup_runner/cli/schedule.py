@@ -33,7 +33,7 @@ def command(
 
     Example: backup-runner schedule documents.yaml --format crontab
     """
-    from ..schedule import crontab_line, units
+    from ..runs.schedule import crontab_line, units
     from .jobs import load_job
 
     out = output(json=json)

@@ -59,6 +59,6 @@ def overridden(job: Job) -> Job:
     overrides = config().overrides()
     if not overrides:
         return job
-    from ..oneshot import override_job
+    from ..oneshot.jobs import override_job
 
     return override_job(job, config())

@@ -11,7 +11,7 @@ from .options import Json
 from .output import Output, output
 
 if TYPE_CHECKING:
-    from ..planning import Plan
+    from ..planning.making import Plan
 
 
 class PlanFormat(StrEnum):
@@ -39,7 +39,7 @@ def command(
 
     Example: backup-runner show documents.plan --format html --out plan.html
     """
-    from ..planning import open_plan
+    from ..planning.making import open_plan
 
     form = PlanFormat.JSON if json else form
     # open_plan reads to the closing line, so that no part of an altered plan is passed on.

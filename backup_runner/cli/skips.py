@@ -11,9 +11,9 @@ def command(job: JobFile, *, json: Json = False) -> int:
 
     Example: backup-runner skips documents.yaml
     """
+    from ..planning.skips import survey
     from ..report.explaining import skips_document, skips_lines
-    from ..session import Session
-    from ..skipping import survey
+    from ..repository.session import Session
     from .jobs import load_job
 
     out = output(json=json)

@@ -40,11 +40,11 @@ def command(
     Example: backup-runner verify documents.yaml --level data --sample 5%
     """
     fraction = share(sample) if sample else None
-    from ..interrupt import Interrupt
     from ..report.machine import verify_documents
     from ..report.results import verify_lines
-    from ..verify import Level as EngineLevel
-    from ..verify import VerifyOptions, verify
+    from ..verifying.run import Level as EngineLevel
+    from ..verifying.run import VerifyOptions, verify
+    from ..workers.interrupt import Interrupt
     from .jobs import load_job, session_of
     from .signals import first_notice, second_notice
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .output import Output, complain
 
 if TYPE_CHECKING:
-    from ..running import Watch
+    from ..runs.watch import Watch
     from ..spec import Job
 
 
@@ -16,7 +16,7 @@ def watching(job: Job, out: Output) -> AbstractContextManager[Watch | None]:
     """Everything inside is a run. Raises HookError if `before` or `after` fails."""
     if not (job.hooks or job.notify or job.metrics_file):
         return nullcontext(None)
-    from ..running import Watch
+    from ..runs.watch import Watch
 
     reporter = out.reporter()
     return Watch(job, reporter.warn, _show).around()

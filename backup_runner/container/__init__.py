@@ -8,15 +8,7 @@ from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new
 from .index import TAIL, Index, IndexEntry, Trailer, read_index, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
 from .reader import OpenedObject, Read, open_object, read_stretch, seal_object, segment_reader
-from .segment import (
-    Stream,
-    open_segment,
-    seal_segment,
-    seal_segment_into,
-    sealed_bound,
-    segment_span,
-    segments_of,
-)
+from .segment import Stream, open_segment, seal_segment, seal_segment_into, sealed_bound, segment_span, segments_of
 
 __all__ = [
     "MAGIC",

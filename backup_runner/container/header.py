@@ -8,18 +8,8 @@ import os
 import struct
 from dataclasses import dataclass, field
 
-from ..crypto import (
-    DATA_KEY_LENGTH,
-    DEFAULT_COST,
-    KEY_LENGTHS,
-    WRAPPED_LENGTH,
-    Cost,
-    Keyring,
-    Random,
-    Stanza,
-    hkdf,
-)
 from ..errors import ContainerError, DamagedError, WrongKeyError
+from .keys import DATA_KEY_LENGTH, DEFAULT_COST, KEY_LENGTHS, WRAPPED_LENGTH, Cost, Keyring, Random, Stanza, hkdf
 from .names import ObjectId, ObjectKind
 
 MAGIC = b"BKRUNNER"

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..crypto import Random
 from .header import SealKeys
+from .keys import Random
 from .segment import MAC_LENGTH, Buffer, Stream, open_segment, seal_segment, sealed_length
 
 FORMAT = "backup-runner-index"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ..crypto import Random
+from .keys import Random
 
 ID_LENGTH = 16
 SERIAL_DIGITS = 16

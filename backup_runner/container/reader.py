@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-from ..crypto import DEFAULT_COST, Cost, Keyring, Random
 from ..errors import DamagedError
 from .header import MAX_HEADER, SEGMENT_SIZE, SealKeys, new_header, open_header
 from .index import TAIL, Index, IndexEntry, decode_index, open_stream, read_index, seal_index, seal_stream
+from .keys import DEFAULT_COST, Cost, Keyring, Random
 from .names import ObjectId
 from .segment import SEGMENT_HEADER, Buffer, Stream, open_segment, sealed_length, segments_of
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from ..crypto import Random
 from ..errors import DamagedError
 from .header import SealKeys
+from .keys import Random
 
 Buffer = bytes | bytearray | memoryview
 

@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..globs import Rules, compile_rules
+from ..patterns.globs import Rules, compile_rules
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc

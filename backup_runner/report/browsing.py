@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..planfile import TYPES, path_fields
+from ..planning.file import TYPES, path_fields
 from ..records import Flag, Kind
 from . import escape, units
 from .look import Look

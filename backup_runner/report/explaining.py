@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..planfile import path_fields
+from ..planning.file import path_fields
 from ..spec import SkipOrigin
 from . import escape, units
 from .browsing import snapshot_of, version_fields
 from .look import Look
 
 if TYPE_CHECKING:
-    from ..explaining import Explanation, Verdict
-    from ..skipping import LineUse, SkipSurvey
+    from ..planning.explain import Explanation, Verdict
+    from ..planning.skips import LineUse, SkipSurvey
     from ..spec import Job, SkipLine
 
 Fields = dict[str, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ..catalog.browsing import PathVersion, parts_changed, snapshots_within
-from ..planfile import path_fields
+from ..planning.file import path_fields
 from . import units
 from .browsing import Fields, shown_name, size_and_time, snapshot_of, version_fields
 from .look import Look

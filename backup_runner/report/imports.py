@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..planfile import path_fields
+from ..planning.file import path_fields
 from . import escape, units
 
 if TYPE_CHECKING:
-    from ..importing import Imported
+    from ..recovery.backup_tool import Imported
 
 _NAMED = 20
 COUNTS = (

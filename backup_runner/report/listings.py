@@ -17,7 +17,7 @@ Fields = dict[str, Any]
 
 def file_fields(item: ListedFile) -> Fields:
     """A line of `file list`: `local_file_path` as stored, `backup_entry_id` the id in `backup list`."""
-    from ..planfile import path_fields
+    from ..planning.file import path_fields
 
     path = path_fields(item.key)
     fields: Fields = {"id": item.id, "local_file_path": path["path"]}
@@ -88,7 +88,7 @@ def duplicate_lines(groups: Fields) -> Iterator[str]:
 
 
 def _name(fields: Fields) -> str:
-    from ..planfile import key_of
+    from ..planning.file import key_of
 
     return escape.name(key_of(fields, "local_file_path"))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ..planfile import Header, path_fields
+from ..planning.file import Header, path_fields
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
 from .plan_text import moved_bytes
 from .problems import problem_fields

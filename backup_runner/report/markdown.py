@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappush, heapreplace
 
-from ..planfile import Header, key_of
+from ..planning.file import Header, key_of
 from ..records import Action, ActionKind, Kind
 from . import escape, units
 from .costs import cost_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..planfile import Header, Totals
+from ..planning.file import Header, Totals
 from ..records import Action, ActionKind
 from . import escape, units
 from .costs import cost_line

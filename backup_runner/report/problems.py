@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..planfile import key_of, path_fields
+from ..planning.file import key_of, path_fields
 from ..records import Problem
 from . import escape, units
 from .look import Look

@@ -9,8 +9,8 @@ from . import escape, units
 from .look import Look
 
 if TYPE_CHECKING:
-    from ..recovery_bucket import Recovered
-    from ..recovery_survey import LineageSeen
+    from ..recovery.lineage import Recovered
+    from ..recovery.survey import LineageSeen
 
 Fields = dict[str, Any]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..errors import BackupRunnerError, TransientError
 from .base import Put, Target
-from .oci_policy import policy_line
+from .oci.policy import policy_line
 
 _DATA = b"backup-runner target check\n"
 _MD5 = md5(_DATA, usedforsecurity=False).digest()

@@ -22,10 +22,10 @@ def open_target(
     for how many seconds a failing request is tried again; without it BACKUP_RUNNER_RETRY_SECONDS, or 300.
     """
     if isinstance(spec, DirectoryTargetSpec):
-        from .directory import DirectoryTarget
+        from .directory.target import DirectoryTarget
 
         return DirectoryTarget(spec.path)
-    from .oci import OciTarget
+    from .oci.target import OciTarget
 
     return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
 

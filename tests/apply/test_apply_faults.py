@@ -12,16 +12,16 @@ import sys
 import orjson
 import pytest
 
-from backup_runner import large
+from backup_runner.applying import large
 from backup_runner.catalog.failures import explained
 from backup_runner.catalog.journal import JournalPart
 from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
-from backup_runner.planning import open_plan
+from backup_runner.planning.making import open_plan
 from backup_runner.progress import Silent
 from backup_runner.spec import CatalogSpec
-from backup_runner.targets.directory import DirectoryTarget
-from backup_runner.verify import Level, VerifyOptions, verify
+from backup_runner.targets.directory.target import DirectoryTarget
+from backup_runner.verifying.run import Level, VerifyOptions, verify
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
 
@@ -577,7 +577,7 @@ def test_a_first_plan_goes_on_after_its_own_death(home: Home) -> None:
 
 def test_dying_between_the_record_and_the_catalog(home: Home) -> None:
     """The record is in the bucket, the catalog's serial has not moved: the next apply simply goes on."""
-    from backup_runner import committing
+    from backup_runner.repository import commits as committing
 
     home.write("a", "first")
     home.apply()

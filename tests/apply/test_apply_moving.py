@@ -12,11 +12,13 @@ import time
 
 import pytest
 
-from backup_runner import large, pathapplier, reading
+from backup_runner.applying import large
+from backup_runner.applying import paths as pathapplier
 from backup_runner.errors import GuardError
-from backup_runner.facts import hash_file
+from backup_runner.planning.facts import hash_file
 from backup_runner.records import Flag
-from backup_runner.scan_detours import Detours
+from backup_runner.source import reading
+from backup_runner.source.detours import Detours
 from backup_runner.spec import Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
@@ -175,7 +177,7 @@ def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, mo
 
     plan = home.plan(checksum=True)
     monkeypatch.setattr(reading, "open_and_look", refuse)
-    monkeypatch.setattr("backup_runner.pathapplier.PathApplier._refer", lambda self, action: self._store(action))
+    monkeypatch.setattr("backup_runner.applying.paths.PathApplier._refer", lambda self, action: self._store(action))
     assert problems(home.apply(plan)) == [(b"a", "unreadable")]
     flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
     assert (flags[b"a"], flags[b"b"]) == (Flag.MOVED | Flag.STALE, 0)
@@ -350,8 +352,8 @@ def test_unreadable_files_are_named_and_keep_what_was_stored(home: Home, monkeyp
     def refuse(*args: object, **named: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("backup_runner.reading.open_and_look", refuse)
-    monkeypatch.setattr("backup_runner.large.open_entry", refuse)
+    monkeypatch.setattr("backup_runner.source.reading.open_and_look", refuse)
+    monkeypatch.setattr("backup_runner.applying.large.open_entry", refuse)
     plan = home.plan()
     outcome = home.apply(plan)
     assert problems(outcome) == [(b"a", "unreadable"), (b"large", "unreadable"), (b"new", "unreadable")]
@@ -417,8 +419,8 @@ def as_nobody(home: Home, warm: str) -> str:
 
 def test_an_interrupt_between_actions(home: Home) -> None:
     """In this process, so that the moment is certain: after the first file that is handled."""
-    from backup_runner.interrupt import Interrupt
     from backup_runner.progress import Silent
+    from backup_runner.workers.interrupt import Interrupt
 
     for number in range(5):
         home.write(f"f{number}", str(number))

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from backup_runner import planning_spool
-from backup_runner.apply import apply_plan
+from backup_runner.applying.run import apply_plan
 from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlanError
-from backup_runner.interrupt import Interrupt
 from backup_runner.options import ApplyOptions
-from backup_runner.planfile import Header
-from backup_runner.planning import Plan, open_plan
+from backup_runner.planning import spool as planning_spool
+from backup_runner.planning.file import Header
+from backup_runner.planning.making import Plan, open_plan
 from backup_runner.progress import Silent
+from backup_runner.workers.interrupt import Interrupt
 from tests.support.jobs import KEYRING, Home, bucket_digest, catalog_digest
 
 NO_HEADER = Header("", "", "", "", "", 0, "", 0, 0)

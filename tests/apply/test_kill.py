@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from backup_runner.catalog import Catalog
-from backup_runner.crypto import CryptoKey, Keyring
+from backup_runner.container.keys import CryptoKey, Keyring
 from tests.support.jobs import assert_same, files_below, photograph, stored_contents, stored_twice
 
 FULL = os.environ.get("PROOF") == "full"

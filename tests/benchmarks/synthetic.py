@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backup_runner.catalog import Catalog
 from backup_runner.records import Entry, EntryFields, Kind
-from backup_runner.targets.dir_files import etag_of
+from backup_runner.targets.directory.files import etag_of
 
 if TYPE_CHECKING:
     from .tools import Ours
@@ -125,8 +125,9 @@ def _objects(cat: Catalog, store_id: int, lineage: str, bucket: str, contents: i
 
 def main(job: str, count: int) -> int:
     """Plan with a scan of `entries`, in the scan's own process and through its pipe."""
-    from backup_runner import planning, scan_process
     from backup_runner.__main__ import main as program
+    from backup_runner.planning import making as planning
+    from backup_runner.source import process as scan_process
 
     def scan(sources: Any, options: Any, *, totals: Any, on_problem: Any) -> Iterator[list[EntryFields]]:
         batch: list[EntryFields] = []

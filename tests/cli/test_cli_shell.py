@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from backup_runner import __version__
-from backup_runner.planfile import Header, Totals, action_fields, write
+from backup_runner.planning.file import Header, Totals, action_fields, write
 from backup_runner.records import Action, ActionKind
 from backup_runner.report.schemas import OUTPUTS, output_schema
 
@@ -117,9 +117,9 @@ def test_wrong_usage_as_a_process(place: Any) -> None:
 def test_verify_has_the_levels_of_the_engine_and_guards_their_names() -> None:
     import re
 
-    from backup_runner import verify
     from backup_runner.cli.options import GUARDS
     from backup_runner.cli.verify import Level
+    from backup_runner.verifying import run as verify
 
     assert [item.value for item in Level] == [item.value for item in verify.Level]
     root = Path(verify.__file__).parent
@@ -238,5 +238,14 @@ def test_start_up_is_quick(place: Any) -> None:
 def test_help_imports_neither_engines_nor_edges() -> None:
     code = "import sys; from backup_runner.cli.app import run; run(['--help']); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for name in ("oci", "rich", "pydantic", "sqlite3", "ruamel", "blake3", "zstandard", "backup_runner.planning"):
+    for name in (
+        "oci",
+        "rich",
+        "pydantic",
+        "sqlite3",
+        "ruamel",
+        "blake3",
+        "zstandard",
+        "backup_runner.planning.making",
+    ):
         assert f"'{name}'" not in done.stdout

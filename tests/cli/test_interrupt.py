@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.interrupt import Interrupt
+from backup_runner.workers.interrupt import Interrupt
 
 PROGRAM = """
 import subprocess, sys, time

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_runner.planfile import Header, Totals
+from backup_runner.planning.file import Header, Totals
 from backup_runner.records import Action, ActionKind, Kind
 from backup_runner.report.folders import FolderTree
 from backup_runner.report.look import Look

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, seal_object
-from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.container.keys import Cost, CryptoKey, Keyring
 
 ROOT = Path(__file__).parents[2]
 CHEAP = Cost(log2_n=4)

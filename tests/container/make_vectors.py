@@ -25,7 +25,7 @@ from backup_runner.container import (
     seal_object,
 )
 from backup_runner.container.index import seal_stream
-from backup_runner.crypto import DEFAULT_COST, Cost, CryptoKey, Keyring, hkdf
+from backup_runner.container.keys import DEFAULT_COST, Cost, CryptoKey, Keyring, hkdf
 
 HERE = Path(__file__).parent / "vectors"
 LINEAGE = bytes.fromhex("00112233445566778899aabbccddeeff")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_runner.crypto import Cost, CryptoKey, Keyring, hkdf
+from backup_runner.container.keys import Cost, CryptoKey, Keyring, hkdf
 from backup_runner.errors import DamagedError, KeyFileError, WrongKeyError
 
 CHEAP = Cost(log2_n=4)

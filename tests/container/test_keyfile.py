@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from backup_runner import keyfile
 from backup_runner.errors import KeyFileError
-from backup_runner.keyfile import load_key
+from backup_runner.repository import keyfile
+from backup_runner.repository.keyfile import load_key
 from backup_runner.spec import EncryptionSpec
 
 KEY = b"a secret of just 32 bytes, yes.."

@@ -35,7 +35,7 @@ from backup_runner.container import (
 )
 from backup_runner.container import index as index_module
 from backup_runner.container.index import TRAILER_LENGTH
-from backup_runner.crypto import Cost, CryptoKey, Keyring, hkdf
+from backup_runner.container.keys import Cost, CryptoKey, Keyring, hkdf
 from backup_runner.errors import DamagedError, WrongKeyError
 
 SEGMENT = 4096

@@ -27,7 +27,7 @@ from backup_runner.container import (
     segments_of,
 )
 from backup_runner.container import segment as segment_module
-from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.container.keys import Cost, CryptoKey, Keyring
 from backup_runner.errors import DamagedError
 
 SIZE = 4096

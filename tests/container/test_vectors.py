@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from backup_runner.container import open_object, parse_name
-from backup_runner.crypto import CryptoKey, Keyring
+from backup_runner.container.keys import CryptoKey, Keyring
 from backup_runner.errors import DamagedError, WrongKeyError
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 from blake3 import blake3
 
-from backup_runner import committing
+from backup_runner.applying.worker import PACK_CONTENTS
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.recording import NewObject, add_object
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, new_header
-from backup_runner.objectwriter import ObjectWriter
-from backup_runner.session import Session
-from backup_runner.worker import PACK_CONTENTS
+from backup_runner.repository import commits as committing
+from backup_runner.repository.session import Session
+from backup_runner.repository.writer import ObjectWriter
 from tests.history.site import Site
 
 MODE, MTIME_NS = 0o644, 1_700_000_000_000_000_000

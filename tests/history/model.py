@@ -15,13 +15,14 @@ from blake3 import blake3
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from backup_runner import large, pathapplier, worker
+from backup_runner.applying import large, worker
+from backup_runner.applying import paths as pathapplier
 from backup_runner.errors import CatalogError, StalePlanError
-from backup_runner.planfile import Header, key_of
+from backup_runner.planning.file import Header, key_of
 from backup_runner.progress import Outcome
 from backup_runner.records import Kind
 from backup_runner.spec import Retention
-from backup_runner.verify import Level
+from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
 

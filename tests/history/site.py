@@ -12,19 +12,18 @@ from typing import Any
 
 from blake3 import blake3
 
-from backup_runner import recovery
-from backup_runner.apply import apply_plan
+from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import Catalog
-from backup_runner.crypto import DEFAULT_COST, Cost, CryptoKey, Keyring
-from backup_runner.interrupt import Interrupt
+from backup_runner.container.keys import DEFAULT_COST, Cost, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
-from backup_runner.planfile import Header
-from backup_runner.planning import make_plan
+from backup_runner.planning.file import Header
+from backup_runner.planning.making import make_plan
 from backup_runner.progress import Outcome, RestoreOutcome, Silent, VerifyOutcome
 from backup_runner.records import Action
-from backup_runner.recovery import Recovered
-from backup_runner.restore import RestoreOptions, restore
-from backup_runner.session import Session
+from backup_runner.recovery import choose as recovery
+from backup_runner.recovery.choose import Recovered
+from backup_runner.repository.session import Session
+from backup_runner.restoring.run import RestoreOptions, restore
 from backup_runner.spec import (
     CatalogSpec,
     DirectoryTargetSpec,
@@ -36,8 +35,9 @@ from backup_runner.spec import (
     Symlinks,
 )
 from backup_runner.targets.base import Target
-from backup_runner.targets.directory import DirectoryTarget
-from backup_runner.verify import VerifyOptions, verify
+from backup_runner.targets.directory.target import DirectoryTarget
+from backup_runner.verifying.run import VerifyOptions, verify
+from backup_runner.workers.interrupt import Interrupt
 
 NO_GUARDS = Guards(min_files=0, max_change_percent=100, max_delete_percent=100)
 

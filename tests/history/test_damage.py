@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from backup_runner import committing, large, pathapplier, worker
-from backup_runner.planfile import key_of
+from backup_runner.applying import large, worker
+from backup_runner.applying import paths as pathapplier
+from backup_runner.planning.file import key_of
 from backup_runner.records import ActionKind, Kind
+from backup_runner.repository import commits as committing
 from backup_runner.spec import Retention
-from backup_runner.verify import Level
+from backup_runner.verifying.run import Level
 from tests.history.site import Site
 from tests.restore.build import tree
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from backup_runner import large, pathapplier, worker
+from backup_runner.applying import large, worker
+from backup_runner.applying import paths as pathapplier
 from backup_runner.errors import AccessDenied
 from backup_runner.spec import Retention
-from backup_runner.targets.directory import DirectoryTarget
-from backup_runner.verify import Level
+from backup_runner.targets.directory.target import DirectoryTarget
+from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Site
 from tests.restore.build import tree
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from backup_runner import lease
 from backup_runner.errors import BusyError
+from backup_runner.repository import lease
 from tests.history.site import Site
 
 

@@ -14,7 +14,7 @@ import oci
 import pytest
 
 from backup_runner.errors import BusyError
-from backup_runner.session import Session
+from backup_runner.repository.session import Session
 from backup_runner.spec import AuthSpec, OciTargetSpec, Retention, StorageTier
 from tests.history.site import Site
 from tests.oci_emulator.fixture import Running, start

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from backup_runner import committing, large, pathapplier, worker
+from backup_runner.applying import large, worker
+from backup_runner.applying import paths as pathapplier
 from backup_runner.records import Kind
+from backup_runner.repository import commits as committing
 from backup_runner.spec import Retention
 from tests.history.many import fill
 from tests.history.site import Site

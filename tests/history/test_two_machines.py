@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from backup_runner import apply as engine
+from backup_runner.applying import run as engine
 from backup_runner.catalog import CatalogLock
-from backup_runner.crypto import DEFAULT_COST, Cost
+from backup_runner.container.keys import DEFAULT_COST, Cost
 from backup_runner.errors import BusyError, ForkedError, StalePlanError
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.targets.directory.target import DirectoryTarget
 from tests.history.site import KEYRING, CheapKeyring, Site
 from tests.history_cli.machines import Machine
 from tests.history_cli.machines import Site as Places
@@ -73,7 +73,7 @@ def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.M
     site.apply()
     site.machine = 1
     site.pull()
-    monkeypatch.setattr("backup_runner.lease.Lease.take", lambda self, wait: None)
+    monkeypatch.setattr("backup_runner.repository.lease.Lease.take", lambda self, wait: None)
     begun = engine.committing.commit
 
     def late(*args: Any, **options: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from backup_runner.crypto import Keyring
+from backup_runner.container.keys import Keyring
 from tests.history_cli.machines import Site
 
 

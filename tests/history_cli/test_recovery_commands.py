@@ -140,7 +140,7 @@ def test_a_gap_in_the_records_is_bridged_by_a_copy(site: Site, monkeypatch: pyte
     site.write("a.txt", "first")
     one = site.machine("one")
     one.apply()
-    monkeypatch.setattr("backup_runner.committing.copy_is_due", lambda store: store.serial == 3)
+    monkeypatch.setattr("backup_runner.repository.commits.copy_is_due", lambda store: store.serial == 3)
     site.write("a.txt", "second")
     one.apply()
     one.apply()

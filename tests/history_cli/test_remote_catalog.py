@@ -115,7 +115,7 @@ def test_without_wait_the_second_leaves(site: Site) -> None:
 
 def test_a_lost_race_heals_by_itself(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other machine commits between this one's last look and its record."""
-    from backup_runner import apply as engine
+    from backup_runner.applying import run as engine
 
     site.write("a.txt", "first")
     one, two = site.machine("one", remote=True), site.machine("two", remote=True)

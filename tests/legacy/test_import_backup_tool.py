@@ -11,8 +11,8 @@ import pytest
 
 from backup_runner.jobfile import load_one
 from backup_runner.progress import Silent
-from backup_runner.recovery import pull
-from backup_runner.session import Session
+from backup_runner.recovery.choose import pull
+from backup_runner.repository.session import Session
 
 
 def test_everything_comes_over(full, run, contents, tmp_path):

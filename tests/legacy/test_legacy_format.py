@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_runner import legacy
-from backup_runner.crypto import CryptoKey
+from backup_runner.container.keys import CryptoKey
+from backup_runner.contents import legacy_format as legacy
 from backup_runner.errors import DamagedError
 
 KEY = CryptoKey(b"0123456789abcdef")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backup_runner.spec import AuthSpec, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.support.jobs import assert_same, photograph
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from backup_runner.spec import AuthSpec, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci.site import MIB, Site
 from tests.oci_emulator.fixture import Running, start
 

@@ -17,7 +17,7 @@ from backup_runner.errors import AccessDenied, BackupRunnerError, ConfigError, O
 from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.base import Tier
 from backup_runner.targets.checking import check_permissions
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 
 SOON = 15.0

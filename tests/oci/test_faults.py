@@ -12,7 +12,7 @@ import pytest
 from backup_runner.errors import ChecksumMismatch, ObjectMissing, TargetError
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Tier
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 
 ONCE, ALWAYS = 1, 0

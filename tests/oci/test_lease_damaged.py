@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner import lease
 from backup_runner.catalog import Catalog
 from backup_runner.errors import BusyError, ChecksumMismatch
-from backup_runner.lease import Lease
+from backup_runner.repository import lease
+from backup_runner.repository.lease import Lease
 from backup_runner.spec import AuthSpec, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 from tests.support.jobs import KEYRING
 

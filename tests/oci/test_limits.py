@@ -13,10 +13,10 @@ import pytest
 
 from backup_runner.errors import ObjectMissing, TransientError
 from backup_runner.spec import AuthSpec, Limits, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
-from backup_runner.targets.oci_errors import RetryLaterError, UnreachableError
-from backup_runner.targets.oci_limits import Rate
-from backup_runner.targets.oci_retry import FIRST_CONTACT, Retrying
+from backup_runner.targets.limits import Rate
+from backup_runner.targets.oci.errors import RetryLaterError, UnreachableError
+from backup_runner.targets.oci.target import OciTarget
+from backup_runner.targets.retry import FIRST_CONTACT, Retrying
 from tests.oci_emulator.fixture import Running, start
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci.forwarder import certificate, forwarding
 from tests.oci.test_errors import token
 from tests.oci_emulator.fixture import Running, start

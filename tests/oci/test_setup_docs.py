@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.checking import check_permissions
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 
 PAGE = Path(__file__).parents[2] / "docs" / "oci-setup.md"

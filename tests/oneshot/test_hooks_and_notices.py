@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.hooks import run_hook
-from backup_runner.metrics import Figures, render, write_metrics
-from backup_runner.schedule import calendar, crontab_line, units
+from backup_runner.runs.hooks import run_hook
+from backup_runner.runs.metrics import Figures, render, write_metrics
+from backup_runner.runs.schedule import calendar, crontab_line, units
 from backup_runner.spec import Every, Schedule, Weekday
 
 

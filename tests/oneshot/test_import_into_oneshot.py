@@ -10,10 +10,10 @@ import sqlite3
 
 import pytest
 
-from backup_runner.crypto import CryptoKey
-from backup_runner.legacy import encrypt
+from backup_runner.container.keys import CryptoKey
+from backup_runner.contents.legacy_format import encrypt
 from backup_runner.spec import AuthSpec, OciTargetSpec
-from backup_runner.targets.oci import OciTarget
+from backup_runner.targets.oci.target import OciTarget
 
 SIZES = [0, 24_577, 100_001, 6_000_007]
 

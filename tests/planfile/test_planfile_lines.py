@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.errors import PlanFileError
-from backup_runner.planfile import Header, Totals, action_fields, header_from, path_fields, read_actions, write
+from backup_runner.planning.file import Header, Totals, action_fields, header_from, path_fields, read_actions, write
 from backup_runner.records import Action, ActionKind, Kind
 
 _KEYS = st.binary(max_size=12).filter(lambda key: b"\0" not in key)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_runner.planner import PathPlanner, Policy
+from backup_runner.planning.paths import PathPlanner, Policy
 from backup_runner.records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
 from backup_runner.spec import Detect, Overwrite
 

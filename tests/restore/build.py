@@ -13,16 +13,24 @@ from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import find_content, pack_lengths
 from backup_runner.catalog.recording import Meta, NewObject, Recorder
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, open_object, seal_object
-from backup_runner.crypto import Cost, CryptoKey, Keyring
+from backup_runner.container.keys import Cost, CryptoKey, Keyring
 from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Digests, Entry, Extent, Flag, Kind
-from backup_runner.restore import RestoreOptions, restore
-from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, open_entry, read_xattrs, readlink_entry, scan
-from backup_runner.session import Session
+from backup_runner.repository.session import Session
+from backup_runner.restoring.run import RestoreOptions, restore
+from backup_runner.source.walk import (
+    ScanOptions,
+    ScanSource,
+    ScanTotals,
+    open_entry,
+    read_xattrs,
+    readlink_entry,
+    scan,
+)
+from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
-from backup_runner.targets.directory import DirectoryTarget
-from backup_runner.xattrs import encode_xattrs
+from backup_runner.targets.directory.target import DirectoryTarget
 
 KEYRING = Keyring(CryptoKey(b"0123456789abcdef0123456789abcdef"))
 OTHER_KEYRING = Keyring(CryptoKey(b"fedcba9876543210fedcba9876543210"))

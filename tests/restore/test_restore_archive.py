@@ -9,7 +9,7 @@ import pytest
 
 from backup_runner.errors import ObjectArchived
 from backup_runner.records import StoredObject
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.targets.directory.target import DirectoryTarget
 from tests.restore.build import World
 
 _COLD: dict[str, str] = {}

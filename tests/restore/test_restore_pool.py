@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from backup_runner.errors import BackupRunnerError
-from backup_runner.restore_pool import Pool
+from backup_runner.workers.pool import Pool
 
 
 def _doubling() -> Callable[[int], int]:

@@ -8,9 +8,9 @@ import os
 import pytest
 
 from backup_runner.container import ObjectId, ObjectKind, open_object, seal_object
+from backup_runner.contents.sealed import ContainerReader, Place, open_reader
 from backup_runner.errors import DamagedError, TransientError
-from backup_runner.restore_read import ContainerReader, Place, open_reader
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.targets.directory.target import DirectoryTarget
 from tests.restore.build import CHEAP, KEYRING, SALT
 
 _SEGMENT = 1 << 16

@@ -13,9 +13,9 @@ from backup_runner.catalog.restoring import PlainRow
 from backup_runner.errors import BackupRunnerError, WrongKeyError
 from backup_runner.progress import Silent
 from backup_runner.records import Kind
-from backup_runner.restore import RestoreOptions, restore
-from backup_runner.restore_goal import Goal
-from backup_runner.restore_write import Writer
+from backup_runner.restoring.goal import Goal
+from backup_runner.restoring.run import RestoreOptions, restore
+from backup_runner.restoring.write import Writer
 from backup_runner.spec import Overwrite
 from tests.restore.build import OTHER_KEYRING, World, tree
 

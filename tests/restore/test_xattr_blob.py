@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_runner.errors import CatalogError
-from backup_runner.xattrs import decode_xattrs, encode_xattrs
+from backup_runner.source.xattrs import decode_xattrs, encode_xattrs
 
 _NAMES = st.binary(min_size=1, max_size=20).filter(lambda name: b"\0" not in name)
 

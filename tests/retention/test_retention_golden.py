@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backup_runner.retention import SnapshotTime, expire
+from backup_runner.planning.retention import SnapshotTime, expire
 from backup_runner.spec import Retention
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

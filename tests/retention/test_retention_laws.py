@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.errors import BackupRunnerError
-from backup_runner.retention import SnapshotTime, expire
+from backup_runner.planning.retention import SnapshotTime, expire
 from backup_runner.spec import Retention
 
 SECOND = 1_000_000_000

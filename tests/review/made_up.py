@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from backup_runner.cost import DAY_NS, Work, estimate
-from backup_runner.planfile import Header, Totals
+from backup_runner.planning.cost import DAY_NS, Work, estimate
+from backup_runner.planning.file import Header, Totals
 from backup_runner.records import Action, ActionKind
 from backup_runner.spec import StorageTier
 from backup_runner.spec.prices import Prices

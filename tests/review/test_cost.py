@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backup_runner.cost import DAY_NS, GB, Work, estimate
+from backup_runner.planning.cost import DAY_NS, GB, Work, estimate
 from backup_runner.report.costs import cost_line, money
 from backup_runner.spec import StorageTier
 from backup_runner.spec.prices import Prices
@@ -81,9 +81,9 @@ def plan(place: Any) -> tuple[Any, dict[str, Any]]:
     from backup_runner.jobfile import load
     from backup_runner.jobfile.configfile import job_defaults, load_config
     from backup_runner.options import PlanOptions
-    from backup_runner.planning import make_plan
+    from backup_runner.planning.making import make_plan
     from backup_runner.progress import Silent
-    from backup_runner.session import Session
+    from backup_runner.repository.session import Session
 
     env = {"HOME": str(place.root)}
     found = load([str(place.job)], env=env, defaults=job_defaults(load_config(None, env=env)))

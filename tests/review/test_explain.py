@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from backup_runner.globs import compile_rules
+from backup_runner.patterns.globs import compile_rules
 
 NAMES = ["a", "b", "ab", "ba", "a.txt", "b.tmp", "c.log", "keep.tmp", "build", "cache", ".hidden", "x y", "ä", "[a]"]
 LINES = [

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backup_runner import wildmatch
-from backup_runner.globs import compile_rules
+from backup_runner.patterns import wildmatch
+from backup_runner.patterns.globs import compile_rules
 
 FULL = os.environ.get("PROOF") == "full"
 NAMES = [

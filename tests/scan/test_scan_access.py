@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from backup_runner.records import Entry, Problem
-from backup_runner.scan import (
+from backup_runner.source.walk import (
     ScanOptions,
     ScanSource,
     ScanTotals,

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_runner import scan as scan_module
-from backup_runner import scan_folder
-from backup_runner.globs import compile_rules
+from backup_runner.patterns.globs import compile_rules
 from backup_runner.records import Entry, Kind, Problem
-from backup_runner.scan import ScanOptions, ScanSource, ScanTotals, scan
+from backup_runner.source import folder as scan_folder
+from backup_runner.source import walk as scan_module
+from backup_runner.source.walk import ScanOptions, ScanSource, ScanTotals, scan
 from backup_runner.spec import Symlinks
 
 FULL = os.environ.get("PROOF") == "full"

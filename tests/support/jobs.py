@@ -10,19 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from backup_runner.apply import apply_plan
+from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import Catalog
 from backup_runner.container import Index, open_header, parse_name, read_index
-from backup_runner.crypto import SALT_LENGTH, CryptoKey, Keyring
-from backup_runner.interrupt import Interrupt
+from backup_runner.container.keys import SALT_LENGTH, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
-from backup_runner.planning import Plan, make_plan
+from backup_runner.planning.making import Plan, make_plan
 from backup_runner.progress import Events, Outcome, RestoreOutcome, Silent
 from backup_runner.records import Action, Kind
-from backup_runner.restore import RestoreOptions, restore
-from backup_runner.session import Session
+from backup_runner.repository.session import Session
+from backup_runner.restoring.run import RestoreOptions, restore
 from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
+from backup_runner.workers.interrupt import Interrupt
 
 
 class QuickKeyring(Keyring):

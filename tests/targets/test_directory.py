@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
-from backup_runner.targets import dir_files
 from backup_runner.targets.base import Put
-from backup_runner.targets.dir_files import temporary_name
-from backup_runner.targets.dir_place import Place
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.targets.directory import files as dir_files
+from backup_runner.targets.directory.files import temporary_name
+from backup_runner.targets.directory.place import Place
+from backup_runner.targets.directory.target import DirectoryTarget
 
 DATA = b"data"
 MD5 = md5(DATA, usedforsecurity=False).digest()

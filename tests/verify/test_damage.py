@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.progress import Silent, VerifyOutcome
 from backup_runner.spec import Overwrite
-from backup_runner.verify import Level, VerifyOptions, verify
+from backup_runner.verifying.run import Level, VerifyOptions, verify
 from tests.restore.build import World
 
 FULL = os.environ.get("PROOF") == "full"

@@ -12,7 +12,7 @@ import pytest
 from backup_runner.container import ObjectId, parse_name, seal_object
 from backup_runner.errors import WrongKeyError
 from backup_runner.progress import Silent, VerifyOutcome
-from backup_runner.verify import Level, VerifyOptions, verify
+from backup_runner.verifying.run import Level, VerifyOptions, verify
 from tests.restore.build import CHEAP, KEYRING, OTHER_KEYRING, SALT, World
 
 

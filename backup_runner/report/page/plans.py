@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...planfile import Header, key_of
+from ...planning.file import Header, key_of
 from ...records import Action, ActionKind, Kind
 from .. import escape, units
 from ..costs import cost_parts, money

@@ -1,0 +1,1 @@
+"""Carries out a plan: reads, seals, puts, records, and deletes last."""

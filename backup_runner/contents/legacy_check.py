@@ -1,0 +1,40 @@
+"""Verify for objects in backup-tool's format: head and length, or all of it by the MD5s before and after decryption."""
+
+from __future__ import annotations
+
+import hashlib
+
+from blake3 import blake3
+
+from ..catalog.verifying import StretchRow
+from ..container.keys import Keyring
+from ..errors import DamagedError
+from ..targets.base import Target
+from . import legacy_format as legacy
+from .legacy_reader import LegacyReader, true_size
+from .sealed import Place
+
+NOTE = (
+    "objects are in backup-tool's format, which has no MAC: whoever can write to the bucket can alter them "
+    "unnoticed but for their MD5; `reseal: true` in the job moves them to our format"
+)
+
+
+def check_legacy(
+    target: Target, keyring: Keyring, place: Place, row: StretchRow | None, *, size: int, data: bool
+) -> int:
+    """The plaintext's length in bytes. Raises DamagedError, TargetError."""
+    length = true_size(target, place.name)
+    if legacy.sealed_size(length) != size:
+        raise DamagedError(f"its head states {length} bytes, and it has {size}")
+    if row is None or not data:
+        return length
+    strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
+    for piece in LegacyReader(place.name, place.header, target, keyring).stretch(0, length):
+        strong.update(piece)
+        weak.update(piece)
+    if row.md5 is not None and weak.digest() != row.md5:
+        raise DamagedError("what it opens to has another MD5 than backup-tool recorded")
+    if row.blake3 is not None and strong.digest() != row.blake3:
+        raise DamagedError("what it opens to has another BLAKE3 than was recorded")
+    return length

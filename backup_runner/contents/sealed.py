@@ -1,0 +1,145 @@
+"""Reading contents from objects by range: neighbouring segments in one request, each opened once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple, Protocol
+
+from ..catalog.history import ObjectRow, unpack_lengths
+from ..container import SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
+from ..container.keys import Keyring
+from ..errors import BackupRunnerError, ContainerError, DamagedError
+from ..targets.base import Target
+from .legacy_reader import open_legacy
+
+MERGE = 8 << 20
+"""Bytes of sealed segments that one request asks for, at most (a segment at the least)."""
+_GAP = 256 << 10
+"""Bytes that are fetched for nothing rather than asking a second time."""
+
+
+class Place(NamedTuple):
+    """An object as worker processes are told of it: what the catalog knows, and the format of its contents."""
+
+    name: str
+    header: bytes
+    segments: bytes
+    format: str
+
+    @classmethod
+    def of(cls, row: ObjectRow, content_format: str) -> Place:
+        return cls(row.name, row.header, row.segments, content_format)
+
+
+Span = tuple[int, int]
+"""Offset and length of a stretch of an object's plaintext."""
+
+
+class Reader(Protocol):
+    """Gives the plaintext of one object. One for each content format."""
+
+    def stretch(self, offset: int, length: int) -> Iterator[bytes]:
+        """Authentic bytes, in pieces. Raises ContainerError or TargetError; other stretches may still be read."""
+        ...
+
+
+class ContainerReader:
+    """Reads sealed segments; stretches are best asked for in the order of `spans`, sorted by offset."""
+
+    def __init__(self, keys: SealKeys, lengths: Sequence[int], source: Callable[[int, int], bytes]) -> None:
+        self._keys = keys
+        self._lengths = lengths
+        self._starts = list(accumulate(lengths, initial=keys.header_length))
+        self._source = source
+        self._groups: list[tuple[int, int]] = []
+        self._fetched = -1
+        self._sealed: bytes | BackupRunnerError = b""
+        self._number = -1
+        self._plain: bytes | DamagedError = b""
+
+    def plan(self, spans: Iterable[Span]) -> None:
+        """Say which stretches will be read, sorted by offset, so that requests can be merged."""
+        self._groups = []
+        for offset, length in spans:
+            if length:
+                first, last = segments_of(offset, length, self._keys.segment_size)
+                for number in range(first, min(last, len(self._lengths) - 1) + 1):
+                    self._join(number)
+
+    def stretch(self, offset: int, length: int) -> Iterator[bytes]:
+        return read_stretch(self._keys, self.segment, offset, length)
+
+    def segment(self, number: int) -> bytes:
+        """The plaintext of one data segment. Raises DamagedError or TargetError."""
+        if number != self._number:
+            if number >= len(self._lengths):
+                raise self._keys.damaged(f"data segment {number}: missing")
+            sealed = self._fetch(number)
+            last = number == len(self._lengths) - 1
+            try:
+                self._plain = open_segment(self._keys, Stream.DATA, number, sealed, last=last)
+            except DamagedError as error:
+                self._plain = error
+            self._number = number
+        if isinstance(self._plain, DamagedError):
+            raise self._plain
+        return self._plain
+
+    def _join(self, number: int) -> None:
+        if self._groups:
+            first, last = self._groups[-1]
+            if number <= last:
+                return
+            gap = self._starts[number] - self._starts[last + 1]
+            if gap <= _GAP and self._starts[number + 1] - self._starts[first] <= MERGE:
+                self._groups[-1] = (first, number)
+                return
+        self._groups.append((number, number))
+
+    def _fetch(self, number: int) -> memoryview:
+        at = bisect_right(self._groups, (number, len(self._lengths))) - 1
+        if at < 0 or self._groups[at][1] < number:
+            return memoryview(self._source(self._starts[number], self._lengths[number]))
+        first, last = self._groups[at]
+        if at != self._fetched:
+            self._fetched = at
+            try:
+                self._sealed = self._source(self._starts[first], self._starts[last + 1] - self._starts[first])
+            except BackupRunnerError as error:
+                # Every content in this range would ask again, with the same answer.
+                self._sealed = error
+        if isinstance(self._sealed, BackupRunnerError):
+            raise self._sealed
+        start = self._starts[number] - self._starts[first]
+        return memoryview(self._sealed)[start : start + self._lengths[number]]
+
+
+def _container(place: Place, spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+    object_id = parse_name(place.name)
+    if object_id is None:
+        raise DamagedError(f"{place.name} is not the name of a sealed object")
+    keys = open_header(place.header, object_id, keyring).keys
+    reader = ContainerReader(
+        keys, unpack_lengths(place.segments), lambda offset, length: target.get(place.name, offset, length)
+    )
+    reader.plan(spans)
+    return reader
+
+
+READERS: dict[str, Callable[[Place, Sequence[Span], Target, Keyring], Reader]] = {
+    "container": _container,
+    "legacy": open_legacy,
+}
+
+
+def open_reader(place: Place, spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+    """A reader for stretches of an object, fetching nothing yet. `spans` are sorted by offset.
+
+    Raises ContainerError if what the catalog knows of the object is unsound.
+    """
+    opener = READERS.get(place.format)
+    if opener is None:
+        raise ContainerError(f"{place.name}: contents of format {place.format!r} cannot be read by this version")
+    return opener(place, spans, target, keyring)

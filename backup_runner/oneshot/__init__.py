@@ -1,0 +1,1 @@
+"""Jobs made in memory for the one-shot commands."""

@@ -1,0 +1,172 @@
+"""`file encrypt` and `file decrypt`: one file as one object, or in backup-tool's format; without bucket or catalog."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import IO, NamedTuple
+
+from blake3 import blake3
+
+from ..container import (
+    MAGIC,
+    SEGMENT_SIZE,
+    Index,
+    IndexEntry,
+    ObjectId,
+    ObjectKind,
+    Stream,
+    new_header,
+    open_object,
+    seal_index,
+    seal_segment,
+    stated_id,
+)
+from ..container.keys import Keyring
+from ..contents import legacy_format as legacy
+from ..errors import BackupRunnerError, DamagedError
+
+_CHUNK = 1 << 20
+
+_ACCESS = "check the path, and who may use it"
+
+
+class Crypted(NamedTuple):
+    """What came out: bytes read and written, base64 MD5 of the plain and of the sealed file."""
+
+    plain_size: int
+    sealed_size: int
+    plain_md5: str
+    sealed_md5: str
+    authentic: bool
+    """Whether a MAC proved the plaintext; backup-tool's format has none."""
+
+
+def md5_of(path: str) -> str:
+    """MD5 of a file in base64, as the bucket shows it. Raises BackupRunnerError."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with _reading(path) as file:
+        while data := file.read(_CHUNK):
+            digest.update(data)
+    return b64encode(digest.digest()).decode()
+
+
+def encrypt_file(keyring: Keyring, source: str, goal: str, *, legacy_format: bool, overwrite: bool) -> Crypted:
+    """Seal a file. Raises BackupRunnerError if `goal` is there and is not to be overwritten."""
+    with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
+        size = os.fstat(file.fileno()).st_size
+        if legacy_format:
+            sums = legacy.encrypt(keyring.crypto_key, size, file.read, out.write)
+            plain_md5, sealed_md5 = sums.plain_md5, sums.sealed_md5
+        else:
+            plain_md5, sealed_md5 = _seal(keyring, file, out)
+        return Crypted(size, out.tell(), _text(plain_md5), _text(sealed_md5), authentic=not legacy_format)
+
+
+def decrypt_file(keyring: Keyring, source: str, goal: str, *, overwrite: bool) -> Crypted:
+    """Open a sealed file, ours or backup-tool's; its final name appears only when all of it was found right.
+
+    Raises WrongKeyError, DamagedError, BackupRunnerError."""
+    with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
+        size = os.fstat(file.fileno()).st_size
+        ours = os.pread(file.fileno(), len(MAGIC), 0) == MAGIC
+        try:
+            plain_md5, sealed_md5 = _open(keyring, file, size, out) if ours else _open_legacy(keyring, file, out)
+        except DamagedError as error:
+            raise DamagedError(f"{source}: {error.message}", hint="nothing was written") from None
+        return Crypted(out.tell(), size, _text(plain_md5), _text(sealed_md5), authentic=ours)
+
+
+def _seal(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
+    status = os.fstat(file.fileno())
+    object_id = ObjectId.new(os.urandom(16), ObjectKind.DATA, os.urandom)
+    header, keys = new_header(object_id, keyring, keyring.new_salt())
+    plain, strong, sealed = _md5(), blake3(), _md5()
+
+    def put(data: bytes) -> int:
+        sealed.update(data)
+        return out.write(data)
+
+    put(header)
+    lengths: list[int] = []
+    size = 0
+    data = file.read(SEGMENT_SIZE)
+    while data or not lengths:
+        following = file.read(SEGMENT_SIZE)
+        plain.update(data)
+        strong.update(data)
+        size += len(data)
+        lengths.append(put(seal_segment(keys, Stream.DATA, len(lengths), data, last=not following)))
+        data = following
+    name = os.fsencode(os.path.basename(os.fsdecode(file.name)))
+    entry = IndexEntry(
+        size, plain.digest(), strong.digest(), 0, size, path=name, mode=status.st_mode & 0o7777,
+        mtime_ns=status.st_mtime_ns,
+    )  # fmt: skip
+    put(seal_index(keys, Index(size, lengths, [entry])))
+    return plain.digest(), sealed.digest()
+
+
+def _open(keyring: Keyring, file: IO[bytes], size: int, out: IO[bytes]) -> tuple[bytes, bytes]:
+    def read(offset: int, length: int) -> bytes:
+        return os.pread(file.fileno(), length, offset)
+
+    opened = open_object(read, size, stated_id(read(0, 256)), keyring)
+    if opened.damage or opened.index is None:
+        raise DamagedError("; ".join(opened.damage))
+    plain, sealed = _md5(), _md5()
+    for data in opened.read(0, opened.index.plaintext):
+        plain.update(data)
+        out.write(data)
+    while data := file.read(_CHUNK):
+        sealed.update(data)
+    return plain.digest(), sealed.digest()
+
+
+def _open_legacy(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
+    sums = legacy.decrypt(keyring.crypto_key, file.read, out.write)
+    return sums.plain_md5, sums.sealed_md5
+
+
+def _text(md5: bytes) -> str:
+    return b64encode(md5).decode()
+
+
+def _md5() -> hashlib._Hash:
+    return hashlib.md5(usedforsecurity=False)
+
+
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[IO[bytes]]:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+        if os.path.isdir(path):
+            raise IsADirectoryError(21, os.strerror(21))
+    except OSError as error:
+        raise BackupRunnerError(f"cannot read {path}: {error.strerror}", hint=_ACCESS) from None
+    with file:
+        yield file
+
+
+@contextlib.contextmanager
+def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """A new file beside the goal, which takes the goal's name once everything went well."""
+    if os.path.lexists(goal) and not overwrite:
+        raise BackupRunnerError(f"{goal} is there already and was left as it is", hint="--overwrite replaces it")
+    temporary = f"{goal}.{os.urandom(4).hex()}.tmp"
+    try:
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise BackupRunnerError(f"cannot write {goal}: {error.strerror}", hint=_ACCESS) from None
+    try:
+        with os.fdopen(fd, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, goal)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,277 @@
+"""Jobs in memory for the one-shot commands: made from the config file, then planned and applied like any other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..catalog import Catalog, history
+from ..errors import BackupRunnerError, ConfigError, UsageError
+from ..jobfile.configfile import Config
+from ..options import PlanOptions
+from ..records import ActionKind, Kind
+from ..spec import (
+    AuthMethod,
+    AuthSpec,
+    CatalogSpec,
+    Detect,
+    DirectoryTargetSpec,
+    EncryptionSpec,
+    Guards,
+    Job,
+    OciTargetSpec,
+    Overwrite,
+    Retention,
+    SkipLine,
+    SkipOrigin,
+    Source,
+    StorageTier,
+    TargetSpec,
+)
+
+NAME = "one-shot"
+"""The job that all one-shot commands work on."""
+_STORING = frozenset(ActionKind) - {ActionKind.REMOVE}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What `file backup` or `directory backup` was asked. `skip` are gitignore rules."""
+
+    paths: tuple[str, ...]
+    skip: tuple[str, ...] = ()
+    overwrite: bool = False
+    force_checksum: bool = False
+    directories: bool = False
+
+
+def bare_job(config: Config, name: str = NAME) -> Job:
+    """A job without sources. Raises ConfigError if the config names no bucket."""
+    catalog = config.value("general.database_file")
+    key_file = config.value("general.crypto_key_file")
+    if catalog is None or key_file is None:
+        raise ConfigError("HOME is not set, so there is no place for the catalog", hint="set general.database_file")
+    return Job(
+        file="",
+        name=name,
+        base=os.fsencode(config.value("general.relative_path") or "/").rstrip(b"/"),
+        sources=(),
+        target=target_of(config),
+        encryption=EncryptionSpec(key_file=key_file),
+        catalog=CatalogSpec(catalog),
+        work_directory=config.value("general.work_directory") or catalog + ".work",
+        guards=Guards(min_files=0),
+    )
+
+
+def target_of(config: Config) -> TargetSpec:
+    """Where the config says that objects live."""
+    directory, bucket = config.given("directory.path"), config.given("oci.bucket")
+    if directory and bucket:
+        raise ConfigError("both oci.bucket and directory.path are set", hint="unset one of the two")
+    if directory:
+        return DirectoryTargetSpec(directory)
+    if not bucket:
+        raise ConfigError(
+            "no bucket is configured",
+            hint="set oci.bucket or directory.path in ~/.backup-runner/config.yaml, or with --set oci.bucket=NAME",
+        )
+    prefix = config.given("oci.prefix") or ""
+    return OciTargetSpec(
+        bucket=bucket,
+        namespace=config.given("oci.namespace"),
+        prefix=prefix if not prefix or prefix.endswith("/") else prefix + "/",
+        storage_tier=StorageTier(config.given("oci.storage_tier") or StorageTier.STANDARD),
+        region=config.given("oci.region"),
+        endpoint=config.given("oci.endpoint"),
+        auth=_auth(config),
+    )
+
+
+def _auth(config: Config) -> AuthSpec:
+    if config.given("oci.instance_principal"):
+        return AuthSpec(AuthMethod.INSTANCE_PRINCIPAL)
+    return AuthSpec(AuthMethod.CONFIG_FILE, config.value("oci.config_file") or "", config.value("oci.config_section"))
+
+
+# -- backup
+
+
+def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
+    """The job that stores these files or directories, and how to plan it: what is elsewhere carries over, and what
+    is gone stays listed. Raises BackupRunnerError for a path that is not there or of another kind."""
+    job = bare_job(config)
+    paths = _outermost([_checked(path, directory=wish.directories) for path in wish.paths])
+    sources = tuple(sorted((_source(path, job.base, wish.skip) for path in paths), key=lambda source: source.key))
+    detect = Detect.CHECKSUM if wish.force_checksum else job.detect
+    overwrite = Overwrite.CHANGED if wish.overwrite else Overwrite.NEVER
+    # Nothing is lost by holding files back, however many changed.
+    guards = job.guards if wish.overwrite else replace(job.guards, max_change_percent=100)
+    job = replace(job, sources=sources, overwrite=overwrite, detect=detect, guards=guards)
+    scope = tuple(source.key for source in sources)
+    return job, PlanOptions(scope=scope, pruning="none", kinds=_STORING)
+
+
+def _checked(path: str, *, directory: bool) -> bytes:
+    found = os.path.abspath(os.path.expanduser(path))
+    if not os.path.lexists(found):
+        raise BackupRunnerError(f"{path} is not there", hint="nothing was done; `file cleanup` takes out what is gone")
+    if os.path.isdir(found) != directory:
+        hint = "use `directory backup --dir-paths`" if not directory else "use `file backup`"
+        raise UsageError(f"{path} is {'no' if directory else 'a'} directory", hint=hint)
+    return os.fsencode(found)
+
+
+def _outermost(paths: Sequence[bytes]) -> list[bytes]:
+    """The paths without those that lie in another one."""
+    kept: list[bytes] = []
+    for path in sorted(set(paths)):
+        if not any(path.startswith(root.rstrip(b"/") + b"/") for root in kept):
+            kept.append(path)
+    return kept
+
+
+def _source(path: bytes, base: bytes, skip: Sequence[str]) -> Source:
+    if path != base and not path.startswith(base + b"/"):
+        raise ConfigError(
+            f"{os.fsdecode(path)} does not lie below relative_path {os.fsdecode(base)}",
+            hint="back up what lies below it, or change general.relative_path",
+        )
+    key = path[len(base) + 1 :]
+    if key and os.path.isdir(path):
+        key += b"/"
+    rules = (SkipLine(_anchored(rule, os.fsdecode(path)), 0, SkipOrigin.SOURCE) for rule in skip)
+    # Nothing is taken out by these commands, so an empty directory is no danger.
+    return Source(path, key, tuple(rules), guards=Guards(min_files=0), allow_empty=True)
+
+
+def _anchored(rule: str, path: str) -> str:
+    """A rule that spells out the directory's whole path means what is below it."""
+    root = path.rstrip("/") + "/"
+    return "/" + rule.removeprefix(root) if rule.startswith(root) else rule
+
+
+# -- cleanup
+
+
+def cleanup_job(config: Config, cat: Catalog, job_id: int) -> tuple[Job, PlanOptions]:
+    """The job whose sources are where its files came from; its plan holds `remove` actions only.
+
+    These places must be there: a directory that was backed up, and the folder of each file that was backed up alone.
+    """
+    job = bare_job(config)
+    sources = tuple(
+        Source(job.base + b"/" + key.rstrip(b"/"), key, guards=job.guards) for key in sorted(_places(cat, job_id))
+    )
+    options = PlanOptions(pruning="none", kinds=frozenset({ActionKind.REMOVE}), known_only=True)
+    return replace(job, sources=sources), options
+
+
+def _places(cat: Catalog, job_id: int) -> set[bytes]:
+    """Keys of the outermost known folders, and of the folders of files that lie in none of them."""
+    found: set[bytes] = set()
+    top: bytes | None = None
+    for row in history.current(cat, job_id):
+        if top is not None and row.key.startswith(top):
+            continue
+        if row.kind == Kind.DIRECTORY:
+            top = row.key
+            found.add(row.key)
+        else:
+            head, slash, _ = row.key.rpartition(b"/")
+            found.add(head + slash)
+    return found
+
+
+def prune_job(config: Config) -> tuple[Job, PlanOptions]:
+    """The job of which only the newest snapshot stays, and nothing that an import or a rebuild alone kept."""
+    retention = Retention(keep_last=1, keep_imported=False, keep_rebuilt=False)
+    return replace(bare_job(config), retention=retention), PlanOptions(pruning="only")
+
+
+# -- as a job file
+
+
+def as_job_file(config: Config, wish: Wish, name: str) -> Iterator[str]:
+    """The lines of the job file that does what the wish says."""
+    from json import dumps
+
+    job, _ = backup_job(config, wish)
+    yield "version: 1"
+    yield f"name: {dumps(name)}"
+    yield "sources:"
+    for source in job.sources:
+        yield f"  - path: {dumps(os.fsdecode(source.path), ensure_ascii=False)}"
+        if source.skip:
+            yield f"    skip: [{', '.join(dumps(line.text, ensure_ascii=False) for line in source.skip)}]"
+    if job.base:
+        yield f"relative_path: {dumps(os.fsdecode(job.base), ensure_ascii=False)}"
+    yield f"overwrite: {job.overwrite.value}"
+    if job.detect is not Detect.CTIME:
+        yield f"detect: {job.detect.value}"
+    yield "target:"
+    yield from (f"  {line}" for line in _target_lines(job.target))
+    yield f"encryption: {{key_file: {dumps(job.encryption.key_file, ensure_ascii=False)}}}"
+    yield f"catalog: {dumps(job.catalog.path, ensure_ascii=False)}"
+    if config.given("general.work_directory"):
+        yield f"work_directory: {dumps(job.work_directory, ensure_ascii=False)}"
+    if not wish.overwrite:
+        yield "guards: {max_change_percent: 100}"
+
+
+def _target_lines(target: TargetSpec) -> Iterator[str]:
+    from json import dumps
+
+    if isinstance(target, DirectoryTargetSpec):
+        yield "type: directory"
+        yield f"path: {dumps(target.path, ensure_ascii=False)}"
+        return
+    yield "type: oci"
+    for key in ("namespace", "bucket", "prefix", "region", "endpoint"):
+        if value := getattr(target, key):
+            yield f"{key}: {dumps(value)}"
+    yield f"storage_tier: {target.storage_tier.value}"
+    auth = target.auth
+    if auth.method is AuthMethod.CONFIG_FILE:
+        yield f"auth: {{config_file: {dumps(auth.config_file, ensure_ascii=False)}, profile: {dumps(auth.profile)}}}"
+    else:
+        yield f"auth: {{method: {auth.method.value}}}"
+
+
+def override_job(job: Job, config: Config) -> Job:
+    """A job from a file with what the command line says instead. Raises ConfigError if that does not fit it."""
+    said = config.overrides()
+    if path := said.get("general.database_file"):
+        job = replace(job, catalog=replace(job.catalog, path=path))
+    if path := said.get("general.crypto_key_file"):
+        job = replace(job, encryption=EncryptionSpec(key_file=path))
+    if path := said.get("general.work_directory"):
+        job = replace(job, work_directory=path)
+    if path := said.get("general.relative_path"):
+        base = os.fsencode(path).rstrip(b"/")
+        rules = {source.path: source for source in job.sources}
+        sources = [replace(rules[path], key=_source(path, base, ()).key) for path in rules]
+        job = replace(job, base=base, sources=tuple(sorted(sources, key=lambda source: source.key)))
+    if any(name.startswith(("oci.", "directory.")) for name in said):
+        job = replace(job, target=_override_target(job.target, config, said))
+    return job
+
+
+def _override_target(target: TargetSpec, config: Config, said: dict[str, Any]) -> TargetSpec:
+    if isinstance(target, DirectoryTargetSpec):
+        if any(name.startswith("oci.") for name in said):
+            raise ConfigError("the job's target is a directory, not on OCI", hint="set directory.path")
+        return DirectoryTargetSpec(said["directory.path"])
+    if "directory.path" in said:
+        raise ConfigError("the job's target is on OCI, not a directory", hint="set oci.bucket")
+    keys = ("namespace", "bucket", "region", "endpoint")
+    changes = {key: said[f"oci.{key}"] for key in keys if f"oci.{key}" in said}
+    if "oci.prefix" in said:
+        changes["prefix"] = said["oci.prefix"].rstrip("/") + "/" if said["oci.prefix"] else ""
+    if "oci.storage_tier" in said:
+        changes["storage_tier"] = StorageTier(said["oci.storage_tier"])
+    if any(f"oci.{key}" in said for key in ("config_file", "config_section", "instance_principal")):
+        changes["auth"] = _auth(config)
+    return replace(target, **changes)

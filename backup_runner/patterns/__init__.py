@@ -1,0 +1,1 @@
+"""Globs and gitignore rules over paths as bytes."""

@@ -1,0 +1,93 @@
+"""What a plan costs: arithmetic over bytes, objects and prices. An estimate, without compression and allowances.
+
+Minimum storage times: 31 days for Infrequent Access, 90 for Archive; what is deleted earlier is billed to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..spec import StorageTier
+from ..spec.prices import Prices
+
+GB = 10**9
+DAY_NS = 86_400 * 10**9
+MONTH_DAYS = 30
+MINIMUM_DAYS = {StorageTier.INFREQUENT_ACCESS: 31, StorageTier.ARCHIVE: 90}
+_REQUESTS = 10_000
+_LISTED = 1000
+"""Objects on one page of a listing."""
+
+Bytes = Mapping[str, int]
+"""By storage tier."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What a plan does to the bucket. `freed` has (tier, bytes, age in nanoseconds) of each object deleted."""
+
+    tier: str = StorageTier.STANDARD
+    stored: dict[str, int] = field(default_factory=dict)
+    objects: int = 0
+    added: int = 0
+    puts: int = 0
+    moved: dict[str, int] = field(default_factory=dict)
+    """Bytes of packs read in order to pack them anew, by tier."""
+    freed: list[tuple[str, int, int]] = field(default_factory=list)
+
+
+def estimate(work: Work, prices: Prices) -> dict[str, Any]:
+    """The cost of a plan as the JSON that headers and summaries hold; amounts rounded to a millionth."""
+    # A plan lists, and so does the apply; record and catalog copy are two more puts.
+    requests = work.puts + 2 + 2 * -(-max(1, work.objects) // _LISTED)
+    freed: dict[str, int] = {}
+    early = 0.0
+    for tier, size, age_ns in work.freed:
+        freed[tier] = freed.get(tier, 0) + size
+        early += size / GB * rate(prices, tier) * _days_left(tier, age_ns) / MONTH_DAYS
+    after = dict(work.stored)
+    after[work.tier] = after.get(work.tier, 0) + work.added
+    for tier, size in freed.items():
+        after[tier] = max(0, after.get(tier, 0) - size)
+    retrieval = work.moved.get(StorageTier.INFREQUENT_ACCESS, 0) / GB * prices.infrequent_access_retrieval
+    requests_cost = requests * prices.requests / _REQUESTS
+    storage = month_of(after, prices)
+    return {
+        "estimate": True,
+        "currency": prices.currency,
+        "prices_of": prices.dated,
+        "requests": requests,
+        "requests_cost": _round(requests_cost),
+        "gb_months_added": {str(work.tier): _round(work.added / GB)} if work.added else {},
+        "gb_months_freed": {str(tier): _round(size / GB) for tier, size in sorted(freed.items())},
+        "early_deletion_cost": _round(early),
+        "retrieval_cost": _round(retrieval),
+        "storage_before": _round(month_of(work.stored, prices)),
+        "storage_after": _round(storage),
+        "month_total": _round(storage + requests_cost + early + retrieval),
+    }
+
+
+def month_of(stored: Bytes, prices: Prices) -> float:
+    """What it costs to keep these bytes for a month."""
+    return sum(size / GB * rate(prices, tier) for tier, size in stored.items())
+
+
+def rate(prices: Prices, tier: str) -> float:
+    """The price of a GB-month in a tier."""
+    by_tier = {
+        StorageTier.STANDARD: prices.standard,
+        StorageTier.INFREQUENT_ACCESS: prices.infrequent_access,
+        StorageTier.ARCHIVE: prices.archive,
+    }
+    return by_tier[StorageTier(tier)]
+
+
+def _days_left(tier: str, age_ns: int) -> float:
+    return max(0.0, MINIMUM_DAYS.get(StorageTier(tier), 0) - age_ns / DAY_NS)
+
+
+def _round(amount: float) -> float:
+    return round(amount, 6)

@@ -1,0 +1,61 @@
+"""What the cost of a plan is reckoned from: its actions as they come, and what the catalog knows of the bucket."""
+
+from __future__ import annotations
+
+from ..applying.worker import PACK_BYTES, SMALL
+from ..catalog import Catalog, history
+from ..catalog.database import Store
+from ..catalog.storage import stored_by_tier
+from ..records import Action, ActionKind, Kind
+from ..spec import Job, OciTargetSpec, StorageTier
+from ..spec.prices import Prices
+from .cost import Work, estimate
+from .file import Fields
+
+_PART_ABOVE, _PART = 64 << 20, 16 << 20
+_STORING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
+
+
+class PlanCost:
+    """Takes every action of a plan; knows nothing to say of a job whose target is no OCI bucket."""
+
+    def __init__(self, job: Job, catalog: Catalog | None, store: Store | None, now_ns: int) -> None:
+        self._target = job.target if isinstance(job.target, OciTargetSpec) else None
+        self._prices = job.prices or Prices()
+        self._catalog, self._store, self._now_ns = catalog, store, now_ns
+        self._small = 0
+        self._work = Work(tier=self._target.storage_tier if self._target else StorageTier.STANDARD)
+
+    def add(self, action: Action) -> None:
+        if self._target is None:
+            return
+        work = self._work
+        if action.kind in _STORING and action.entry_kind == Kind.FILE:
+            work.added += action.size
+            if action.size < SMALL:
+                self._small += action.size
+            else:
+                work.puts += -(-action.size // _PART) if action.size > _PART_ABOVE else 1
+        elif action.kind in (ActionKind.DELETE, ActionKind.REPACK):
+            self._add_object(action)
+
+    def _add_object(self, action: Action) -> None:
+        found = None
+        if self._catalog is not None and self._store is not None:
+            found = history.object_named(self._catalog, self._store.id, action.object_name)
+        tier, created = (found.tier, found.created_ns) if found else (StorageTier.STANDARD, self._now_ns)
+        size = found.size if found else action.size
+        self._work.freed.append((tier, size, self._now_ns - created))
+        if action.kind is ActionKind.REPACK:
+            self._work.moved[tier] = self._work.moved.get(tier, 0) + action.size
+            self._work.added += action.size
+            self._small += action.size
+
+    def total(self) -> Fields | None:
+        """The estimate; None for a target that costs nothing by the byte."""
+        if self._target is None:
+            return None
+        if self._catalog is not None and self._store is not None:
+            self._work.stored, self._work.objects = stored_by_tier(self._catalog, self._store.id)
+        self._work.puts += -(-self._small // PACK_BYTES)
+        return estimate(self._work, self._prices)

@@ -1,0 +1,153 @@
+"""What the planner may ask, answered from the catalog and the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Collection
+
+from blake3 import blake3
+
+from ..catalog import Catalog, history
+from ..catalog.database import Store
+from ..records import CatalogRow, Digests, Kind, Problem
+from ..repository.session import Session
+from ..source.access import lstat_entry, open_and_look
+from ..source.detours import Detours
+from ..source.reading import kind_of, settled
+from ..source.walk import ScanTotals
+
+_CHUNK = 1 << 20
+
+
+class PlanFacts:
+    """Answers for `planner.Facts`. `bad` are the objects that cannot be had, by id."""
+
+    def __init__(
+        self,
+        session: Session,
+        cat: Catalog | None,
+        store: Store | None,
+        job_id: int | None,
+        bad: dict[int, str],
+        totals: ScanTotals,
+        on_problem: Callable[[Problem], None],
+        *,
+        ignore_missing: bool,
+    ) -> None:
+        self._job = session.job
+        self._detours = Detours((source.key, source.path) for source in session.job.sources)
+        self._cat = cat
+        self._job_id = job_id or 0
+        self._store_id = store.id if store else 0
+        self._totals = totals
+        self._on_problem = on_problem
+        self._ignore_missing = ignore_missing
+        self._sizes: dict[int, bool] = {}
+        self._damage = _damaged_contents(cat, bad)
+        # Contents that came from another tool's catalog may be known by their MD5 only.
+        self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
+        self.imports = cat is not None and store is not None and history.has_imports(cat, store.id)
+        """Whether any content lies in another tool's format."""
+
+    def has_size(self, size: int) -> bool:
+        if self._cat is None or not self._store_id:
+            return False
+        known = self._sizes.get(size)
+        if known is None:
+            if len(self._sizes) > 100_000:
+                self._sizes.clear()
+            known = self._sizes[size] = history.has_size(self._cat, self._store_id, size)
+        return known
+
+    def digest(self, key: bytes) -> Digests | None:
+        try:
+            return hash_file(self._job.base, key, self._totals.linked, self._detours, with_md5=self._md5_only)
+        except FileNotFoundError:
+            self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
+        except OSError as error:
+            self._on_problem(Problem(key, "unreadable", error.strerror or str(error)))
+        return None
+
+    def find(self, digests: Digests) -> int | None:
+        return history.find_content(self._cat, self._store_id, digests) if self._cat else None
+
+    def known(self, digests: Digests) -> int | None:
+        """The content with these digests, whether it can be had from the bucket or not."""
+        return history.known_content(self._cat, self._store_id, digests) if self._cat else None
+
+    def same(self, content_id: int, digests: Digests) -> bool | None:
+        assert self._cat is not None
+        content = history.content(self._cat, content_id)
+        if content.blake3 is None:
+            return None if content.md5 == digests.md5 else False
+        return (content.size, content.blake3) == (digests.size, digests.blake3)
+
+    def imported(self, content_id: int) -> bool:
+        if not self.imports:
+            return False
+        assert self._cat is not None
+        return history.content(self._cat, content_id).format == "legacy"
+
+    def leader_key(self, path_id: int) -> bytes:
+        assert self._cat is not None
+        return history.path_key(self._cat, path_id)
+
+    def row(self, key: bytes) -> CatalogRow:
+        assert self._cat is not None
+        return history.current_row(self._cat, self._job_id, key)
+
+    @property
+    def damaged(self) -> bool:
+        """Whether any content at all cannot be had from the bucket."""
+        return bool(self._damage)
+
+    def damage(self, content_id: int) -> str:
+        return self._damage.get(content_id, "")
+
+    def unlisted(self, key: bytes) -> bool:
+        for root in self._totals.unlisted:
+            if self._ignore_missing and root.rstrip(b"/") in self._totals.missing:
+                continue
+            if key == root or ((not root or root.endswith(b"/")) and key.startswith(root)):
+                return True
+        return False
+
+    def gone_reason(self, key: bytes) -> str:
+        if not any(source.covers(key) for source in self._job.sources):
+            return "source taken out of the job"
+        try:
+            now = kind_of(lstat_entry(self._job.base, key.rstrip(b"/")).st_mode)
+        except OSError:
+            return "gone"
+        if key.endswith(b"/") != (now == Kind.DIRECTORY):
+            return "is no folder any more" if key.endswith(b"/") else "is a folder now"
+        return "skipped by the job's rules now"
+
+
+def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for object_id, reason in bad.items():
+        assert cat is not None
+        for content_id, *_ in history.contents_of_object(cat, object_id):
+            found[content_id] = reason
+    return found
+
+
+def hash_file(base: bytes, key: bytes, linked: Collection[bytes], detours: Detours, *, with_md5: bool) -> Digests:
+    """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
+    fd, status = open_and_look(base, key, linked=linked)
+    try:
+        detours.check(fd, key)
+        # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
+        settled(fd, status)
+        strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
+        size = 0
+        while chunk := os.read(fd, _CHUNK):
+            size += len(chunk)
+            strong.update(chunk)
+            if with_md5:
+                weak.update(chunk)
+    finally:
+        os.close(fd)
+    return Digests(size, strong.digest(), weak.digest() if with_md5 else b"")

@@ -1,0 +1,206 @@
+"""The plan file: JSON Lines with a header, one action a line and a closing line that shows truncation.
+
+Pure: values to lines and back. The closing digest is SHA-256 over all lines before it, newlines included.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+from ..errors import PlanFileError
+from ..records import Action, ActionKind, Kind
+
+FORMAT = 1
+Fields = dict[str, Any]
+TYPES: dict[int, str] = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
+_KINDS = {name: kind for kind, name in TYPES.items()}
+_ACTIONS = {kind.value: kind for kind in ActionKind}
+_OBJECT_ACTIONS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a plan adds up to. `counts` and `bytes` are of files and symlinks, `folders` of directories."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+    folders: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    unchanged_bytes: int = 0
+    held_before: int = 0
+    known: int = 0
+    kept_unseen: int = 0
+
+    def add(self, action: Action) -> None:
+        name = action.kind.value
+        if action.entry_kind == Kind.DIRECTORY:
+            self.folders[name] = self.folders.get(name, 0) + 1
+            return
+        self.counts[name] = self.counts.get(name, 0) + 1
+        self.bytes[name] = self.bytes.get(name, 0) + action.size
+
+    @property
+    def changes(self) -> int:
+        """How many actions there are; 0 means that catalog and bucket match the job."""
+        return sum(self.counts.values()) + sum(self.folders.values())
+
+
+@dataclass(slots=True)
+class Header:
+    """What a plan was made from; apply refuses it when any of this moved. Times are nanoseconds."""
+
+    plan_id: str
+    job: str
+    job_file: str
+    job_digest: str
+    lineage: str
+    serial: int
+    listing: str
+    """Digest of the listing of this lineage's data objects; "" for an offline plan."""
+    created_ns: int
+    scanned_ns: int
+    scope: list[str] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    """What is not or not wholly backed up, the first of them: {path, problem, message}."""
+    problem_count: int = 0
+    guards: list[dict[str, str]] = field(default_factory=list)
+    """Guards that stop this plan: {name, message}."""
+    notes: list[str] = field(default_factory=list)
+    pruning: str = "none"
+    """`none`: nothing is forgotten or deleted; `retention`; or `only`, for a plan of `prune`."""
+    cost: Fields | None = None
+    """What it is estimated to cost on OCI (see `cost.estimate`); None for other targets."""
+    history: list[Fields] = field(default_factory=list)
+    """The job's last snapshots as they were when planning, oldest first: {id, scanned_ns, status, totals}."""
+
+
+def path_fields(key: bytes) -> dict[str, str]:
+    """{"path": …}, and "path_base64" too if the path is not UTF-8."""
+    try:
+        return {"path": key.decode()}
+    except UnicodeDecodeError:
+        return {
+            "path": key.decode("utf-8", "backslashreplace"),
+            "path_base64": base64.b64encode(key).decode(),
+        }
+
+
+def key_of(fields: dict[str, Any], name: str = "path") -> bytes:
+    encoded = fields.get(f"{name}_base64")
+    return base64.b64decode(encoded) if encoded else fields[name].encode()
+
+
+def action_fields(action: Action) -> dict[str, Any]:
+    """An action as the JSON object that plans, `--json` and plan files hold."""
+    kind, why, key, entry_kind, size, mtime_ns, ctime_ns = (
+        action.kind, action.why, action.key, action.entry_kind, action.size, action.mtime_ns, action.ctime_ns,
+    )  # fmt: skip
+    head = {"kind": "action", "action": kind.value}
+    if kind is ActionKind.FORGET:
+        return head | {"snapshot": action.snapshot_id, "size": size, "why": why}
+    if kind in _OBJECT_ACTIONS:
+        return head | {"object": action.object_name, "size": size, "why": why}
+    what = {"type": TYPES[entry_kind], "size": size, "mtime_ns": mtime_ns, "ctime_ns": ctime_ns}
+    fields: dict[str, Any] = {**head, **path_fields(key), **what}
+    if action.blake3 is not None:
+        fields["blake3"] = action.blake3.hex()
+    if action.content_id is not None:
+        fields["content"] = action.content_id
+    if action.leader is not None:
+        fields |= {name.replace("path", "leader"): value for name, value in path_fields(action.leader).items()}
+    if action.forced:
+        fields["forced"] = True
+    fields["why"] = why
+    return fields
+
+
+def action_from(fields: dict[str, Any]) -> Action:
+    """The inverse of `action_fields`. Raises KeyError, ValueError or TypeError on anything else."""
+    kind = _ACTIONS[fields["action"]]
+    if kind is ActionKind.FORGET:
+        return Action(kind, fields["why"], size=fields["size"], snapshot_id=fields["snapshot"])
+    if kind in _OBJECT_ACTIONS:
+        return Action(kind, fields["why"], size=fields["size"], object_name=fields["object"])
+    strong = fields.get("blake3")
+    return Action(
+        kind,
+        fields["why"],
+        key_of(fields) if "path_base64" in fields else fields["path"].encode(),
+        _KINDS[fields["type"]],
+        fields["size"],
+        fields["mtime_ns"],
+        fields["ctime_ns"],
+        bytes.fromhex(strong) if strong else None,
+        fields.get("content"),
+        key_of(fields, "leader") if "leader" in fields else None,
+        fields.get("forced", False),
+    )
+
+
+def write(header: Header, action_lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a plan file, newlines included; `action_lines` come without."""
+    digest = hashlib.sha256()
+    count = 0
+    first = orjson.dumps({"kind": "header", "format": FORMAT} | asdict(header)) + b"\n"
+    digest.update(first)
+    yield first
+    for line in action_lines:
+        count += 1
+        digest.update(line)
+        digest.update(b"\n")
+        yield line + b"\n"
+    yield orjson.dumps({"kind": "end", "actions": count, "sha256": digest.hexdigest()}) + b"\n"
+
+
+def header_from(line: bytes) -> Header:
+    """Raises PlanFileError if this is not the first line of a plan this version can read."""
+    try:
+        fields = orjson.loads(line)
+        if fields.pop("kind") != "header":
+            raise ValueError
+        found = fields.pop("format")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PlanFileError("this is not a plan file", hint="make one with `plan JOB --out FILE`") from None
+    if found != FORMAT:
+        raise PlanFileError(f"plan file format {found} is not known here", hint="make the plan again with this version")
+    try:
+        fields["totals"] = Totals(**fields["totals"])
+        return Header(**fields)
+    except (TypeError, KeyError):
+        raise PlanFileError("the plan file's header is damaged", hint="make the plan again") from None
+
+
+def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
+    """The actions of a plan file's lines (header included); the closing line is checked at the end.
+
+    Raises PlanFileError for anything that is not as it was written."""
+    digest = hashlib.sha256()
+    count = -1
+    closing: dict[str, Any] | None = None
+    for line in lines:
+        if closing is not None:
+            raise PlanFileError("the plan file goes on after its end", hint="make the plan again")
+        try:
+            fields = orjson.loads(line)
+            if fields["kind"] == "end":
+                closing = fields
+                continue
+            digest.update(line)
+            count += 1
+            if count:
+                yield action_from(fields)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise PlanFileError(
+                f"line {count + 2} of the plan is damaged: {error}", hint="make the plan again"
+            ) from None
+    if closing is None:
+        raise PlanFileError("the plan file is cut short: its closing line is missing", hint="make the plan again")
+    if (closing.get("actions"), closing.get("sha256")) != (count, digest.hexdigest()):
+        raise PlanFileError("the plan file was altered: count or digest differ", hint="make the plan again")

@@ -1,0 +1,94 @@
+"""When a run must not go on: too few files, too many changed or vanished, a source that is not there.
+
+Pure. Percentages count the files of the last complete snapshot whose content changed, or that vanished; they speak
+from `SMALLEST` known files up, because one of three files is a third of them and no accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..spec import Guards
+
+SMALLEST = 20
+
+
+class GuardHit(NamedTuple):
+    """A guard that says no: its name, for --override-guard, and one sentence of reason."""
+
+    name: str
+    message: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a plan met in one source, or in all of a job; numbers of files."""
+
+    label: str
+    """How messages call it: `source /home/ann/photos` or `job "photos"`."""
+    found: int = 0
+    known: int = 0
+    changed: int = 0
+    removed: int = 0
+    examples: list[str] = field(default_factory=list)
+    """A few of the changed files."""
+
+
+def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
+    """The guards on numbers that say no."""
+    if seen.found < guards.min_files:
+        yield GuardHit(
+            "min_files", f"{seen.label} has {seen.found} file(s) to back up, fewer than min_files: {guards.min_files}"
+        )
+    if seen.known < SMALLEST:
+        return
+    changed = 100 * seen.changed / seen.known
+    if changed > guards.max_change_percent:
+        some = f" (for example {', '.join(seen.examples)})" if seen.examples else ""
+        yield GuardHit(
+            "max_change_percent",
+            f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content"
+            f"{some}; max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
+        )
+    removed = 100 * seen.removed / seen.known
+    if removed > guards.max_delete_percent:
+        yield GuardHit(
+            "max_delete_percent",
+            f"{seen.removed} of {seen.known} files ({removed:.0f} %) of {seen.label} would be taken out; "
+            f"max_delete_percent is {guards.max_delete_percent}",
+        )
+
+
+def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_empty: bool) -> Iterator[GuardHit]:
+    """A source that is not there, or is empty though it was not before."""
+    if missing and not allow_empty:
+        yield GuardHit("source_missing", f"{label} is not there; is a disk not mounted?")
+    elif not found and known and not allow_empty:
+        yield GuardHit("source_empty", f"{label} is empty, though {known} file(s) of it are backed up")
+
+
+def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[GuardHit]:
+    """A plan that is estimated to cost more this month than the job may."""
+    limit = guards.max_cost_per_month
+    if cost is not None and limit is not None and cost["month_total"] > limit:
+        yield GuardHit(
+            "max_cost_per_month",
+            f"this month is estimated at {cost['month_total']:.2f} {cost['currency']} with this plan (storage, "
+            f"requests and fees at prices of {cost['prices_of']}); max_cost_per_month is {limit:g}",
+        )
+
+
+def weigh_bucket(*, newest: int, known: int, absence: str) -> Iterator[GuardHit]:
+    """A bucket whose newest record is older than the catalog's serial. `absence`: why it may not be there at all."""
+    if newest < known and absence:
+        yield GuardHit(
+            "rolled_back", f"{absence}, though the catalog has {known} record(s) there; is its disk not mounted?"
+        )
+    elif newest < known:
+        yield GuardHit(
+            "rolled_back",
+            f"the bucket is older than the catalog: its newest record is {newest}, the catalog ends at {known}; "
+            "it was rolled back, or its newest records were deleted",
+        )

@@ -1,0 +1,72 @@
+"""In place of a scan: is what the catalog knows still there? For `file cleanup`, which must meet nothing new."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+
+from ..catalog import Catalog, history
+from ..records import CatalogRow, Entry, Kind, Problem
+from ..source.access import lstat_entry
+from ..source.reading import kind_of
+from ..source.walk import ScanTotals
+from ..spec import Job
+
+_BATCH = 2000
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+
+
+def look_at_known(
+    cat: Catalog, job_id: int, job: Job, totals: ScanTotals, on_problem: Callable[[Problem], None]
+) -> Iterator[list[Entry]]:
+    """Entries of the known paths that are there, sorted by key; fills `totals` as a scan of the sources would.
+
+    Of a source, only whether it is there and holds anything at all is looked at: an unmounted disk is an empty folder.
+    """
+    for source in job.sources:
+        root = source.key.rstrip(b"/")
+        filled = _is_filled(source.path)
+        if filled is None:
+            totals.missing.append(root)
+            totals.unlisted.append(root + b"/" if root else b"")
+        elif filled:
+            totals.files_by_source[root] = 1
+    batch: list[Entry] = []
+    for row in history.current(cat, job_id):
+        entry = _entry(row, job.base, on_problem)
+        if entry is None:
+            continue
+        batch.append(entry)
+        totals.files += entry.kind != Kind.DIRECTORY
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _is_filled(path: bytes) -> bool | None:
+    """Whether there is anything in a folder; None if it is not there."""
+    try:
+        with os.scandir(path) as found:
+            return next(found, None) is not None
+    except OSError:
+        return None
+
+
+def _entry(row: CatalogRow, base: bytes, on_problem: Callable[[Problem], None]) -> Entry | None:
+    try:
+        status = lstat_entry(base, row.key.rstrip(b"/"))
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        # What cannot be looked at is not gone.
+        on_problem(Problem(row.key, "unreadable", error.strerror or str(error)))
+        return Entry(*row[:8], 0, 0, 1, 0)
+    kind = kind_of(status.st_mode)
+    if kind == -1 or (kind == Kind.DIRECTORY) != (row.kind == Kind.DIRECTORY):
+        return None
+    return Entry(
+        row.key, kind, status.st_size if kind == Kind.FILE else 0, status.st_mtime_ns, status.st_ctime_ns,
+        status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_dev, status.st_ino, 1, status.st_blocks,
+    )  # fmt: skip

@@ -1,0 +1,337 @@
+"""From job, disk, catalog and bucket to a plan file: scans, asks the planner, weighs the guards, writes the spool."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import chain
+
+import orjson
+
+from ..applying import retirement as retiring
+from ..catalog import Catalog, history
+from ..catalog.database import Store
+from ..options import PlanOptions
+from ..patterns.globs import compile_rules
+from ..progress import Events
+from ..records import Action, ActionKind, CatalogRow, Digests, EntryFields, Kind, Problem
+from ..repository.drift import Drift, listing_digest, look
+from ..repository.session import Session
+from ..source.process import ScanProcess
+from ..source.walk import ScanOptions, ScanSource, ScanTotals, scan_fields
+from ..spec import Detect, SkipLine, Source
+from . import file as planfile
+from .costing import PlanCost
+from .facts import PlanFacts
+from .file import Header, Totals
+from .guards import GuardHit, weigh_bucket, weigh_cost
+from .known import look_at_known
+from .paths import Brief, PathPlanner, Policy
+from .spool import Plan, open_plan
+from .weighing import Scales
+
+__all__ = ["Plan", "make_plan", "open_plan"]
+
+_MAX_NAMED = 1000
+_HISTORY = 120
+"""Snapshots that a plan carries along for those who review it."""
+_WORTH_A_PROCESS = 10_000
+_UNKNOWN = "not in the catalog"
+
+
+def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
+    """Compare the job with catalog and bucket, and spool what is to be done. Changes nothing.
+
+    The plan says itself which guards stop it (`header.guards`); raising them is for the caller."""
+    os.makedirs(session.job.work_directory, mode=0o700, exist_ok=True)
+    return _Planning(session, options, events).run()
+
+
+@dataclass
+class _Planning:
+    session: Session
+    options: PlanOptions
+    events: Events
+    totals: Totals = field(default_factory=Totals)
+    scan_totals: ScanTotals = field(default_factory=ScanTotals)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    repaired: set[int] = field(default_factory=set)
+    left_undone: Counter[ActionKind] = field(default_factory=Counter)
+    scanning: ScanProcess | None = None
+
+    def run(self) -> Plan:
+        job = self.session.job
+        cat = self.session.catalog()
+        store = self.session.store()
+        self.job_id = cat.job_id(store.id, job.name) if cat and store else None
+        self.expected = self._known(cat)
+        self.scanned_ns = time.time_ns()
+        try:
+            self._begin()
+            drift = self._drift(cat, store)
+            self.facts = PlanFacts(
+                self.session,
+                cat,
+                store,
+                self.job_id,
+                drift.bad,
+                self.scan_totals,
+                self._problem,
+                ignore_missing="source_missing" in self.options.overrides,
+            )
+            self.scales = Scales(job)
+            self.cost = PlanCost(job, cat, store, self.scanned_ns)
+            return self._write(cat, store, drift)
+        finally:
+            if self.scanning:
+                self.scanning.close()
+
+    def _begin(self) -> None:
+        """What takes long goes on beside the rest: the scan in a process, then scrypt on a thread; forks want none."""
+        # For a tree that is known to be small, starting a process costs more than it saves.
+        small = 0 < self.expected <= _WORTH_A_PROCESS
+        if not small and not self.options.known_only and self.options.pruning != "only":
+            self.scanning = ScanProcess(*self._scan_settings())
+        if self.options.applies:
+            self.session.stretch_ahead()
+            # While the scan keeps this process waiting: what the apply needs takes its time to load.
+            import_module(".apply", __package__)
+
+    def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
+        job = self.session.job
+        sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
+        return sources, ScanOptions(job.symlinks, tuple(self.session.own_files()))
+
+    def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
+        """The header stands first and is known last, so actions wait in a file of their own."""
+        folder = self.session.job.work_directory
+        with tempfile.TemporaryFile(dir=folder) as body:
+            for action in self._actions(cat, store, drift):
+                body.write(orjson.dumps(planfile.action_fields(action)))
+                body.write(b"\n")
+            header = self._header(store, drift)
+            body.seek(0)
+            spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the plan closes it
+            spool.writelines(planfile.write(header, (line[:-1] for line in body)))
+            spool.flush()
+        return Plan(header, spool=spool)
+
+    # -- the stream of actions
+
+    def _actions(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Iterator[Action]:
+        adopts = self.options.pruning != "only"
+        kind, why = (ActionKind.ADOPT, _UNKNOWN) if adopts else (ActionKind.DELETE, f"{_UNKNOWN}: a killed run's")
+        for item in drift.unknown:
+            yield self._count(Action(kind, why, size=item.size, object_name=item.name))
+        if adopts:
+            yield from self._path_actions(cat)
+        if cat is not None and store is not None:
+            self._losses(cat, drift)
+            if self.options.pruning != "none" and self.job_id is not None:
+                upcoming = None if self.options.pruning == "only" else self.scanned_ns
+                for action in retiring.plan_pruning(
+                    self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming
+                ):
+                    yield self._count(action)
+
+    def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
+        job = self.session.job
+        self.events.phase("scanning", files=self.expected)
+        self.detect = Detect.CHECKSUM if self.options.checksum else job.detect
+        planner = PathPlanner(Policy(job.overwrite, self.detect, job.reseal), self.facts)
+        entries = chain.from_iterable(self._batches(cat))
+        for action in planner.run(entries, self._rows(cat)):
+            if self.options.kinds is not None and action.kind not in self.options.kinds:
+                self.left_undone[action.kind] += action.entry_kind != Kind.DIRECTORY
+                continue
+            self.scales.add(action)
+            self._note_repair(action)
+            yield self._count(action)
+        tally = planner.tally
+        self.totals.unchanged, self.totals.unchanged_bytes = tally.unchanged, tally.unchanged_bytes
+        self.totals.held_before, self.totals.known = tally.held_before, tally.known
+        self.totals.kept_unseen = tally.kept_unseen
+        if gone := self.left_undone[ActionKind.REMOVE]:
+            self.notes.append(f"{gone} file(s) that are gone stay listed; `file cleanup` takes them out")
+        if tally.held_before:
+            names = ", ".join(_text(key) for key in tally.held_examples)
+            self.notes.append(f"{tally.held_before} changed file(s) held back by overwrite: never: {names}")
+
+    def _batches(self, cat: Catalog | None) -> Iterator[Sequence[EntryFields]]:
+        job = self.session.job
+        if self.options.known_only:
+            if cat is not None and self.job_id is not None:
+                yield from look_at_known(cat, self.job_id, job, self.scan_totals, self._problem)
+            return
+        batches: Iterator[list[EntryFields]]
+        if self.scanning:
+            batches = self.scanning.batches(totals=self.scan_totals, on_problem=self._problem)
+        else:
+            sources, options = self._scan_settings()
+            batches = scan_fields(sources, options, totals=self.scan_totals, on_problem=self._problem)
+        for batch in batches:
+            self.events.advance(len(batch), 0)
+            yield batch
+
+    def _rows(self, cat: Catalog | None) -> Iterable[CatalogRow | Brief]:
+        if cat is None or self.job_id is None:
+            return ()
+        if not self.options.scope:
+            reseals = self.session.job.reseal and self.facts.imports
+            plain = self.detect is Detect.CTIME and not self.facts.damaged and not reseals
+            return history.current_brief(cat, self.job_id) if plain else history.current(cat, self.job_id)
+        rows = history.current(cat, self.job_id)
+        scope = self.options.scope
+        return (row for row in rows if any(_covers(key, row.key) for key in scope))
+
+    def _known(self, cat: Catalog | None) -> int:
+        last = cat.last_complete(self.job_id) if cat and self.job_id is not None else None
+        return int(orjson.loads(last.totals).get("files", 0)) if last else 0
+
+    # -- bucket
+
+    def _drift(self, cat: Catalog | None, store: Store | None) -> Drift:
+        if self.options.offline:
+            self.notes.append("offline: the bucket was not looked at")
+            return Drift() if cat and store else Drift(digest=listing_digest([]))
+        self.events.phase("listing the bucket")
+        if cat is None or store is None:
+            # One name is enough: whether the bucket can be reached at all is better known now than by the apply.
+            if next(iter(self.session.target.list()), None) is not None:
+                self.notes.append(
+                    "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
+                )
+            return Drift(digest=listing_digest([]))
+        return look(cat, store, self.session.target)
+
+    def _note_repair(self, action: Action) -> None:
+        content_id = action.content_id if action.kind is ActionKind.REPAIR else None
+        if self.facts.damaged and action.kind in (ActionKind.UPLOAD, ActionKind.UPDATE) and action.blake3:
+            # A lost content under another name: storing it heals all that refer to it.
+            content_id = self.facts.known(Digests(action.size, action.blake3, b""))
+        if content_id is not None:
+            self.repaired.add(content_id)
+
+    def _losses(self, cat: Catalog, drift: Drift) -> None:
+        """Name every file that only a bad object held, and that no source can give again."""
+        for object_id in sorted(drift.bad):
+            if object_id not in drift.fresh:
+                continue
+            for content_id, *_ in history.contents_of_object(cat, object_id):
+                if content_id in self.repaired:
+                    continue
+                for key, first, last, job in retiring.holders(cat, content_id):
+                    when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
+                    # Another job's own plan knows what its sources still have.
+                    when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
+                    self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[object_id]}"))
+
+    # -- counting
+
+    def _count(self, action: Action) -> Action:
+        self.totals.add(action)
+        self.cost.add(action)
+        return action
+
+    def _problem(self, problem: Problem) -> None:
+        # A file may be hashed for two reasons; that it cannot be read is one problem.
+        if problem not in self.problems[-2:]:
+            self.problems.append(problem)
+
+    def _guards(self, store: Store | None, drift: Drift, cost: planfile.Fields | None) -> list[GuardHit]:
+        hits: list[GuardHit] = []
+        if store and drift.digest:
+            absence = self.session.target.absence
+            hits += weigh_bucket(newest=drift.newest_record, known=store.serial, absence=absence)
+        if self.options.pruning == "only":
+            return hits
+        hits += weigh_cost(cost, self.session.job.guards)
+        cat, job_id = self.session.catalog(), self.job_id
+        return hits + self.scales.hits(
+            self.scan_totals,
+            known=self.totals.known,
+            count_known=lambda key: history.count_files(cat, job_id, key) if cat and job_id is not None else 0,
+        )
+
+    def _header(self, store: Store | None, drift: Drift) -> Header:
+        job = self.session.job
+        cost = self.cost.total()
+        hits = self._guards(store, drift, cost)
+        for hit in hits:
+            if hit.name in self.options.overrides:
+                self.notes.append(f"guard {hit.name} overridden: {hit.message}")
+        self._scan_notes(drift)
+        if drift.gap:
+            self.notes.append(f"{drift.gap}; an apply puts a full copy there")
+        return Header(
+            plan_id=secrets.token_hex(16),
+            job=job.name,
+            job_file=os.path.abspath(job.file) if job.file else "",
+            job_digest=job.digest(),
+            lineage=store.lineage if store else "",
+            serial=_serial(store, drift),
+            listing=drift.digest,
+            created_ns=time.time_ns(),
+            scanned_ns=self.scanned_ns,
+            scope=[key.hex() for key in self.options.scope],
+            totals=self.totals,
+            problems=[
+                planfile.path_fields(p.key) | {"problem": p.kind, "message": p.message}
+                for p in self.problems[:_MAX_NAMED]
+            ],
+            problem_count=len(self.problems),
+            guards=[
+                {"name": hit.name, "message": hit.message} for hit in hits if hit.name not in self.options.overrides
+            ],
+            notes=self.notes,
+            pruning=self.options.pruning,
+            cost=cost,
+            history=self._history(),
+        )
+
+    def _history(self) -> list[planfile.Fields]:
+        cat = self.session.catalog()
+        found = cat.snapshots(self.job_id)[-_HISTORY:] if cat and self.job_id is not None else []
+        return [
+            {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
+            for one in found
+        ]
+
+    def _scan_notes(self, drift: Drift) -> None:
+        totals = self.scan_totals
+        for count, text in (
+            (totals.skipped, "skipped by rules (folders count once)"),
+            (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
+            (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
+            (totals.special, "special file{s} not backed up (sockets, fifos, devices)"),
+            (drift.foreign, "object{s} of others in the bucket, not touched"),
+        ):
+            if count:
+                self.notes.append(f"{count} {text.format(s='' if count == 1 else 's')}")
+
+
+def _serial(store: Store | None, drift: Drift) -> int:
+    """The serial that the catalog will have when this plan is applied: a killed run's record counts if it arrived."""
+    if store is None:
+        return 0
+    return store.serial + 1 if store.pending and drift.newest_record == store.serial + 1 else store.serial
+
+
+def _lines(skip: tuple[SkipLine, ...], source: Source) -> list[str]:
+    return [line.text for line in (*skip, *source.skip)]
+
+
+def _covers(scope: bytes, key: bytes) -> bool:
+    root = scope.rstrip(b"/")
+    return not root or key.rstrip(b"/") == root or key.startswith(root + b"/")
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")

@@ -1,0 +1,373 @@
+"""What has to be done to one job's paths: two streams sorted by key are merged into actions.
+
+Pure: the streams and all knowledge (`Facts`) are handed in. Nothing here holds a list of all files; memory grows
+only with the number of hard-linked files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..records import Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
+from ..spec import Detect, Overwrite
+
+Brief = tuple[bytes, int, int, int, int, int, int, int]
+"""The first eight fields of a `CatalogRow`."""
+
+
+RESEALED = "imported content, resealed"
+"""Why a file whose content is as it was is stored anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The job's settings that decide what counts as changed and what happens then."""
+
+    overwrite: Overwrite
+    detect: Detect
+    reseal: bool = False
+    """Store contents imported from another tool anew."""
+
+
+class Facts(Protocol):
+    """What the planner may ask; each answer may cost a look at the catalog or a file."""
+
+    def has_size(self, size: int) -> bool:
+        """Whether some stored content has this size."""
+        ...
+
+    def digest(self, key: bytes) -> Digests | None:
+        """Hash the file; None if it cannot be read (the problem is reported elsewhere)."""
+        ...
+
+    def find(self, digests: Digests) -> int | None:
+        """The stored content with these digests."""
+        ...
+
+    def same(self, content_id: int, digests: Digests) -> bool | None:
+        """Whether the content has these digests; None: only its MD5 is known, and that is equal."""
+        ...
+
+    def imported(self, content_id: int) -> bool:
+        """Whether the content lies in another tool's format."""
+        ...
+
+    def leader_key(self, path_id: int) -> bytes: ...
+
+    def row(self, key: bytes) -> CatalogRow:
+        """All that the catalog has of a path whose row was brief."""
+        ...
+
+    def damage(self, content_id: int) -> str:
+        """Why the content cannot be had from the bucket any more, or ""."""
+        ...
+
+    def unlisted(self, key: bytes) -> bool:
+        """Whether the path lies in a folder that could not be listed, so that it may well be there."""
+        ...
+
+    def gone_reason(self, key: bytes) -> str:
+        """Why a path that was not met is taken out: it is gone, skipped by a rule, or its source left the job."""
+        ...
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the merge met: files only, but for `folders`; bytes are of the files' contents."""
+
+    unchanged: int = 0
+    unchanged_bytes: int = 0
+    held_before: int = 0
+    held_examples: list[bytes] = field(default_factory=list)
+    known: int = 0
+    """Files that the catalog had before."""
+    kept_unseen: int = 0
+    """Paths kept because their folder could not be listed."""
+
+
+class PathPlanner:
+    """Merges a scan with the catalog's rows; `tally` is complete once `run` is exhausted."""
+
+    def __init__(self, policy: Policy, facts: Facts) -> None:
+        self.tally = Tally()
+        self._policy = policy
+        self._facts = facts
+        self._leaders: dict[tuple[int, int], bytes] = {}
+
+    def run(self, entries: Iterable[EntryFields], rows: Iterable[CatalogRow | Brief]) -> Iterator[Action]:
+        """Actions in the order of keys. Both inputs must be sorted by key.
+
+        Rows may be brief: the first eight fields of a path of which nothing else matters as long as these are what
+        the scan found."""
+        upcoming = iter(rows)
+        row = next(upcoming, None)
+        # ctime_ns and the rest are equal for almost all paths: that case must cost one comparison.
+        quick = self._policy.detect is Detect.CTIME
+        tally = self.tally
+        folder = int(Kind.DIRECTORY)
+        unchanged = unchanged_bytes = 0
+        for entry in entries:
+            key = entry[0]
+            while row is not None and row[0] < key:
+                yield from self._gone(self._whole(row))
+                row = next(upcoming, None)
+            if row is None or row[0] != key:
+                yield self._new(Entry._make(entry))
+                continue
+            if quick and entry[:8] == row[:8] and (len(row) == 8 or self._plain(row)):
+                if entry[1] == folder:
+                    pass
+                elif entry[10] < 2:
+                    unchanged += 1
+                    unchanged_bytes += row[2]
+                else:
+                    # One of several hard links: which of them is the first may have changed.
+                    yield from self._known(Entry._make(entry), self._whole(row))
+            else:
+                yield from self._known(Entry._make(entry), self._whole(row))
+            row = next(upcoming, None)
+        tally.known += unchanged
+        tally.unchanged += unchanged
+        tally.unchanged_bytes += unchanged_bytes
+        while row is not None:
+            yield from self._gone(self._whole(row))
+            row = next(upcoming, None)
+
+    def _plain(self, row: CatalogRow) -> bool:
+        """Whether nothing but the first eight fields matters."""
+        special = row.flags or row.leader or row.held
+        return not special and not self._reseals(row) and not (row.content_id and self._facts.damage(row.content_id))
+
+    def _whole(self, row: CatalogRow | Brief) -> CatalogRow:
+        return row if isinstance(row, CatalogRow) else self._facts.row(row[0])
+
+    # -- paths that the catalog does not have
+
+    def _new(self, entry: Entry) -> Action:
+        if entry.kind != Kind.FILE:
+            return _action(ActionKind.UPLOAD, entry, "new")
+        leader = self._leader(entry)
+        if leader is not None and leader != entry.key:
+            return _action(ActionKind.LINK, entry, f"hard link to {_show(leader)}", leader=leader)
+        return self._store(entry, leader, ActionKind.UPLOAD, "new")
+
+    def _store(self, entry: Entry, leader: bytes | None, kind: ActionKind, why: str) -> Action:
+        digests = self._facts.digest(entry.key) if self._facts.has_size(entry.size) else None
+        if digests is None:
+            return _action(kind, entry, why, leader=leader)
+        found = self._facts.find(digests)
+        if found is None or self._facts.damage(found):
+            return _action(kind, entry, why, leader=leader, digests=digests)
+        return _action(
+            ActionKind.LINK, entry, f"{why}, content stored already", leader=leader, digests=digests, content_id=found
+        )
+
+    # -- paths that it has
+
+    def _known(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
+        if entry.kind == Kind.DIRECTORY:
+            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _stale(row):
+                yield _action(ActionKind.TOUCH, entry, why)
+            return
+        self.tally.known += 1
+        if entry.kind != row.kind:
+            was = "symlink" if row.kind == Kind.SYMLINK else "file"
+            action = self._new(entry)
+            action.kind = ActionKind.UPDATE if action.kind is ActionKind.UPLOAD else action.kind
+            action.why = f"was a {was}"
+            yield action
+        elif entry.kind == Kind.SYMLINK:
+            yield from self._known_symlink(entry, row)
+        else:
+            yield from self._known_file(entry, row)
+
+    def _known_symlink(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
+        if why := _moved(entry, row, self._policy.detect):
+            yield _action(ActionKind.UPDATE, entry, why)
+        elif why := _meta_moved(entry, row) or _stale(row):
+            yield _action(ActionKind.TOUCH, entry, why)
+        else:
+            self._same(row)
+
+    def _known_file(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
+        leader = self._leader(entry)
+        # What is lost cannot be held: the file as it is now is all there is.
+        never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
+        if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
+            self._held(row)
+            return
+        if never:
+            # The leader may be held back and have other bytes than the file by now: links stay as they are.
+            leader = None if row.leader is None else self._facts.leader_key(row.leader)
+        elif leader is not None and leader != entry.key:
+            yield from self._known_follower(entry, row, leader)
+            return
+        why = self._suspicion(entry, row)
+        if not why:
+            yield from self._unmoved(entry, row, leader)
+        elif never and row.flags & Flag.STALE and not _moved(entry, row, self._policy.detect):
+            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+        elif never and not self._equal_import(entry, row):
+            yield _action(ActionKind.HOLD, entry, f"{why}, overwrite: never")
+        elif self._policy.overwrite is Overwrite.ALWAYS:
+            yield _action(ActionKind.UPDATE, entry, f"{why}, overwrite: always", leader=leader, forced=True)
+        else:
+            yield from self._moved_file(entry, row, leader, why)
+
+    def _is_lost(self, row: CatalogRow) -> bool:
+        return row.content_id is not None and bool(self._facts.damage(row.content_id))
+
+    def _known_follower(self, entry: Entry, row: CatalogRow, leader: bytes) -> Iterator[Action]:
+        linked = row.leader is not None and self._facts.leader_key(row.leader) == leader
+        if linked and not self._suspicion(entry, row):
+            yield from self._unmoved(entry, row, leader)
+        else:
+            yield _action(ActionKind.LINK, entry, f"hard link to {_show(leader)}", leader=leader)
+
+    def _suspicion(self, entry: Entry, row: CatalogRow) -> str:
+        """Why the bytes may differ from what is stored, or ""."""
+        if why := _stale(row):
+            return why
+        if row.flags & Flag.MOVED:
+            return "changed while it was read last time"
+        if self._policy.detect is not Detect.CHECKSUM:
+            return _moved(entry, row, self._policy.detect)
+        if entry.size != row.size:
+            return "size changed"
+        digests = self._facts.digest(entry.key)
+        if digests is None or row.content_id is None:
+            return "cannot be read now"
+        return "" if self._facts.same(row.content_id, digests) is not False else "content changed"
+
+    def _unmoved(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
+        stored_leader = None if row.leader is None else self._facts.leader_key(row.leader)
+        why = _meta_moved(entry, row) or ("" if stored_leader == leader else "hard links changed")
+        if not why and self._policy.detect is Detect.CHECKSUM:
+            why = _moved(entry, row, Detect.CTIME)
+            why = f"{why}, content equal" if why else ""
+        if row.content_id is not None and (damage := self._facts.damage(row.content_id)):
+            yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
+        elif self._reseals(row):
+            yield _action(ActionKind.UPDATE, entry, RESEALED, leader=leader, forced=True, content_id=row.content_id)
+        elif why:
+            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+        else:
+            self._same(row)
+
+    def _reseals(self, row: CatalogRow) -> bool:
+        return self._policy.reseal and row.content_id is not None and self._facts.imported(row.content_id)
+
+    def _equal_import(self, entry: Entry, row: CatalogRow) -> bool:
+        """Whether a file is what was imported, though the other tool did not remember its times exactly."""
+        if row.content_id is None or entry.size != row.size or not self._facts.imported(row.content_id):
+            return False
+        digests = self._facts.digest(entry.key)
+        return digests is not None and self._facts.same(row.content_id, digests) is not False
+
+    def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, why: str) -> Iterator[Action]:
+        if entry.size != row.size or row.content_id is None:
+            yield self._store(entry, leader, ActionKind.UPDATE, why)
+            return
+        digests = self._facts.digest(entry.key)
+        if digests is None:
+            yield _action(ActionKind.UPDATE, entry, why, leader=leader)
+            return
+        same = self._facts.same(row.content_id, digests)
+        if same is False:
+            found = self._facts.find(digests)
+            if found is not None and not self._facts.damage(found):
+                why = f"{why}, content stored already"
+                yield _action(ActionKind.LINK, entry, why, leader=leader, digests=digests, content_id=found)
+            else:
+                why = f"content changed ({why})"
+                yield _action(ActionKind.UPDATE, entry, why, leader=leader, digests=digests)
+            return
+        if damage := self._facts.damage(row.content_id):
+            yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
+            return
+        why = f"{why}, content equal" + ("" if same else " (trusted by MD5)")
+        if self._reseals(row):
+            why = f"{why}, {RESEALED}"
+            yield _action(ActionKind.UPDATE, entry, why, leader=leader, forced=True, content_id=row.content_id)
+            return
+        yield _action(ActionKind.TOUCH, entry, why, leader=leader, digests=digests, content_id=row.content_id)
+
+    # -- paths that the scan did not meet
+
+    def _gone(self, row: CatalogRow) -> Iterator[Action]:
+        if row.kind != Kind.DIRECTORY:
+            self.tally.known += 1
+        if self._facts.unlisted(row.key):
+            self.tally.kept_unseen += 1
+            return
+        yield Action(
+            ActionKind.REMOVE, self._facts.gone_reason(row.key), row.key, row.kind, row.size, row.mtime_ns, row.ctime_ns
+        )
+
+    # -- helpers
+
+    def _leader(self, entry: Entry) -> bytes | None:
+        """The first path of this inode, if it has several links; the path itself when it is the first."""
+        if entry.links < 2:
+            return None
+        return self._leaders.setdefault((entry.dev, entry.ino), entry.key)
+
+    def _same(self, row: CatalogRow) -> None:
+        self.tally.unchanged += 1
+        self.tally.unchanged_bytes += row.size
+
+    def _held(self, row: CatalogRow) -> None:
+        self.tally.held_before += 1
+        if len(self.tally.held_examples) < 20:
+            self.tally.held_examples.append(row.key)
+
+
+def _action(
+    kind: ActionKind,
+    entry: Entry,
+    why: str,
+    *,
+    leader: bytes | None = None,
+    digests: Digests | None = None,
+    content_id: int | None = None,
+    forced: bool = False,
+) -> Action:
+    return Action(
+        kind,
+        why,
+        entry.key,
+        entry.kind,
+        entry.size,
+        entry.mtime_ns,
+        entry.ctime_ns,
+        digests.blake3 if digests else None,
+        content_id,
+        leader,
+        forced,
+    )
+
+
+def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
+    if entry.size != row.size:
+        return "size changed"
+    if entry.mtime_ns != row.mtime_ns:
+        return "mtime changed"
+    if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
+        return "ctime changed"
+    return ""
+
+
+def _stale(row: CatalogRow) -> str:
+    return "could not be read last time" if row.flags & Flag.STALE else ""
+
+
+def _meta_moved(entry: Entry, row: CatalogRow) -> str:
+    moved = [name for name in ("mode", "uid", "gid") if getattr(entry, name) != getattr(row, name)]
+    names = {"mode": "mode", "uid": "owner", "gid": "group"}
+    return f"{' and '.join(names[name] for name in moved)} changed" if moved else ""
+
+
+def _show(key: bytes) -> str:
+    return key.decode("utf-8", "backslashreplace")

@@ -1,0 +1,138 @@
+"""Which rules keep which snapshots: values in, values out; clock and time zone are handed in.
+
+"Newer" means made later, and ids say that: they rise with every apply. Times only name calendar periods
+and ages. So a clock that was once years ahead leaves no snapshot that stays "newest" until that year comes,
+and one that fell back does not make today's snapshots look like the oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from ..errors import BackupRunnerError
+from ..spec import Retention
+
+_COMPLETE = "complete"
+_PARTIAL = "partial"
+_SECOND_NS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SnapshotTime(NamedTuple):
+    """What retention needs to know of a snapshot."""
+
+    id: int
+    """Rises with every apply."""
+    time_ns: int
+    """The scan's time, nanoseconds since the epoch."""
+    status: str
+    """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
+
+
+def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo) -> dict[int, list[str]]:
+    """For every snapshot of one job, the reasons to keep it; an empty list means expired.
+
+    - `newest complete`: kept under any rules.
+    - `keep_last 2/3`: among the newest three complete ones, here the second.
+    - `keep_hourly|daily|weekly|monthly|yearly PERIOD`: the last complete snapshot of one of the N most recent
+      periods that have one; periods without a snapshot don't use up the count. Periods are those of the
+      calendar in `zone`, weeks are ISO 8601 weeks. An hour is named with its UTC offset, so the hour that
+      the end of daylight saving repeats is two hours.
+    - `keep_within 7d`: at most that much elapsed time (days of 24 hours) older than the newest complete
+      snapshot, so that a machine that was off for a month loses nothing; counted from `now_ns` where that
+      is earlier, so that a newest snapshot dated into the future takes nothing along.
+    - `newest partial`, `partial, none complete since`: no complete snapshot has followed yet.
+    - `running`: an apply is at it.
+    - `rebuilt`: it may be all that is left of many snapshots, and nobody chose that they go; kept under any rules.
+
+    More rules or larger counts never keep less; an earlier `now_ns` never keeps less. Removing what expired
+    and asking again gives the same answer. Raises BackupRunnerError if no rule is set.
+    """
+    periods = [(name, count, period) for name, count, period in _calendar(rules) if count]
+    if not (rules.keep_last or rules.keep_within or periods):
+        raise BackupRunnerError(
+            "the retention has no rule that keeps a snapshot",
+            hint="set at least one keep_… above 0, or leave retention out to keep every snapshot",
+        )
+    kept: dict[int, list[str]] = {snapshot.id: [] for snapshot in snapshots}
+    newest_first = sorted(snapshots, key=lambda snapshot: snapshot.id, reverse=True)
+    complete = [snapshot for snapshot in newest_first if snapshot.status == _COMPLETE]
+    found = [*_unfinished(newest_first), *((each.id, "newest complete") for each in complete[:1])]
+    found += _last(complete, rules.keep_last)
+    local = [(snapshot.id, _local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
+    for name, count, period in periods:
+        found += _by_period(local, name, count, period)
+    if rules.keep_within:
+        found += _within(complete, rules.keep_within, now_ns)
+    for snapshot_id, reason in found:
+        kept[snapshot_id].append(reason)
+    return kept
+
+
+def _unfinished(newest_first: list[SnapshotTime]) -> Iterator[tuple[int, str]]:
+    superseded = False
+    partial_reason = "newest partial"
+    for snapshot in newest_first:
+        if snapshot.status == _COMPLETE:
+            superseded = True
+        elif snapshot.status != _PARTIAL:
+            yield snapshot.id, snapshot.status
+        elif not superseded:
+            yield snapshot.id, partial_reason
+            partial_reason = "partial, none complete since"
+
+
+def _last(complete: list[SnapshotTime], count: int) -> Iterator[tuple[int, str]]:
+    for rank, snapshot in enumerate(complete[:count], start=1):
+        yield snapshot.id, f"keep_last {rank}/{count}"
+
+
+def _by_period(
+    local: list[tuple[int, datetime]], name: str, count: int, period_of: Callable[[datetime], str]
+) -> Iterator[tuple[int, str]]:
+    seen: set[str] = set()
+    for snapshot_id, time in local:
+        if len(seen) == count:
+            return
+        period = period_of(time)
+        # Not only compared with the period before: a clock that went back comes to a period twice.
+        if period not in seen:
+            seen.add(period)
+            yield snapshot_id, f"{name} {period}"
+
+
+def _within(complete: list[SnapshotTime], seconds: int, now_ns: int) -> Iterator[tuple[int, str]]:
+    reason = f"keep_within {_duration(seconds)}"
+    oldest_ns = min([now_ns, *(each.time_ns for each in complete[:1])]) - seconds * _SECOND_NS
+    for snapshot in complete:
+        if snapshot.time_ns >= oldest_ns:
+            yield snapshot.id, reason
+
+
+def _calendar(rules: Retention) -> list[tuple[str, int, Callable[[datetime], str]]]:
+    return [
+        ("keep_hourly", rules.keep_hourly, lambda at: at.isoformat(timespec="hours")),
+        ("keep_daily", rules.keep_daily, lambda at: at.date().isoformat()),
+        ("keep_weekly", rules.keep_weekly, _iso_week),
+        ("keep_monthly", rules.keep_monthly, lambda at: at.date().isoformat()[:7]),
+        ("keep_yearly", rules.keep_yearly, lambda at: at.date().isoformat()[:4]),
+    ]
+
+
+def _iso_week(at: datetime) -> str:
+    year, week, _ = at.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def _local(time_ns: int, zone: tzinfo) -> datetime:
+    # By integers: a float of seconds rounds 23:59:59.999999999 into the next day.
+    return (_EPOCH + timedelta(seconds=time_ns // _SECOND_NS)).astimezone(zone)
+
+
+def _duration(seconds: int) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

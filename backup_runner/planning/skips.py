@@ -1,0 +1,125 @@
+"""What each skip line of a job hides: a scan without rules, in which every path is asked for the line that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import nlargest
+
+from ..patterns.globs import Rules, compile_rules
+from ..records import Entry, Kind, Problem
+from ..source.walk import ScanOptions, ScanSource, ScanTotals, scan
+from ..spec import Job, SkipLine, Source
+
+_EXAMPLES = 3
+
+
+@dataclass(slots=True)
+class LineUse:
+    """What one line decides: hides, or, if it starts with "!", takes in again. Sizes in bytes."""
+
+    line: SkipLine
+    files: int = 0
+    folders: int = 0
+    size: int = 0
+    largest: list[tuple[int, bytes]] = field(default_factory=list)
+    """The largest (size, key) of what the line itself matches; a folder counts with all that is in it."""
+
+    @property
+    def brings_back(self) -> bool:
+        return self.line.text.startswith("!")
+
+
+@dataclass(slots=True)
+class SkipSurvey:
+    """`kept` files are backed up; `problems` are what could not be looked at."""
+
+    uses: list[LineUse]
+    kept_files: int = 0
+    kept_bytes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
+    """Walk all sources, skipped folders included. `own` are absolute paths of ours, left out as in every scan."""
+    uses = {line: LineUse(line) for line in (*job.skip, *(line for one in job.sources for line in one.skip))}
+    found = SkipSurvey(list(uses.values()))
+    for source in job.sources:
+        _survey_source(job, source, own, uses, found)
+    return found
+
+
+class _Lines:
+    """The lines that speak for one source, compiled; also what the lines above each one would say."""
+
+    def __init__(self, lines: Sequence[SkipLine]) -> None:
+        self._lines = lines
+        self._upto: dict[int, Rules] = {}
+
+    def _rules(self, stop: int) -> Rules:
+        if stop not in self._upto:
+            self._upto[stop] = compile_rules([line.text for line in self._lines[:stop]])
+        return self._upto[stop]
+
+    def decide(self, entry: Entry, source: Source, uses: dict[SkipLine, LineUse]) -> tuple[LineUse | None, bool]:
+        """The line that decides, and whether it hides. A file that no other line would hide is not brought back."""
+        relative = entry.key[len(source.key.rstrip(b"/")) :].strip(b"/")
+        is_dir = entry.kind == Kind.DIRECTORY
+        decision = self._rules(len(self._lines)).match(relative, is_dir=is_dir) if relative else None
+        if decision is None:
+            return None, False
+        use = uses[self._lines[decision.line]]
+        if decision.skip:
+            return use, True
+        above = self._rules(decision.line).match(relative, is_dir=is_dir)
+        return (use if above is not None and above.skip else None), False
+
+
+def _survey_source(
+    job: Job, source: Source, own: Sequence[bytes], uses: dict[SkipLine, LineUse], found: SkipSurvey
+) -> None:
+    lines = _Lines((*job.skip, *source.skip))
+    hidden: tuple[bytes, LineUse] | None = None
+    at = 0
+    for entry in _entries(job, source, own, found):
+        if hidden is not None and entry.key.startswith(hidden[0]):
+            _count(hidden[1], entry)
+            at += entry.size
+            continue
+        if hidden is not None:
+            _remember(hidden[1], at, hidden[0])
+            hidden, at = None, 0
+        use, skips = lines.decide(entry, source, uses)
+        if skips and use is not None:
+            _count(use, entry)
+            if entry.kind == Kind.DIRECTORY:
+                hidden = (entry.key, use)
+            else:
+                _remember(use, entry.size, entry.key)
+            continue
+        if use is not None:
+            _count(use, entry)
+        if entry.kind != Kind.DIRECTORY:
+            found.kept_files += 1
+            found.kept_bytes += entry.size
+    if hidden is not None:
+        _remember(hidden[1], at, hidden[0])
+
+
+def _entries(job: Job, source: Source, own: Sequence[bytes], found: SkipSurvey) -> Iterator[Entry]:
+    sources = [ScanSource(source.path, source.key)]
+    options = ScanOptions(job.symlinks, tuple(own))
+    for batch in scan(sources, options, totals=ScanTotals(), on_problem=found.problems.append):
+        yield from (Entry._make(entry) for entry in batch)
+
+
+def _count(use: LineUse, entry: Entry) -> None:
+    if entry.kind == Kind.DIRECTORY:
+        use.folders += 1
+    else:
+        use.files += 1
+        use.size += entry.size
+
+
+def _remember(use: LineUse, size: int, key: bytes) -> None:
+    use.largest = nlargest(_EXAMPLES, [*use.largest, (size, key)])

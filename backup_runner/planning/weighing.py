@@ -1,0 +1,83 @@
+"""What a plan's guards are told: changed, vanished and found files, counted while the plan is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..records import Action, ActionKind, Kind
+from ..source.access import mount_point_of
+from ..source.walk import ScanTotals
+from ..spec import Job, Source
+from .guards import GuardHit, Seen, weigh, weigh_source
+from .paths import RESEALED
+
+_CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
+_NO_CHANGE = ("new", "hard link")
+
+
+@dataclass(slots=True)
+class _BySource:
+    source: Source
+    seen: Seen
+
+
+@dataclass
+class Scales:
+    """Counts path actions with `add`; `hits` then says which guards speak."""
+
+    job: Job
+    whole: Seen = field(init=False)
+    by_source: list[_BySource] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = Seen(f'job "{self.job.name}"')
+        self.by_source = [_BySource(s, Seen(f"source {_text(s.path)}")) for s in self.job.sources]
+
+    def add(self, action: Action) -> None:
+        if action.entry_kind == Kind.DIRECTORY:
+            return
+        # The job as a whole counts what no source covers, too: files of a source that was taken out of it.
+        _count(self.whole, action)
+        for item in self.by_source:
+            if item.source.covers(action.key):
+                _count(item.seen, action)
+                return
+
+    def hits(self, totals: ScanTotals, *, known: int, count_known: Callable[[bytes], int]) -> list[GuardHit]:
+        """`known` files did the job have before; `count_known` reads how many of them were below a key."""
+        job, whole = self.job, self.whole
+        whole.known = known
+        hits: list[GuardHit] = []
+        for item in self.by_source:
+            source, seen = item.source, item.seen
+            key = source.key.rstrip(b"/")
+            seen.found = totals.files_by_source.get(key, totals.files_by_source.get(key + b"/", 0))
+            whole.found += seen.found
+            missing = key in totals.missing
+            if len(self.by_source) == 1:
+                seen.known = known
+            elif not seen.found or missing or source.guards != job.guards:
+                # Only where a guard may need it, since that reads them all.
+                seen.known = count_known(source.key)
+            hits += weigh_source(
+                seen.label, missing=missing, found=seen.found, known=seen.known, allow_empty=source.allow_empty
+            )
+            if not missing and source.guards.require_mount and mount_point_of(source.path) == b"/":
+                hits.append(GuardHit("require_mount", f"{seen.label} is not on a mounted file system of its own"))
+            if source.guards != job.guards:
+                hits += weigh(seen, source.guards)
+        return hits + list(weigh(whole, job.guards))
+
+
+def _count(seen: Seen, action: Action) -> None:
+    if action.kind is ActionKind.REMOVE:
+        seen.removed += 1
+    elif action.kind in _CONTENT_CHANGES and not (action.why.startswith(_NO_CHANGE) or action.why.endswith(RESEALED)):
+        seen.changed += 1
+        if len(seen.examples) < 3:
+            seen.examples.append(_text(action.key))
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "backslashreplace")

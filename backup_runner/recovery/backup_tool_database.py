@@ -1,0 +1,116 @@
+"""backup-tool's own database, read and never written: which objects it made, and of which files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import sqlite3
+import urllib.parse
+from typing import Any, NamedTuple
+
+from ..errors import CatalogError
+
+_WAIT_SECONDS = 2.0
+_OBJECTS = ("id", "uploaded_file_path", "original_md5_checksum", "uploaded_md5_checksum")
+_FILES = ("id", "backup_entry_id", "local_file_path")
+_CACHED = ("cached_mtime", "cached_size")
+
+
+class LegacyObject(NamedTuple):
+    """A `backup_entry`: an object in the bucket. MD5s are 16 raw bytes, None where the database has none that fits."""
+
+    id: int
+    name: str
+    plain_md5: bytes | None
+    sealed_md5: bytes | None
+
+
+class LegacyFile(NamedTuple):
+    """A `backup_entry_local_file`. `size` in bytes and `mtime_ns` are what backup-tool remembered, or None."""
+
+    id: int
+    object_id: int | None
+    path: bytes
+    mtime_ns: int | None
+    size: int | None
+
+
+class LegacyDatabase(NamedTuple):
+    """All rows, by id."""
+
+    objects: list[LegacyObject]
+    files: list[LegacyFile]
+
+
+def read_database(path: str) -> LegacyDatabase:
+    """Raises CatalogError if there is none, it is of another kind or version, or backup-tool is at work on it."""
+    if not os.path.isfile(path):
+        raise CatalogError(f"there is no database {path}", hint="it is `database_file` in backup-tool's config")
+    # Read-only, so that a mistaken path is never turned into a database, and WAL files are not made beside it.
+    address = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=ro"
+    try:
+        conn = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
+        try:
+            return _read(conn, path)
+        finally:
+            conn.close()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise CatalogError(
+                f"the database {path} is locked: backup-tool is at work on it",
+                hint="let it end, then import again; nothing was changed",
+            ) from None
+        raise CatalogError(f"cannot read the database {path}: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(f"{path} is no SQLite database, or a damaged one: {error}") from None
+
+
+def _read(conn: sqlite3.Connection, path: str) -> LegacyDatabase:
+    conn.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    conn.execute("BEGIN")
+    objects = _columns(conn, "backup_entry")
+    files = _columns(conn, "backup_entry_local_file")
+    if not objects or not files:
+        raise CatalogError(
+            f"{path} is a database of another program: it has no tables backup_entry and backup_entry_local_file",
+            hint="it is `database_file` in backup-tool's config",
+        )
+    missing = sorted({*_OBJECTS} - objects) + sorted({*_FILES} - files)
+    if missing:
+        raise CatalogError(
+            f"{path} is of a version of backup-tool that this import does not know: it lacks {', '.join(missing)}",
+            hint="run any command of a newer backup-tool once; it brings its database up to date",
+        )
+    cached = [name if name in files else "NULL" for name in _CACHED]
+    return LegacyDatabase(
+        [_object(row, path) for row in _rows(conn, "backup_entry", _OBJECTS)],
+        [_file(row) for row in _rows(conn, "backup_entry_local_file", (*_FILES, *cached)) if row[2]],
+    )
+
+
+def _rows(conn: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> sqlite3.Cursor:
+    return conn.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")  # noqa: S608 - our own names
+
+
+def _columns(conn: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in conn.execute(f"PRAGMA table_info({table})")}
+
+
+def _object(row: tuple[Any, ...], path: str) -> LegacyObject:
+    if not isinstance(row[1], str) or not row[1]:
+        raise CatalogError(f"{path}: backup entry {row[0]} names no object", hint="the database is damaged")
+    return LegacyObject(row[0], row[1], _md5(row[2]), _md5(row[3]))
+
+
+def _md5(text: object) -> bytes | None:
+    try:
+        raw = base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == 16 else None
+
+
+def _file(row: tuple[Any, ...]) -> LegacyFile:
+    mtime = None if row[3] is None else round(float(row[3]) * 1e9)
+    return LegacyFile(row[0], row[1], os.fsencode(row[2]), mtime, row[4])

@@ -1,0 +1,147 @@
+"""After the disk died: the catalog again, from what the bucket holds.
+
+`pull` takes the newest full copy and the records after it, or, where the local catalog is an ancestor of the bucket's
+state, only the records it lacks. `rebuild` replays all records, and where these end makes what it can from the
+objects' own indexes: contents, names, modes and times, but no history.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..catalog import CatalogLock, lines
+from ..catalog.database import Store
+from ..container import parse_name
+from ..errors import AccessDenied, CatalogError, ContainerError, TargetError, TransientError, WrongKeyError
+from ..progress import Events
+from ..repository.commits import job_names, lineages
+from ..repository.session import Session
+from .lineage import Bucket, Recovered, Rewritten
+from .reading import Head, head_of
+
+__all__ = ["Recovered", "find_lineage", "pull", "rebuild"]
+
+
+def pull(session: Session, events: Events, *, min_serial: int = 0, lineage: str = "") -> Recovered:
+    """Make the local catalog say what the bucket says. Raises CatalogError if that is older than what this machine
+    has seen, or if its chain has gaps; then the local catalog is as it was."""
+    started = time.monotonic()
+    with CatalogLock(session.job.catalog.path):
+        bucket = Bucket(session, _choose(session, lineage), events)
+        bucket.check_age(min_serial)
+        found = _advance(session, bucket) or bucket.load()
+        found.seconds = time.monotonic() - started
+        return found
+
+
+def rebuild(session: Session, events: Events, *, lineage: str = "") -> Recovered:
+    """Make the catalog from the records alone, and from the objects' indexes where records are missing."""
+    started = time.monotonic()
+    with CatalogLock(session.job.catalog.path):
+        found = Bucket(session, _choose(session, lineage, any_object=True), events).salvage()
+        found.seconds = time.monotonic() - started
+        return found
+
+
+def _advance(session: Session, bucket: Bucket) -> Recovered | None:
+    """The short way, if the local catalog is an ancestor with nothing of its own."""
+    cat = session.catalog()
+    store = next((store for store in cat.stores() if store.lineage == bucket.lineage), None) if cat else None
+    if cat is None or store is None or not can_advance(session, store) or lines.has_changes(cat, store):
+        return None
+    try:
+        return bucket.advance(store)
+    except Rewritten as error:
+        bucket.notes.append(f"{error.message}; the catalog here was replaced")
+    except CatalogError:
+        # Records were replaced by a newer copy.
+        pass
+    return None
+
+
+def can_advance(session: Session, store: Store) -> bool:
+    """Whether later records can be replayed on this store as it is.
+
+    Only where it is alone in its catalog: another store's rows may have taken the ids that the records use."""
+    alone = [one.id for one in session.need_catalog().stores()] == [store.id]
+    return alone and store.serial > 0 and store.state == "ok" and store.pending is None
+
+
+# -- which lineage
+
+
+def find_lineage(session: Session, warn: Callable[[str], None]) -> str | None:
+    """The lineage in the bucket that has this job, and of several the one written to last; None if none has.
+
+    Lineages under other keys are passed over, with a warning."""
+    found, wrong = _candidates(session, lineages(session.target))
+    if wrong and not found:
+        warn(f"{wrong} lineage(s) in the bucket are sealed with other keys and were passed over")
+    return max(found)[1] if found else None
+
+
+def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
+    """The lineage in the bucket that has this job; the newest, if there are several. Raises CatalogError."""
+    if any_object:
+        names = sorted({item.name.split("/", 1)[0] for item in session.target.list() if parse_name(item.name)})
+    else:
+        names = lineages(session.target)
+    if wanted:
+        if wanted not in names:
+            raise CatalogError(
+                f"there is no lineage {wanted} in the bucket", hint=f"there are: {', '.join(names) or 'none'}"
+            )
+        return wanted
+    if not names and (absence := session.target.absence):
+        raise TargetError(f"there is nothing to read: {absence}", hint="is its disk mounted?")
+    found, wrong = _candidates(session, names)
+    if found:
+        return max(found)[1]
+    if any_object and len(names) == 1 and not wrong:
+        return names[0]
+    if wrong and wrong == len(names):
+        raise WrongKeyError(
+            "this key opens nothing in the bucket: all of it is sealed with another key",
+            hint="point `encryption` at the key the backups were made with",
+        )
+    several = ", ".join(names) if any_object and len(names) > 1 else ""
+    raise CatalogError(
+        f'the bucket holds no backups of job "{session.job.name}" that this key opens',
+        hint=f"name one of these with --lineage: {several}"
+        if several
+        else "check bucket, prefix and the job's name; `catalog info JOB` lists what is there",
+    )
+
+
+def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str]], int]:
+    """(when its newest record was written, lineage) of those that know the job, and how many another key has."""
+    found, wrong = [], 0
+    for name in names:
+        try:
+            head = newest_readable(session, name)
+        except WrongKeyError:
+            wrong += 1
+            continue
+        if head is not None and session.job.name in job_names(head):
+            found.append((int(str(head["created_ns"])), name))
+    return found, wrong
+
+
+def newest_readable(session: Session, lineage: str) -> Head | None:
+    """The header line of the newest record, or else copy, that can be read. Raises WrongKeyError, and TransientError or
+    AccessDenied where nothing can be said: what is not read for such a reason may well be there."""
+    for kind in ("records", "copies"):
+        heads = []
+        for item in reversed(list(session.target.list(f"{lineage}/{kind}/"))):
+            try:
+                heads.append(head_of(session.target, session.keyring, item))
+            except (WrongKeyError, TransientError, AccessDenied):
+                raise
+            except (ContainerError, TargetError):
+                continue
+            if kind == "records":
+                break
+        if heads:
+            return max(heads, key=lambda head: int(str(head["serial"])))
+    return None

@@ -1,0 +1,335 @@
+"""One lineage of a bucket, read back: its records and full copies, and the rows they hold.
+
+Records form a chain: each names the SHA-256 of the one before it, so a catalog whose own newest record is part of
+the chain is an ancestor, and needs only the records after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+
+from ..catalog import Catalog, history, lines
+from ..catalog.database import Store
+from ..errors import CatalogError, ContainerError, TargetError, WrongKeyError
+from ..progress import Events
+from ..records import StoredObject
+from ..repository.adopting import examine
+from ..repository.commits import FORCE_COPY, remember_serial, seen_serials
+from ..repository.session import Session
+from .indexes import Made
+from .reading import Head, head_of, rows_of
+
+_CHECKED = 8 << 20
+"""The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
+_DROPPED = "what an unfinished apply had noted here is dropped; the next plan adopts its objects"
+_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a pull or rebuild gave. `missing` says, line by line, what could not be had; `notes` what else to know."""
+
+    lineage: str
+    serial: int
+    created_ns: int = 0
+    """When the newest record was written; nanoseconds since the epoch."""
+    jobs: list[str] = field(default_factory=list)
+    snapshots: int = 0
+    files: int = 0
+    records: int = 0
+    """Records that were replayed."""
+    copies: int = 0
+    """Full copies that were read: 0 or 1."""
+    objects: int = 0
+    """Objects that were taken over from their own indexes."""
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+_Copy = tuple[int, StoredObject]
+"""A full copy and its serial."""
+_Base = _Copy | None
+"""What to start from: a copy, or None for the first record."""
+
+
+class Rewritten(CatalogError):  # noqa: N818
+    """The bucket's chain of records does not hold the record that this catalog ends at."""
+
+
+class Bucket:
+    """Reads one lineage into the session's catalog. The caller holds the catalog's lock."""
+
+    def __init__(self, session: Session, lineage: str, events: Events) -> None:
+        self._session = session
+        self.lineage = lineage
+        self._events = events
+        self._target = session.target
+        self.missing: list[str] = []
+        self.notes: list[str] = []
+        self._records: dict[int, StoredObject] = {}
+        for item in self._target.list(f"{lineage}/records/"):
+            if match := _RECORD.fullmatch(item.name):
+                self._records[int(match[1])] = item
+
+    @property
+    def newest(self) -> int:
+        """The serial of the newest record; 0 without records."""
+        return max(self._records, default=0)
+
+    def check_age(self, min_serial: int) -> None:
+        """Raises CatalogError if this machine, or the person who runs it, has seen a newer state."""
+        seen = max(seen_serials(self._session.job.catalog.path).get(self.lineage, 0), min_serial)
+        if self.newest < seen:
+            raise CatalogError(
+                f"the bucket is older than what is known: its newest record is {self.newest}, serial {seen} was seen; "
+                "it was rolled back, or its newest records were deleted",
+                hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` takes what there is",
+            )
+
+    # -- from a catalog that is behind
+
+    def advance(self, store: Store) -> Recovered:
+        """Replay only the records after the store's serial; ids stay. Raises Rewritten if the store is no ancestor."""
+        cat = self._session.need_catalog()
+        result = Recovered(self.lineage, store.serial, missing=self.missing, notes=self.notes)
+        self._check_end(store)
+        if self.newest > store.serial:
+            self._events.phase("reading new records from the bucket", files=self.newest - store.serial)
+        with cat.transaction():
+            store = self._replay_records(cat, store, store.record_digest, result, exact=True)
+            self._settle(cat, store, result, self._copies(json.loads(store.copies)))
+            self._sum_up(cat, store, result)
+        if not result.records:
+            head = head_of(self._target, self._session.keyring, self._record(store.serial))
+            result.created_ns = int(str(head["created_ns"]))
+        remember_serial(cat.path, self.lineage, result.serial)
+        return result
+
+    def _check_end(self, store: Store) -> None:
+        """The record that the store ends at must still be that record."""
+        item = self._records.get(store.serial)
+        if item is None or item.size > _CHECKED:
+            return
+        if hashlib.sha256(self._target.get(item.name)).hexdigest() != store.record_digest:
+            raise Rewritten(
+                f"record {store.serial} in the bucket is not the one that this catalog ends at: "
+                "the bucket was rolled back, and another machine went on from there",
+                hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+            )
+
+    # -- from nothing
+
+    def load(self) -> Recovered:
+        """Replace the store of this lineage in the local catalog by the newest full copy and the records after it.
+
+        A copy that cannot be read makes way for an older one. Raises CatalogError, ContainerError or TargetError if
+        there is no unbroken way to the newest record; then the local catalog is as it was."""
+        copies = self._copies([])
+        bases: list[_Base] = [*reversed(copies)]
+        if not copies or 1 in self._records:
+            bases.append(None)
+        for base in bases[:-1]:
+            if found := self._try(base, copies):
+                return found
+        return self._load(bases[-1], copies, exact=True)
+
+    def salvage(self) -> Recovered:
+        """Replace it by what all records give, or a copy and later records where these have gaps; what is still
+        missing then comes from the objects' own indexes."""
+        copies = self._copies([])
+        bases: list[_Base] = [*reversed(copies)]
+        if 1 in self._records:
+            bases.insert(0, None)
+        found = next(filter(None, (self._try(base, copies) for base in bases)), None)
+        found = found or self._load(copies[-1] if copies else None, copies, exact=False)
+        self._name_missing_objects()
+        return found
+
+    def _try(self, base: _Base, copies: list[_Copy]) -> Recovered | None:
+        try:
+            return self._load(base, copies, exact=True)
+        except WrongKeyError:
+            raise
+        except (ContainerError, TargetError, CatalogError) as error:
+            start = "the first record" if base is None else f"the copy of serial {base[0]}"
+            self.notes.append(f"not from {start}: {error.message}")
+            return None
+
+    def _load(self, base: _Base, copies: list[_Copy], *, exact: bool) -> Recovered:
+        cat = self._session.catalog(create=True)
+        assert cat is not None
+        result = Recovered(self.lineage, 0, missing=self.missing, notes=self.notes)
+        self._events.phase("reading records from the bucket", files=len(self._records))
+        with cat.transaction():
+            # Enforced when the transaction ends: rows of a record may come before those they refer to.
+            cat.conn.execute("PRAGMA defer_foreign_keys = ON")
+            store, previous = self._fresh_store(cat), ""
+            if base is not None:
+                try:
+                    store, previous = self._replay_copy(cat, store, base, result)
+                except (ContainerError, CatalogError):
+                    # The catalog must not take it for a way back.
+                    copies.remove(base)
+                    raise
+            store = self._replay_records(cat, store, previous, result, exact=exact)
+            self._settle(cat, store, result, copies)
+            if not exact:
+                # After settling: what comes from indexes stands in no record yet, and goes into the next one.
+                self._from_indexes(cat, store, result)
+            self._sum_up(cat, store, result)
+        remember_serial(cat.path, self.lineage, result.serial)
+        return result
+
+    def _fresh_store(self, cat: Catalog) -> Store:
+        old = next((store for store in cat.stores() if store.lineage == self.lineage), None)
+        shift = 0
+        if old is not None:
+            if lines.has_changes(cat, old) and _DROPPED not in self.notes:
+                self.notes.append(_DROPPED)
+            shift = old.shift
+            lines.drop_store(cat, old.id)
+        if cat.stores():
+            # Ids of other stores may lie anywhere, so this one's all go above them.
+            marks = lines.high_marks(cat)
+            shift = max(value for name, value in marks.items() if name != "change")
+        keyring = self._session.keyring
+        store = cat.add_store(
+            target=self._target.identity,
+            key_id=keyring.crypto_key.key_id,
+            lineage=self.lineage,
+            salt=keyring.new_salt(),
+        )
+        cat.set_store(store.id, shift=shift)
+        lines.start_ids_above(cat, shift)
+        return cat.store(store.id)
+
+    def _replay_copy(self, cat: Catalog, store: Store, base: _Copy, result: Recovered) -> tuple[Store, str]:
+        head, _ = self._replay(cat, store, base[1])
+        cat.set_store(store.id, serial=base[0], salt=bytes.fromhex(str(head["salt"])))
+        result.copies, result.created_ns = 1, int(str(head["created_ns"]))
+        return cat.store(store.id), str(head["previous"])
+
+    def _replay_records(self, cat: Catalog, store: Store, previous: str, result: Recovered, *, exact: bool) -> Store:
+        """Replay the records after the store's serial up to the newest."""
+        serial, salt = store.serial, store.salt
+        for number in range(serial + 1, self.newest + 1):
+            try:
+                head, digest = self._replay(cat, store, self._record(number), previous=previous)
+            except (ContainerError, TargetError, CatalogError) as error:
+                if exact or isinstance(error, WrongKeyError):
+                    raise
+                self.missing.append(f"record {number} and all after it: {error.message}")
+                break
+            serial, previous, salt = number, digest, bytes.fromhex(str(head["salt"]))
+            result.records += 1
+            result.created_ns = int(str(head["created_ns"]))
+            self._events.advance(1, self._records[number].size)
+        result.serial = serial
+        cat.set_store(store.id, serial=serial, record_digest=previous, salt=salt)
+        return cat.store(store.id)
+
+    def _record(self, serial: int) -> StoredObject:
+        item = self._records.get(serial)
+        if item is None:
+            raise CatalogError(
+                f"record {serial} of {self.newest} is missing in the bucket",
+                hint="`catalog rebuild JOB` makes what it can from the objects themselves",
+            )
+        return item
+
+    def _replay(
+        self, cat: Catalog, store: Store, item: StoredObject, *, previous: str | None = None
+    ) -> tuple[Head, str]:
+        """Do what a record or copy says; its header and SHA-256."""
+        with rows_of(self._session, item) as (head, rows, digest):
+            if previous is not None and head["previous"] != previous:
+                raise Rewritten(
+                    f"record {head['serial']} does not follow from the one before it: the chain is broken",
+                    hint="`catalog rebuild JOB` makes what it can",
+                )
+            lines.replay(cat, store, rows)
+        return head, digest
+
+    def _settle(self, cat: Catalog, store: Store, result: Recovered, copies: list[_Copy]) -> None:
+        """All that is in the catalog now is in the bucket, too; count it."""
+        lines.settle(cat, store.id, lines.high_marks(cat))
+        base, first = (copies[-1][1].size, copies[-1][0]) if copies else (0, 1)
+        if not copies and 1 in self._records:
+            base = self._records[1].size
+        since = sum(item.size for serial, item in self._records.items() if serial > first)
+        if store.serial < self.newest:
+            # The chain has a gap: the next apply puts a full copy, from which a pull can start again. Which bytes
+            # the newest record should have is not known.
+            since = FORCE_COPY
+            cat.set_store(store.id, record_digest="")
+        cat.set_store(
+            store.id,
+            serial=max(store.serial, self.newest),
+            base_size=base,
+            since_size=since,
+            copies=json.dumps([[serial, item.name] for serial, item in copies]),
+        )
+
+    def _sum_up(self, cat: Catalog, store: Store, result: Recovered) -> None:
+        result.jobs = [name for _, name in cat.jobs(store.id)]
+        for job_id, _ in cat.jobs(store.id):
+            result.snapshots += len(cat.snapshots(job_id))
+            result.files += history.count_files(cat, job_id, b"")
+
+    def _copies(self, known: list[list[object]]) -> list[_Copy]:
+        """Full copies that can be opened, by serial; those in `known` ([serial, name]) are not opened again."""
+        serials = {str(name): int(str(serial)) for serial, name in known}
+        found = []
+        for item in self._target.list(f"{self.lineage}/copies/"):
+            serial = serials.get(item.name)
+            if serial is None:
+                try:
+                    serial = int(str(head_of(self._target, self._session.keyring, item)["serial"]))
+                except WrongKeyError:
+                    raise
+                except (ContainerError, TargetError) as error:
+                    self.notes.append(f"the full copy {item.name} cannot be read: {error.message}")
+                    continue
+            found.append((serial, item))
+        return sorted(found, key=lambda pair: pair[0])
+
+    # -- what records do not tell
+
+    def _from_indexes(self, cat: Catalog, store: Store, result: Recovered) -> None:
+        """Take over objects that no record knows: each content under the name it had when it was sealed."""
+        known = {row.name for row in history.objects(cat, store.id)}
+        unknown = [item for item in self._target.list(f"{self.lineage}/data/") if item.name not in known]
+        unknown.sort(key=lambda item: (item.created, item.name))
+        if not unknown:
+            return
+        self._events.phase("reading the objects' own indexes", files=len(unknown))
+        made = Made(cat, store)
+        for item in unknown:
+            try:
+                new, index = examine(self._target, self._session.keyring, item.name)
+            except (ContainerError, TargetError) as error:
+                self.missing.append(f"object {item.name}: {error.message}")
+                continue
+            made.add(new, index)
+            result.objects += 1
+            self._events.advance(1, item.size)
+        made.write(self._session.job.name)
+        self.missing += made.missing
+        self.missing.append(
+            "what only records hold: which snapshot had what, removed and renamed paths, further names of equal files, "
+            "folders, symlinks, hard links, owners and xattrs"
+        )
+
+    def _name_missing_objects(self) -> None:
+        cat = self._session.need_catalog()
+        store = next(store for store in cat.stores() if store.lineage == self.lineage)
+        own = f"{self.lineage}/data/"
+        listed = {item.name for item in self._target.list(own)}
+        for row in history.objects(cat, store.id):
+            # Marked ones were about to be deleted when the record was written.
+            if row.name.startswith(own) and row.name not in listed and row.state != "marked":
+                self.missing.append(f"object {row.name} is not in the bucket; the next plan names the files concerned")

@@ -1,0 +1,1 @@
+"""One lineage in one bucket: session, keys, objects, commits, lease, drift."""

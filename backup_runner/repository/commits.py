@@ -1,0 +1,249 @@
+"""The last step of every apply: one record, create-only, and now and then a full copy of the catalog.
+
+A record's payload is JSON Lines: a header, then rows (docs/format.md). The catalog's serial moves only once the
+record is in the bucket; whoever comes second meets the first one's record and commits nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from ..catalog import Catalog, lines
+from ..catalog.database import Store
+from ..container import ObjectId, ObjectKind, SealKeys, new_header, open_object
+from ..container.keys import Keyring
+from ..errors import (
+    AccessDenied,
+    ChecksumMismatch,
+    ContainerError,
+    DamagedError,
+    ForkedError,
+    ObjectExists,
+    ObjectMissing,
+)
+from ..targets.base import Target, Tier
+from .writer import ObjectWriter
+
+FORMAT = 1
+FORCE_COPY = 1 << 60
+"""A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
+_JOIN = 1 << 18
+_RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record or copy in the bucket: sealed bytes and hex SHA-256 of them."""
+
+    size: int
+    digest: str
+
+
+def record_name(store: Store, serial: int) -> str:
+    return ObjectId.record(bytes.fromhex(store.lineage), serial).name
+
+
+def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """Put the next record and move the serial. Raises ForkedError if another machine did so first."""
+    serial = store.serial + 1
+    marks = lines.high_marks(cat)
+    header, keys = new_header(ObjectId.record(bytes.fromhex(store.lineage), serial), keyring, store.salt)
+    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": header.hex()}
+    with cat.transaction():
+        cat.set_store(store.id, pending=json.dumps(pending))
+    head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
+    try:
+        written = _write(target, header, keys, head, lines.export_changes(cat, store, marks))
+    except ObjectExists:
+        return _met_another(cat, cat.store(store.id), target, keyring)
+    _settle(cat, store, serial, written, marks)
+    return cat.store(store.id)
+
+
+def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost."""
+    serial = store.serial + 1
+    try:
+        store = resolve_pending(cat, store, target, keyring)
+    except AccessDenied:
+        store = _forget_pending(cat, store, state="forked")
+    if store.serial == serial:
+        return store
+    if store.state != "forked":
+        raise ChecksumMismatch(
+            f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
+        )
+    raise ForkedError(
+        f"another machine committed serial {serial} of this lineage first; nothing was committed here",
+        hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+    )
+
+
+def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+    """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves.
+
+    If ours arrived damaged, it is deleted, since its name is needed; its header tells. Raises ContainerError for
+    another one that cannot be opened."""
+    if store.pending is None:
+        return store
+    pending = json.loads(store.pending)
+    serial = pending["serial"]
+    object_id = ObjectId.record(bytes.fromhex(store.lineage), serial)
+    try:
+        sealed = target.get(object_id.name)
+        head = read_head(sealed, object_id, keyring)
+    except ObjectMissing:
+        return _forget_pending(cat, store)
+    except ContainerError as error:
+        header = bytes.fromhex(pending.get("header", ""))
+        if not header or not sealed.startswith(header):
+            raise DamagedError(
+                error.message,
+                hint="if no other machine applies to this bucket, delete that object there, and apply again",
+            ) from error
+        target.delete(object_id.name)
+        return _forget_pending(cat, store)
+    if head.get("nonce") != pending["nonce"]:
+        return _forget_pending(cat, store, state="forked")
+    _settle(cat, store, serial, Written(len(sealed), hashlib.sha256(sealed).hexdigest()), pending["marks"])
+    return cat.store(store.id)
+
+
+def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
+    with cat.transaction():
+        cat.set_store(store.id, pending=None, **values)
+    return cat.store(store.id)
+
+
+def read_head(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str, object]:
+    """The first line of a record or copy. Raises ContainerError."""
+    opened = open_object(sealed, len(sealed), object_id, keyring)
+    first = opened.payload().split(b"\n", 1)[0]
+    head: dict[str, object] = orjson.loads(first)
+    return head
+
+
+def _settle(cat: Catalog, store: Store, serial: int, written: Written, marks: dict[str, int]) -> None:
+    sizes = {"since_size": store.since_size + written.size} if serial > 1 else {"base_size": written.size}
+    with cat.transaction():
+        lines.settle(cat, store.id, marks)
+        cat.set_store(store.id, serial=serial, record_digest=written.digest, pending=None, **sizes)
+    remember_serial(cat.path, store.lineage, serial)
+
+
+def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, object]:
+    return {
+        kind: FORMAT,
+        "lineage": store.lineage,
+        "serial": serial,
+        "previous": store.record_digest,
+        "salt": store.salt.hex(),
+        "jobs": [name for _, name in cat.jobs(store.id)],
+        "created_ns": time.time_ns(),
+    }
+
+
+def _write(target: Target, header: bytes, keys: SealKeys, head: dict[str, object], body: Iterable[bytes]) -> Written:
+    writer = ObjectWriter(target, header, keys, multipart=True, tier=Tier.STANDARD)
+    joined = bytearray(orjson.dumps(head) + b"\n")
+    for line in body:
+        joined += line
+        joined += b"\n"
+        if len(joined) >= _JOIN:
+            writer.add(bytes(joined))
+            joined.clear()
+    writer.add(bytes(joined))
+    new = writer.finish()
+    return Written(new.size, writer.digest.hexdigest())
+
+
+# -- full copies
+
+
+def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Written:
+    """Put a full copy of the catalog's rows of this store, as of its serial."""
+    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
+    head = _head(cat, store, store.serial, "copy")
+    header, keys = new_header(object_id, keyring, store.salt)
+    written = _write(target, header, keys, head, lines.export_all(cat, store))
+    copies = [*json.loads(store.copies), [store.serial, object_id.name]]
+    with cat.transaction():
+        cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)
+    return written
+
+
+def copy_is_due(store: Store) -> bool:
+    """Whether the records since the newest base exceed a quarter of it.
+
+    The base is the newest full copy, or else the first record, which holds as much as a copy would."""
+    return store.since_size > max(store.base_size / 4, _JOIN)
+
+
+# -- what this machine has seen
+
+
+def remember_serial(catalog_path: str, lineage: str, serial: int) -> None:
+    """Note beside the catalog the newest serial seen of a lineage; outlives the catalog file itself."""
+    seen = seen_serials(catalog_path)
+    if seen.get(lineage, -1) >= serial:
+        return
+    seen[lineage] = serial
+    # One name for all: whoever writes holds the catalog's lock, and what a kill leaves is used up by the next run.
+    temporary = f"{catalog_path}.seen.tmp"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(seen, file)
+    os.replace(temporary, catalog_path + ".seen")
+
+
+def seen_serials(catalog_path: str) -> dict[str, int]:
+    try:
+        with open(catalog_path + ".seen", encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return {str(key): int(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+# -- what is in a bucket
+
+
+def lineages(target: Target) -> list[str]:
+    """All lineages that have records in the bucket."""
+    found = {item.name.split("/", 1)[0] for item in target.list() if _RECORD.fullmatch(item.name)}
+    return sorted(found)
+
+
+def job_names(head: dict[str, object]) -> list[str]:
+    """The jobs that a record's header line names."""
+    jobs = head.get("jobs")
+    return jobs if isinstance(jobs, list) else []
+
+
+def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
+    """Delete what newer copies made superfluous: all full copies but the newest two that are there and, with `records`,
+    the records before the older of these. Raises AccessDenied where policy forbids."""
+    copies = json.loads(store.copies)
+    listed = [item.name for item in target.list(f"{store.lineage}/copies/")]
+    kept = [copy for copy in copies if copy[1] in listed][-2:]
+    names = {name for _, name in kept}
+    # By listing: a run that was killed between putting a copy and noting it left one that nothing else knows of.
+    for name in listed:
+        if name not in names:
+            target.delete(name)
+    if records and len(kept) == 2:
+        for item in target.list(f"{store.lineage}/records/"):
+            if _RECORD.fullmatch(item.name) and int(item.name[-16:]) < kept[0][0]:
+                target.delete(item.name)
+    if kept != copies:
+        with cat.transaction():
+            cat.set_store(store.id, copies=json.dumps(kept))
+    return cat.store(store.id)

@@ -1,0 +1,243 @@
+"""Where bucket and catalog differ: objects that are missing or not what was stored, and objects nobody knows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+
+from ..catalog import Catalog, history
+from ..catalog.database import Store
+from ..catalog.history import ObjectRow
+from ..errors import AccessDenied, ForkedError, ObjectMissing, StalePlanError, TargetError
+from ..records import StoredObject
+from ..targets.base import Target
+from .commits import FORCE_COPY, record_name
+
+_CHUNK = 8 << 20
+_REPLACED = "object replaced in bucket: its checksum differs"
+_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
+
+
+@dataclass(slots=True)
+class Drift:
+    """`bad` is by object id: why its contents cannot be had. `healed` are ids of objects that are back.
+
+    `digest` is over names, sizes and checksums of the lineage's data objects, as listed."""
+
+    digest: str = ""
+    bad: dict[int, str] = field(default_factory=dict)
+    fresh: set[int] = field(default_factory=set)
+    """Those of `bad` whose lost files no apply has named yet."""
+    gone: set[int] = field(default_factory=set)
+    """Those of `bad` that are not in the bucket at all."""
+    healed: list[int] = field(default_factory=list)
+    copied: dict[int, str] = field(default_factory=dict)
+    """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not at every plan."""
+    unknown: list[StoredObject] = field(default_factory=list)
+    foreign: int = 0
+    newest_record: int = 0
+    gap: str = ""
+    """Why a catalog could not be pulled from the bucket as it is, though nothing else is wrong."""
+    size: int = 0
+    """Bytes of all objects of this lineage."""
+
+
+def note(cat: Catalog, drift: Drift | None) -> None:
+    """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
+    if drift is None:
+        return
+    for object_id in drift.fresh:
+        cat.conn.execute("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", (object_id,))
+    for object_id in drift.healed:
+        cat.conn.execute("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", (object_id,))
+    for object_id, etag in drift.copied.items():
+        cat.conn.execute("UPDATE object SET etag = ? WHERE id = ?", (etag, object_id))
+
+
+def settle(cat: Catalog, drift: Drift | None) -> None:
+    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more,
+    because their contents were stored anew, leave the catalog. Callers hold a transaction."""
+    if drift is None:
+        return
+    run = cat.conn.execute
+    for object_id in drift.fresh:
+        run("UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", (object_id,))
+    for object_id in drift.gone:
+        run(
+            "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
+            "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",
+            (object_id,),
+        )
+
+
+def listing_digest(listed: list[StoredObject]) -> str:
+    digest = hashlib.sha256()
+    for item in listed:
+        digest.update(f"{item.name}\0{item.size}\0{item.checksum}\n".encode())
+    return digest.hexdigest()
+
+
+def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) -> Drift:
+    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
+    StalePlanError if another run of this one got ahead just now."""
+    drift = Drift()
+    data: list[StoredObject] = []
+    records: dict[int, int] = {}
+    copies: dict[str, int] = {}
+    own = f"{store.lineage}/"
+    imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
+    for found in target.list():
+        if not found.name.startswith(own):
+            if found.name in imported:
+                imported[found.name] = found
+            else:
+                drift.foreign += 1
+            continue
+        drift.size += found.size
+        if found.name.startswith(f"{own}data/"):
+            data.append(found)
+        elif match := _RECORD.fullmatch(found.name):
+            records[int(match[1])] = found.size
+        else:
+            copies[found.name] = found.size
+    drift.newest_record = max(records, default=0)
+    drift.digest = listing_digest(data)
+    _check_serial(drift, cat, store)
+    drift.gap = _gap(store, records, copies)
+    listed: dict[str, StoredObject] = {item.name: item for item in data}
+    for row in history.objects(cat, store.id):
+        item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
+        _judge(drift, row, item, target if confirm else None)
+    drift.unknown = list(listed.values())
+    if drift.unknown or drift.bad:
+        _check_end(store, records, target)
+    return drift
+
+
+def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
+    ahead = drift.newest_record > store.serial
+    if ahead and not (store.pending and drift.newest_record == store.serial + 1):
+        now = cat.store(store.id)
+        if (now.serial, now.pending) != (store.serial, store.pending):
+            # Another run with this very catalog got there between our look at it and the listing.
+            raise StalePlanError("another run applied while the bucket was listed", hint="plan again")
+        raise ForkedError(
+            f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
+            f"the catalog ends at {store.serial}; another machine applied since",
+            hint="fetch the newer state with `catalog pull JOB`, then apply again",
+        )
+
+
+def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
+    """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
+    have been rolled back, and another machine may have gone on to the same serial."""
+    if not 0 < records.get(store.serial, 0) <= _CHUNK or not store.record_digest:
+        return
+    try:
+        found = target.get(record_name(store, store.serial))
+    except AccessDenied:
+        # A host that may only write; creating the next record still tells it whether another machine was faster.
+        return
+    if hashlib.sha256(found).hexdigest() != store.record_digest:
+        raise ForkedError(
+            f"record {store.serial} in the bucket is not the one that this catalog ends at: "
+            "the bucket was rolled back, and another machine went on from there",
+            hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+        )
+
+
+def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
+    """What is missing of the newest full copy and the records after it, or is not as long as it was put there."""
+    known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
+    start = max((serial for serial, _ in known), default=0)
+    missing = [serial for serial in range(start + 1, store.serial + 1) if serial not in records]
+    if missing:
+        return f"record {missing[0]} of the catalog is missing in the bucket"
+    noted = json.loads(store.copies)
+    base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
+    since = sum(records.get(serial, 0) for serial in range(base + 1, store.serial + 1))
+    if size is None or store.serial == 0 or store.since_size >= FORCE_COPY:
+        return ""
+    same = (size, since) == (store.base_size, store.since_size)
+    return "" if same else "the bucket's records and copies of the catalog are not as long as they were put there"
+
+
+def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:
+    reason = _difference(row, item, target)
+    if not reason and item is not None and item.etag != row.etag and not item.checksum and target is not None:
+        drift.copied[row.id] = item.etag
+    if reason:
+        drift.bad[row.id] = reason
+    elif row.state == "missing":
+        drift.healed.append(row.id)
+    elif row.state == "damaged":
+        drift.bad[row.id] = "object damaged in bucket"
+    if row.id in drift.bad and item is None:
+        drift.gone.add(row.id)
+    if row.id in drift.bad and not row.told:
+        drift.fresh.add(row.id)
+
+
+def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> str:
+    reason = _stated(row, item)
+    if reason and target is not None:
+        # One look is not enough: listings may lag or arrive garbled, and one 404 proves nothing.
+        item = _second_look(row, target)
+        reason = _stated(row, item)
+    if reason or item is None or item.checksum or item.etag == row.etag or target is None:
+        return reason
+    # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
+    return "" if _same_bytes(row, target) else _REPLACED
+
+
+def _stated(row: ObjectRow, item: StoredObject | None) -> str:
+    """What is wrong by what the target says of the object."""
+    if item is None:
+        return "object missing in bucket"
+    if item.size != row.size:
+        return f"object has {item.size} bytes in bucket, {row.size} were stored"
+    return _REPLACED if item.checksum and item.checksum != row.checksum else ""
+
+
+def _second_look(row: ObjectRow, target: Target) -> StoredObject | None:
+    try:
+        return target.stat(row.name)
+    except ObjectMissing:
+        return None
+
+
+def _same_bytes(row: ObjectRow, target: Target) -> bool:
+    if row.checksum:
+        return _sum(row, target) == row.checksum
+    # Taken over from a killed run or a lost catalog, so nobody noted its checksum; no two objects share a header.
+    try:
+        return target.get(row.name, 0, len(row.header)) == row.header
+    except TargetError:
+        return False
+
+
+def _sum(row: ObjectRow, target: Target) -> str:
+    """The object's checksum as the service would state it, from its bytes."""
+    sizes = [int(size) for size in row.parts.split(",")] if row.parts else [row.size]
+    try:
+        sums = [_md5(target, row.name, sum(sizes[:at]), size) for at, size in enumerate(sizes)]
+    except TargetError:
+        return ""
+    if not row.parts:
+        return b64encode(sums[0]).decode()
+    return f"{b64encode(hashlib.md5(b''.join(sums), usedforsecurity=False).digest()).decode()}-{len(sums)}"
+
+
+def _md5(target: Target, name: str, offset: int, size: int) -> bytes:
+    digest = hashlib.md5(usedforsecurity=False)
+    end = offset + size
+    while offset < end:
+        data = target.get(name, offset, min(_CHUNK, end - offset))
+        if not data:
+            break
+        digest.update(data)
+        offset += len(data)
+    return digest.digest()

@@ -1,0 +1,64 @@
+"""Where a job's crypto key is found. The key never appears in a message, a log or a command line."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Mapping
+
+from ..container.keys import CryptoKey
+from ..errors import KeyFileError
+from ..spec import EncryptionSpec
+
+_COMMAND_SECONDS = 60
+_MOST = 4096
+
+
+def load_key(spec: EncryptionSpec, env: Mapping[str, str]) -> tuple[CryptoKey, list[str]]:
+    """The key and warnings about how it is kept. Raises KeyFileError."""
+    if spec.key_file:
+        return _from_file(spec.key_file)
+    if spec.key_env:
+        value = env.get(spec.key_env)
+        if value is None:
+            raise KeyFileError(f"the variable {spec.key_env} that should hold the key is not set")
+        return CryptoKey.from_bytes(os.fsencode(value)), []
+    return _from_command(spec.key_command), []
+
+
+def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
+    try:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read(_MOST)
+    except FileNotFoundError:
+        raise KeyFileError(
+            f"there is no key file {path}",
+            hint=f"copy your key there, or, if nothing is backed up yet, make one with `backup-runner key new {path}`",
+        ) from None
+    except OSError as error:
+        raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from None
+    warnings = []
+    if stat.S_IMODE(mode) & 0o077:
+        warnings.append(f"the key file {path} can be read by others; `chmod 600 {path}` mends that")
+    try:
+        return CryptoKey.from_bytes(raw), warnings
+    except KeyFileError as error:
+        raise KeyFileError(f"{path}: {error.message}", hint=error.hint) from None
+
+
+def _from_command(command: tuple[str, ...]) -> CryptoKey:
+    name = command[0]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=_COMMAND_SECONDS, stdin=subprocess.DEVNULL, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise KeyFileError(f"key_command {name} did not answer within {_COMMAND_SECONDS} s") from None
+    except OSError as error:
+        raise KeyFileError(f"key_command {name} cannot be started: {error.strerror}") from None
+    if done.returncode:
+        # Its output is not shown: whatever it printed may hold the key.
+        raise KeyFileError(f"key_command {name} ended with status {done.returncode}", hint="run it by hand to see why")
+    return CryptoKey.from_bytes(done.stdout)

@@ -1,0 +1,206 @@
+"""A courtesy between machines: an object in the bucket that says who is at work on a lineage, since when.
+
+Correctness does not rest on it but on the create-only record. It is renewed and taken over with If-Match only, and
+taken over only after it stood still for its lifetime on our own monotonic clock, so no machine's wall clock
+matters. Where policy forbids overwriting or deleting, a run goes on without it and says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from ..catalog.database import Store
+from ..container import ObjectId, ObjectKind, open_object, seal_object
+from ..container.keys import Keyring
+from ..errors import (
+    AccessDenied,
+    BusyError,
+    ConditionFailed,
+    ContainerError,
+    ObjectExists,
+    ObjectMissing,
+    TransientError,
+)
+from ..targets.base import Put, Target, Tier
+
+LIFETIME = 60.0
+"""Seconds after which a lease that does not move may be taken over."""
+_RENEW = 15.0
+_LOOK = 1.0
+_ID = bytes(16)
+
+
+class Lease:
+    """Held from `take` to `release`; call `renew` often, it only acts when it is time."""
+
+    def __init__(self, store: Store, target: Target, keyring: Keyring, warn: Callable[[str], None]) -> None:
+        self._id = ObjectId(bytes.fromhex(store.lineage), ObjectKind.LEASE, _ID)
+        self._salt = store.salt
+        self._target = target
+        self._keyring = keyring
+        self._warn = warn
+        self._etag = ""
+        self._renewed = 0.0
+        self._note = {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "since": time.time(),
+            "lifetime": LIFETIME,
+            "nonce": os.urandom(8).hex(),
+        }
+
+    @property
+    def held(self) -> bool:
+        return bool(self._etag)
+
+    def take(self, wait_seconds: float) -> None:
+        """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
+        started = time.monotonic()
+        seen, seen_at = b"", started
+        first_look = True
+        while not self._create():
+            try:
+                etag = self._target.stat(self._id.name).etag
+                there = self._contents()
+            except ObjectMissing:
+                continue
+            if there is None:
+                return
+            now = time.monotonic()
+            # Not by its etag, which moves with every run that finds out whether policy forbids overwriting.
+            if there != seen:
+                seen, seen_at = there, now
+            if now - seen_at >= LIFETIME or self._is_dead():
+                if self._replace(etag):
+                    return
+            elif first_look and self._may_not_replace(there, etag):
+                return
+            elif now - started >= wait_seconds:
+                raise BusyError(
+                    f"another run holds this lineage: {self._holder()}",
+                    hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
+                    f"{LIFETIME:.0f} s of standing still: give --wait 2m",
+                )
+            first_look = False
+            time.sleep(_LOOK)
+
+    def _contents(self) -> bytes | None:
+        try:
+            return self._target.get(self._id.name)
+        except AccessDenied:
+            self._warn("going on without a lease, because policy forbids reading the one that is there")
+            return None
+
+    def _may_not_replace(self, there: bytes, etag: str) -> bool:
+        """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
+
+        Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
+        try:
+            self._put(there, Put.REPLACE, etag)
+        except (ConditionFailed, ObjectMissing):
+            return False
+        except AccessDenied:
+            self._warn("going on without a lease, because policy forbids overwriting objects")
+            return True
+        return False
+
+    def _own_etag(self) -> str:
+        """The etag of the lease if it is still this run's; else "": somebody took it over."""
+        try:
+            etag = self._target.stat(self._id.name).etag
+        except ObjectMissing:
+            return ""
+        return etag if etag == self._etag or self._read().get("nonce") == self._note["nonce"] else ""
+
+    def renew(self) -> None:
+        if self._etag and time.monotonic() - self._renewed > _RENEW:
+            try:
+                self._etag = self._own_etag()
+                if self._etag:
+                    self._replace(self._etag)
+            except TransientError as error:
+                # A courtesy must not end the run; if the target is gone for good, the next object says so.
+                self._renewed = time.monotonic()
+                self._warn(f"the lease could not be renewed: {error.message}")
+
+    def release(self) -> None:
+        if not self._etag:
+            return
+        try:
+            if self._own_etag():
+                self._target.delete(self._id.name)
+        except AccessDenied:
+            self._warn("the lease stays in the bucket, because policy forbids deleting; later runs go on without it")
+        except TransientError as error:
+            self._warn(f"the lease stays in the bucket for {LIFETIME:.0f} s: {error.message}")
+        self._etag = ""
+
+    def _create(self) -> bool:
+        try:
+            self._took(self._put(self._seal(), Put.CREATE))
+        except ObjectExists:
+            return False
+        return True
+
+    def _replace(self, etag: str) -> bool:
+        """Renew or take over; True if there is nothing more to wait for."""
+        try:
+            self._took(self._put(self._seal(), Put.REPLACE, etag))
+        except (ConditionFailed, ObjectMissing):
+            # Somebody took over. The record decides who commits, so the work may go on.
+            self._etag = ""
+            return False
+        except AccessDenied:
+            self._warn("going on without a lease, because policy forbids overwriting objects")
+            self._etag = ""
+            return True
+        return True
+
+    def _put(self, data: bytes, condition: Put, etag: str = "") -> str:
+        """The lease's new etag."""
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        return self._target.put(self._id.name, data, md5=md5, condition=condition, etag=etag, tier=Tier.STANDARD).etag
+
+    def _took(self, etag: str) -> None:
+        self._etag = etag
+        self._renewed = time.monotonic()
+
+    def _seal(self) -> bytes:
+        self._note["renewed"] = time.time()
+        return seal_object(self._id, self._keyring, self._salt, json.dumps(self._note).encode())
+
+    def _read(self) -> dict[str, object]:
+        try:
+            sealed = self._target.get(self._id.name)
+            payload = open_object(sealed, len(sealed), self._id, self._keyring).payload()
+            note: dict[str, object] = json.loads(payload)
+            return note
+        except (AccessDenied, ContainerError, ObjectMissing, ValueError):
+            return {}
+
+    def _is_dead(self) -> bool:
+        """Whether the holder was a process of this machine that is no more."""
+        note = self._read()
+        if note.get("host") != socket.gethostname():
+            return False
+        try:
+            os.kill(int(str(note["pid"])), 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, ValueError, KeyError):
+            return False
+        # Our own id: an earlier process had the same one, or this process holds another catalog's lease.
+        return note["pid"] == os.getpid() and note.get("nonce") != self._note["nonce"]
+
+    def _holder(self) -> str:
+        note = self._read()
+        if not note:
+            return "a lease that cannot be read"
+        since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return f"process {note['pid']} on {note['host']}, since {since}"

@@ -1,0 +1,1 @@
+"""Brings files back from a snapshot."""

@@ -1,0 +1,106 @@
+"""What was asked of a restore, and the account of what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..catalog.restoring import FileRow, PlainRow
+from ..progress import Events, RestoreOutcome
+from ..records import Problem
+from ..spec import Overwrite
+from .work import CAUGHT, fatal_reason, problem_of
+from .write import Decision
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """What to restore, where to, and over what.
+
+    `paths` are stored paths, absolute paths below the job's base, or patterns; none means all. `to` is a folder, None
+    the job's base. `at` is a snapshot's id, "latest" (or None) or a local time. `stop` is asked between batches;
+    `listen` is told of every file: what was done (or would be), key, size.
+    """
+
+    paths: tuple[bytes, ...] = ()
+    to: bytes | None = None
+    at: str | None = None
+    overwrite: Overwrite = Overwrite.NEVER
+    dry_run: bool = False
+    workers: int | None = None
+    thaw: bool = False
+    thaw_hours: int = 24
+    stop: Callable[[], bool] = _never
+    listen: Callable[[str, bytes, int], None] | None = None
+
+
+class Book:
+    """Counts, problems and notes of one restore, and whether it is to go on."""
+
+    def __init__(self, options: RestoreOptions, events: Events, outcome: RestoreOutcome) -> None:
+        self.options = options
+        self.events = events
+        self.outcome = outcome
+        self.counts: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.fatal: str | None = None
+        """Why no further file can be written."""
+        self.absent: set[int] = set()
+        """Path ids of files that are not in place: kept as they were, or failed. Hard links may hang on them."""
+
+    def stopped(self) -> bool:
+        """Whether to leave the rest: somebody asked for it, or nothing can be written any more."""
+        if not self.outcome.interrupted and not self.fatal:
+            self.outcome.interrupted = self.options.stop()
+        return self.outcome.interrupted or self.fatal is not None
+
+    def settle(self, row: FileRow | PlainRow, status: str) -> None:
+        """Note what became of a path."""
+        size = row.size if isinstance(row, FileRow) else 0
+        self.counts[status] += 1
+        if status == Decision.WRITE:
+            self.outcome.bytes += size
+        if status == Decision.KEEP:
+            self.problem(row.key, "kept", "it is there and differs; it was left as it is (see --overwrite)")
+            if isinstance(row, FileRow):
+                self.absent.add(row.path_id)
+        elif self.options.listen:
+            self.options.listen(status, row.key, size)
+
+    def fail(self, row: FileRow, kind: str, text: str) -> None:
+        """Note that a file did not come back."""
+        self.problem(row.key, kind, text)
+        self.absent.add(row.path_id)
+
+    def problem(self, key: bytes, kind: str, text: str) -> None:
+        self.outcome.problems.append(Problem(key, kind, text))
+        if self.options.listen:
+            self.options.listen(kind, key, 0)
+
+    def attempt(self, key: bytes, act: Callable[[], object]) -> None:
+        """Do something with one path; what goes wrong is a problem of that path."""
+        try:
+            act()
+        except CAUGHT as error:
+            self.problem(key, *problem_of(error))
+            self.fatal = self.fatal or fatal_reason(error)
+
+    def attempt_quietly(self, what: str, act: Callable[[], object]) -> bool:
+        """The same, for what is only worth a note: "the mode of a folder could not be set", say."""
+        try:
+            act()
+        except CAUGHT as error:
+            self.notes[f"{what} ({problem_of(error)[1]})"] += 1
+            return False
+        return True
+
+    def conclude(self) -> None:
+        """Bring the account into the outcome."""
+        self.outcome.counts = dict(self.counts)
+        self.outcome.notes += [f"{text}: {count} times" for text, count in sorted(self.notes.items())]
+        self.outcome.problems.sort()

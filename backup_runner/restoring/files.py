@@ -1,0 +1,151 @@
+"""Files of a restore: dealt out object by object to the workers, large ones piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..catalog import Catalog
+from ..catalog.history import extents, get_object
+from ..catalog.restoring import FileRow
+from ..contents.legacy_reader import true_size
+from ..contents.sealed import READERS, Place
+from ..errors import DamagedError, ObjectArchived
+from ..records import Extent
+from ..targets.base import Target
+from ..workers.pool import Pool
+from .book import Book
+from .large import LARGE, Assembly, Finished
+from .work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
+from .write import Decision, Writer
+
+_BATCH_BYTES = 8 << 20
+_BATCH_FILES = 2000
+
+
+class Files:
+    """Deals out the files of one restore. `archived` are ids of objects that cannot be read now."""
+
+    def __init__(
+        self,
+        cat: Catalog,
+        target: Target,
+        book: Book,
+        writer: Writer,
+        pool: Pool[Task, Result],
+        archived: frozenset[int],
+    ) -> None:
+        self._cat = cat
+        self._target = target
+        self._book = book
+        self._writer = writer
+        self._pool = pool
+        self._archived = archived
+        self._assembly = Assembly(writer)
+
+    def close(self) -> None:
+        """Drop large files that are not whole."""
+        self._assembly.discard()
+
+    def run(self, rows: Iterable[FileRow]) -> None:
+        """Restore these files, sorted by object and offset."""
+        for task, result in self._pool.run(self._tasks(rows)):
+            self._book.notes.update(result.notes)
+            self._book.fatal = self._book.fatal or result.fatal
+            if isinstance(task, Batch):
+                self._batch_done(task, result)
+            elif done := self._assembly.arrived(task, result):
+                self._large_done(done)
+
+    def _tasks(self, rows: Iterable[FileRow]) -> Iterator[Task]:
+        batch: list[FileRow] = []
+        size = 0
+        for row in rows:
+            if self._book.stopped():
+                return
+            if self._hopeless(row):
+                continue
+            if row.format == "legacy" and row.size and not row.length:
+                try:
+                    row = self._measured(row)
+                except CAUGHT as error:
+                    self._book.fail(row, *problem_of(error))
+                    continue
+            if batch and (
+                (row.object_id, row.format) != (batch[0].object_id, batch[0].format)
+                or size + row.size > _BATCH_BYTES
+                or len(batch) == _BATCH_FILES
+            ):
+                yield Batch(self._place(batch[0]), batch)
+                batch, size = [], 0
+            if row.spread or row.size > LARGE:
+                yield from self._large(row)
+                continue
+            batch.append(row)
+            size += row.size
+        if batch and not self._book.stopped():
+            yield Batch(self._place(batch[0]), batch)
+
+    def _hopeless(self, row: FileRow) -> bool:
+        if row.object_id is None and row.size:
+            self._book.fail(row, "missing", "the catalog knows no object that holds its bytes")
+        elif row.object_id in self._archived:
+            self._book.fail(row, "archived", f"{self._name(row)} is in the archive tier and not thawed")
+        elif row.format not in READERS:
+            self._book.fail(row, "unreadable", f"{self._name(row)}: contents of the unknown format {row.format}")
+        else:
+            return False
+        return True
+
+    def _measured(self, row: FileRow) -> FileRow:
+        """A row whose size was not known when it was imported, because its object was archived then."""
+        size = true_size(self._target, self._name(row))
+        return row._replace(size=size, length=size)
+
+    def _name(self, row: FileRow) -> str:
+        return "" if row.object_id is None else get_object(self._cat, row.object_id).name
+
+    def _place(self, row: FileRow) -> Place | None:
+        return None if row.object_id is None else Place.of(get_object(self._cat, row.object_id), row.format)
+
+    def _large(self, row: FileRow) -> Iterator[Piece]:
+        try:
+            decision = self._writer.decide(row)
+            if decision is Decision.UNCHANGED:
+                self._writer.refresh(row)
+            if decision is not Decision.WRITE:
+                self._book.settle(row, decision.value)
+                return
+            for piece in self._assembly.pieces(row, self._places(row)):
+                yield piece
+                if self._book.stopped():
+                    return
+        except CAUGHT as error:
+            self._book.fatal = self._book.fatal or fatal_reason(error)
+            self._book.fail(row, *problem_of(error))
+
+    def _places(self, row: FileRow) -> list[tuple[Place, Extent]]:
+        """Raises DamagedError, ObjectArchived."""
+        found = extents(self._cat, row.content_id)
+        if row.format == "legacy":
+            found = [extent._replace(length=row.size) for extent in found]
+        if sum(extent.length for extent in found) != row.size:
+            raise DamagedError("the catalog does not know where all of its bytes lie")
+        if any(extent.object_id in self._archived for extent in found):
+            raise ObjectArchived("one of its objects is in the archive tier and not thawed")
+        return [(Place.of(get_object(self._cat, extent.object_id), row.format), extent) for extent in found]
+
+    def _batch_done(self, batch: Batch, result: Result) -> None:
+        for row, status in zip(batch.rows, result.statuses, strict=True):
+            if status != FAILED:
+                self._book.settle(row, status)
+        for index, kind, text in result.problems:
+            self._book.fail(batch.rows[index], kind, text)
+        self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
+
+    def _large_done(self, done: Finished) -> None:
+        self._book.fatal = self._book.fatal or done.fatal
+        if done.problem:
+            self._book.fail(done.row, *done.problem)
+        else:
+            self._book.settle(done.row, Decision.WRITE.value)
+        self._book.events.advance(1, done.row.size)

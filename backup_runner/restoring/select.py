@@ -1,0 +1,197 @@
+"""Which snapshot, and which of its paths, a restore is about."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+
+from ..catalog import Catalog
+from ..catalog.database import Snapshot
+from ..catalog.history import at_snapshot
+from ..catalog.restoring import Selection
+from ..errors import BackupRunnerError, CatalogError
+from ..patterns.wildmatch import compile_pattern
+
+_LOOKED_AT = 20_000
+"""Paths that are compared with a misspelt one, at most."""
+_GLOB = frozenset(b"*?[")
+
+
+# -- the snapshot
+
+
+def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot, str | None]:
+    """The snapshot that `at` means (None or "latest", an id, or a local date or time), and a note about it.
+
+    A time means the newest complete snapshot at or before it; a date, all of that day. If none is complete,
+    the newest partial one. Raises CatalogError, saying what there is.
+    """
+    snapshots = cat.snapshots(job_id)
+    if at is None or at == "latest":
+        found = _newest(snapshots)
+    elif at.isascii() and at.isdigit():
+        found = next((one for one in snapshots if one.id == int(at)), None)
+    else:
+        limit = _limit(at)
+        found = _newest([one for one in snapshots if one.scanned_ns <= limit])
+    if found is None:
+        raise CatalogError(_nothing(at, snapshots), hint=_what_there_is(snapshots))
+    if found.status == "complete":
+        return found, None
+    return found, f"snapshot {found.id} is not complete: it has what was backed up before the apply was stopped"
+
+
+def local_time(time_ns: int) -> str:
+    """Nanoseconds since the epoch as people write it, in the local zone."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _newest(snapshots: list[Snapshot]) -> Snapshot | None:
+    complete = [one for one in snapshots if one.status == "complete"]
+    return max(complete or snapshots, key=lambda one: (one.scanned_ns, one.id), default=None)
+
+
+def _limit(text: str) -> int:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise CatalogError(
+            f"{text!r} is neither a snapshot id nor a time",
+            hint="give an id from `snapshots JOB`, `latest`, or a time such as 2026-03-01 or 2026-03-01T14:30",
+        ) from None
+    if len(text) <= len("2026-03-01"):
+        when += timedelta(days=1, microseconds=-1)
+    return int(when.astimezone().timestamp() * 1_000_000) * 1000 + 999
+
+
+def _nothing(at: str | None, snapshots: list[Snapshot]) -> str:
+    if not snapshots:
+        return "this job has no snapshot yet"
+    return f"no snapshot {at}" if at and at.isdigit() else f"no snapshot at or before {at}"
+
+
+def _what_there_is(snapshots: list[Snapshot]) -> str:
+    if not snapshots:
+        return "apply the job first"
+    lines = [f"{one.id} of {local_time(one.scanned_ns)} ({one.status})" for one in reversed(snapshots[-10:])]
+    more = f", and {len(snapshots) - 10} older ones" if len(snapshots) > 10 else ""
+    return "there are: " + ", ".join(lines) + more
+
+
+# -- the paths
+
+
+def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], paths: tuple[bytes, ...], base: bytes) -> None:
+    """Fill `chosen` with what `paths` name in the snapshot `at` (job id, snapshot id); all of it if there are none.
+
+    Raises BackupRunnerError naming every path that stands for nothing, before anything is written.
+    """
+    if not paths:
+        chosen.add_range(b"", None)
+        return
+    unknown = []
+    for path in paths:
+        key = stored_key(path, base)
+        if not _choose(chosen, key):
+            unknown.append(_complaint(cat, at, path, key))
+    if unknown:
+        raise BackupRunnerError(
+            "\n".join(unknown),
+            hint="name files or folders as they are stored, or as they were on disk; nothing was done",
+        )
+
+
+def stored_key(path: bytes, base: bytes) -> bytes:
+    """A path as the user wrote it, as a key without a closing slash."""
+    if not path.startswith(b"/"):
+        return b"" if path.rstrip(b"/") == b"." else path.removeprefix(b"./").rstrip(b"/")
+    path = path.rstrip(b"/")
+    if path == base:
+        return b""
+    if not path.startswith(base + b"/"):
+        raise BackupRunnerError(
+            f"{os.fsdecode(path)} is not below {os.fsdecode(base or b'/')}, where this job's paths begin",
+            hint="give the path as it was when it was backed up",
+        )
+    return path[len(base) + 1 :]
+
+
+def name_matcher(text: bytes, base: bytes) -> Callable[[bytes], bool] | None:
+    """Whether a key has this name, or, if there is a slash in it, is this path; both may be globs. None: none can be.
+
+    Raises BackupRunnerError for an absolute path that is not below `base`."""
+    whole = b"/" in text.strip(b"/") or text.startswith(b"/")
+    pattern = compile_pattern(stored_key(text, base) if whole else text.rstrip(b"/"), by_name=not whole)
+    if pattern is None:
+        return None
+    fullmatch = pattern.regex.fullmatch
+    if whole:
+        return lambda key: fullmatch(key.removesuffix(b"/")) is not None
+    return lambda key: fullmatch(key.removesuffix(b"/").rpartition(b"/")[2]) is not None
+
+
+def _choose(chosen: Selection, key: bytes) -> bool:
+    if not key:
+        chosen.add_range(b"", None)
+        return True
+    if chosen.has(key):
+        chosen.add_key(key)
+        return True
+    # A folder is what ends in a slash, or is only known by what lies in it.
+    if chosen.any_in(key + b"/", key + b"0"):
+        chosen.add_range(key + b"/", key + b"0")
+        return True
+    return bool(_GLOB & set(key)) and _choose_matching(chosen, key)
+
+
+def _choose_matching(chosen: Selection, glob: bytes) -> bool:
+    """Choose the paths, and what lies in the folders, that match the whole pattern."""
+    pattern = compile_pattern(glob, by_name=False)
+    if pattern is None:
+        return False
+    fullmatch = pattern.regex.fullmatch
+    hits = 0
+
+    def matches(key: bytes) -> bool:
+        nonlocal hits
+        end = len(key.removesuffix(b"/"))
+        while end > 0:
+            if fullmatch(key, 0, end):
+                hits += 1
+                return True
+            end = key.rfind(b"/", 0, end)
+        return False
+
+    chosen.add_matching(matches, pattern.start)
+    return hits > 0
+
+
+def _complaint(cat: Catalog, at: tuple[int, int], path: bytes, key: bytes) -> str:
+    near = difflib.get_close_matches(os.fsdecode(key), _neighbours(cat, at, key), n=3, cutoff=0.6)
+    text = f"nothing in snapshot {at[1]} matches {os.fsdecode(path)!r}"
+    return text + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")
+
+
+def _neighbours(cat: Catalog, at: tuple[int, int], key: bytes) -> list[str]:
+    """Keys next to where `key` would be: in the nearest folder above it that has anything."""
+    folder = key
+    while folder:
+        folder = folder.rpartition(b"/")[0]
+        low = folder + b"/" if folder else b""
+        high = folder + b"0" if folder else None
+        found = list(_children(cat, at, low, high))
+        if found:
+            return found
+    return []
+
+
+def _children(cat: Catalog, at: tuple[int, int], low: bytes, high: bytes | None) -> Iterator[str]:
+    seen = b""
+    for row in islice(at_snapshot(cat, *at, low=low, high=high), _LOOKED_AT):
+        name = row.key[len(low) :].partition(b"/")[0]
+        if name and name != seen:
+            seen = name
+            yield os.fsdecode(low + name)

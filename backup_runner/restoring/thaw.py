@@ -1,0 +1,65 @@
+"""Objects in an archive tier: which of those that are needed can be read, and asking for the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..catalog.restoring import Selection
+from ..container import ObjectKind, kind_prefix
+from ..errors import ObjectMissing
+from ..targets.base import Target
+
+_COLD = frozenset({"Archived", "Restoring"})
+
+
+class ThawOptions(Protocol):
+    """The part of a restore's options that matters here."""
+
+    @property
+    def thaw(self) -> bool: ...
+    @property
+    def thaw_hours(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Needed objects (catalog ids) that cannot be read now; `pending` of them are being thawed."""
+
+    ids: frozenset[int]
+    pending: int
+    notes: list[str]
+
+
+def look_at_archive(target: Target, lineage: str, chosen: Selection, options: ThawOptions) -> Frozen:
+    """One listing says what is archived; with `thaw`, the target is asked to make it readable."""
+    needed = {one.name: one for one in chosen.in_archive_tier()}
+    if not needed:
+        return Frozen(frozenset(), 0, [])
+    prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
+    # Imported objects lie outside of the lineage.
+    everywhere = any(not name.startswith(prefix) for name in needed)
+    states = {
+        found.name: found.archival_state
+        for found in target.list("" if everywhere else prefix)
+        if found.archival_state in _COLD
+    }
+    cold = [one for name, one in needed.items() if name in states]
+    if not cold:
+        return Frozen(frozenset(), 0, [])
+    if options.thaw:
+        for one in cold:
+            if states[one.name] == "Archived":
+                try:
+                    target.restore_archived(one.name, options.thaw_hours)
+                except ObjectMissing:
+                    # Gone since the listing: reading it will say so, by file.
+                    continue
+    pending = len(cold) if options.thaw else sum(states[one.name] == "Restoring" for one in cold)
+    size = sum(one.size for one in cold)
+    what = f"{len(cold)} archived objects ({size} bytes) are needed"
+    if options.thaw:
+        advice = f"they are being thawed for {options.thaw_hours} hours; restore again when that is done"
+    else:
+        advice = "restore with --thaw to have them made readable"
+    return Frozen(frozenset(one.id for one in cold), pending, [f"{what}: {advice}"])

@@ -1,0 +1,1 @@
+"""Around a run: hooks, notices, metrics, schedule, logs."""

@@ -1,0 +1,91 @@
+"""Programs that a job runs around an apply: without a shell, with a time limit, their output kept out of the log."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..errors import BackupRunnerError
+
+_GRACE_SECONDS = 5.0
+_SHOWN_BYTES = 2000
+_SHOWN_LINES = 20
+_SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|api_?key|credential)")
+
+
+class HookError(BackupRunnerError):
+    """A hook could not be started, failed, or took too long."""
+
+    usual_hint = "run the program by hand; the job's `hooks` say which and with what arguments"
+
+
+class Ended(NamedTuple):
+    """How a hook ended: "" or what went wrong, and the end of what it printed, secrets taken out."""
+
+    problem: str
+    tail: str
+    printed: int
+
+
+def run_hook(
+    command: tuple[str, ...],
+    *,
+    time_limit: float,
+    folder: str,
+    work_directory: str,
+    env: Mapping[str, str],
+    secrets: Iterable[str] = (),
+) -> Ended:
+    """Run a hook to its end, or end it and all that it started when `time_limit` seconds are over.
+
+    Its output goes to a temporary file, not a pipe: a hook that leaves a daemon behind cannot hang us."""
+    with tempfile.TemporaryFile(dir=work_directory) as printed:
+        try:
+            process = subprocess.Popen(
+                command, cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return Ended(f"{command[0]} cannot be started: {error.strerror}", "", 0)
+        try:
+            status = process.wait(time_limit)
+            problem = _status(command[0], status) if status else ""
+        except subprocess.TimeoutExpired:
+            problem = f"{command[0]} did not end within {time_limit:g} s and was ended"
+            _end(process)
+        except BaseException:
+            _end(process)
+            raise
+        size = os.fstat(printed.fileno()).st_size
+        tail = os.pread(printed.fileno(), _SHOWN_BYTES, max(0, size - _SHOWN_BYTES)).decode("utf-8", "replace")
+    return Ended(problem, _without(tail, env, secrets), size)
+
+
+def _status(name: str, status: int) -> str:
+    if status < 0:
+        return f"{name} was ended by signal {signal.Signals(-status).name}"
+    return f"{name} ended with status {status}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the hook's whole process group, gently first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(_GRACE_SECONDS)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+    process.wait()
+
+
+def _without(text: str, env: Mapping[str, str], secrets: Iterable[str]) -> str:
+    values = {value for name, value in env.items() if _SECRET_NAME.search(name)} | set(secrets)
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= 4:
+            text = text.replace(value, "***")
+    return "\n".join(text.splitlines()[-_SHOWN_LINES:])

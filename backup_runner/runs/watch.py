@@ -1,0 +1,138 @@
+"""What happens around an apply: hooks, notices, metrics. Only `before` and `after` can fail a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ..errors import BackupRunnerError, Interrupted
+from ..planning.file import Header
+from ..progress import Outcome
+from ..spec import Job
+from .hooks import HookError, run_hook
+from .logs import log
+from .metrics import Figures, write_metrics
+from .notices import Event, tell
+
+
+@dataclass
+class Watch:
+    """One run as hooks and notices see it. `warn` gets sentences for the person who runs it, `show` a hook's output."""
+
+    job: Job
+    warn: Callable[[str], None]
+    show: Callable[[str], None]
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    header: Header | None = None
+    outcome: Outcome | None = None
+    declined: bool = False
+    """Somebody looked at the plan and said no."""
+    started: float = field(default_factory=time.time)
+
+    @contextmanager
+    def around(self) -> Iterator[Watch]:
+        """Start, the run, and its end. Raises HookError if `before` or `after` fails."""
+        self._tell(Event.START, "started")
+        try:
+            self._hook("before", "starting", 0, "")
+            yield self
+            if self.declined:
+                return
+            self._hook("after", "problems" if self._problems() else "success", self._code(), "")
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._tell(Event.SUCCESS, self._summary())
+        self._measure(self._code(), success=True)
+
+    def _failed(self, error: BaseException) -> None:
+        code = error.exit_code if isinstance(error, BackupRunnerError) else 1
+        message = error.message if isinstance(error, BackupRunnerError) else type(error).__name__
+        status = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failure"
+        try:
+            self._hook("on_failure", status, code, message)
+        except HookError as second:
+            self.warn(second.message)
+        self._tell(Event.FAILURE, message)
+        self._measure(code, success=False)
+
+    # -- parts
+
+    def _hook(self, name: str, status: str, code: int, message: str) -> None:
+        hooks = self.job.hooks
+        command: tuple[str, ...] = getattr(hooks, name) if hooks else ()
+        if not command or hooks is None:
+            return
+        log.info("hook %s: %s", name, command[0])
+        os.makedirs(self.job.work_directory, mode=0o700, exist_ok=True)
+        ended = run_hook(
+            command,
+            time_limit=hooks.time_limit,
+            folder=os.path.dirname(os.path.abspath(self.job.file)),
+            work_directory=self.job.work_directory,
+            env=self._environment(name, status, code, message),
+            secrets=[self.env[variable] for variable in self._secret_names() if variable in self.env],
+        )
+        # What a hook prints may hold anything, so the log only says how much it was.
+        log.info("hook %s ended: %s; it printed %d bytes", name, ended.problem or "well", ended.printed)
+        if ended.problem:
+            self.show(ended.tail)
+            then = {"before": "; nothing was backed up", "after": "; the backup itself is recorded"}.get(name, "")
+            raise HookError(f"hook {name}: {ended.problem}{then}", hint="run it by hand to see why")
+
+    def _environment(self, name: str, status: str, code: int, message: str) -> dict[str, str]:
+        env = {key: value for key, value in self.env.items() if key not in self._secret_names()}
+        env |= {
+            "BACKUP_RUNNER_HOOK": name,
+            "BACKUP_RUNNER_JOB": self.job.name,
+            "BACKUP_RUNNER_JOB_FILE": os.path.abspath(self.job.file),
+            "BACKUP_RUNNER_STATUS": status,
+            "BACKUP_RUNNER_EXIT_CODE": str(code),
+            "BACKUP_RUNNER_MESSAGE": message.replace("\0", ""),
+        }
+        if self.header is not None:
+            totals = self.header.totals
+            summary = {"counts": totals.counts, "bytes": totals.bytes, "unchanged": totals.unchanged}
+            env |= {"BACKUP_RUNNER_PLAN_ID": self.header.plan_id, "BACKUP_RUNNER_PLAN": json.dumps(summary)}
+        return env
+
+    def _secret_names(self) -> list[str]:
+        """Variables that hold the crypto key or a URL; no hook gets them."""
+        names = [self.job.encryption.key_env, *(notify.url_env for notify in self.job.notify)]
+        return [name for name in names if name]
+
+    def _tell(self, event: Event, text: str) -> None:
+        for notify in self.job.notify:
+            if problem := tell(notify, event, self.job.name, text, self.env):
+                log.warning(problem)
+                self.warn(problem)
+
+    def _measure(self, code: int, *, success: bool) -> None:
+        if self.job.metrics_file is None:
+            return
+        outcome = self.outcome or Outcome()
+        now = time.time()
+        figures = Figures(
+            self.job.name, now, now - self.started, code, success, outcome.stored_bytes, len(outcome.problems),
+            outcome.counts,
+        )  # fmt: skip
+        try:
+            write_metrics(self.job.metrics_file, figures)
+        except OSError as error:
+            self.warn(f"cannot write the metrics to {self.job.metrics_file}: {error.strerror}")
+
+    def _problems(self) -> int:
+        return len(self.outcome.problems) if self.outcome else 0
+
+    def _code(self) -> int:
+        return 3 if self._problems() else 0
+
+    def _summary(self) -> str:
+        outcome = self.outcome or Outcome()
+        counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items()) or "nothing had changed"
+        problems = f"; {self._problems()} file(s) with problems" if self._problems() else ""
+        return f"{counts}; {outcome.stored_bytes} bytes stored{problems}"

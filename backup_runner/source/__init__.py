@@ -1,0 +1,1 @@
+"""The disk as it is: walking, reading, attributes."""

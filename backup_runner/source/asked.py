@@ -1,0 +1,85 @@
+"""What a scan is asked, and what it says besides entries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ..patterns.globs import NO_RULES, Rules
+from ..records import Problem
+from ..spec import Symlinks
+
+OnProblem = Callable[[Problem], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSource:
+    """A directory or file to scan.
+
+    `path` is absolute; `key` is its stored path, with or without the closing slash of a directory.
+    """
+
+    path: bytes
+    key: bytes
+    rules: Rules = NO_RULES
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """`own` are absolute paths of our own files and directories, whether they exist yet or not."""
+
+    symlinks: Symlinks = Symlinks.SKIP
+    own: tuple[bytes, ...] = ()
+
+
+@dataclass(slots=True)
+class ScanTotals:
+    """Filled while a scan runs; right for everything up to the last key that was yielded."""
+
+    files: int = 0
+    folders: int = 0
+    symlinks: int = 0
+    size: int = 0
+    """The bytes of all files yielded."""
+    skipped: int = 0
+    """Left out by rules; a folder counts once, whatever is in it."""
+    symlinks_skipped: int = 0
+    special: int = 0
+    """Sockets, fifos and devices."""
+    left_out: int = 0
+    """Our own files and directories."""
+    files_by_source: dict[bytes, int] = field(default_factory=dict)
+    """By the key of the source's root; sources that are missing have no number here."""
+    missing: list[bytes] = field(default_factory=list)
+    """Keys of sources that are not there or cannot be looked at. Complete before the first entry."""
+    unlisted: list[bytes] = field(default_factory=list)
+    """Keys of which nothing is known: a path, or (b"" or with a closing slash) it and all that is below."""
+    linked: set[bytes] = field(default_factory=set)
+    """Keys of sources that are symlinks themselves; only these are followed. Complete before the first entry."""
+
+
+class OwnFiles:
+    """Our own files, known by device and inode, and by path for those that come and go during a scan."""
+
+    def __init__(self, paths: Iterable[bytes]) -> None:
+        ids: set[tuple[int, int]] = set()
+        self._names: dict[bytes, set[bytes]] = {}
+        for path in paths:
+            folder, _, name = path.rstrip(b"/").rpartition(b"/")
+            self._names.setdefault(os.path.realpath(folder or b"/"), set()).add(name)
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            ids.add((found.st_dev, found.st_ino))
+        self._ids = frozenset(ids)
+        self.inodes = frozenset(ino for _, ino in ids)
+
+    def holds(self, dev: int, ino: int) -> bool:
+        """Whether that file is ours. `inodes` answers most of these questions faster."""
+        return (dev, ino) in self._ids
+
+    def names_in(self, folder: bytes) -> set[bytes]:
+        """Names of ours in a folder, given by its path without symlinks and without a closing slash."""
+        return self._names.get(folder, set())

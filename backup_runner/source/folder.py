@@ -1,0 +1,216 @@
+"""Read one folder at a time: names first, sorted as keys sort, then their metadata in chunks.
+
+Everything is looked at through the folder's descriptor, which was opened without following symlinks: a
+folder that is swapped for a symlink while the scan runs leads nowhere. Names are kept, not entries, so that a
+folder with a million files costs little memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from ..patterns.globs import Rules
+from ..records import EntryFields, Kind, Problem
+from ..spec import Symlinks
+from .access import open_folder
+from .asked import OnProblem, OwnFiles, ScanTotals
+
+CHUNK: Final = 4096
+"""Entries looked at in one go."""
+
+_FILE, _DIRECTORY, _SYMLINK, _SPECIAL = int(Kind.FILE), int(Kind.DIRECTORY), int(Kind.SYMLINK), -1
+_KINDS: Final = {stat.S_IFREG: _FILE, stat.S_IFDIR: _DIRECTORY, stat.S_IFLNK: _SYMLINK}
+_SPECIAL_NAMES: Final = {
+    stat.S_IFSOCK: "socket",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+}
+_SLASH: Final = ord("/")
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What stays the same for all folders of one source."""
+
+    path: bytes
+    """The source's root on disk, ending in a slash."""
+    key: bytes
+    """The root's key."""
+    real: bytes
+    """The root's path without symlinks."""
+    rules: Rules
+    symlinks: Symlinks
+    own: OwnFiles
+    totals: ScanTotals
+    on_problem: OnProblem
+
+
+class Chunk(NamedTuple):
+    """A stretch of a folder, sorted by key, and at which indexes its folders are."""
+
+    entries: list[EntryFields]
+    folders: list[int]
+
+
+class FolderReader:
+    """Turns folders of one source into entries, and what cannot become one into problems."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def read(self, key: bytes) -> Iterator[Chunk] | None:
+        """The children of a folder by key order, in chunks of at most CHUNK, none if it cannot be listed.
+
+        None (not an empty iterator) if the folder is no longer there at all."""
+        relative = key[len(self._context.key) :]
+        try:
+            fd = open_folder(self._path(relative))
+        except OSError as error:
+            return iter(()) if self._unlisted(key, error) else None
+        try:
+            names = self._names(fd, relative)
+            first = self._entries(fd, key, names[:CHUNK])
+        except OSError as error:
+            return iter(()) if self._unlisted(key, error) else None
+        finally:
+            os.close(fd)
+        return iter((first,)) if len(names) <= CHUNK else self._chunks(key, first, names)
+
+    def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
+        yield first
+        path = self._path(key[len(self._context.key) :])
+        for at in range(CHUNK, len(names), CHUNK):
+            # Opened anew for each chunk: in between, the scan may be a thousand folders deep elsewhere.
+            try:
+                fd = open_folder(path)
+            except OSError as error:
+                self._unlisted(key, error)
+                return
+            try:
+                chunk = self._entries(fd, key, names[at : at + CHUNK])
+            finally:
+                os.close(fd)
+            yield chunk
+
+    def _path(self, relative: bytes) -> bytes:
+        """Only the root keeps its closing slash, which follows a symlink: a source may be one."""
+        return self._context.path + relative[:-1]
+
+    def _names(self, fd: int, relative: bytes) -> list[bytes]:
+        """Names that the rules leave, folders with a closing slash, sorted."""
+        context = self._context
+        rules = context.rules.folder(relative)
+        could_skip_file, could_skip_folder = rules.could_skip_file, rules.could_skip_folder
+        own = context.own.names_in((context.real + b"/" + relative).rstrip(b"/") or b"/")
+        names: list[bytes] = []
+        add, encoding, errors = names.append, _ENCODING, _ERRORS
+        with os.scandir(fd) as found:
+            for item in found:
+                # What os.fsencode does, without a call in Python for each name.
+                name = item.name.encode(encoding, errors)
+                try:
+                    is_dir = item.is_dir(follow_symlinks=False)
+                except OSError:
+                    # Only where listings do not tell kinds; looking at the entry will say what is wrong.
+                    is_dir = False
+                could = could_skip_folder if is_dir else could_skip_file
+                if own and name in own:
+                    context.totals.left_out += 1
+                elif could and could(name) and rules.skips(relative, name, is_dir=is_dir):
+                    context.totals.skipped += 1
+                else:
+                    add(name + b"/" if is_dir else name)
+        names.sort()
+        return names
+
+    def _entries(self, fd: int, key: bytes, names: list[bytes]) -> Chunk:
+        """The inner loop of every scan: each call and lookup here is paid a million times."""
+        totals, own = self._context.totals, self._context.own
+        look, kinds, own_inodes = os.stat, _KINDS, own.inodes
+        entries: list[EntryFields] = []
+        add = entries.append
+        folders: list[int] = []
+        others = sizes = 0
+        for name in names:
+            is_folder = name[-1] == _SLASH
+            try:
+                # A closing slash would follow a symlink that took the folder's place.
+                found = look(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
+            except OSError as error:
+                self._lost(key + name, error)
+                continue
+            mode, ino, dev, links, uid, gid, size, _, _, _ = found
+            if ino in own_inodes and own.holds(dev, ino):
+                totals.left_out += 1
+                continue
+            path = key + name
+            kind = kinds.get(mode & 0o170000, _SPECIAL)
+            if kind or is_folder:
+                if not self._admit(path, kind, mode):
+                    continue
+                if kind == _DIRECTORY:
+                    folders.append(len(entries))
+                others += 1
+                size = 0
+            sizes += size
+            mtime, ctime, blocks = found.st_mtime_ns, found.st_ctime_ns, found.st_blocks
+            add((path, kind, size, mtime, ctime, mode & 0o7777, uid, gid, dev, ino, links, blocks))
+        totals.files += len(entries) - others
+        totals.size += sizes
+        return Chunk(entries, folders)
+
+    def _admit(self, key: bytes, kind: int, mode: int) -> bool:
+        """Count what is not a file, and say whether it becomes an entry."""
+        totals = self._context.totals
+        if (kind == _DIRECTORY) != key.endswith(b"/"):
+            self._changed(key)
+            return False
+        if kind == _DIRECTORY:
+            totals.folders += 1
+        elif kind == _SPECIAL:
+            totals.special += 1
+            what = _SPECIAL_NAMES.get(stat.S_IFMT(mode), "special file")
+            self._context.on_problem(Problem(key, "special", f"is a {what}, which is never backed up"))
+            return False
+        elif self._context.symlinks is Symlinks.SKIP:
+            totals.symlinks_skipped += 1
+            return False
+        else:
+            totals.symlinks += 1
+        return True
+
+    def _changed(self, key: bytes) -> None:
+        """A folder turned into something else, or the other way round: its place in the order is lost."""
+        self._context.totals.unlisted.append(key.rstrip(b"/") + b"/")
+        self._context.totals.unlisted.append(key.rstrip(b"/"))
+        self._context.on_problem(Problem(key, "changed", "became something else while it was looked at"))
+
+    def _lost(self, key: bytes, error: OSError) -> None:
+        """A name that was listed, and cannot be looked at."""
+        vanished = error.errno == errno.ENOENT
+        if not vanished or key.endswith(b"/"):
+            self._context.totals.unlisted.append(key)
+        if not vanished and not key.endswith(b"/"):
+            # Where the folder does not tell kinds, this may have been a folder.
+            self._context.totals.unlisted.append(key + b"/")
+        self._problem(key, error)
+
+    def _unlisted(self, key: bytes, error: OSError) -> bool:
+        """Note a folder that cannot be listed; False if it is gone."""
+        self._context.totals.unlisted.append(key)
+        self._problem(key, error)
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+    def _problem(self, key: bytes, error: OSError) -> None:
+        kinds = {errno.ENOENT: "vanished", errno.ENOTDIR: "changed", errno.ELOOP: "changed"}
+        kind = kinds.get(error.errno or 0, "unreadable")
+        self._context.on_problem(Problem(key, kind, error.strerror or str(error)))

@@ -1,0 +1,131 @@
+"""Reading one small file whole, with the metadata it had, watching that it does not move meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Collection
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from ..records import Flag, Kind
+from .access import open_and_look, read_changed, read_xattrs
+from .detours import Detours
+from .xattrs import encode_xattrs
+
+_BLOCK = 512
+_CLOCK_STEP_NS = 20_000_000
+"""Kernels stamp files in steps of up to 10 ms (HZ=100)."""
+
+
+class FileRead(NamedTuple):
+    """A file as it was read. `blake3` and `md5` are of `data`; times nanoseconds, `flags` of `records.Flag`."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    flags: int
+    xattrs: bytes | None
+    blake3: bytes
+    md5: bytes
+    dev: int
+    ino: int
+
+
+def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, int, int, bytes | None]:
+    """size, mtime, ctime, mode, uid, gid, flags and xattrs of an open file."""
+    sparse = status.st_blocks * _BLOCK < status.st_size
+    return (
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_mode & 0o7777,
+        status.st_uid,
+        status.st_gid,
+        Flag.SPARSE if sparse else 0,
+        encode_xattrs(read_xattrs(fd)),
+    )
+
+
+def read_small(
+    base: bytes,
+    key: bytes,
+    linked: Collection[bytes],
+    limit: int,
+    room: memoryview | None = None,
+    detours: Detours | None = None,
+) -> tuple[FileRead, memoryview] | None:
+    """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
+
+    The bytes lie at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
+    again, it is kept as read and flagged."""
+    fd, status = open_and_look(base, key, linked=linked)
+    try:
+        if detours:
+            detours.check(fd, key)
+        for last_try in (False, True):
+            before, still = settled(fd, status)
+            if before.st_size >= limit:
+                return None
+            data = _read_whole(fd, before.st_size, room)
+            after = os.fstat(fd)
+            size = len(data)
+            moved = not still or size != before.st_size or read_changed(before, after)
+            if not moved or last_try:
+                break
+            status = os.fstat(fd)
+        _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
+        read = FileRead(
+            size,
+            mtime_ns,
+            ctime_ns,
+            mode,
+            uid,
+            gid,
+            flags | (Flag.MOVED if moved else 0),
+            xattrs,
+            blake3(data).digest(),
+            hashlib.md5(data, usedforsecurity=False).digest(),
+            after.st_dev,
+            after.st_ino,
+        )
+        return read, data
+    finally:
+        os.close(fd)
+
+
+def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
+    """All bytes of a file of `size` bytes; one more, if it has grown."""
+    if room is None or len(room) <= size:
+        room = memoryview(bytearray(size + 1))
+    have = 0
+    while have <= size and (count := os.preadv(fd, [room[have : size + 1]], have)):
+        have += count
+    return room[:have]
+
+
+def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
+    """Status of a file that is about to be read; False if somebody is writing it this very moment.
+
+    A write that falls into the same step of the file system's clock as the one before leaves no trace in the times,
+    so a file that changed just now is waited for. `status` is how it looked when it was opened."""
+    if _fresh(status):
+        time.sleep(_CLOCK_STEP_NS / 1e9)
+        status = os.fstat(fd)
+    return status, not _fresh(status)
+
+
+def _fresh(status: os.stat_result) -> bool:
+    # Times ahead of our clock are another machine's, and tell nothing about now.
+    return 0 <= time.time_ns() - status.st_ctime_ns < _CLOCK_STEP_NS
+
+
+def kind_of(mode: int) -> int:
+    """The entry kind that a stat mode's file type stands for; -1 for sockets, fifos and devices."""
+    types = {0o100000: Kind.FILE, 0o040000: Kind.DIRECTORY, 0o120000: Kind.SYMLINK}
+    return types.get(mode & 0o170000, -1)

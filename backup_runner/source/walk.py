@@ -1,0 +1,182 @@
+"""Walk the sources of a job and yield what is there, sorted by key.
+
+The order is that of a depth-first walk in which a folder sorts as its name plus a slash; it is the
+byte order of keys, so that a scan and a catalog can be merged as two streams. No recursion, no open descriptors
+kept, no list of all files: depth and width are bounded by memory for names alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ..records import Entry, EntryFields, Kind, Problem
+from .access import (
+    is_mount_point,
+    lstat_entry,
+    mount_point_of,
+    open_entry,
+    open_folder,
+    read_changed,
+    read_xattrs,
+    readlink_entry,
+)
+from .asked import OnProblem, OwnFiles, ScanOptions, ScanSource, ScanTotals
+from .folder import Chunk, Context, FolderReader
+
+__all__ = [
+    "OnProblem",
+    "ScanOptions",
+    "ScanSource",
+    "ScanTotals",
+    "is_mount_point",
+    "lstat_entry",
+    "mount_point_of",
+    "open_entry",
+    "open_folder",
+    "read_changed",
+    "read_xattrs",
+    "readlink_entry",
+    "scan",
+    "scan_fields",
+]
+
+BATCH: Final = 2000
+"""Batches have at least this many entries, but for the last one; about three times as many at most."""
+
+
+def scan(
+    sources: Sequence[ScanSource], options: ScanOptions, *, totals: ScanTotals, on_problem: OnProblem
+) -> Iterator[list[Entry]]:
+    """The same as `scan_fields`, with names to the fields."""
+    for batch in scan_fields(sources, options, totals=totals, on_problem=on_problem):
+        yield list(map(Entry._make, batch))
+
+
+def scan_fields(
+    sources: Sequence[ScanSource], options: ScanOptions, *, totals: ScanTotals, on_problem: OnProblem
+) -> Iterator[list[EntryFields]]:
+    """Yield all entries of all sources in batches, globally sorted by key.
+
+    Sources must not overlap. The root folder of a source is an entry too; rules do not apply to roots. Nothing
+    raises: what cannot be looked at goes to `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing
+    source has the problem kind `source-missing`. `totals` is filled as the scan goes.
+    """
+    own = OwnFiles(options.own)
+    roots = []
+    for source in sources:
+        root = _root(source, totals, on_problem)
+        if root:
+            roots.append((root, source))
+    roots.sort(key=lambda pair: pair[0][0])
+    batch: list[EntryFields] = []
+    for root, source in roots:
+        before = totals.files
+        context = Context(
+            path=source.path.rstrip(b"/") + b"/",
+            key=root[0],
+            real=os.path.realpath(source.path),
+            rules=source.rules,
+            symlinks=options.symlinks,
+            own=own,
+            totals=totals,
+            on_problem=on_problem,
+        )
+        for run in _walk(root, context):
+            batch += run
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+        totals.files_by_source[root[0]] = totals.files - before
+    if batch:
+        yield batch
+
+
+def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> EntryFields | None:
+    """The entry of the source itself, symlinks followed; None, and a problem, if there is none."""
+    key = source.key.rstrip(b"/")
+    try:
+        found = os.stat(source.path)
+        is_link = stat.S_ISLNK(os.lstat(source.path.rstrip(b"/") or b"/").st_mode)
+    except OSError as error:
+        gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
+        problem = Problem(key, "source-missing" if gone else "unreadable", error.strerror or str(error))
+        _missing(problem, totals, on_problem)
+        return None
+    is_dir = stat.S_ISDIR(found.st_mode)
+    if not is_dir and not stat.S_ISREG(found.st_mode):
+        totals.special += 1
+        _missing(Problem(key, "special", "is neither a directory nor a file"), totals, on_problem)
+        return None
+    key += b"/" if is_dir and key else b""
+    if is_link:
+        totals.linked.add(key)
+    kind, size = (Kind.DIRECTORY, 0) if is_dir else (Kind.FILE, found.st_size)
+    return (
+        key, int(kind), size, found.st_mtime_ns, found.st_ctime_ns, stat.S_IMODE(found.st_mode), found.st_uid,
+        found.st_gid, found.st_dev, found.st_ino, found.st_nlink, found.st_blocks,
+    )  # fmt: skip
+
+
+def _missing(problem: Problem, totals: ScanTotals, on_problem: OnProblem) -> None:
+    totals.missing.append(problem.key)
+    totals.unlisted += [problem.key, problem.key + b"/"] if problem.key else [b""]
+    on_problem(problem)
+
+
+class _Frame:
+    """A folder that the walk is in: its chunks, and how far it has come in the present one."""
+
+    __slots__ = ("_at", "_chunks", "_entries", "_folders")
+
+    def __init__(self, chunks: Iterator[Chunk]) -> None:
+        self._chunks = chunks
+        self._entries: list[EntryFields] = []
+        self._folders: Iterator[int] = iter(())
+        self._at = 0
+
+    def advance(self) -> tuple[list[EntryFields], EntryFields | None] | None:
+        """Entries up to the next folder, and that folder (None at a chunk's end); None at the folder's end."""
+        if self._at >= len(self._entries):
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return None
+            self._entries, self._folders, self._at = chunk.entries, iter(chunk.folders), 0
+        start, stop = self._at, next(self._folders, None)
+        if stop is None:
+            self._at = len(self._entries)
+            return self._entries[start:], None
+        self._at = stop + 1
+        return self._entries[start:stop], self._entries[stop]
+
+
+def _walk(root: EntryFields, context: Context) -> Iterator[list[EntryFields]]:
+    """Sorted runs of entries, the root's own first."""
+    if root[1] == Kind.FILE:
+        context.totals.files += 1
+        context.totals.size += root[2]
+        yield [root]
+        return
+    reader = FolderReader(context)
+    context.totals.folders += 1
+    stack: list[_Frame] = []
+    entered: EntryFields | None = root
+    while True:
+        chunks = reader.read(entered[0]) if entered else None
+        if entered and chunks is None:
+            context.totals.folders -= 1
+        elif entered and chunks is not None:
+            yield [entered]
+            stack.append(_Frame(chunks))
+        entered = None
+        if not stack:
+            return
+        step = stack[-1].advance()
+        if step is None:
+            stack.pop()
+            continue
+        run, entered = step
+        yield run

@@ -1,0 +1,1 @@
+"""A bucket that is a folder."""

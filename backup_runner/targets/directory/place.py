@@ -1,0 +1,55 @@
+"""Whether a folder is still on the disk that it was on: mount points outlive their disks."""
+
+from __future__ import annotations
+
+import os
+
+from ...errors import TargetError
+from .files import PRIVATE
+
+
+def absence(root: str) -> str:
+    """Why the folder seems to be on a disk that is not mounted; "" if nothing says so."""
+    try:
+        with os.scandir(root) as entries:
+            if any(entry.name not in PRIVATE for entry in entries):
+                return ""
+    except FileNotFoundError:
+        return f"the folder {root} is not there"
+    except OSError:
+        return ""
+    return f"the folder {root} is empty"
+
+
+class Place:
+    """Notices when the file system that a folder lay on goes away while it is in use.
+
+    A disk that is unplugged leaves its mount point, an ordinary folder of the file system above it, and whoever makes
+    missing folders would go on there. `device` is the st_dev of the file system, None until the folder is there.
+    """
+
+    def __init__(self, root: str, device: int | None = None) -> None:
+        self._root = root
+        self.device = device
+
+    def check(self) -> None:
+        """Raises TargetError if the folder is gone, or now lies on the file system of a folder above it; OSError."""
+        try:
+            found = os.stat(self._root).st_dev
+        except FileNotFoundError:
+            found = None
+        if self.device is None:
+            self.device = found
+        elif found is None or (found != self.device and found in self._above()):
+            raise TargetError(
+                f"the folder {self._root} is not on the disk any more that it was on when this run began",
+                hint="was it unplugged or unmounted? Mount it again; the next apply goes on where this one stopped",
+            )
+
+    def _above(self) -> set[int]:
+        devices = set()
+        path = self._root
+        while path != os.path.dirname(path):
+            path = os.path.dirname(path)
+            devices.add(os.stat(path).st_dev)
+        return devices

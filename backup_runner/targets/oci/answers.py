@@ -1,0 +1,115 @@
+"""What the service answers, taken apart: JSON, times, checksums, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from ...errors import ChecksumMismatch, TargetError, TransientError
+from ...records import StoredObject
+from ..base import Part
+
+T = TypeVar("T")
+
+
+def compare(stated: str | None, expected: str, what: str) -> None:
+    """Raise ChecksumMismatch unless the service stored what was sent."""
+    if stated != expected:
+        raise ChecksumMismatch(
+            f"{what}: the service says it stored MD5 {stated}, sent was {expected}",
+            hint="check proxies and memory of this machine",
+        )
+
+
+def as_dict(value: object) -> dict[str, Any]:
+    """A JSON object, or a TransientError: what cannot be read may be whole the next time."""
+    if not isinstance(value, dict):
+        raise TransientError("the answer is not the JSON that was expected")
+    return value
+
+
+def as_list(value: object) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise TransientError("the answer is not the JSON that was expected")
+    return [as_dict(item) for item in value]
+
+
+def json_time(text: str) -> float:
+    """Seconds since the epoch of 2026-11-22T22:24:32.631Z (RFC 3339)."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def http_time(text: str) -> float:
+    """Seconds since the epoch of an HTTP date (RFC 9110, section 5.6.7)."""
+    return parsedate_to_datetime(text).timestamp()
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Around what takes an answer apart: one that lacks something, or has it in another form, is asked for again."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise TransientError(f"the answer is not what was expected ({type(error).__name__}: {error})") from None
+
+
+def listed(item: dict[str, Any], prefix: str) -> StoredObject:
+    """One object of a listing; `prefix` is taken off its name."""
+    return StoredObject(
+        str(item["name"]).removeprefix(prefix),
+        int(item["size"]),
+        str(item.get("md5") or ""),
+        str(item["etag"]),
+        json_time(item["timeCreated"]),
+        str(item.get("storageTier") or "Standard"),
+        str(item.get("archivalState") or ""),
+    )
+
+
+def looked_at(name: str, headers: Any) -> StoredObject:
+    """What the answer to a HEAD says of the object called `name`."""
+    return StoredObject(
+        name,
+        int(headers["content-length"]),
+        headers.get("opc-multipart-md5") or headers.get("content-md5") or "",
+        headers["etag"],
+        http_time(headers["last-modified"]),
+        headers.get("storage-tier") or "Standard",
+        headers.get("archival-state") or "",
+    )
+
+
+def part(item: dict[str, Any]) -> Part:
+    """One part of a list of an upload's parts."""
+    return Part(int(item["partNumber"]), int(item["size"]), str(item["md5"]), str(item["etag"]))
+
+
+def unfinished(item: dict[str, Any]) -> tuple[str, str, float]:
+    """Name, id and time of beginning (seconds since the epoch) of a multipart upload."""
+    return str(item["object"]), str(item["uploadId"]), json_time(item["timeCreated"])
+
+
+Page = tuple[list[T], str | None]
+"""Items, and the name of the page that follows."""
+
+
+def page(answer: Any, item: Callable[[dict[str, Any]], T]) -> Page[T]:
+    """One page of a listing that goes by opc-next-page."""
+    with readable():
+        return [item(found) for found in as_list(answer.data)], answer.headers.get("opc-next-page")
+
+
+def pages(fetch: Callable[[dict[str, str]], Page[T]]) -> Iterator[T]:
+    """The items of all pages; `fetch` gets the options that ask for one."""
+    options: dict[str, str] = {}
+    while True:
+        found, following = fetch(options)
+        yield from found
+        if not following:
+            return
+        if following == options.get("page"):
+            raise TargetError("the listing goes round in circles")
+        options = {"page": following}

@@ -1,0 +1,203 @@
+"""The connection to Object Storage: the SDK's client, set up once a process, and every call through it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import oci
+
+from ...errors import AccessDenied, BackupRunnerError, ConfigError, TargetError, TransientError
+from ...spec import AuthMethod, OciTargetSpec
+from ..base import Buffer
+from ..limits import Rate, Throttled
+from ..retry import Retrying
+from .auth import credentials, token_stamp
+from .errors import SDK_ERRORS, Doing, HiddenError, Place, UnauthenticatedError, translate
+from .policy import policy_line
+
+T = TypeVar("T")
+
+IN_FLIGHT = 16
+_NAMESPACE = re.compile(r"[\w.-]+")
+_TIMEOUTS = (10.0, 60.0)
+"""Seconds to connect, and between two bytes."""
+
+
+class Connection:
+    """Makes calls with retries, limits and errors of ours. For the threads of one process."""
+
+    def __init__(self, spec: OciTargetSpec, *, share: float, patience: float) -> None:
+        limits = spec.limits
+        self._spec = spec
+        self._lock = threading.RLock()
+        self._client: Any = None
+        self._namespace = spec.namespace
+        self._token: tuple[int, int] | None = None
+        # Rounded down, so that the shares never add up to more; the little that is added makes thirds of 3 whole.
+        in_flight = max(1, int((limits.requests_in_flight or IN_FLIGHT) * share + 1e-9))
+        self._pool_size = in_flight
+        self._slots = threading.BoundedSemaphore(in_flight)
+        self.retrying = Retrying(patience)
+        self.upload = Rate(limits.upload * share if limits.upload else None)
+        self.download = Rate(limits.download * share if limits.download else None)
+
+    @property
+    def client(self) -> Any:
+        """The SDK's client; made when first used, which imports nothing further but reads the config."""
+        with self._lock:
+            if self._client is None:
+                self._token = token_stamp(self._spec.auth)
+                self._client = _make_client(self._spec, self._pool_size)
+            return self._client
+
+    @property
+    def namespace(self) -> str:
+        """As set in the job, or else asked of the service once."""
+        with self._lock:
+            if self._namespace is None:
+                self._namespace = self._call(Doing("GetNamespace"), _own_namespace, "?")
+            return self._namespace
+
+    def place(self, namespace: str) -> Place:
+        auth = self._spec.auth
+        signer = f"auth.method {auth.method.value}"
+        if auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
+            signer = f"profile {auth.profile} in {auth.config_file}"
+        return Place(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
+
+    def call(self, doing: Doing, act: Callable[[Any], T], *, progress: Callable[[], int] = lambda: 0) -> T:
+        """The result of `act(client)`, tried again as far as that makes sense."""
+        return self._call(doing, act, self.namespace, progress)
+
+    def body(self, data: Buffer) -> bytes | Throttled:
+        """A request body as the SDK takes them: it knows no memoryview, and bytes go out fastest."""
+        if self.upload.limited:
+            return Throttled(data, self.upload)
+        return data if isinstance(data, bytes) else bytes(data)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.base_client.session.close()
+                self._client = None
+
+    def _call(
+        self,
+        doing: Doing,
+        act: Callable[[Any], T],
+        namespace: str,
+        progress: Callable[[], int] = lambda: 0,
+    ) -> T:
+        place = self.place(namespace)
+
+        def attempt() -> T:
+            with self._slots, _translated(doing, place):
+                return act(self.client)
+
+        try:
+            with contextlib.suppress(HiddenError, UnauthenticatedError):
+                return self.retrying.run(attempt, progress=progress)
+            # Either can be a passing whim of the service, or of the line: nothing rests on one such answer.
+            self._renew_token()
+            return self.retrying.run(attempt, progress=progress)
+        except HiddenError as error:
+            raise self._explain(error, doing, place) from error
+
+    def _renew_token(self) -> None:
+        """Session tokens are renewed by another program; take up a new one when it is there."""
+        with self._lock:
+            if token_stamp(self._spec.auth) not in (None, self._token):
+                self._client = None
+
+    def _explain(self, error: HiddenError, doing: Doing, place: Place) -> TargetError:
+        """OCI answers a wrong name and a missing permission alike; ask what else can be seen."""
+        bucket, namespace = place.bucket, place.namespace
+        with contextlib.suppress(TargetError, ConfigError), _translated(doing, place):
+            own = _own_namespace(self.client)
+            if own != namespace:
+                return TargetError(
+                    f"{error.message}: namespace {namespace} was not found; this key's own is {own}",
+                    hint=f"set target.namespace to {own}, or leave it out",
+                )
+        for look in (self.client.head_bucket, self.client.list_objects):
+            with contextlib.suppress(TargetError, ConfigError), _translated(doing, place):
+                look(namespace, bucket)
+                line = policy_line(doing.operation, bucket)
+                return AccessDenied(f"{error.message}: the permission for that is missing", hint=f"add: {line}")
+        return TargetError(
+            f"{error.message}: there is no bucket {bucket} in namespace {namespace} at {place.endpoint}, or "
+            f"{place.signer} may not see it",
+            hint="check target.bucket, namespace and region; then the policy (docs/oci-setup.md), e.g. "
+            + policy_line(doing.operation, bucket),
+        )
+
+
+@contextlib.contextmanager
+def _translated(doing: Doing, place: Place) -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        raise type(error)(f"{doing.at(place)}: {error.message}", hint=error.hint) from error
+    except BackupRunnerError:
+        raise
+    except SDK_ERRORS as error:
+        raise translate(error, doing, place) from error
+
+
+def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
+    # Waiting for "100 Continue" before each body would cost a round trip a request.
+    oci.base_client.enable_expect_header = False
+    config, signer = credentials(spec.auth, spec.region)
+    options: dict[str, Any] = {
+        "retry_strategy": oci.retry.NoneRetryStrategy(),
+        # The SDK's default is shared by the whole process: one bad target would stop the others.
+        "circuit_breaker_strategy": oci.circuit_breaker.NoCircuitBreakerStrategy(),
+        "timeout": _TIMEOUTS,
+        # Listings are read with a plain JSON parser, a tenth of the time.
+        "skip_deserialization": True,
+    }
+    if signer is not None:
+        options["signer"] = signer
+    if spec.endpoint:
+        options["service_endpoint"] = spec.endpoint
+    elif not config.get("region"):
+        raise ConfigError("no region is known", hint="set target.region, or region in the OCI config file")
+    try:
+        client = oci.object_storage.ObjectStorageClient(config, **options)
+    except (oci.exceptions.ClientError, ValueError, OSError) as error:
+        raise ConfigError(f"the OCI client cannot be set up: {error}", hint="see docs/oci-setup.md") from error
+    _set_up_session(client.base_client, spec, pool_size)
+    return client
+
+
+def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
+    session = base.session
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, oci.base_client.OCIHTTPAdapter(pool_connections=2, pool_maxsize=pool_size))
+    requests = oci._vendor.requests
+    # Looked up once: requests would read the environment and ~/.netrc anew for every request.
+    session.proxies = requests.utils.get_environ_proxies(_endpoint(base, ""))
+    if spec.proxy:
+        session.proxies = {"http": spec.proxy, "https": spec.proxy}
+    bundle = spec.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if bundle:
+        session.verify = bundle
+    session.trust_env = False
+
+
+def _own_namespace(client: Any) -> str:
+    answer = client.get_namespace().data
+    if not isinstance(answer, str) or not _NAMESPACE.fullmatch(answer):
+        raise TransientError("the answer is not the name of a namespace")
+    return answer
+
+
+def _endpoint(base: Any, namespace: str) -> str:
+    """Where requests go. The SDK keeps a template, and fills it in anew for each request."""
+    dotted = f"{namespace}." if namespace else ""
+    return str(base.get_endpoint()).replace("{namespaceName+Dot}", dotted)

@@ -1,0 +1,201 @@
+"""What the SDK raises, turned into errors that say what happened, where, and what to do."""
+
+from __future__ import annotations
+
+import email.utils
+import socket
+import time
+from dataclasses import dataclass
+
+import oci
+import urllib3
+
+from ...errors import (
+    AccessDenied,
+    ChecksumMismatch,
+    ConditionFailed,
+    ConfigError,
+    ObjectArchived,
+    ObjectExists,
+    ObjectMissing,
+    TargetError,
+    TransientError,
+)
+from .policy import policy_line
+
+RequestException = oci._vendor.requests.exceptions.RequestException
+SDK_ERRORS: tuple[type[BaseException], ...] = (
+    oci.exceptions.ServiceError,
+    RequestException,
+    oci.exceptions.ClientError,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+)
+_MAX_SKEW = 300.0
+_RETRIED_409 = frozenset({"ConcurrentObjectUpdate", "IncorrectState"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where requests go and as whom, for error texts."""
+
+    endpoint: str
+    namespace: str
+    bucket: str
+    signer: str
+    """e.g. `profile DEFAULT in /home/me/.oci/config`."""
+
+
+@dataclass(frozen=True)
+class Doing:
+    """One call: its operation and the full object name ("" if it concerns no single object)."""
+
+    operation: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.name}" if self.name else self.operation
+
+    def at(self, place: Place) -> str:
+        return f"{self} in bucket {place.bucket} at {place.endpoint}"
+
+
+class UnreachableError(TransientError):
+    """No connection came about at all: the name does not resolve, or nobody listens."""
+
+
+class RetryLaterError(TransientError):
+    """The service said when to come again."""
+
+    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds."""
+
+
+class HiddenError(TargetError):
+    """A 404 that can mean a wrong name as well as a missing permission."""
+
+
+class UnauthenticatedError(TargetError):
+    """The service does not accept the signature."""
+
+
+def translate(error: BaseException, doing: Doing, place: Place) -> TargetError | ConfigError:
+    """The error to raise, or to try again after if it is a TransientError."""
+    where = doing.at(place)
+    if isinstance(error, oci.exceptions.ServiceError):
+        return _service(error, doing, place, where)
+    if isinstance(error, oci.exceptions.InvalidConfig | oci.exceptions.InvalidPrivateKey):
+        return ConfigError(f"{place.signer} cannot be used: {error}", hint="docs/oci-setup.md shows a working one")
+    if isinstance(error, RequestException | urllib3.exceptions.HTTPError | OSError):
+        return _connection(error, place, where)
+    if isinstance(error, ValueError) and "endpoint" in str(error).lower():
+        return ConfigError(f"target.endpoint {place.endpoint} cannot be used: {error}")
+    return TransientError(f"{where}: the answer cannot be read ({type(error).__name__})")
+
+
+def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
+    status, code = int(error.status), str(error.code or "")
+    said = f"{where}: {status} {code} (request {error.request_id})".replace("  ", " ")
+    if status == 429 or status == 408 or (status >= 500 and status != 501) or code in _RETRIED_409:
+        hint = "the service is overloaded or down; run again later"
+        after = _retry_after(error)
+        return TransientError(said, hint=hint) if after is None else RetryLaterError(said, retry_after=after, hint=hint)
+    match status, code:
+        case 400, "UnmatchedContentMD5":
+            return ChecksumMismatch(
+                f"{said}: the bytes were altered on their way", hint="check proxies and memory of this machine"
+            )
+        case 401, _:
+            return _unauthenticated(error, place, said)
+        case 403, "RetentionRuleViolation":
+            return AccessDenied(
+                f"{said}: a retention rule of the bucket protects this object",
+                hint="it can be deleted or replaced once the rule's time is over",
+            )
+        case 403, _:
+            return AccessDenied(said, hint=f"grant it: {policy_line(doing.operation, place.bucket)}")
+        case 404, "BucketNotFound" | "NamespaceNotFound" | "NotAuthorizedOrNotFound" | "NotAuthorized":
+            return HiddenError(said)
+        case 404, _:
+            return ObjectMissing(said)
+        case 409, "NotRestored":
+            return ObjectArchived(f"{said}: the object is archived", hint="thaw it: restore --thaw")
+        case 412, _ if code == "IfMatchFailed" or doing.operation == "ReplaceObject":
+            return ConditionFailed(said)
+        case 412, _:
+            return ObjectExists(said)
+    return TargetError(f"{said}: {error.message}")
+
+
+def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str) -> TargetError:
+    try:
+        sent = email.utils.parsedate_to_datetime((error.headers or {}).get("date", ""))
+        skew = time.time() - sent.timestamp()
+    except (TypeError, ValueError):
+        skew = 0.0
+    if abs(skew) > _MAX_SKEW:
+        way = "ahead of" if skew > 0 else "behind"
+        return UnauthenticatedError(
+            f"{said}: this machine's clock is {abs(skew) / 60:.0f} minutes {way} the service's",
+            hint="set the clock (NTP); requests may be at most 5 minutes off",
+        )
+    return UnauthenticatedError(
+        f"{said}: the service does not accept the signature of {place.signer}",
+        hint="check that user, tenancy, fingerprint and key_file belong together, that the public key is still "
+        "registered with that user, and that a session token has not expired (oci session authenticate)",
+    )
+
+
+def _connection(error: BaseException, place: Place, where: str) -> TargetError:
+    chain = list(_chain(error))
+    names = {type(link).__name__ for link in chain}
+    host = place.endpoint.partition("://")[2]
+    if "NameResolutionError" in names or any(isinstance(link, socket.gaierror) for link in chain):
+        return UnreachableError(
+            f"{where}: the name {host.partition(':')[0]} cannot be resolved",
+            hint="check target.region and target.endpoint, and the network's DNS",
+        )
+    if "ProxyError" in names:
+        return UnreachableError(f"{where}: the proxy does not answer", hint="check target.proxy and HTTPS_PROXY")
+    if "SSLError" in names or "SSLCertVerificationError" in names:
+        return TargetError(
+            f"{where}: the server's certificate is not trusted, or this is no TLS",
+            hint="set target.ca_bundle (or REQUESTS_CA_BUNDLE) to your network's certificate authority",
+        )
+    if any(isinstance(link, ConnectionRefusedError) for link in chain):
+        return UnreachableError(
+            f"{where}: connection refused", hint="check target.endpoint; is a server running there?"
+        )
+    if names & {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout"}:
+        return UnreachableError(f"{where}: no connection to {host}", hint="check the network, firewall and proxy")
+    return TransientError(f"{where}: the connection broke ({type(chain[-1]).__name__})", hint="run again later")
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The error and what caused it; requests and urllib3 nest theirs in arguments and `reason`."""
+    found: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        link = todo.pop(0)
+        if isinstance(link, BaseException) and link not in found and len(found) < 20:
+            found.append(link)
+            todo += [*link.args, getattr(link, "reason", None), link.__cause__, link.__context__]
+    return found
+
+
+def _retry_after(error: oci.exceptions.ServiceError) -> float | None:
+    """Retry-After in seconds (RFC 9110, section 10.2.3), as a number or a date."""
+    text = (error.headers or {}).get("retry-after")
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

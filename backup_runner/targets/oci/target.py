@@ -1,0 +1,287 @@
+"""The OCI target: objects of one bucket below a prefix, through the official SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ...errors import AccessDenied, ChecksumMismatch, ConditionFailed, ObjectExists, ObjectMissing, TargetError
+from ...records import StoredObject
+from ...spec import OciTargetSpec
+from ..base import Buffer, Part, Parts, Put, Stored, Tier
+from ..checksums import multipart_checksum
+from .answers import Page, as_dict, as_list, compare, listed, looked_at, page, pages, part, readable, unfinished
+from .client import IN_FLIGHT, Connection
+from .errors import Doing
+from .reading import Reading, read
+
+T = TypeVar("T")
+
+_FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
+
+
+class OciTarget:
+    """Keeps the contract of `targets.base.Target`. Nothing is asked of the service before the first call."""
+
+    def __init__(self, spec: OciTargetSpec, *, share: float = 1.0, patience: float = 300.0) -> None:
+        self._spec, self._share, self._patience = spec, share, patience
+        self._lock = threading.Lock()
+        self._made: tuple[int, Connection] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"spec": self._spec, "share": self._share, "patience": self._patience}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    @property
+    def connection(self) -> Connection:
+        """Of this process: a socket that was inherited through fork would carry two conversations."""
+        with self._lock:
+            if self._made is None or self._made[0] != os.getpid():
+                self._made = os.getpid(), Connection(self._spec, share=self._share, patience=self._patience)
+            return self._made[1]
+
+    def divided(self, ways: int) -> OciTarget:
+        """The same place with one of `ways` equal shares of the limits."""
+        return OciTarget(self._spec, share=self._share / ways, patience=self._patience)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that may be on their way at one time, over all processes."""
+        return self._spec.limits.requests_in_flight or IN_FLIGHT
+
+    @property
+    def bucket(self) -> str:
+        return self._spec.bucket
+
+    @property
+    def identity(self) -> str:
+        return f"oci:{self.connection.namespace}/{self._spec.bucket}/{self._spec.prefix}"
+
+    @property
+    def absence(self) -> str:
+        return ""
+
+    @property
+    def part_limit(self) -> int:
+        return 64 << 20
+
+    def put(
+        self,
+        name: str,
+        data: Buffer,
+        *,
+        md5: bytes,
+        condition: Put = Put.CREATE,
+        etag: str = "",
+        tier: Tier = Tier.JOB,
+    ) -> Stored:
+        creating = condition is Put.CREATE
+        checksum, size = b64encode(md5).decode(), memoryview(data).nbytes
+        options = {"if_none_match": "*"} if creating else {"if_match": etag}
+
+        def act(client: Any) -> Any:
+            return client.put_object(
+                *self._where(name),
+                self.connection.body(data),
+                content_length=str(size),
+                content_md5=checksum,
+                storage_tier=self._tier(tier),
+                **options,
+            ).headers
+
+        operation = "PutObject" if creating else "ReplaceObject"
+        return self._settled(lambda: self._call(operation, name, act), "opc-content-md5", name, size, checksum)
+
+    def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
+        if length is not None and length <= 0:
+            return b""
+        return self._read(name, offset, length)[0]
+
+    def get_tail(self, name: str, length: int) -> tuple[bytes, int]:
+        return self._read(name, -length, None)
+
+    def stat(self, name: str) -> StoredObject:
+        """By HEAD, and by the listing before anything is called missing: one 404 proves nothing."""
+
+        def act(client: Any) -> StoredObject:
+            headers = client.head_object(*self._where(name)).headers
+            with readable():
+                return looked_at(name, headers)
+
+        try:
+            return self._call("HeadObject", name, act)
+        except (ObjectMissing, AccessDenied):
+            for found in self._pages(name, limit=1):
+                if found.name == name:
+                    return found
+            raise
+
+    def list(self, prefix: str = "") -> Iterator[StoredObject]:
+        return self._pages(prefix, limit=1000)
+
+    def delete(self, name: str) -> None:
+        with contextlib.suppress(ObjectMissing):
+            self._delete(name)
+
+    def _delete(self, name: str, **condition: str) -> None:
+        self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name), **condition))
+
+    def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
+        details = {"object": self._spec.prefix + name, "storageTier": self._tier(tier)}
+
+        def act(client: Any) -> str:
+            namespace, bucket, _ = self._where(name)
+            answer = client.create_multipart_upload(namespace, bucket, details, if_none_match="*")
+            with readable():
+                return str(as_dict(answer.data)["uploadId"])
+
+        return self._call("CreateMultipartUpload", name, act)
+
+    def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
+        checksum, size = b64encode(md5).decode(), memoryview(data).nbytes
+
+        def act(client: Any) -> Part:
+            answer = client.upload_part(
+                *self._where(name),
+                upload,
+                number,
+                self.connection.body(data),
+                content_length=str(size),
+                content_md5=checksum,
+            )
+            compare(answer.headers.get("opc-content-md5"), checksum, f"part {number} of {name}")
+            with readable():
+                return Part(number, size, checksum, answer.headers["etag"])
+
+        return self._call("UploadPart", name, act)
+
+    def list_parts(self, name: str, upload: str) -> Parts:
+
+        def fetch(options: dict[str, str]) -> Page[Part]:
+            def act(client: Any) -> Page[Part]:
+                return page(client.list_multipart_upload_parts(*self._where(name), upload, **options), part)
+
+            return self._call("ListMultipartUploadParts", name, act)
+
+        return sorted(pages(fetch), key=lambda found: found.number)
+
+    def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
+        checksum, size = multipart_checksum(parts), sum(part.size for part in parts)
+        ordered = sorted(parts, key=lambda part: part.number)
+        details = {"partsToCommit": [{"partNum": part.number, "etag": part.etag} for part in ordered]}
+
+        def act(client: Any) -> Any:
+            where = self._where(name)
+            return client.commit_multipart_upload(*where, upload, details, if_none_match="*").headers
+
+        operation = "CommitMultipartUpload"
+        return self._settled(lambda: self._call(operation, name, act), "opc-multipart-md5", name, size, checksum)
+
+    def abort_upload(self, name: str, upload: str) -> None:
+        try:
+            self._call(
+                "AbortMultipartUpload",
+                name,
+                lambda client: client.abort_multipart_upload(*self._where(name), upload),
+            )
+        except ObjectMissing:
+            return
+
+    def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
+        whole = self._spec.prefix + prefix
+
+        def fetch(options: dict[str, str]) -> Page[tuple[str, str, float]]:
+            def act(client: Any) -> Page[tuple[str, str, float]]:
+                return page(client.list_multipart_uploads(*self._where("")[:2], **options), unfinished)
+
+            return self._call("ListMultipartUploads", "", act)
+
+        for name, upload, created in pages(fetch):
+            if name.startswith(whole):
+                yield name.removeprefix(self._spec.prefix), upload, created
+
+    def restore_archived(self, name: str, hours: int) -> None:
+        details = {"objectName": self._spec.prefix + name, "hours": hours}
+
+        def act(client: Any) -> None:
+            client.restore_objects(*self._where(name)[:2], details)
+
+        try:
+            self._call("RestoreObjects", name, act)
+        except TargetError:
+            # Asked for already, or never archived: both are what the caller wants.
+            if self.stat(name).archival_state == "Archived":
+                raise
+
+    def close(self) -> None:
+        with self._lock:
+            if self._made is not None and self._made[0] == os.getpid():
+                self._made[1].close()
+            self._made = None
+
+    def _call(self, operation: str, name: str, act: Callable[[Any], T]) -> T:
+        return self.connection.call(self._doing(operation, name), act)
+
+    def _doing(self, operation: str, name: str) -> Doing:
+        return Doing(operation, self._spec.prefix + name if name else "")
+
+    def _read(self, name: str, offset: int, length: int | None) -> tuple[bytes, int]:
+
+        def fetch(client: Any, wanted: str | None, etag: str | None) -> Any:
+            return client.get_object(*self._where(name), range=wanted, if_match=etag)
+
+        reading = Reading(offset, length, fetch, self.connection.download)
+        return read(self.connection.call, self._doing("GetObject", name), reading)
+
+    def _pages(self, prefix: str, *, limit: int) -> Iterator[StoredObject]:
+        """All objects below `prefix`, in pages of `limit`."""
+        options: dict[str, Any] = {"prefix": self._spec.prefix + prefix, "fields": _FIELDS, "limit": limit}
+
+        def act(client: Any) -> tuple[list[StoredObject], str | None]:
+            body = as_dict(client.list_objects(*self._where("")[:2], **options).data)
+            with readable():
+                items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
+            return items, body.get("nextStartWith")
+
+        while True:
+            found, following = self._call("ListObjects", prefix, act)
+            yield from found
+            if not following:
+                return
+            options["start"] = following
+
+    def _settled(self, act: Callable[[], Any], stated: str, name: str, size: int, checksum: str) -> Stored:
+        """The result of a put or commit, whose headers `act` returns; one whose answer got lost, or was garbled, is
+        looked up. What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes.
+
+        A lost commit has used its upload up, so it shows as ObjectMissing.
+        """
+        etag = ""
+        try:
+            headers = act()
+            etag = headers.get("etag") or ""
+            compare(headers.get(stated), checksum, name)
+        except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
+            try:
+                found = self.stat(name)
+            except TargetError:
+                found = None
+            if found is not None and (found.size, found.checksum) == (size, checksum):
+                return Stored(checksum, found.etag, size)
+            if etag:
+                with contextlib.suppress(TargetError):
+                    self._delete(name, if_match=etag)
+            raise
+        return Stored(checksum, etag, size)
+
+    def _tier(self, tier: Tier) -> str:
+        return "Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier)
+
+    def _where(self, name: str) -> tuple[str, str, str]:
+        return self.connection.namespace, self._spec.bucket, self._spec.prefix + name

@@ -1,0 +1,1 @@
+"""Checks that what is stored can be read back."""

@@ -1,0 +1,96 @@
+"""The chain of records: each opens, says its own serial, and names the digest of the one before it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from ..catalog.database import Store
+from ..container import ObjectKind, OpenedObject, kind_prefix, open_object, parse_name
+from ..container.keys import Keyring
+from ..errors import BackupRunnerError, ContainerError, DamagedError
+from ..targets.base import Target
+
+_CHUNK = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    serial: int
+    digest: str
+
+
+def check_records(
+    target: Target, keyring: Keyring, store: Store, *, data: bool, stop: Callable[[], bool]
+) -> Iterator[tuple[str, str]]:
+    """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
+
+    The first record there may be any: older ones may have been replaced by a copy of the catalog.
+    """
+    prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
+    last: _Link | None = None
+    for stored in target.list(prefix):
+        if stop():
+            return
+        try:
+            link = _check(target, keyring, store, stored.name, stored.size, last, data=data)
+        except BackupRunnerError as error:
+            yield stored.name, error.message.removeprefix(f"{stored.name}: ")
+            object_id = parse_name(stored.name)
+            if object_id is None:
+                continue
+            # What it should be is unknown, so the next one is not held against it.
+            link = _Link(object_id.serial, "")
+        last = link
+    yield from _end(prefix, store, last)
+
+
+def _end(prefix: str, store: Store, last: _Link | None) -> Iterator[tuple[str, str]]:
+    """The catalog's own serial is the last that must be there; later ones are another machine's."""
+    reached = last.serial if last else 0
+    if reached < store.serial:
+        yield f"{prefix}{store.serial:016d}", "this record is missing from the bucket"
+    elif last and reached == store.serial and last.digest and store.record_digest not in ("", last.digest):
+        yield f"{prefix}{store.serial:016d}", "is not the record that this catalog wrote or read"
+
+
+def _check(
+    target: Target, keyring: Keyring, store: Store, name: str, size: int, last: _Link | None, *, data: bool
+) -> _Link:
+    object_id = parse_name(name)
+    if object_id is None or object_id.kind is not ObjectKind.RECORDS:
+        raise DamagedError("not the name of a record")
+    opened = open_object(lambda offset, length: target.get(name, offset, length), size, object_id, keyring)
+    for damage in opened.check() if data else opened.damage:
+        raise DamagedError(damage)
+    header = _first_line(opened)
+    if (header.get("lineage"), header.get("serial")) != (store.lineage, object_id.serial):
+        raise DamagedError("says that it is another record")
+    if last is not None:
+        if object_id.serial != last.serial + 1:
+            raise DamagedError(f"follows record {last.serial}: what is between is missing")
+        if last.digest and header.get("previous") != last.digest:
+            raise DamagedError(f"does not follow the record {last.serial} that is there")
+    return _Link(object_id.serial, _digest(target, name, size))
+
+
+def _first_line(opened: OpenedObject) -> dict[str, object]:
+    length = opened.index.plaintext if opened.index else 0
+    start = b"".join(opened.read(0, min(length, opened.keys.segment_size)))
+    try:
+        header = orjson.loads(start.partition(b"\n")[0])
+    except ValueError:
+        header = None
+    if not isinstance(header, dict):
+        raise ContainerError("does not begin with a record's header")
+    return header
+
+
+def _digest(target: Target, name: str, size: int) -> str:
+    digest = hashlib.sha256()
+    for offset in range(0, size, _CHUNK):
+        digest.update(target.get(name, offset, min(_CHUNK, size - offset)))
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Worker processes, forking, interruption and memory."""
