@@ -122,8 +122,8 @@ def test_verify_has_the_levels_of_the_engine_and_guards_their_names() -> None:
     from backup_runner.verifying import run as verify
 
     assert [item.value for item in Level] == [item.value for item in verify.Level]
-    root = Path(verify.__file__).parent
-    source = "".join(path.read_text() for path in root.glob("*.py"))
+    root = Path(verify.__file__).parents[1]
+    source = "".join(path.read_text() for path in root.rglob("*.py"))
     assert set(re.findall(r'GuardHit\(\s*"(\w+)"', source)) == set(GUARDS)
 
 
