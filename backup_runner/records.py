@@ -7,29 +7,32 @@ bytes is the order of a depth-first walk. The path on disk is `base + b"/" + key
 Contents: what the storing half hands to the catalog, one `PackReport` a pack, one transaction each.
 
 - A content is *placed* (its bytes lie at one offset of one object; length = size) or *composed* (`Composed`: rows in
-  order, each a placed content or a run of zeros). Composed contents hold no other composed contents. What suite 1 stored
-  in several extents stays as it is, in a table of its own.
-- Catalog rows of a composed content: `(content, seq, piece, length)`. `piece` is the id of a placed content, or NULL for
-  `length` zero bytes, which are stored nowhere: a hole of a terabyte is one row. Zero bytes that were read (a whole piece
-  of them) are such a row too, and runs that meet are one row. `length` is the piece's size otherwise; a catalog may leave
-  it out there (NULL).
-- Between processes a list of pieces is packed: 40 bytes a row, `BLAKE3 (32) + length (u64, little-endian)`, the BLAKE3 of
-  a run of zeros being 32 zero bytes (`pack_pieces`, `unpack_pieces`).
-- `md5` of a piece is None. `md5` of a composed content is None too where more zeros were skipped than could be hashed in
-  reasonable time (`SKIPPED_ZEROS`); its `blake3` then is `pieces_digest(packed)`, not that of the bytes. With an MD5, `blake3`
-  and `md5` are of the whole bytes as ever.
-- A digest says nothing about which of both a content is: (size, blake3) is the identity of a content, placed or composed. A
-  file whose list would be one piece alone is a placed content (with its MD5, if the piece is not in the catalog without).
-- Index of a pack: a composed content has a line in the pack that is open when its file is complete, with `size`, `blake3`,
-  `md5` (left out if None), `path`, `mode`, `mtime_ns`, no `offset` and `length`, and `"pieces": [[blake3 hex, size], ...]`, a run of zeros
-  being `[null, length]`. Its pieces lie in this pack or in any other one. A placed line without `path` is a piece.
+  order, each a placed content or a run of zeros). Composed contents hold no other composed contents. What suite 1
+  stored in several extents stays as it is, in a table of its own.
+- Catalog rows of a composed content: `(content, seq, piece, length)`. `piece` is the id of a placed content, or NULL
+  for `length` zero bytes, which are stored nowhere: a hole of a terabyte is one row. Zero bytes that were read (a
+  whole piece of them) are such a row too, and runs that meet are one row. `length` is the piece's size otherwise; a
+  catalog may leave it out there (NULL).
+- Between processes a list of pieces is packed: 40 bytes a row, `BLAKE3 (32) + length (u64, little-endian)`, the
+  BLAKE3 of a run of zeros being 32 zero bytes (`pack_pieces`, `unpack_pieces`).
+- `md5` of a piece is None. `md5` of a composed content is None too where more zeros were skipped than could be hashed
+  in reasonable time (`SKIPPED_ZEROS`); its `blake3` then is `pieces_digest(packed)`, not that of the bytes. With an
+  MD5, `blake3` and `md5` are of the whole bytes as ever.
+- A digest says nothing about which of both a content is: (size, blake3) is the identity of a content, placed or
+  composed. A file whose list would be one piece alone is a placed content (with its MD5, if the piece is not in the
+  catalog without).
+- Index of a pack: a composed content has a line in the pack that is open when its file is complete, with `size`,
+  `blake3`, `md5` (left out if None), `path`, `mode`, `mtime_ns`, no `offset` and `length`, and `"pieces": [[blake3
+  hex, size], ...]`, a run of zeros being `[null, length]`. Its pieces lie in this pack or in any other one. A placed
+  line without `path` is a piece.
 - `known_pieces(cat, store_id, digests) -> {blake3: (id, size)}` finds placed contents that a version may refer to,
   `usable_contents` finds files by (size, blake3), placed or composed; a composed one is usable if all its pieces are.
-- `put_placed(cat, store_id, object_id, [Placed]) -> ids`: one that is there already is moved to its new place if it was
-  marked or lost, or if the report says `anew`. `put_composed(cat, store_id, [Composed]) -> ids` resolves pieces by digest; all
-  of them are in the catalog by then, which the caller saw to.
-- The store's `seed` (32 bytes) sets the cutter: random in a new store, in the header line of each record and copy ("seed",
-  hex). Stores made before have `BLAKE3 derive_key("backup-runner/cutter-seed", lineage)`, the same on every machine.
+- `put_placed(cat, store_id, object_id, [Placed]) -> ids`: one that is there already is moved to its new place if it
+  was marked or lost, or if the report says `anew`. `put_composed(cat, store_id, [Composed]) -> ids` resolves pieces
+  by digest; all of them are in the catalog by then, which the caller saw to.
+- The store's `seed` (32 bytes) sets the cutter: random in a new store, in the header line of each record and copy
+  ("seed", hex). Stores made before have `BLAKE3 derive_key("backup-runner/cutter-seed", lineage)`, the same on every
+  machine.
 """
 
 from __future__ import annotations
