@@ -1,9 +1,15 @@
-"""Worker processes that answer tasks: fed through pipes, two tasks ahead, and gone when the main process is."""
+"""Worker processes that do tasks: fed through pipes, two tasks ahead, and gone when the main process is.
+
+Used in one of two ways: `run` draws tasks and yields each with its result; or tasks are pushed with `give`, and `hear`
+tells what workers `say` while they work on them.
+"""
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
+import pickle
 import queue
 import threading
 import traceback
@@ -18,6 +24,7 @@ from .forking import in_child, start
 T = TypeVar("T")
 R = TypeVar("R")
 
+_SAID, _DONE, _FAILED = "said", "done", "failed"
 _AHEAD = 2
 """Tasks a worker has at one time, so that it never waits for the main process."""
 
@@ -32,6 +39,7 @@ class Pool(Generic[T, R]):
         self._setup = setup
         self._inline: Callable[[T], R] | None = None
         self._workers: dict[Connection, BaseProcess] = {}
+        self._load: dict[Connection, list[int]] = {}
         # Fork, so that workers have the keys and descriptors that were opened before.
         context = multiprocessing.get_context("fork")
         for _ in range(count):
@@ -41,6 +49,46 @@ class Pool(Generic[T, R]):
             start(process)
             theirs.close()
             self._workers[ours] = process
+            self._load[ours] = []
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._workers.values() if process.pid]
+
+    # -- pushing tasks
+
+    @property
+    def has_room(self) -> bool:
+        """Whether some worker can take another task at once."""
+        return min(map(sum, self._load.values())) < _AHEAD
+
+    @property
+    def busy(self) -> bool:
+        return any(self._load.values())
+
+    def give(self, task: T, weight: int = 1) -> None:
+        """Hand a task to the worker with the least to do. One that weighs 2 or more is followed by no other."""
+        connection = min(self._load, key=lambda one: sum(self._load[one]))
+        self._load[connection].append(weight)
+        self._send(connection, task)
+
+    def give_all(self, task: T) -> None:
+        """Hand the same task to each worker."""
+        for connection, load in self._load.items():
+            load.append(1)
+            self._send(connection, task)
+
+    def hear(self, timeout: float | None) -> Iterator[Any]:
+        """What workers said by now; waits for something for so long, or for ever (None). Raises what a task raised."""
+        for ready in wait(list(self._workers), timeout=timeout):
+            assert isinstance(ready, Connection)
+            kind, value = self._answer(ready)
+            if kind == _SAID:
+                yield value
+            else:
+                self._load[ready].pop(0)
+
+    # -- drawing tasks
 
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
         """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
@@ -80,19 +128,29 @@ class Pool(Generic[T, R]):
                 if task is None:
                     return
                 given.append(task)
-                try:
-                    connection.send(task)
-                except OSError:
-                    raise self._dead(connection) from None
+                self._send(connection, task)
+
+    def _send(self, connection: Connection, task: T) -> None:
+        try:
+            connection.send(task)
+        except OSError:
+            # Its last words say why, if it had any.
+            while True:
+                self._answer(connection)
 
     def _receive(self, connection: Connection) -> R:
+        kind, result = self._answer(connection)
+        assert kind == _DONE
+        return result  # type: ignore[no-any-return]
+
+    def _answer(self, connection: Connection) -> tuple[str, Any]:
         try:
-            fine, result = connection.recv()
+            kind, value = connection.recv()
         except (EOFError, OSError):
             raise self._dead(connection) from None
-        if not fine:
-            raise RuntimeError(f"in a worker process:\n{result}")
-        return result  # type: ignore[no-any-return]
+        if kind == _FAILED:
+            raise pickle.loads(value)  # noqa: S301
+        return kind, value
 
     def _dead(self, connection: Connection) -> BackupRunnerError:
         process = self._workers[connection]
@@ -103,23 +161,60 @@ class Pool(Generic[T, R]):
         )
 
 
+class _Voice:
+    """This worker's end of its pipe, for whichever thread has something to say."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.connection: Connection | None = None
+
+    def send(self, kind: str, value: Any) -> None:
+        assert self.connection is not None
+        with self._lock:
+            self.connection.send((kind, value))
+
+
+_voice = _Voice()
+
+
+def say(message: Any) -> None:
+    """In a worker: tell the main process something while a task goes on."""
+    _voice.send(_SAID, message)
+
+
+def give_up(error: BaseException) -> None:
+    """In a worker, on a thread of its own: have the main process raise this."""
+    _voice.send(_FAILED, _portable(error))
+
+
+def _portable(error: BaseException) -> bytes:
+    if isinstance(error, BackupRunnerError | OSError | MemoryError):
+        return pickle.dumps(error)
+    # Whatever it is, the main process raises it with this traceback.
+    told = "".join(traceback.format_exception(error))
+    return pickle.dumps(RuntimeError(f"in a worker process:\n{told}"))
+
+
 def _serve(connection: Connection, others: list[Connection], setup: Callable[[], Callable[[Any], Any]]) -> None:
     in_child()
+    # Collecting would write to every object that is shared with the main process, and so copy it.
+    gc.freeze()
     # Without these ends closed, workers would keep each other's pipes open when the main process is killed.
     for other in others:
         other.close()
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     # Receiving never waits for the work, or both sides could wait for the other with full pipes.
     threading.Thread(target=_take, args=(connection, tasks), daemon=True).start()
+    _voice.connection = connection
     handle: Callable[[Any], Any] | None = None
     while (task := tasks.get()) is not None:
         try:
             handle = handle or setup()
-            answer = (True, handle(task))
-        except Exception:  # noqa: BLE001 - whatever it is, the main process raises it with this traceback
-            answer = (False, traceback.format_exc())
+            answer = (_DONE, handle(task))
+        except Exception as error:  # noqa: BLE001 - sent to the main process, which raises it
+            answer = (_FAILED, _portable(error))
         try:
-            connection.send(answer)
+            _voice.send(*answer)
         except OSError:
             break
     os._exit(0)

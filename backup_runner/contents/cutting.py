@@ -1,0 +1,176 @@
+"""A large file as it is read: window by window, hashed as a whole on a thread, cut into pieces, holes passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+
+from blake3 import blake3
+
+from ..policy import StoringPolicy
+from ..records import Piece, pack_pieces, pieces_digest
+from ..source.holes import Stretch, stretches
+from .chunking import Cutter
+
+
+class Windows:
+    """Two buffers that are filled in turn: while one is cut and stored, the other may still be hashed."""
+
+    def __init__(self, size: int) -> None:
+        self._buffers = [memoryview(bytearray(size)) for _ in range(2)]
+        self._busy: list[Future[None] | None] = [None, None]
+        self._turn = 0
+
+    @property
+    def size(self) -> int:
+        return len(self._buffers[0])
+
+    def following(self, rest: memoryview) -> memoryview:
+        """The other buffer, which now starts with `rest`."""
+        self._turn ^= 1
+        if busy := self._busy[self._turn]:
+            busy.result()
+            self._busy[self._turn] = None
+        buffer = self._buffers[self._turn]
+        buffer[: len(rest)] = rest
+        return buffer
+
+    def used_by(self, work: Future[None]) -> None:
+        """The buffer that was given out last is not to be given out again before this is done."""
+        self._busy[self._turn] = work
+
+    def settle(self) -> None:
+        for busy in self._busy:
+            if busy:
+                busy.result()
+        self._busy = [None, None]
+
+
+class Cutting:
+    """What is needed to cut files of one store, used again from file to file."""
+
+    def __init__(self, seed: bytes, policy: StoringPolicy, hasher: Executor) -> None:
+        self.policy = policy
+        self.hasher = hasher
+        self._seed = seed
+        self._cutters: dict[int, Cutter] = {}
+        self._windows: Windows | None = None
+
+    def cutter(self, size: int) -> Cutter:
+        """The cutter for a file with `size` bytes of data."""
+        sizes = self.policy.sizes_for(size)
+        if sizes.average not in self._cutters:
+            self._cutters[sizes.average] = Cutter(self._seed, sizes)
+        return self._cutters[sizes.average]
+
+    def windows(self, cutter: Cutter) -> Windows:
+        wanted = max(self.policy.window, 2 * cutter.sizes.maximum)
+        if self._windows is None or self._windows.size < wanted:
+            self._windows = Windows(wanted)
+        return self._windows
+
+    def close(self) -> None:
+        self._windows = None
+
+
+class FileCut:
+    """One reading of an open file. Iterate over `windows`, telling `took` each piece; then ask for `digests`."""
+
+    def __init__(self, cutting: Cutting, fd: int, status: os.stat_result) -> None:
+        policy = cutting.policy
+        self._fd = fd
+        self._hasher = cutting.hasher
+        self._stretches = stretches(fd, status, policy.hole)
+        data = sum(stretch.length for stretch in self._stretches if not stretch.hole)
+        self.cutter = cutting.cutter(data)
+        self._windows = cutting.windows(self.cutter)
+        self.hashed = status.st_size - data < policy.skipped_zeros
+        """Whether the whole is hashed: not where it would mean hashing a terabyte of nothing."""
+        self._strong = blake3()
+        self._weak = hashlib.md5(usedforsecurity=False)
+        self._pieces: list[Piece] = []
+        self.size = 0
+        """Bytes met so far, holes included."""
+        self.read = 0
+        """Bytes read."""
+
+    def windows(self) -> Iterator[list[memoryview]]:
+        """The pieces window by window; they stay as they are until the next window is asked for.
+
+        A list that is empty stands for a hole. Ends early where the file has been cut short meanwhile."""
+        try:
+            for stretch in self._stretches:
+                if stretch.hole:
+                    self._skip(stretch.length)
+                    yield []
+                else:
+                    yield from self._data(stretch)
+                    if self.size < stretch.start + stretch.length:
+                        return
+        finally:
+            self._windows.settle()
+
+    def _data(self, stretch: Stretch) -> Iterator[list[memoryview]]:
+        at, stop = stretch.start, stretch.start + stretch.length
+        rest = memoryview(b"")
+        while at < stop:
+            window = self._windows.following(rest)
+            have = len(rest)
+            got = self._fill(window[have:], at, stop)
+            if not got:
+                stop = at
+            at += got
+            self.size += got
+            self.read += got
+            if got and self.hashed:
+                self._windows.used_by(self._hasher.submit(self._sum, window[have : have + got]))
+            end = have + got
+            cuts = list(self.cutter.cuts(window, 0, end, last=at >= stop))
+            rest = window[cuts[-1][1] if cuts else 0 : end]
+            yield [window[first:last] for first, last in cuts]
+
+    def _fill(self, room: memoryview, at: int, stop: int) -> int:
+        have, wanted = 0, min(len(room), stop - at)
+        while have < wanted and (count := os.preadv(self._fd, [room[have:wanted]], at + have)):
+            have += count
+        return have
+
+    def _sum(self, data: memoryview) -> None:
+        self._weak.update(data)
+        self._strong.update(data)
+
+    def _skip(self, length: int) -> None:
+        self.size += length
+        self._zeros(length)
+        if self.hashed:
+            self._windows.settle()
+            zeros = memoryview(bytes(min(length, 1 << 20)))
+            for at in range(0, length, len(zeros)):
+                self._sum(zeros[: min(len(zeros), length - at)])
+
+    def took(self, digest: bytes, size: int) -> bool:
+        """Note the next piece; False if it is nothing but zeros, of which nothing need be stored."""
+        if digest == self.cutter.zeros:
+            self._zeros(size)
+            return False
+        self._pieces.append(Piece(digest, size))
+        return True
+
+    def _zeros(self, size: int) -> None:
+        """Runs of zeros that meet are one."""
+        if self._pieces and self._pieces[-1].blake3 is None:
+            size += self._pieces.pop().size
+        self._pieces.append(Piece(None, size))
+
+    def single(self) -> bool:
+        """Whether the whole file is one piece, and so no composed content."""
+        return len(self._pieces) == 1 and self._pieces[0].blake3 is not None
+
+    def digests(self) -> tuple[bytes, bytes | None, bytes]:
+        """BLAKE3 and MD5 of the whole, and the packed list of pieces; see `records`."""
+        packed = pack_pieces(self._pieces)
+        if self.hashed:
+            return self._strong.digest(), self._weak.digest(), packed
+        return pieces_digest(packed), None, packed

@@ -1,0 +1,120 @@
+"""Which process stores which content: a table of digests in memory that worker processes share.
+
+Who claims a digest first stores the bytes; whoever comes later refers to them. The table outlives a worker that dies, its
+lock included: the kernel lets go of a dead process's lock. It grows by levels, each four times the one before, so that
+nothing ever moves; a level is filled to three quarters.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import struct
+import tempfile
+import threading
+from collections.abc import Sequence
+
+_SLOT = 2
+"""Words of a slot: the first 16 bytes of a digest. It is free while the second one is zero."""
+_GONE = 1
+"""The second word of a slot whose claim was forgotten."""
+_WORDS = struct.Struct("=QQ")
+_LEVELS = 4
+_LEAST = 12
+"""The first level has 2^12 slots at the least."""
+_HEAD = 16
+"""Words before the slots: the flag of `stop`, and how many slots of each level are taken."""
+
+
+class Claims:
+    """Made before the workers are forked, with about as many slots as there will be contents (more is no harm)."""
+
+    def __init__(self, expected: int = 0) -> None:
+        first = max(_LEAST, (expected * 4 // 3).bit_length())
+        self._levels: list[tuple[int, int]] = []
+        at = _HEAD
+        for level in range(_LEVELS):
+            slots = 1 << (first + 2 * level)
+            self._levels.append((at, slots - 1))
+            at += _SLOT * slots
+        # Pages are the system's only once they are touched, so levels that are never needed cost nothing.
+        length = 8 * at
+        self._file = tempfile.TemporaryFile(prefix="backup-runner-")
+        self._map = mmap.mmap(-1, length, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0))
+        self._words = memoryview(self._map).cast("Q")
+        self._thread = threading.Lock()
+
+    def close(self) -> None:
+        self._words.release()
+        self._map.close()
+        self._file.close()
+
+    def stop(self) -> None:
+        """Ask all workers to leave off as soon as what they hold is stored."""
+        self._words[0] = 1
+
+    @property
+    def stopped(self) -> bool:
+        return bool(self._words[0])
+
+    def claim(self, digests: Sequence[bytes]) -> list[bool]:
+        """For each digest, whether it is the caller's to store now; one of equal ones at the most."""
+        with self._thread:
+            # A record lock is the process's, hence the other lock for its threads.
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                return [self._claim(digest) for digest in digests]
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def forget(self, digests: Sequence[bytes]) -> None:
+        """Claims whose bytes did not get into the bucket after all: whoever comes next stores them."""
+        with self._thread:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                for digest in digests:
+                    self._forget(digest)
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+    def _claim(self, digest: bytes) -> bool:
+        words = self._words
+        low, high = _key(digest)
+        free, of = 0, 0
+        for level, (start, mask) in enumerate(self._levels):
+            slot = start + _SLOT * (low & mask)
+            end = start + _SLOT * mask
+            while there := words[slot + 1]:
+                if there == high and words[slot] == low:
+                    return False
+                slot = start if slot == end else slot + _SLOT
+            # Taken only once no further level can have the digest.
+            if not free and words[1 + level] * 4 < mask * 3:
+                free, of = slot, level
+            if free and not words[2 + level]:
+                break
+        if free:
+            words[free] = low
+            words[free + 1] = high
+            words[1 + of] += 1
+        # With no room anywhere, equal contents are stored twice, which harms nothing.
+        return True
+
+    def _forget(self, digest: bytes) -> None:
+        words = self._words
+        low, high = _key(digest)
+        for start, mask in self._levels:
+            slot = start + _SLOT * (low & mask)
+            end = start + _SLOT * mask
+            while there := words[slot + 1]:
+                if there == high and words[slot] == low:
+                    # The slot stays taken by what no digest equals, so that searches go on past it.
+                    words[slot + 1] = _GONE
+                    return
+                slot = start if slot == end else slot + _SLOT
+
+
+def _key(digest: bytes) -> tuple[int, int]:
+    """The first 16 bytes less one bit: the second word is never that of a free or a forgotten slot."""
+    low, high = _WORDS.unpack_from(digest)
+    return low, high | 2
