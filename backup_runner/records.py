@@ -9,10 +9,9 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 - A content is *placed* (its bytes lie at one offset of one object; length = size) or *composed* (`Composed`: rows in
   order, each a placed content or a run of zeros). Composed contents hold no other composed contents. What suite 1
   stored in several extents stays as it is, in a table of its own.
-- Catalog rows of a composed content: `(content, seq, piece, length)`. `piece` is the id of a placed content, or NULL
-  for `length` zero bytes, which are stored nowhere: a hole of a terabyte is one row. Zero bytes that were read (a
-  whole piece of them) are such a row too, and runs that meet are one row. `length` is the piece's size otherwise; a
-  catalog may leave it out there (NULL).
+- Catalog rows of a composed content: `(content, at, piece)`: from byte `at` on, the bytes of a placed content. Zeros have
+  no row: what no piece covers is a hole, so a hole of a terabyte costs nothing. Zero bytes that were read (a whole piece
+  of them) are one too. In the packed list a run of zeros is one row; runs that meet are joined (`pack_pieces` does).
 - Between processes a list of pieces is packed: 40 bytes a row, `BLAKE3 (32) + length (u64, little-endian)`, the
   BLAKE3 of a run of zeros being 32 zero bytes (`pack_pieces`, `unpack_pieces`).
 - `md5` of a piece is None. `md5` of a composed content is None too where more zeros were skipped than could be hashed
@@ -27,9 +26,10 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
   line without `path` is a piece.
 - `known_pieces(cat, store_id, digests) -> {blake3: (id, size)}` finds placed contents that a version may refer to,
   `usable_contents` finds files by (size, blake3), placed or composed; a composed one is usable if all its pieces are.
-- `put_placed(cat, store_id, object_id, [Placed]) -> ids`: one that is there already is moved to its new place if it
-  was marked or lost, or if the report says `anew`. `put_composed(cat, store_id, [Composed]) -> ids` resolves pieces
-  by digest; all of them are in the catalog by then, which the caller saw to.
+- `Recorder.record_pack(NewObject, [Placed], anew=...) -> ids` writes an object and what lies in it: a content that is
+  there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well gets
+  its MD5. `Recorder.put_composed([Composed]) -> ids` resolves pieces by digest; all of them are in the catalog by then,
+  which the caller saw to. Both run in the caller's transaction (`Catalog.batch` or `Catalog.transaction`).
 - The store's `seed` (32 bytes) sets the cutter: random in a new store, in the header line of each record and copy
   ("seed", hex). Stores made before have `BLAKE3 derive_key("backup-runner/cutter-seed", lineage)`, the same on every
   machine.
@@ -161,8 +161,19 @@ class Piece(NamedTuple):
 
 
 def pack_pieces(pieces: Iterable[Piece]) -> bytes:
-    """The list as it crosses pipes and is hashed."""
-    return b"".join(_PIECE.pack(piece.blake3 or _ZEROS, piece.size) for piece in pieces)
+    """The list as it crosses pipes and is hashed; runs of zeros that meet are one row, empty ones none."""
+    packed, zeros = [], 0
+    for strong, size in pieces:
+        if strong is None:
+            zeros += size
+            continue
+        if zeros:
+            packed.append(_PIECE.pack(_ZEROS, zeros))
+            zeros = 0
+        packed.append(_PIECE.pack(strong, size))
+    if zeros:
+        packed.append(_PIECE.pack(_ZEROS, zeros))
+    return b"".join(packed)
 
 
 def unpack_pieces(packed: bytes) -> Iterator[Piece]:
@@ -173,6 +184,21 @@ def unpack_pieces(packed: bytes) -> Iterator[Piece]:
 def pieces_digest(packed: bytes) -> bytes:
     """What identifies a content of which not all bytes were hashed: BLAKE3 over its list, under a label of its own."""
     return blake3(packed, derive_key_context="backup-runner/pieces").digest()
+
+
+class NewObject(NamedTuple):
+    """A stored object: `checksum` and `etag` as the service gave them, `parts` JSON sizes or None."""
+
+    name: str
+    size: int
+    plain: int
+    checksum: str
+    etag: str
+    parts: str | None
+    header: bytes
+    segments: bytes
+    tier: str
+    created_ns: int
 
 
 class Extent(NamedTuple):

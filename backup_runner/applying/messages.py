@@ -9,7 +9,7 @@ import marshal
 import pickle
 from typing import Any, NamedTuple
 
-from ..catalog.recording import NewObject
+from ..records import NewObject
 from ..source.reading import FileRead
 
 

@@ -306,7 +306,7 @@ class PathApplier:
         """The stored content of an equal file that came earlier in this run, and the file's metadata."""
         store_id = self._recorder.store_id
         before = lstat_entry(self._base, action.key, linked=self._linked)
-        if not history.has_size(self._cat, store_id, before.st_size):
+        if before.st_size not in history.sizes(self._cat, store_id):
             return None
         digests = hash_file(self._base, action.key, self._linked, self._setting.detours, with_md5=False)
         after = lstat_entry(self._base, action.key, linked=self._linked)

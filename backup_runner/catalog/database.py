@@ -6,18 +6,21 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from ..errors import CatalogError
+from .batch import Batch
 from .failures import explained
+from .lock import quiet
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
 
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """How many migrations there are; a test compares."""
+SEED = 32
 _LOCK_SECONDS = 30.0
 """For which another process's transaction is waited for."""
 
@@ -39,6 +42,8 @@ class Store:
     salt: bytes
     pending: str | None
     state: str
+    seed: bytes
+    """Sets where large files are cut; never changes within a lineage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Snapshot:
 
 
 _STORE = (
-    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state"
+    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
 )
 _SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
 
@@ -124,6 +129,10 @@ class Catalog:
             raise
         self.conn.execute("COMMIT")
 
+    def batch(self, limit: int) -> Batch:
+        """Transactions of so many writes, for what is written bit by bit."""
+        return Batch(self.conn, limit)
+
     # -- stores and jobs
 
     def stores(self, target: str | None = None) -> list[Store]:
@@ -151,8 +160,8 @@ class Catalog:
 
     def add_store(self, *, target: str, key_id: str, lineage: str, salt: bytes) -> Store:
         cursor = self.conn.execute(
-            "INSERT INTO store (target, key_id, lineage, salt) VALUES (?, ?, ?, ?)",
-            (target, key_id, lineage, salt),
+            "INSERT INTO store (target, key_id, lineage, salt, seed) VALUES (?, ?, ?, ?, ?)",
+            (target, key_id, lineage, salt, os.urandom(SEED)),
         )
         return self.store(int(cursor.lastrowid or 0))
 
@@ -230,15 +239,19 @@ def _prepare(conn: sqlite3.Connection, path: str) -> None:
         raise CatalogError(f"{path} is a SQLite database of another program", hint="set `catalog:` to another path")
     conn.execute("PRAGMA journal_mode = WAL")
     conn.execute("PRAGMA synchronous = FULL")
-    conn.execute("PRAGMA foreign_keys = ON")
     conn.execute("PRAGMA cache_size = -16384")
     if not tables:
         conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     (version,) = conn.execute("PRAGMA user_version").fetchone()
     # Loading the migrations costs a tenth of a second, which most runs can do without.
     if version != SCHEMA_VERSION:
-        _migrate(conn, path)
-        conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # An older program at work cannot go on with new tables.
+        with quiet(path) if version else nullcontext():
+            # Off, because tables are made anew under the rows that refer to them; on again below.
+            conn.execute("PRAGMA foreign_keys = OFF")
+            _migrate(conn, path)
+            conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    conn.execute("PRAGMA foreign_keys = ON")
 
 
 def _migrate(conn: sqlite3.Connection, path: str) -> None:

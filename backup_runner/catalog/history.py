@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..records import CatalogRow, Digests, Extent, Flag
 from .database import Catalog
-from .many import usable_contents
+from .many import content_ids, usable_contents
 
 CHUNK = 2000
 
@@ -33,13 +34,17 @@ class VersionRow(NamedTuple):
 
 
 class ContentRow(NamedTuple):
-    """A content: size and digests may be None for one imported from another tool until it was opened."""
+    """A content: size and digests may be None for one imported from another tool until it was opened.
+
+    `md5` is None for pieces and for files with holes too large to hash; `list` is set for composed contents alone."""
 
     id: int
     size: int | None
     blake3: bytes | None
     md5: bytes | None
     format: str
+    layout: int
+    list: bytes | None
 
 
 class ObjectRow(NamedTuple):
@@ -174,13 +179,13 @@ def open_version(cat: Catalog, job_id: int, key: bytes) -> VersionRow | None:
     return VersionRow(*row) if row else None
 
 
-def has_size(cat: Catalog, store_id: int, size: int) -> bool:
-    """Whether another content has that size, so that hashing a file of it can tell something."""
-    row = cat.conn.execute(
-        "SELECT 1 FROM content WHERE store_id = ? AND size = ? AND blake3 IS NOT NULL LIMIT 1",
-        (store_id, size),
-    ).fetchone()
-    return row is not None
+def sizes(cat: Catalog, store_id: int) -> set[int]:
+    """The sizes that contents have, pieces left out: only hashing a file of such a size can tell something."""
+    rows = cat.conn.execute(
+        "SELECT DISTINCT size FROM content WHERE store_id = ? AND blake3 IS NOT NULL AND (layout > 0 OR md5 IS NOT NULL)",
+        (store_id,),
+    )
+    return {row[0] for row in rows}
 
 
 def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
@@ -190,24 +195,33 @@ def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
 
 def known_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
     """The content with this size and BLAKE3, lost or not: what an upload of these bytes will heal."""
-    row = cat.conn.execute(
-        "SELECT id FROM content WHERE store_id = ? AND size = ? AND blake3 = ?",
-        (store_id, digests.size, digests.blake3),
-    ).fetchone()
-    return row[0] if row else None
+    return content_ids(cat, store_id, [digests]).get(digests[:2])
 
 
 def content(cat: Catalog, content_id: int) -> ContentRow:
     return ContentRow(
-        *cat.conn.execute("SELECT id, size, blake3, md5, format FROM content WHERE id = ?", (content_id,)).fetchone()
+        *cat.conn.execute(
+            f"SELECT id, size, blake3, md5, {FORMAT}, layout, list FROM content WHERE id = ?", (content_id,)
+        ).fetchone()
     )
+
+
+FORMAT = "CASE layout WHEN 1 THEN 'legacy' ELSE 'container' END"
+"""The format of a content's bytes, as SQL."""
+_EXTENTS = (
+    "SELECT object_id, offset, coalesce(size, 0) FROM content WHERE id = ? AND layout < 2",
+    "SELECT object_id, offset, length FROM stretch WHERE content_id = ? ORDER BY seq",
+    "SELECT p.object_id, p.offset, p.size FROM extent e JOIN content p ON p.id = e.piece_id "
+    "WHERE e.content_id = ? ORDER BY e.at",
+)
 
 
 def extents(cat: Catalog, content_id: int) -> list[Extent]:
-    rows = cat.conn.execute(
-        "SELECT object_id, offset, length FROM extent WHERE content_id = ? ORDER BY seq", (content_id,)
-    )
-    return [Extent(*row) for row in rows]
+    """Where a content's bytes lie, in order; the holes of a composed one lie nowhere."""
+    for statement in _EXTENTS:
+        if rows := cat.conn.execute(statement, (content_id,)).fetchall():
+            return [Extent(*row) for row in rows]
+    return []
 
 
 _OBJECT = "id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, state, told"
@@ -240,12 +254,21 @@ def names_outside(cat: Catalog, store_id: int, prefix: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def contents_of_object(cat: Catalog, object_id: int) -> list[tuple[int, int, int, int]]:
-    """(content id, seq, offset, length) of each stretch that the object holds, by offset."""
-    return cat.conn.execute(
-        "SELECT content_id, seq, offset, length FROM extent WHERE object_id = ? ORDER BY offset, content_id",
-        (object_id,),
-    ).fetchall()
+def contents_in(cat: Catalog, object_ids: Iterable[int]) -> list[tuple[int, int]]:
+    """(content id, object id) of all contents that need one of these objects: those that lie in it and those composed of
+    such. Reads the whole catalog."""
+    wanted = list(object_ids)
+    if not wanted:
+        return []
+    held = cat.conn.execute(
+        "WITH wanted (id) AS (SELECT value FROM json_each(?)), "
+        "held (content_id, object_id) AS (SELECT c.id, c.object_id FROM content c WHERE c.object_id IN wanted "
+        "UNION SELECT s.content_id, s.object_id FROM stretch s WHERE s.object_id IN wanted) "
+        "SELECT content_id, object_id FROM held "
+        "UNION SELECT e.content_id, h.object_id FROM extent e JOIN held h ON h.content_id = e.piece_id ORDER BY 1",
+        (json.dumps(wanted),),
+    )
+    return held.fetchall()
 
 
 def count_files(cat: Catalog, job_id: int, root: bytes) -> int:

@@ -7,8 +7,11 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
+from typing import Any
 
 from ..errors import BusyError, CatalogError
 
@@ -62,8 +65,34 @@ class CatalogLock:
 
     def _holder(self) -> str:
         try:
-            note = json.loads(os.pread(self._fd, 4096, 0))
+            note = self._note()
             since = datetime.fromtimestamp(note["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
             return f"process {note['pid']} on {note['host']}, since {since}"
         except (ValueError, KeyError, OSError):
             return "a process that has not written its name yet"
+
+    def is_own(self) -> bool:
+        """Whether it is this very process that holds the lock now."""
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            return not self._try() and bool(self._note()["pid"] == os.getpid())
+        except (ValueError, KeyError, OSError):
+            return False
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _note(self) -> dict[str, Any]:
+        note: dict[str, Any] = json.loads(os.pread(self._fd, 4096, 0))
+        return note
+
+
+@contextmanager
+def quiet(catalog_path: str) -> Iterator[None]:
+    """While this lasts no other process applies. Raises BusyError if one does."""
+    lock = CatalogLock(catalog_path)
+    if lock.is_own():
+        yield
+        return
+    with lock:
+        yield

@@ -11,9 +11,12 @@ from .database import Catalog
 _AT_ONCE = 500
 """Values in one statement; SQLite takes 32,766 variables."""
 
+_BAD = "o.state IN ('missing', 'damaged')"
 _USABLE = (
-    "AND c.marked = 0 AND NOT EXISTS (SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id "
-    "WHERE e.content_id = c.id AND o.state IN ('missing', 'damaged'))"
+    f"AND c.marked = 0 AND NOT EXISTS (SELECT 1 FROM object o WHERE o.id = c.object_id AND {_BAD}) "
+    "AND (c.layout < 2 OR (NOT EXISTS (SELECT 1 FROM stretch e JOIN object o ON o.id = e.object_id "
+    f"WHERE e.content_id = c.id AND {_BAD}) AND NOT EXISTS (SELECT 1 FROM extent e JOIN content p ON p.id = e.piece_id "
+    f"JOIN object o ON o.id = p.object_id WHERE e.content_id = c.id AND (p.marked = 1 OR {_BAD}))))"
 )
 
 
@@ -40,13 +43,31 @@ def usable_contents(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> 
     return _contents(cat, store_id, digests, _USABLE)
 
 
+def known_pieces(cat: Catalog, store_id: int, strong: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+    """Placed contents with these BLAKE3s that a composed content may refer to: (id, size) by BLAKE3."""
+    found: dict[bytes, tuple[int, int]] = {}
+    for some in _chunks(list(strong)):
+        marks = ",".join(["(?)"] * len(some))
+        rows = cat.conn.execute(
+            f"WITH wanted (blake3) AS (VALUES {marks}) SELECT c.blake3, c.id, c.size FROM wanted w "
+            f"CROSS JOIN content c ON {_HASH} AND c.store_id = ? AND c.layout = 0 {_USABLE}",
+            (*some, store_id),
+        )
+        found.update((row[0], (row[1], row[2])) for row in rows)
+    return found
+
+
+_HASH = "substr(c.blake3, 1, 5) = substr(w.blake3, 1, 5) AND c.blake3 = w.blake3"
+"""Found by the index on the first bytes. No two BLAKE3s are equal by chance, so sizes need not be compared."""
+
+
 def _contents(cat: Catalog, store_id: int, digests: Sequence[Digests], condition: str) -> dict[tuple[int, bytes], int]:
     found: dict[tuple[int, bytes], int] = {}
     for some in _chunks(digests):
         marks = ",".join(["(?,?)"] * len(some))
         rows = cat.conn.execute(
             f"WITH wanted (size, blake3) AS (VALUES {marks}) SELECT c.id, c.size, c.blake3 FROM wanted w "
-            f"CROSS JOIN content c ON c.store_id = ? AND c.size = w.size AND c.blake3 = w.blake3 {condition}",
+            f"CROSS JOIN content c ON {_HASH} AND c.store_id = ? AND c.size = w.size {condition}",
             (*(value for one in some for value in one[:2]), store_id),
         )
         found.update(((size, strong), content_id) for content_id, size, strong in rows)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..records import Digests, Extent, Kind
+from ..records import Composed, Digests, Extent, Kind, NewObject, Placed
 from .database import Catalog
-from .many import content_ids, next_id, select
+from .many import next_id, select
+from .storing import add_object, put_composed, put_content, put_contents, put_placed
 
 
 class Meta(NamedTuple):
@@ -37,21 +38,6 @@ class NewVersion(NamedTuple):
     leader: bytes | None = None
 
 
-class NewObject(NamedTuple):
-    """A stored object: `checksum` and `etag` as the service gave them, `parts` JSON sizes or None."""
-
-    name: str
-    size: int
-    plain: int
-    checksum: str
-    etag: str
-    parts: str | None
-    header: bytes
-    segments: bytes
-    tier: str
-    created_ns: int
-
-
 class Recorder:
     """Writes one job's snapshot into the catalog."""
 
@@ -66,6 +52,11 @@ class Recorder:
         """By how many bytes the job's files have grown; negative if they shrank."""
         self._run = cat.conn.execute
         self._run_many = cat.conn.executemany
+        mark = self._run(
+            "SELECT row_id FROM high_water WHERE store_id = ? AND name = 'version'", (store_id,)
+        ).fetchone()
+        self._recorded = mark is not None and snapshot_id <= mark[0]
+        """Whether a record has versions of this snapshot already: then new ones are noted as changes of it."""
 
     def path_id(self, key: bytes) -> int:
         return self._path_ids([key])[0][key]
@@ -108,6 +99,11 @@ class Recorder:
                 for key, meta, content_id, leader in rows
             ],
         )
+        if self._recorded:
+            self._run_many(
+                "INSERT INTO change (store_id, name, row_id, first) VALUES (?, 'version', ?, ?)",
+                [(self.store_id, ids[row.key], first) for row in rows],
+            )
 
     def remove(self, key: bytes) -> None:
         """The path is gone from this snapshot on."""
@@ -130,18 +126,18 @@ class Recorder:
 
     def _close(self, path_ids: Sequence[int]) -> set[int]:
         """End the open versions of these paths; the ids of those that had one."""
-        statement = "SELECT id, path_id, first, size FROM version WHERE until IS NULL AND path_id IN ({})"
+        statement = "SELECT path_id, first, size FROM version WHERE until IS NULL AND path_id IN ({})"
         found = list(select(self.cat, statement, path_ids))
         if not found:
             return set()
-        self.gained -= sum(row[3] for row in found)
+        self.gained -= sum(row[2] for row in found)
         snapshot_id = self.snapshot_id
-        replaced = [(row[0],) for row in found if row[2] == snapshot_id]
-        self._run_many("DELETE FROM version WHERE id = ?", replaced)
-        ended = [(snapshot_id, row[0]) for row in found if row[2] != snapshot_id]
-        self._run_many("UPDATE version SET until = ? WHERE id = ?", ended)
-        self._run_many("DELETE FROM held WHERE path_id = ?", [(row[1],) for row in found])
-        return {row[1] for row in found}
+        replaced = [row[:2] for row in found if row[1] == snapshot_id]
+        self._run_many("DELETE FROM version WHERE path_id = ? AND first = ?", replaced)
+        ended = [(snapshot_id, *row[:2]) for row in found if row[1] != snapshot_id]
+        self._run_many("UPDATE version SET until = ? WHERE path_id = ? AND first = ?", ended)
+        self._run_many("DELETE FROM held WHERE path_id = ?", [row[:1] for row in found])
+        return {row[0] for row in found}
 
     def is_same(self, key: bytes, meta: Meta, content_id: int) -> bool:
         """Whether the path's open version says just this."""
@@ -154,6 +150,14 @@ class Recorder:
 
     # -- contents and objects
 
+    def record_pack(self, new: NewObject, placed: Sequence[Placed], *, anew: bool = False) -> list[int]:
+        """Record an object and what lies in it: the contents' ids. See `storing.put_placed`."""
+        return put_placed(self.cat, self.store_id, add_object(self.cat, self.store_id, new), placed, anew=anew)
+
+    def put_composed(self, items: Sequence[Composed]) -> list[int]:
+        """Record contents whose pieces are all in the catalog: their ids."""
+        return put_composed(self.cat, self.store_id, items)
+
     def add_object(self, new: NewObject) -> int:
         return add_object(self.cat, self.store_id, new)
 
@@ -164,61 +168,3 @@ class Recorder:
     def put_contents(self, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
         """The same for many contents, no two of them equal: their ids."""
         return put_contents(self.cat, self.store_id, items)
-
-
-def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
-    cursor = cat.conn.execute(
-        "INSERT INTO object (store_id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (store_id, *new),
-    )
-    return int(cursor.lastrowid or 0)
-
-
-def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
-    """The same for an upload that was gone on with: a run that died may have named the object already, so that it was
-    taken for an orphan and is in the catalog, without what only the end of the upload tells."""
-    row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
-    if row is None:
-        return add_object(cat, store_id, new)
-    columns = "size = ?, plain = ?, checksum = ?, etag = ?, parts = ?, header = ?, segments = ?, tier = ?"
-    cat.conn.execute(f"UPDATE object SET {columns}, state = 'live' WHERE id = ?", (*new[1:9], row[0]))
-    return int(row[0])
-
-
-def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence[Extent]) -> int:
-    """Record a content at these extents; one that is there already is moved to them and unmarked."""
-    return put_contents(cat, store_id, [(digests, extents)])[0]
-
-
-def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
-    """Record contents, no two of them equal, as `put_content` does: their ids."""
-    known = content_ids(cat, store_id, [digests for digests, _ in items])
-    first = next_id(cat, "content")
-    ids: list[int] = []
-    rows: list[tuple[int, int, int, bytes, bytes]] = []
-    placed: list[tuple[int, int, int, int, int]] = []
-    for digests, extents in items:
-        size, strong, weak = digests
-        content_id = known.get((size, strong))
-        if content_id is None:
-            content_id = first + len(rows)
-            rows.append((content_id, store_id, size, strong, weak))
-            placed += [(content_id, seq, *extent) for seq, extent in enumerate(extents)]
-        else:
-            move_content(cat, content_id, extents)
-        ids.append(content_id)
-    cat.conn.executemany("INSERT INTO content (id, store_id, size, blake3, md5) VALUES (?, ?, ?, ?, ?)", rows)
-    cat.conn.executemany(_EXTENT, placed)
-    return ids
-
-
-def move_content(cat: Catalog, content_id: int, extents: Sequence[Extent]) -> None:
-    """The content lies at these extents from now on, in the container format."""
-    cat.conn.execute("DELETE FROM extent WHERE content_id = ?", (content_id,))
-    cat.conn.executemany(_EXTENT, [(content_id, seq, *extent) for seq, extent in enumerate(extents)])
-    # The update also notes the content as changed, so that the next record carries its extents.
-    cat.conn.execute("UPDATE content SET marked = 0, format = 'container' WHERE id = ?", (content_id,))
-
-
-_EXTENT = "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, ?, ?, ?, ?)"

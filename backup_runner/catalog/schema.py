@@ -17,8 +17,10 @@ import sqlite3
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from . import schema2
+
 migrations = Migrations("backup_runner.catalog")
-KNOWN = frozenset({"m001_tables"})
+KNOWN = frozenset({"m001_tables", "m002_contents"})
 
 TABLES = """
 CREATE TABLE store (
@@ -217,4 +219,11 @@ def _statements(script: str) -> list[str]:
 @migrations()
 def m001_tables(db: Database) -> None:
     for statement in _statements(TABLES + _triggers()):
+        db.execute(statement)
+
+
+@migrations()
+def m002_contents(db: Database) -> None:
+    schema2.migrate(db, _statements(schema2.TABLES))
+    for statement in _statements(schema2.INDEXES + schema2.triggers()):
         db.execute(statement)

@@ -43,7 +43,7 @@ class PlanFacts:
         self._totals = totals
         self._on_problem = on_problem
         self._ignore_missing = ignore_missing
-        self._sizes: dict[int, bool] = {}
+        self._sizes: set[int] | None = None
         self._damage = _damaged_contents(cat, bad)
         # Contents that came from another tool's catalog may be known by their MD5 only.
         self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
@@ -53,12 +53,9 @@ class PlanFacts:
     def has_size(self, size: int) -> bool:
         if self._cat is None or not self._store_id:
             return False
-        known = self._sizes.get(size)
-        if known is None:
-            if len(self._sizes) > 100_000:
-                self._sizes.clear()
-            known = self._sizes[size] = history.has_size(self._cat, self._store_id, size)
-        return known
+        if self._sizes is None:
+            self._sizes = history.sizes(self._cat, self._store_id)
+        return size in self._sizes
 
     def digest(self, key: bytes) -> Digests | None:
         try:
@@ -126,12 +123,9 @@ class PlanFacts:
 
 
 def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for object_id, reason in bad.items():
-        assert cat is not None
-        for content_id, *_ in history.contents_of_object(cat, object_id):
-            found[content_id] = reason
-    return found
+    if cat is None:
+        return {}
+    return {content_id: bad[object_id] for content_id, object_id in history.contents_in(cat, bad)}
 
 
 def hash_file(base: bytes, key: bytes, linked: Collection[bytes], detours: Detours, *, with_md5: bool) -> Digests:

@@ -7,12 +7,12 @@ import time
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import pack_lengths
-from ..catalog.recording import NewObject, add_object, put_content
+from ..catalog.recording import add_object, put_content
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
-from ..records import Digests, Extent
+from ..records import Digests, Extent, NewObject
 from ..targets.base import Target
 
 

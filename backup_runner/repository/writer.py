@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..catalog.history import pack_lengths
-from ..catalog.recording import NewObject
 from ..container import Index, IndexEntry, SealKeys, Stream, seal_index, seal_segment
+from ..records import NewObject
 from ..targets.base import Buffer, Part, Target, Tier
 
 PART = 16 << 20

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from backup_runner.catalog import Catalog, history, lines, retirement
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.recording import Meta, NewObject, Recorder
+from backup_runner.catalog.recording import Meta, Recorder
 from backup_runner.errors import CatalogError
-from backup_runner.records import Digests, Extent, Flag, Kind
+from backup_runner.records import Digests, Extent, Flag, Kind, NewObject
 
 KEYS = [b"", b"a", b"b", b"d/", b"d/x", b"odd\xff", b"new\nline"]
 

@@ -1,0 +1,177 @@
+"""Writing objects and contents. Callers hold a transaction.
+
+A content that is there already (its size and BLAKE3 are) keeps its id wherever its bytes come to lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..records import Composed, Digests, Extent, NewObject, Placed, pieces_digest, unpack_pieces
+from .database import Catalog
+from .many import content_ids, known_pieces, next_id, select, usable_contents
+
+PLACED, LEGACY, SPREAD, COMPOSED = range(4)
+"""What `content.layout` says: see schema2."""
+
+_NEW = (
+    "INSERT INTO content (id, store_id, layout, object_id, offset, size, blake3, md5, list) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+# The update also notes the content as changed, so that the next record carries where it lies.
+_MOVE = "UPDATE content SET layout = ?, object_id = ?, offset = ?, list = ?, marked = 0 WHERE id = ?"
+
+
+def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
+    cursor = cat.conn.execute(
+        "INSERT INTO object (store_id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (store_id, *new),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
+    """The same for an upload that was gone on with: a run that died may have named the object already, so that it was
+    taken for an orphan and is in the catalog, without what only the end of the upload tells."""
+    row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
+    if row is None:
+        return add_object(cat, store_id, new)
+    columns = "size = ?, plain = ?, checksum = ?, etag = ?, parts = ?, header = ?, segments = ?, tier = ?"
+    cat.conn.execute(f"UPDATE object SET {columns}, state = 'live' WHERE id = ?", (*new[1:9], row[0]))
+    return int(row[0])
+
+
+def put_placed(
+    cat: Catalog, store_id: int, object_id: int, items: Sequence[Placed], *, anew: bool = False
+) -> list[int]:
+    """Record what lies in a new object: the ids, in order. Equal items, and those that the catalog has and can give back
+    already, share an id; what was lost or marked, or anything with `anew`, lies here from now on."""
+    wanted = [Digests(item.size, item.blake3, item.md5 or b"") for item in items]
+    known = content_ids(cat, store_id, wanted)
+    usable = {} if anew or not known else usable_contents(cat, store_id, wanted)
+    ids: list[int] = []
+    rows: list[tuple[object, ...]] = []
+    first = next_id(cat, "content")
+    for item in items:
+        identity = (item.size, item.blake3)
+        content_id = known.get(identity)
+        if content_id is None:
+            content_id = known[identity] = usable[identity] = first + len(rows)
+            rows.append(
+                (content_id, store_id, PLACED, object_id, item.offset, item.size, item.blake3, item.md5, None)
+            )
+        elif identity not in usable:
+            move_content(cat, content_id, [Extent(object_id, item.offset, item.size)])
+            usable[identity] = content_id
+        ids.append(content_id)
+    cat.conn.executemany(_NEW, rows)
+    if len(rows) < len(items):
+        pairs = zip(items, ids, strict=True)
+        learn_md5s(cat, [(item.md5, content_id) for item, content_id in pairs if item.md5 and content_id < first])
+    return ids
+
+
+def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:
+    """A content that was known as a piece of files is a file now: its MD5."""
+    cat.conn.executemany("UPDATE content SET md5 = ? WHERE id = ? AND md5 IS NULL", items)
+
+
+def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed]) -> list[int]:
+    """Record contents whose pieces are all in the catalog: their ids. Raises KeyError for an unknown piece."""
+    return [_put_composed(cat, store_id, item) for item in items]
+
+
+def _put_composed(cat: Catalog, store_id: int, item: Composed) -> int:
+    pieces = list(unpack_pieces(item.pieces))
+    strong = {piece.blake3 for piece in pieces if piece.blake3 is not None}
+    ids = known_pieces(cat, store_id, strong)
+    rows, at = [], 0
+    for digest, size in pieces:
+        if digest is not None:
+            rows.append((at, ids[digest][0]))
+        at += size
+    digests = Digests(item.size, item.blake3, item.md5 or b"")
+    content_id = content_ids(cat, store_id, [digests]).get(digests[:2])
+    place = (COMPOSED, None, None)
+    if content_id is None:
+        content_id = next_id(cat, "content")
+        named = (item.size, item.blake3, item.md5, pieces_digest(item.pieces))
+        cat.conn.execute(_NEW, (content_id, store_id, *place, *named))
+    elif content_id in usable_contents(cat, store_id, [digests]).values() and _is_composed(cat, content_id):
+        return content_id
+    else:
+        _clear(cat, content_id)
+        cat.conn.execute(_MOVE, (*place, pieces_digest(item.pieces), content_id))
+    cat.conn.executemany(
+        "INSERT INTO extent (content_id, at, piece_id) VALUES (?, ?, ?)", ((content_id, *row) for row in rows)
+    )
+    return content_id
+
+
+def _is_composed(cat: Catalog, content_id: int) -> bool:
+    row = cat.conn.execute("SELECT layout FROM content WHERE id = ?", (content_id,)).fetchone()
+    return bool(row[0] == COMPOSED)
+
+
+def _clear(cat: Catalog, content_id: int) -> None:
+    cat.conn.execute("DELETE FROM extent WHERE content_id = ?", (content_id,))
+    cat.conn.execute("DELETE FROM stretch WHERE content_id = ?", (content_id,))
+
+
+def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence[Extent]) -> int:
+    """Record a content at these extents; one that is there already is moved to them and unmarked."""
+    return put_contents(cat, store_id, [(digests, extents)])[0]
+
+
+def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
+    """Record contents, no two of them equal, as `put_content` does: their ids."""
+    known = content_ids(cat, store_id, [digests for digests, _ in items])
+    first = next_id(cat, "content")
+    ids: list[int] = []
+    rows: list[tuple[object, ...]] = []
+    stretches: list[tuple[int, int, int, int, int]] = []
+    for (size, strong, weak), extents in items:
+        content_id = known.get((size, strong))
+        if content_id is None:
+            content_id = first + len(rows)
+            rows.append((content_id, store_id, *_place(extents), size, strong, weak, None))
+            stretches += _stretches(content_id, extents)
+        else:
+            move_content(cat, content_id, extents)
+        ids.append(content_id)
+    cat.conn.executemany(_NEW, rows)
+    cat.conn.executemany(_STRETCH, stretches)
+    return ids
+
+
+def move_content(cat: Catalog, content_id: int, extents: Sequence[Extent]) -> None:
+    """The content lies at these extents from now on, in the container format."""
+    _clear(cat, content_id)
+    cat.conn.execute(_MOVE, (*_place(extents), None, content_id))
+    cat.conn.executemany(_STRETCH, _stretches(content_id, extents))
+
+
+def _place(extents: Sequence[Extent]) -> tuple[int, int | None, int | None]:
+    if len(extents) == 1:
+        return (PLACED, extents[0].object_id, extents[0].offset)
+    return (SPREAD, None, None)
+
+
+def _stretches(content_id: int, extents: Sequence[Extent]) -> list[tuple[int, int, int, int, int]]:
+    return [(content_id, seq, *extent) for seq, extent in enumerate(extents)] if len(extents) != 1 else []
+
+
+_STRETCH = "INSERT INTO stretch (content_id, seq, object_id, offset, length) VALUES (?, ?, ?, ?, ?)"
+
+
+def pieces_of(cat: Catalog, content_id: int) -> list[tuple[int, int, int, bytes]]:
+    """(at, id, size, BLAKE3) of the pieces of a composed content, in order."""
+    return list(
+        select(
+            cat,
+            "SELECT e.at, p.id, p.size, p.blake3 FROM extent e JOIN content p ON p.id = e.piece_id "
+            "WHERE e.content_id IN ({}) ORDER BY e.at",
+            [content_id],
+        )
+    )
