@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .policy import StoringPolicy
 from .records import ActionKind
 
 
@@ -32,3 +33,4 @@ class ApplyOptions:
     overrides: frozenset[str] = frozenset()
     new_lineage: bool = False
     wait_seconds: float = 0.0
+    policy: StoringPolicy = StoringPolicy()

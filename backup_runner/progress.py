@@ -55,6 +55,9 @@ class Outcome:
     problems: list[Problem] = field(default_factory=list)
     """Each file that was not backed up, or not as it should be: exit 3."""
     notes: list[str] = field(default_factory=list)
+    read_bytes: int = 0
+    """Of files; what of it was not in the bucket yet is `new_bytes`, and `stored_bytes` is that sealed."""
+    new_bytes: int = 0
     stored_bytes: int = 0
     stored_objects: int = 0
     deleted_bytes: int = 0

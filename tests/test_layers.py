@@ -26,7 +26,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("edges", ["jobfile", "catalog", "targets"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
-    ("base", ["errors", "records"]),
+    ("base", ["errors", "records", "policy"]),
 ]
 PURE = ("container", "types", "base")
 

@@ -1,91 +1,51 @@
-"""What main process and workers say to each other, and how it crosses a pipe: marshalled plain tuples.
-
-Pickle spends more time on a thousand small tuples than a worker on reading the files.
-"""
+"""What main process and workers say to each other. Plain tuples where there are many: named ones cost more to send."""
 
 from __future__ import annotations
 
-import marshal
-import pickle
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..records import NewObject
+from ..records import Composed, NewObject, Placed
 from ..source.reading import FileRead
 
 
-class Batch(NamedTuple):
-    """Files to read and hash."""
+class Asked(NamedTuple):
+    """A file to store. `anew`: also what is in the bucket already."""
 
     number: int
-    keys: list[bytes]
+    key: bytes
+    anew: bool
 
 
-class Hashed(NamedTuple):
-    """What became of a batch, file by file: read, too large by now (None), or (errno, text) of what failed."""
+class Files(NamedTuple):
+    """Files to store; no more than one of them is large."""
 
-    number: int
-    files: list[FileRead | tuple[int, str] | None]
-
-
-class Keep(NamedTuple):
-    """Which files of a batch are to be stored: their places in it."""
-
-    number: int
-    places: list[int]
+    files: list[Asked]
 
 
 class Flush(NamedTuple):
-    """Put the pack that is open, and answer `Flushed` when everything is in the bucket."""
+    """Put the pack that is open, and be done when everything is in the bucket."""
 
 
-class Packed(NamedTuple):
-    """A pack is in the bucket. `contents` are (batch, place, offset in the pack's plaintext)."""
+class Report(NamedTuple):
+    """What a worker got done since its last report: a pack that is in the bucket, or none.
 
-    new: NewObject
-    contents: list[tuple[int, int, int]]
+    `placed` lies in that pack. Contents and pieces that `files` and `composed` refer to besides lie in packs of any
+    worker, which may be reported later. `files` are (number, the fields of a `FileRead`), `failed` are (number, errno,
+    text)."""
 
+    new: NewObject | None
+    placed: list[tuple[int, int, bytes, bytes | None]]
+    composed: list[tuple[int, bytes, bytes | None, bytes]]
+    files: list[tuple[int, tuple[object, ...]]]
+    failed: list[tuple[int, int, str]]
+    read: int
+    """Bytes read."""
 
-class Flushed(NamedTuple):
-    """Nothing is open or on its way any more."""
+    def placed_contents(self) -> list[Placed]:
+        return [Placed(*fields) for fields in self.placed]
 
+    def composed_contents(self) -> list[Composed]:
+        return [Composed(*fields) for fields in self.composed]
 
-class Failed(NamedTuple):
-    """The worker cannot go on."""
-
-    error: BaseException
-
-
-Message = Batch | Hashed | Keep | Flush | Packed | Flushed | Failed
-_KINDS: tuple[type[Message], ...] = (Batch, Hashed, Keep, Flush, Packed, Flushed, Failed)
-
-
-def to_bytes(message: Message) -> bytes:
-    """Marshal takes plain tuples only, so named ones are unwrapped."""
-    fields: tuple[Any, ...] = tuple(message)
-    match message:
-        case Hashed(number, files):
-            fields = (number, [file if file is None else tuple(file) for file in files])
-        case Packed(new, contents):
-            fields = (tuple(new), contents)
-        case Failed(error):
-            fields = (pickle.dumps(error),)
-    return marshal.dumps((_KINDS.index(type(message)), fields))
-
-
-def from_bytes(data: bytes) -> Message:
-    """The message again. Only for what our own processes wrote."""
-    number, fields = marshal.loads(data)  # noqa: S302
-    kind = _KINDS[number]
-    if kind is Hashed:
-        return Hashed(fields[0], [_file(file) for file in fields[1]])
-    if kind is Packed:
-        return Packed(NewObject(*fields[0]), fields[1])
-    if kind is Failed:
-        return Failed(pickle.loads(fields[0]))  # noqa: S301
-    message: Message = kind(*fields)
-    return message
-
-
-def _file(fields: Any) -> FileRead | tuple[int, str] | None:
-    # What failed has two fields, an error number and a text.
-    return FileRead._make(fields) if fields and len(fields) > 2 else fields
+    def files_read(self) -> list[tuple[int, FileRead]]:
+        return [(number, FileRead(*fields)) for number, fields in self.files]  # type: ignore[arg-type]

@@ -1,144 +1,82 @@
-"""Carries out a plan's path actions: what needs no bytes at once, small files through packs, large ones after them."""
+"""Carries out a plan's path actions: what needs no bytes at once, files through the lane, hard links to them last."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
-from ..catalog import history, journal
-from ..catalog.recording import Meta, NewVersion, Recorder
-from ..errors import GuardError, Interrupted
-from ..planning.facts import hash_file
-from ..progress import Events, Outcome
-from ..records import Action, ActionKind, Digests, Flag, Kind, Problem
-from ..repository.session import Session
-from ..source.access import lstat_entry, open_folder, read_xattrs, readlink_entry
-from ..source.reading import FileRead, kind_of
+from ..catalog import history
+from ..catalog.recording import Meta
+from ..errors import Interrupted
+from ..records import Action, ActionKind, Digests, Flag, Kind
+from ..source.access import lstat_entry, open_entry, open_folder, read_xattrs, readlink_entry
+from ..source.reading import kind_of
 from ..source.xattrs import encode_xattrs
-from .large import LargeLane, LargeSetting
-from .smalllane import SmallLane, Written
-from .worker import SMALL, Setting
+from .lane import Lane
+from .versions import Versions
 
-_OPERATIONS = 2000
-_FILE = int(Kind.FILE)
-_GUARD_FROM = 20
+_PATH_LIMIT = 4000
+"""Longer paths are opened step by step before their attributes are read."""
 
 
 class PathApplier:
-    """Writes one snapshot. `stop` says that the run was interrupted."""
+    """Does one action after the other. `stop` says that the run was interrupted."""
 
     def __init__(
-        self,
-        session: Session,
-        recorder: Recorder,
-        setting: Setting,
-        events: Events,
-        outcome: Outcome,
-        *,
-        workers: int,
-        known: int,
-        stop: Callable[[], bool],
-        children: set[int],
+        self, base: bytes, linked: Collection[bytes], versions: Versions, lane: Lane, stop: Callable[[], bool]
     ) -> None:
-        self._session = session
-        self._recorder = recorder
-        self._cat = recorder.cat
-        self._base = session.job.base
-        self._linked = setting.linked
-        self._setting = setting
-        self._events = events
-        self._outcome = outcome
-        self._workers = workers
-        self._known = known
+        self._base = base
+        self._linked = linked
+        self._versions = versions
+        self._recorder = versions.recorder
+        self._cat = versions.recorder.cat
+        self._lane = lane
         self._stop = stop
-        self._operations = 0
-        self._large: list[Action] = []
         self._followers: list[Action] = []
-        self._lost_sight = 0
-        self.removed = 0
-        self.read_bytes = 0
-        self.small = SmallLane(
-            setting,
-            workers,
-            recorder,
-            write=self._write_all,
-            fail=self._fail,
-            large=lambda action: self._large.append(action),
-            commit=self.commit,
-            children=children,
-        )
 
     # -- from outside
 
     def handle(self, action: Action) -> None:
         """Do one action, or put it where it will be done. Raises Interrupted when asked to stop."""
-        if self._stop():
-            raise Interrupted("interrupted; what was finished is recorded")
-        self._begin()
-        try:
-            self._dispatch(action)
-        except OSError as error:
-            self._fail(action, error.errno or 0, error.strerror or str(error))
+        self._try(self._dispatch, action)
 
     def finish(self) -> None:
-        """Do what was put aside: files in packs, then large ones, then hard links to them."""
-        self.settle()
+        """Do what was put aside: files that workers have, then hard links to them."""
+        self._lane.finish()
+        self._versions.batch.commit()
         followers, self._followers = self._followers, []
         for action in followers:
-            if self._stop():
-                raise Interrupted("interrupted; what was finished is recorded")
-            self._begin()
-            try:
-                self._follow(action)
-            except OSError as error:
-                self._fail(action, error.errno or 0, error.strerror or str(error))
-        self.settle()
-
-    def settle(self) -> None:
-        """Finish what is in flight and record it."""
-        self.small.finish()
-        self.commit()
-        if self._large:
-            # What the workers hold is of no use meanwhile.
-            self.small.close()
-            self._store_large()
+            self._try(self._follow, action)
+        self._lane.finish()
+        self._versions.batch.commit()
 
     def wind_up(self) -> None:
-        """After an interrupt: what the workers have is stored and recorded, nothing new is begun."""
-        self._large.clear()
+        """After an interrupt: what the workers have read is stored and recorded, nothing new is begun."""
         self._followers.clear()
-        self.small.finish()
-        self.commit()
-
-    def commit(self) -> None:
-        """End the transaction that collects small changes."""
-        if self._cat.conn.in_transaction:
-            self._cat.conn.execute("COMMIT")
-        self._operations = 0
+        self._lane.wind_up()
+        self._versions.batch.commit()
 
     def close(self) -> None:
-        if self._cat.conn.in_transaction:
-            self._cat.conn.execute("ROLLBACK")
-        self.small.close()
+        self._versions.batch.rollback()
+        self._lane.close()
+
+    def _try(self, act: Callable[[Action], None], action: Action) -> None:
+        if self._stop():
+            raise Interrupted("interrupted; what was finished is recorded")
+        self._versions.batch.step()
+        try:
+            act(action)
+        except OSError as error:
+            self._versions.fail(action, error.errno or 0, error.strerror or str(error))
 
     # -- what kind of work an action is
-
-    def _begin(self) -> None:
-        if self._operations >= _OPERATIONS:
-            self.commit()
-        if not self._cat.conn.in_transaction:
-            self._cat.conn.execute("BEGIN IMMEDIATE")
-        self._operations += 1
 
     def _dispatch(self, action: Action) -> None:
         if action.kind is ActionKind.REMOVE:
             self._remove(action)
         elif action.kind is ActionKind.HOLD:
-            self._recorder.hold(action.key, action.size, action.mtime_ns, action.ctime_ns)
-            self._outcome.held.append(action.key)
-            self._count(action)
+            self._versions.hold(action)
         elif action.entry_kind == Kind.DIRECTORY:
             self._directory(action)
         elif action.entry_kind == Kind.SYMLINK:
@@ -148,13 +86,7 @@ class PathApplier:
         elif action.kind in (ActionKind.TOUCH, ActionKind.LINK):
             self._refer(action)
         else:
-            self._store(action)
-
-    def _store(self, action: Action) -> None:
-        if action.size < SMALL:
-            self.small.add(action)
-        else:
-            self._large.append(action)
+            self._lane.add(action)
 
     def _remove(self, action: Action) -> None:
         if action.why == "gone":
@@ -166,22 +98,17 @@ class PathApplier:
                 # It came back since the plan was made: it is backed up as it is now.
                 if kind_of(status.st_mode) == action.entry_kind:
                     if action.entry_kind != Kind.FILE:
-                        self._outcome.changed_since_plan.append(action.key)
+                        self._versions.changed_since_plan(action)
                     action.kind = ActionKind.UPDATE
                     self._dispatch(action)
                     return
-        self._recorder.remove(action.key)
-        if action.entry_kind != Kind.DIRECTORY:
-            self.removed += 1
-        self._count(action)
+        self._versions.remove(action)
 
     def _directory(self, action: Action) -> None:
         status = lstat_entry(self._base, action.key, linked=self._linked)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
             raise OSError(errno.ENOTDIR, "is no directory any more")
-        meta = self._meta(action.key, Kind.DIRECTORY, status, size=0)
-        self._recorder.put_version(action.key, meta, None)
-        self._count(action)
+        self._versions.put(action, self._meta(action.key, Kind.DIRECTORY, status, size=0), None)
 
     def _symlink(self, action: Action) -> None:
         status = lstat_entry(self._base, action.key)
@@ -190,8 +117,7 @@ class PathApplier:
             Kind.SYMLINK, 0, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid,
             status.st_gid, link=link,
         )  # fmt: skip
-        self._recorder.put_version(action.key, meta, None)
-        self._count(action)
+        self._versions.put(action, meta, None)
 
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
@@ -200,14 +126,13 @@ class PathApplier:
         known = action.content_id is not None and history.usable(self._cat, action.content_id)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
             action.forced = False
-            self._store(action)
+            self._lane.add(action)
             return
-        meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
         assert action.content_id is not None
         if action.blake3 is not None:
             history.learn_digest(self._cat, action.content_id, Digests(action.size, action.blake3, b""))
-        self._recorder.put_version(action.key, meta, action.content_id, leader=action.leader)
-        self._count(action)
+        meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
+        self._versions.put(action, meta, action.content_id, leader=action.leader)
 
     def _follow(self, action: Action) -> None:
         """A further hard link: it shares the version of the first one, if they still are one file."""
@@ -221,13 +146,12 @@ class PathApplier:
             same = same and (first.size, first.mtime_ns) == (status.st_size, status.st_mtime_ns)
         if not same or first is None:
             action.leader = None
-            self._store(action)
+            self._lane.add(action)
             return
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
         # What moved while it was read is looked at again under all its names.
         meta = meta._replace(flags=meta.flags | first.flags & Flag.MOVED)
-        self._recorder.put_version(action.key, meta, first.content_id, leader=action.leader)
-        self._count(action)
+        self._versions.put(action, meta, first.content_id, leader=action.leader)
 
     def _meta(self, key: bytes, kind: Kind, status: os.stat_result, *, size: int) -> Meta:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
@@ -238,157 +162,10 @@ class PathApplier:
 
     def _xattrs(self, key: bytes, kind: Kind) -> bytes | None:
         path = self._base + b"/" + key
-        if len(path) < 4000:
+        if len(path) < _PATH_LIMIT:
             return encode_xattrs(read_xattrs(path))
-        from ..source.access import open_entry
-
         fd = open_folder(path) if kind == Kind.DIRECTORY else open_entry(self._base, key)
         try:
             return encode_xattrs(read_xattrs(fd))
         finally:
             os.close(fd)
-
-    # -- large files
-
-    def _store_large(self) -> None:
-        waiting, self._large = self._large, []
-        session, recorder, setting = self._session, self._recorder, self._setting
-        lane = LargeLane(
-            LargeSetting(
-                base=self._base,
-                linked=self._linked,
-                detours=setting.detours,
-                cat=self._cat,
-                store_id=recorder.store_id,
-                job=session.job.name,
-                target=session.target,
-                keyring=session.keyring,
-                salt=setting.salt,
-                lineage=setting.lineage,
-                tier_name=setting.tier_name,
-                workers=self._workers,
-                stop=self._stop,
-                advance=lambda size: self._events.advance(0, size),
-            )
-        )
-        try:
-            for action in waiting:
-                if self._stop():
-                    raise Interrupted("interrupted; what was finished is recorded")
-                try:
-                    self._store_one(lane, action)
-                except OSError as error:
-                    self._fail(action, error.errno or 0, error.strerror or str(error))
-                    # The journal of the next file must not wait for this transaction.
-                    self.commit()
-        finally:
-            lane.close()
-            self._outcome.stored_bytes += lane.stored_bytes
-            self._outcome.stored_objects += lane.stored_objects
-
-    def _store_one(self, lane: LargeLane, action: Action) -> None:
-        # What is repaired was sealed again already if an equal file came first; lost contents are not found.
-        anew = action.forced and action.kind is not ActionKind.REPAIR
-        if not anew and (found := self._same_content(action)) is not None:
-            with self._cat.transaction():
-                self._write(action, *found)
-            return
-        read, extents, rows = lane.store(action.key)
-        with self._cat.transaction():
-            if action.content_id is not None:
-                history.recognise(self._cat, action.content_id, Digests(read.size, read.blake3, read.md5))
-            content_id = self._recorder.put_content(Digests(read.size, read.blake3, read.md5), extents)
-            for row in rows:
-                journal.drop(self._cat, row)
-            self._write(action, read, content_id, counted=read.size)
-
-    def _same_content(self, action: Action) -> tuple[FileRead, int] | None:
-        """The stored content of an equal file that came earlier in this run, and the file's metadata."""
-        store_id = self._recorder.store_id
-        before = lstat_entry(self._base, action.key, linked=self._linked)
-        if before.st_size not in history.sizes(self._cat, store_id):
-            return None
-        digests = hash_file(self._base, action.key, self._linked, self._setting.detours, with_md5=False)
-        after = lstat_entry(self._base, action.key, linked=self._linked)
-        found = history.find_content(self._cat, store_id, digests)
-        if found is None or (before.st_mtime_ns, before.st_ctime_ns) != (after.st_mtime_ns, after.st_ctime_ns):
-            return None
-        meta = self._meta(action.key, Kind.FILE, after, size=digests.size)
-        return (
-            FileRead(*meta[1:8], meta.xattrs, digests.blake3, digests.md5, after.st_dev, after.st_ino),
-            found,
-        )
-
-    # -- writing
-
-    def _write(self, action: Action, read: FileRead, content_id: int, *, counted: int = 0) -> None:
-        """Record one file; `counted` of its bytes were shown as done before."""
-        self._write_all([(action, read, content_id)], counted=counted)
-
-    def _write_all(self, files: list[Written], *, counted: int = 0) -> None:
-        """Record which contents the paths have. Runs inside the transaction of what they refer to."""
-        if not self._cat.conn.in_transaction:
-            self._begin()
-        rows: list[NewVersion] = []
-        tally: Counter[ActionKind] = Counter()
-        sizes: Counter[ActionKind] = Counter()
-        total = 0
-        for action, read, content_id in files:
-            kind, size = action.kind, read.size
-            if (size, read.mtime_ns, read.ctime_ns) != (action.size, action.mtime_ns, action.ctime_ns):
-                self._outcome.changed_since_plan.append(action.key)
-            if read.flags & Flag.MOVED:
-                self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
-            meta = Meta(_FILE, *read[:7], None, read.xattrs)
-            if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
-                rows.append(NewVersion(action.key, meta, content_id, action.leader))
-            tally[kind] += 1
-            sizes[kind] += size or action.size
-            total += size
-        self._recorder.put_versions(rows)
-        for kind, count in tally.items():
-            self._add(kind, count, sizes[kind])
-        self._events.advance(len(files), total - counted)
-
-    def _repaired(self, action: Action, meta: Meta, content_id: int) -> bool:
-        """Whether the version that is there holds again; if the content is another one now, that is reported."""
-        if action.content_id is not None and action.content_id != content_id:
-            self._problem(action.key, "lost", "the file no longer has the lost content; backed up as it is now")
-        return self._recorder.is_same(action.key, meta, content_id)
-
-    def _fail(self, action: Action, number: int, text: str) -> None:
-        gone = number in (errno.ENOENT, errno.ENOTDIR)
-        if not self._cat.conn.in_transaction:
-            self._begin()
-        self._recorder.flag(action.key, Flag.STALE)
-        if gone:
-            self._problem(action.key, "vanished", "vanished since the plan was made; what was stored before is kept")
-            self._lost_sight += 1
-            self._weigh()
-        else:
-            self._problem(action.key, "unreadable", f"{text}; what was stored before is kept")
-
-    def _weigh(self) -> None:
-        """The guard on vanished files speaks here too: a disk may go away between plan and apply."""
-        limit = self._session.job.guards.max_delete_percent
-        if self._lost_sight >= _GUARD_FROM and 100 * self._lost_sight > limit * max(self._known, _GUARD_FROM):
-            raise GuardError(
-                f"{self._lost_sight} files vanished since the plan was made; max_delete_percent is {limit}",
-                hint="is the source still mounted? plan again; nothing was forgotten",
-            )
-
-    def _problem(self, key: bytes, kind: str, message: str) -> None:
-        self._outcome.problems.append(Problem(key, kind, message))
-
-    def _count(self, action: Action, *, size: int = 0) -> None:
-        name = action.kind.value
-        outcome = self._outcome
-        if action.entry_kind == Kind.DIRECTORY:
-            outcome.folders[name] = outcome.folders.get(name, 0) + 1
-            return
-        self._add(action.kind, 1, size or action.size)
-
-    def _add(self, kind: ActionKind, count: int, size: int) -> None:
-        outcome, name = self._outcome, kind.value
-        outcome.counts[name] = outcome.counts.get(name, 0) + count
-        outcome.bytes[name] = outcome.bytes.get(name, 0) + size

@@ -8,24 +8,20 @@ deleted, and their rows with them. A crash leaves marked objects, which the next
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from ..catalog import Catalog, history, retirement
 from ..catalog.database import Snapshot, Store
-from ..catalog.recording import add_object, move_content
 from ..catalog.retirement import Worth, holders
+from ..catalog.storing import add_object, move_content
 from ..catalog.verifying import set_states
 from ..container import (
     IndexEntry,
-    ObjectId,
-    ObjectKind,
-    new_header,
     open_header,
     parse_name,
     read_stretch,
@@ -33,14 +29,18 @@ from ..container import (
 )
 from ..errors import AccessDenied, ContainerError, TargetError
 from ..planning.retention import SnapshotTime, expire
-from ..progress import Events, Outcome
+from ..policy import StoringPolicy
 from ..records import Action, ActionKind, Extent, Problem
+from ..repository.packing import Builder, Room
+from ..repository.sealing import Sealing
 from ..repository.session import Session
-from ..repository.writer import ObjectWriter
 from ..spec import Retention
-from .worker import PACK_BYTES, PACK_CONTENTS
+from .checking import Ground
+from .running import Running
 
 _DAY_NS = 86_400 * 10**9
+_PACKS = 64 << 20
+"""Packs have fewer bytes, whatever the policy: the greatest piece is half of it."""
 MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
 """Storage days that are charged in any case (OCI price list)."""
 
@@ -104,8 +104,8 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
             return None
         return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
-    # A large content's object is all alive or all dead; only packs can be worth a copy.
-    packed = worth.plain <= PACK_BYTES + (4 << 20)
+    # What suite 1 stored of a large content is all alive or all dead; only packs can be worth a copy.
+    packed = worth.plain <= _PACKS
     readable = worth.tier != "Archive" and worth.state == "live"
     if dead > rules.repack_dead_percent and packed and readable and not paid:
         why = f"{dead:.0f} % of it is dead; {worth.live} bytes move"
@@ -123,30 +123,22 @@ class _Marked(NamedTuple):
 
 
 class Retirement:
-    """Carries out the forget, delete and repack actions of one plan: `prepare`, `mark`, (record), `delete`.
-
-    `strays` are names of data objects in the bucket that no catalog knows, and that the plan may delete."""
+    """Carries out the forget, delete and repack actions of one plan: `prepare`, `mark`, (record), `delete`."""
 
     def __init__(
         self,
         session: Session,
-        cat: Catalog,
-        store: Store,
+        ground: Ground,
         job_id: int,
         actions: list[Action],
-        events: Events,
-        outcome: Outcome,
-        stop: Callable[[], bool],
-        strays: Collection[str] = (),
+        running: Running,
     ) -> None:
-        self._strays = strays
         self._session = session
-        self._cat = cat
-        self._store = store
+        self._ground = ground
+        self._cat = ground.cat
         self._job_id = job_id
-        self._events = events
-        self._outcome = outcome
-        self._stop = stop
+        self._running = running
+        self._outcome = running.outcome
         self._forget = [a.snapshot_id for a in actions if a.kind is ActionKind.FORGET and a.snapshot_id is not None]
         self._delete = [a for a in actions if a.kind is ActionKind.DELETE]
         self._repack = [a for a in actions if a.kind is ActionKind.REPACK]
@@ -157,16 +149,16 @@ class Retirement:
     def prepare(self) -> None:
         """Repack. Nothing is forgotten before this run's own snapshot is complete, which is for `mark` to do."""
         if self._repack:
-            self._events.phase("repacking", files=len(self._repack), size=sum(a.size for a in self._repack))
+            self._running.events.phase("repacking", files=len(self._repack), size=sum(a.size for a in self._repack))
             retirement.find_living(self._cat, self._job_id, self._forget)
             self._rewrite()
 
     def _rewrite(self) -> None:
-        pack = _NewPack(self._session, self._cat, self._store)
+        pack = _NewPack(self._session, self._ground, self._running.policy)
         for action in self._repack:
-            if self._stop():
+            if self._running.stop():
                 break
-            row = history.object_named(self._cat, self._store.id, action.object_name)
+            row = history.object_named(self._cat, self._ground.store.id, action.object_name)
             if row is None or row.state != "live":
                 continue
             try:
@@ -180,7 +172,7 @@ class Retirement:
                 self._outcome.notes.append(f"{row.name} was not repacked: {error.message}")
                 continue
             self._delete.append(action)
-            self._events.advance(1, action.size)
+            self._running.events.advance(1, action.size)
         pack.put()
         self._outcome.stored_bytes += pack.stored_bytes
         self._outcome.stored_objects += pack.stored_objects
@@ -210,14 +202,17 @@ class Retirement:
         """Forget snapshots and mark objects that nothing needs any more, looking at all references again."""
         rules = self._session.job.retention
         if rules and not rules.keep_imported:
-            retirement.unpin(self._cat, self._store.id)
+            retirement.unpin(self._cat, self._ground.store.id)
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
             self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
+        drift = self._ground.drift
+        strays = {item.name for item in drift.unknown} if drift else ()
         for action in self._delete:
-            row = history.object_named(self._cat, self._store.id, action.object_name)
+            row = history.object_named(self._cat, self._ground.store.id, action.object_name)
             if row is None:
-                if action.object_name in self._strays:
+                # The plan may delete data objects of the bucket that no catalog knows.
+                if action.object_name in strays:
                     self._marked.append(_Marked(None, action.object_name, action.size, ""))
                 continue
             if retirement.is_needed(self._cat, row.id):
@@ -232,9 +227,9 @@ class Retirement:
         """Delete what is marked. What the bucket does not let go stays, unmarked and named."""
         if not self._marked:
             return
-        self._events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))
+        self._running.events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))
         for item in self._marked:
-            if self._stop():
+            if self._running.stop():
                 self._outcome.interrupted = True
                 return
             try:
@@ -246,7 +241,7 @@ class Retirement:
             self._settle(item, gone=True)
             self._outcome.counts["delete"] = self._outcome.counts.get("delete", 0) + 1
             self._outcome.deleted_bytes += item.size
-            self._events.advance(1, item.size)
+            self._running.events.advance(1, item.size)
 
     def _settle(self, item: _Marked, *, gone: bool) -> None:
         if item.object_id is None:
@@ -261,48 +256,45 @@ class Retirement:
 class _NewPack:
     """Packs that repacking fills."""
 
-    def __init__(self, session: Session, cat: Catalog, store: Store) -> None:
+    def __init__(self, session: Session, ground: Ground, policy: StoringPolicy) -> None:
         self._session = session
-        self._cat = cat
-        self._store = store
-        self._writer: ObjectWriter | None = None
+        self._ground = ground
+        self._policy = policy
+        self._sealing = Sealing(bytes.fromhex(ground.store.lineage), session.keyring, ground.store.salt)
+        self._room = Room(policy.pack_bytes)
+        self._builder: Builder | None = None
         self._entries: list[IndexEntry] = []
-        self._moves: list[tuple[int, int, int]] = []
-        self._size = 0
+        self._moves: list[tuple[int, Extent]] = []
         self.stored_bytes = 0
         self.stored_objects = 0
 
     def add(self, content_id: int, data: bytes) -> None:
-        if self._size >= PACK_BYTES or len(self._moves) >= PACK_CONTENTS:
-            self.put()
-        content = history.content(self._cat, content_id)
-        key, mode, mtime_ns = retirement.example_path(self._cat, content_id)
-        entry = IndexEntry(
-            len(data), content.md5, content.blake3, self._size, len(data), path=key, mode=mode, mtime_ns=mtime_ns
+        if self._builder is None:
+            self._builder = Builder(self._sealing.data(), self._room)
+        cat = self._ground.cat
+        content = history.content(cat, content_id)
+        key, mode, mtime_ns = retirement.example_path(cat, content_id)
+        size, offset = len(data), self._builder.add(data)
+        self._entries.append(
+            IndexEntry(size, content.md5, content.blake3, offset, size, path=key, mode=mode, mtime_ns=mtime_ns)
         )
-        self._entries.append(entry)
-        self._moves.append((content_id, self._size, len(data)))
-        self._open().add(data)
-        self._size += len(data)
-
-    def _open(self) -> ObjectWriter:
-        if self._writer is None:
-            store, session = self._store, self._session
-            object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.DATA, os.urandom)
-            header, keys = new_header(object_id, session.keyring, store.salt)
-            tier: Any = getattr(session.job.target, "storage_tier", "Standard")
-            self._writer = ObjectWriter(session.target, header, keys, multipart=False, tier_name=str(tier))
-        return self._writer
+        self._moves.append((content_id, Extent(0, offset, size)))
+        if offset + size >= self._policy.pack_bytes or len(self._moves) >= self._policy.pack_contents:
+            self.put()
 
     def put(self) -> None:
         """Put the open pack and point its contents to it, in one transaction."""
-        if not self._moves:
+        if self._builder is None:
             return
-        new = self._open().finish(self._entries)
-        with self._cat.transaction():
-            object_id = add_object(self._cat, self._store.id, new)
-            for content_id, offset, length in self._moves:
-                move_content(self._cat, content_id, [Extent(object_id, offset, length)])
+        sealed = self._builder.finish(self._entries)
+        tier_name = str(getattr(self._session.job.target, "storage_tier", "Standard"))
+        new = sealed.put(self._session.target, tier_name=tier_name)
+        cat = self._ground.cat
+        with cat.transaction():
+            object_id = add_object(cat, self._ground.store.id, new)
+            for content_id, extent in self._moves:
+                move_content(cat, content_id, [extent._replace(object_id=object_id)])
         self.stored_bytes += new.size
         self.stored_objects += 1
-        self._writer, self._entries, self._moves, self._size = None, [], [], 0
+        self._room.give_object(sealed.buffer)
+        self._builder, self._entries, self._moves = None, [], []

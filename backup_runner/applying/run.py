@@ -8,36 +8,40 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 
 import orjson
 
-from ..catalog import Catalog, CatalogLock
+from ..catalog import Catalog, CatalogLock, history
 from ..catalog.browsing import bytes_now
-from ..catalog.database import Store
 from ..catalog.recording import Recorder
-from ..container.keys import Keyring
-from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError, WrongKeyError
+from ..errors import AccessDenied, CatalogError, Interrupted
 from ..options import ApplyOptions
-from ..planning.file import Header
+from ..planning.file import Header, key_of
 from ..planning.making import Plan
+from ..policy import StoringPolicy
 from ..progress import Events, Outcome
-from ..records import Action, ActionKind, Problem, StoredObject
+from ..records import Action, ActionKind, Problem
 from ..repository import commits as committing
 from ..repository.adopting import adopt
-from ..repository.drift import Drift, look, note, settle
-from ..repository.lease import Lease
-from ..repository.leftovers import drop_leftovers
+from ..repository.drift import note, settle
+from ..repository.leftovers import abort_old_uploads
+from ..repository.sealing import Sealing
 from ..repository.session import Session
 from ..source.detours import Detours
+from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
-from . import retirement as retiring
+from .checking import Check, Ground, raise_guards
+from .lane import Book, Lane
 from .paths import PathApplier
+from .retirement import Retirement
+from .running import Running
+from .versions import Versions
 from .worker import Setting
 
-_ABANDONED = 86_400.0
-"""Seconds after which an upload that no journal here knows is taken for abandoned."""
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
+_READING = ("upload", "update", "repair")
+_OPERATIONS = 2000
+"""Small changes of one transaction."""
 
 
 def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Events, interrupt: Interrupt) -> Outcome:
@@ -45,126 +49,58 @@ def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Even
     guard stops it, ForkedError if another machine committed first; then nothing was changed, or the message says
     what. An interrupt comes back as an outcome, with `interrupted` set and what was finished recorded."""
     started = time.monotonic()
-    _raise_guards(plan.header, options)
+    header = plan.header
+    raise_guards(header, options)
+    outcome = Outcome()
     with CatalogLock(session.job.catalog.path, wait_seconds=options.wait_seconds):
-        run = _Run(session, plan, options, events, interrupt)
+        ground = Check(session, header, options, events, outcome).run()
         try:
-            run.check()
-            if plan.header.pruning == "only":
+            run = _Run(session, plan, ground, options, events, interrupt, outcome)
+            if header.pruning == "only":
                 run.carry_out_pruning()
             else:
                 run.carry_out()
         finally:
-            run.release()
-            run.outcome.seconds = time.monotonic() - started
-        return run.outcome
+            ground.lease.release()
+            outcome.seconds = time.monotonic() - started
+        return outcome
 
 
-def _raise_guards(header: Header, options: ApplyOptions) -> None:
-    hits = [guard for guard in header.guards if guard["name"] not in options.overrides]
-    if hits:
-        names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
-        raise GuardError(
-            "; ".join(guard["message"] for guard in hits),
-            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
-        )
-
-
-@dataclass
 class _Run:
-    session: Session
-    plan: Plan
-    options: ApplyOptions
-    events: Events
-    interrupt: Interrupt
-    outcome: Outcome = field(default_factory=Outcome)
-    lease: Lease | None = None
-    drift: Drift | None = None
-    orphans: list[StoredObject] = field(default_factory=list)
-    """What a killed run of this very plan left in the bucket."""
-    began: float = field(default_factory=time.time)
+    """One plan on checked ground."""
 
-    # -- is this plan still what was reviewed?
-
-    def check(self) -> None:
-        """Find or make the store, and refuse a plan that is stale."""
-        session, header = self.session, self.plan.header
-        keyring = session.keyring
-        cat = self.cat = self._open_catalog()
-        if header.job_digest != session.job.digest():
-            raise StalePlanError("the job file changed since the plan was made", hint="plan again")
-        state = cat.plan_state(header.plan_id)
-        if state == "finished":
-            raise StalePlanError("this plan was applied already", hint="plan again")
-        store = session.store()
-        if store is not None:
-            session.check_key(store)
-            store = committing.resolve_pending(cat, store, session.target, keyring)
-        here = (store.lineage, store.serial) if store else ("", 0)
-        # A killed run may have made the store already; its own plan goes on all the same.
-        begun = state == "started" and header.lineage == "" and here[1] == 0
-        if here != (header.lineage, header.serial) and not begun:
-            raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
-        if store is None:
-            store = self._new_store(keyring)
-            self._take_lease(store, keyring)
-        elif store.state == "forked":
-            raise ForkedError(
-                "another machine went on with this lineage; what this catalog has since then is not recorded",
-                hint="fetch the newer state with `catalog pull JOB`",
-            )
-        elif header.listing:
-            self._take_lease(store, keyring)
-            self.events.phase("listing the bucket")
-            found = look(cat, store, session.target)
-            if state == "started":
-                self.orphans = found.unknown
-            elif found.digest != header.listing:
-                raise StalePlanError("the bucket changed since the plan was made", hint="plan again")
-            self.drift = found
-        else:
-            self._take_lease(store, keyring)
-        self.store = store
-
-    def _take_lease(self, store: Store, keyring: Keyring) -> None:
-        keyring.stretch(store.salt)
-        self.lease = Lease(store, self.session.target, keyring, self.outcome.notes.append)
-        self.lease.take(self.options.wait_seconds)
-
-    def release(self) -> None:
-        if self.lease is not None:
-            self.lease.release()
+    def __init__(
+        self,
+        session: Session,
+        plan: Plan,
+        ground: Ground,
+        options: ApplyOptions,
+        events: Events,
+        interrupt: Interrupt,
+        outcome: Outcome,
+    ) -> None:
+        self._session = session
+        self._plan = plan
+        self._header: Header = plan.header
+        self._ground = ground
+        self._cat: Catalog = ground.cat
+        self._options = options
+        self._events = events
+        self._interrupt = interrupt
+        self._outcome = outcome
+        self._running = Running(events, outcome, self._stop, options.policy)
 
     def _stop(self) -> bool:
         """Asked between all steps, so the lease is renewed here too."""
-        if self.lease is not None:
-            self.lease.renew()
-        return self.interrupt.requested
-
-    def _open_catalog(self) -> Catalog:
-        return self.session.catalog(create=True) or self.session.need_catalog()
-
-    def _new_store(self, keyring: Keyring) -> Store:
-        session = self.session
-        if not self.options.new_lineage:
-            refuse_known_job(session)
-        with self.cat.transaction():
-            return self.cat.add_store(
-                target=session.target.identity,
-                key_id=keyring.crypto_key.key_id,
-                lineage=os.urandom(16).hex(),
-                salt=session.new_salt,
-            )
-
-    # -- doing it
+        self._ground.lease.renew()
+        return self._interrupt.requested
 
     def carry_out(self) -> None:
-        header, job = self.plan.header, self.session.job
-        cat, store = self.cat, self.store
-        keyring = self.session.keyring
+        header, cat, store = self._header, self._cat, self._ground.store
+        name = self._session.job.name
         with cat.transaction():
-            if (job_id := cat.job_id(store.id, job.name)) is None:
-                job_id = cat.add_job(store.id, job.name)
+            if (job_id := cat.job_id(store.id, name)) is None:
+                job_id = cat.add_job(store.id, name)
             snapshot_id = cat.open_snapshot(
                 job_id,
                 scanned_ns=header.scanned_ns,
@@ -173,142 +109,137 @@ class _Run:
                 scope=orjson.dumps(header.scope).decode(),
             )
             cat.use_plan(header.plan_id, store.id, snapshot_id)
-            note(cat, self.drift)
-        self.outcome.snapshot_id = snapshot_id
-        self.outcome.unchanged = header.totals.unchanged
+            note(cat, self._ground.drift)
+        self._outcome.snapshot_id = snapshot_id
+        self._outcome.unchanged = header.totals.unchanged
         recorder = Recorder(cat, store.id, job_id, snapshot_id)
-        pruning = self._paths(recorder, keyring)
-        self._finish(recorder, keyring, pruning)
+        versions = Versions(
+            recorder,
+            cat.batch(_OPERATIONS),
+            self._running,
+            known=header.totals.known,
+            max_vanished=self._session.job.guards.max_delete_percent,
+        )
+        pruning = self._paths(versions)
+        self._finish(versions, pruning)
 
     def carry_out_pruning(self) -> None:
         """A plan of `prune`: no snapshot is made, only what the plan named is forgotten and deleted."""
-        cat, header = self.cat, self.plan.header
-        job_id = cat.job_id(self.store.id, self.session.job.name)
+        cat, header = self._cat, self._header
+        job_id = cat.job_id(self._ground.store.id, self._session.job.name)
         if job_id is None:
-            raise CatalogError(f'the catalog knows no job "{self.session.job.name}"', hint="apply it first")
+            raise CatalogError(f'the catalog knows no job "{self._session.job.name}"', hint="apply it first")
         with cat.transaction():
-            cat.use_plan(header.plan_id, self.store.id, None)
-        actions = list(self.plan.actions())
+            cat.use_plan(header.plan_id, self._ground.store.id, None)
+        actions = list(self._plan.actions())
         retirement = self._retirement(actions, job_id)
         retirement.prepare()
         with cat.transaction():
             retirement.mark()
             cat.finish_plan(header.plan_id)
-        self.commit_record(self.session.keyring)
+        self._commit_record()
         retirement.delete()
 
-    def _retirement(self, actions: list[Action], job_id: int) -> retiring.Retirement:
-        return retiring.Retirement(
-            self.session,
-            self.cat,
-            self.store,
-            job_id,
-            actions,
-            self.events,
-            self.outcome,
-            self._stop,
-            strays={item.name for item in self.drift.unknown} if self.drift else (),
-        )
+    def _retirement(self, actions: list[Action], job_id: int) -> Retirement:
+        return Retirement(self._session, self._ground, job_id, actions, self._running)
 
-    def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
+    # -- paths
+
+    def _paths(self, versions: Versions) -> list[Action]:
         """All actions but those that forget and delete, which come back as a list."""
-        job, store = self.session.job, self.store
-        linked = self._linked()
-        tier = getattr(job.target, "storage_tier", "Standard")
-        workers = self.options.workers or os.cpu_count() or 1
-        target = self.session.target
-        setting = Setting(
-            job.base,
-            linked,
-            target,
-            keyring,
-            store.salt,
-            bytes.fromhex(store.lineage),
-            str(tier),
-            Detours((source.key, source.path) for source in job.sources),
+        totals = self._header.totals
+        self._events.phase(
+            "backing up",
+            files=sum(totals.counts.get(kind, 0) for kind in _READING),
+            size=sum(totals.bytes.get(kind, 0) for kind in _READING),
         )
-        header = self.plan.header
-        applier = PathApplier(
-            self.session,
-            recorder,
-            setting,
-            self.events,
-            self.outcome,
-            workers=workers,
-            known=header.totals.known,
-            stop=self._stop,
-            children=self.interrupt.children,
-        )
-        counts = header.totals.counts
-        size = sum(header.totals.bytes.get(kind, 0) for kind in ("upload", "update", "repair"))
-        self.events.phase(
-            "backing up", files=sum(counts.get(kind, 0) for kind in ("upload", "update", "repair")), size=size
-        )
+        for item in self._ground.orphans:
+            self._adopt(Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
         pruning: list[Action] = []
+        book = Book(versions.recorder, versions.write, versions.fail)
+        setting = self._setting(self._options.policy)
+        lane = Lane(
+            setting,
+            self._options.workers or os.cpu_count() or 1,
+            book,
+            commit=versions.batch.commit,
+            stop=self._stop,
+            advance=lambda size: self._events.advance(0, size),
+            children=self._interrupt.children,
+        )
+        applier = PathApplier(self._session.job.base, setting.linked, versions, lane, self._stop)
         try:
-            for item in self.orphans:
-                self._adopt(Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name), keyring)
-            for action in self.plan.actions():
+            for action in self._plan.actions():
                 if action.kind in _PRUNING:
                     pruning.append(action)
                 elif action.kind is ActionKind.ADOPT:
-                    self._adopt(action, keyring)
+                    versions.batch.commit()
+                    self._adopt(action)
                 else:
                     applier.handle(action)
             applier.finish()
         except Interrupted:
-            self.outcome.interrupted = True
+            self._outcome.interrupted = True
             applier.wind_up()
         finally:
             applier.close()
-            self.outcome.stored_bytes += applier.small.stored_bytes
-            self.outcome.stored_objects += applier.small.stored_objects
-        self._added, self._removed = recorder.added, applier.removed
+            self._outcome.read_bytes += book.stored.read
+            self._outcome.new_bytes += book.stored.new
+            self._outcome.stored_bytes += book.stored.bytes
+            self._outcome.stored_objects += book.stored.objects
         return pruning
+
+    def _setting(self, policy: StoringPolicy) -> Setting:
+        session, store, totals = self._session, self._ground.store, self._header.totals
+        job = session.job
+        expected = sum(totals.counts.get(kind, 0) for kind in _READING)
+        expected += sum(totals.bytes.get(kind, 0) for kind in _READING) // policy.pieces.average
+        return Setting(
+            job.base,
+            self._linked(),
+            Detours((source.key, source.path) for source in job.sources),
+            session.target,
+            Sealing(bytes.fromhex(store.lineage), session.keyring, store.salt),
+            str(getattr(job.target, "storage_tier", "Standard")),
+            policy,
+            Claims(expected),
+            job.catalog.path if history.has_contents(self._cat, store.id) else "",
+            store.id,
+            store.seed,
+            history.uncut_sizes(self._cat, store.id, policy.small),
+            threads=max(1, os.cpu_count() or 1),
+        )
 
     def _linked(self) -> frozenset[bytes]:
         """Keys of sources that are symlinks themselves: only these are followed."""
         linked = set()
-        for source in self.session.job.sources:
+        for source in self._session.job.sources:
             if os.path.islink(source.path.rstrip(b"/") or b"/"):
                 linked |= {source.key.rstrip(b"/"), source.key.rstrip(b"/") + b"/"}
         return frozenset(linked)
 
-    def _adopt(self, action: Action, keyring: Keyring) -> None:
-        why_not = adopt(self.cat, self.store, self.session.target, keyring, action.object_name)
+    def _adopt(self, action: Action) -> None:
+        outcome = self._outcome
+        why_not = adopt(self._cat, self._ground.store, self._session.target, self._session.keyring, action.object_name)
         if why_not:
-            self.outcome.notes.append(f"{action.object_name} was not adopted: {why_not}")
+            outcome.notes.append(f"{action.object_name} was not adopted: {why_not}")
         name = action.kind.value
-        self.outcome.counts[name] = self.outcome.counts.get(name, 0) + 1
-        self.outcome.bytes[name] = self.outcome.bytes.get(name, 0) + action.size
+        outcome.counts[name] = outcome.counts.get(name, 0) + 1
+        outcome.bytes[name] = outcome.bytes.get(name, 0) + action.size
 
-    def _finish(self, recorder: Recorder, keyring: Keyring, pruning: list[Action]) -> None:
-        outcome, header = self.outcome, self.plan.header
-        named = {(problem.key, problem.kind) for problem in outcome.problems}
-        for fields in header.problems:
-            if fields["problem"] == "special":
-                # Reported, but nothing that a backup could hold is missing.
-                outcome.notes.append(f"{fields['path']} {fields['message']}; it is not backed up")
-            elif (_key(fields), fields["problem"]) not in named:
-                outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
+    # -- the end
+
+    def _finish(self, versions: Versions, pruning: list[Action]) -> None:
+        outcome, header, cat = self._outcome, self._header, self._cat
+        recorder = versions.recorder
+        self._pass_on_problems()
         outcome.status = "partial" if outcome.interrupted else "complete"
-        totals = {
-            "files": max(0, header.totals.known + self._added - self._removed),
-            "bytes": self._bytes_before(recorder) + recorder.gained,
-            "added": self._added,
-            "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
-            "removed": self._removed,
-            "counts": outcome.counts,
-            "folders": outcome.folders,
-            "stored_bytes": outcome.stored_bytes,
-            "problems": len(outcome.problems),
-        }
-        cat = self.cat
         # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
+        totals = self._totals(versions)
         if retirement:
             retirement.prepare()
-        self.events.phase("recording")
+        self._events.phase("recording")
         with cat.transaction():
             if retirement:
                 retirement.mark()
@@ -320,70 +251,59 @@ class _Run:
             )
             cat.finish_plan(header.plan_id)
             if not outcome.interrupted:
-                settle(cat, self.drift)
-        self.commit_record(keyring)
+                settle(cat, self._ground.drift)
+        self._commit_record()
         if retirement:
             retirement.delete()
-        if not outcome.interrupted and not header.scope:
-            self._drop_leftovers()
+            if left := abort_old_uploads(cat, self._ground.store, self._session.target):
+                outcome.notes.append(left)
+
+    def _pass_on_problems(self) -> None:
+        """What planning could not read, as far as apply did not meet it again."""
+        outcome = self._outcome
+        named = {(problem.key, problem.kind) for problem in outcome.problems}
+        for fields in self._header.problems:
+            if fields["problem"] == "special":
+                # Reported, but nothing that a backup could hold is missing.
+                outcome.notes.append(f"{fields['path']} {fields['message']}; it is not backed up")
+            elif (key_of(fields), fields["problem"]) not in named:
+                outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
+
+    def _totals(self, versions: Versions) -> dict[str, object]:
+        outcome, recorder = self._outcome, versions.recorder
+        return {
+            "files": max(0, self._header.totals.known + recorder.added - versions.removed),
+            "bytes": self._bytes_before(recorder) + recorder.gained,
+            "added": recorder.added,
+            "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
+            "removed": versions.removed,
+            "counts": outcome.counts,
+            "folders": outcome.folders,
+            "read_bytes": outcome.read_bytes,
+            "new_bytes": outcome.new_bytes,
+            "stored_bytes": outcome.stored_bytes,
+            "problems": len(outcome.problems),
+        }
 
     def _bytes_before(self, recorder: Recorder) -> int:
         """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""
-        earlier = [s for s in self.cat.snapshots(recorder.job_id) if s.id < recorder.snapshot_id]
+        earlier = [s for s in self._cat.snapshots(recorder.job_id) if s.id < recorder.snapshot_id]
         if not earlier:
             return 0
         known = orjson.loads(earlier[-1].totals).get("bytes")
-        return int(known) if known is not None else bytes_now(self.cat, recorder.job_id) - recorder.gained
+        return int(known) if known is not None else bytes_now(self._cat, recorder.job_id) - recorder.gained
 
-    def _drop_leftovers(self) -> None:
-        # Who holds the lease is alone with the lineage; without one, another machine may be at work.
-        alone = self.lease is not None and self.lease.held
-        before = self.began if alone else self.began - _ABANDONED
-        note = drop_leftovers(self.cat, self.store, self.session.job.name, self.session.target, before=before)
-        if note:
-            self.outcome.notes.append(note)
-
-    def commit_record(self, keyring: Keyring) -> None:
+    def _commit_record(self) -> None:
         """Put the record of all that changed, and a full copy where the records have grown long."""
-        target = self.session.target
-        self.store = committing.commit(self.cat, self.store, target, keyring)
-        self.outcome.serial = self.store.serial
-        if committing.copy_is_due(self.store) or (self.drift is not None and self.drift.gap):
-            committing.write_copy(self.cat, self.store, target, keyring)
-            self.store = self.cat.store(self.store.id)
+        session, ground = self._session, self._ground
+        target, keyring = session.target, session.keyring
+        store = committing.commit(self._cat, ground.store, target, keyring)
+        self._outcome.serial = store.serial
+        if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
+            committing.write_copy(self._cat, store, target, keyring)
+            store = self._cat.store(store.id)
             try:
-                retention = self.session.job.retention is not None
-                self.store = committing.trim(self.cat, self.store, target, records=retention)
+                store = committing.trim(self._cat, store, target, records=session.job.retention is not None)
             except AccessDenied as error:
-                self.outcome.notes.append(f"older full copies of the catalog stay in the bucket: {error.message}")
-
-
-def _key(fields: dict[str, str]) -> bytes:
-    from ..planning.file import key_of
-
-    return key_of(fields)
-
-
-def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
-    # Only ever needed by a first apply.
-    from ..recovery.choose import newest_readable
-
-    for lineage in committing.lineages(session.target):
-        try:
-            head = newest_readable(session, lineage)
-        except WrongKeyError:
-            continue
-        except AccessDenied as error:
-            raise CatalogError(
-                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
-                f"cannot be read: {error.message}",
-                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
-                "backups, start anew beside them with --new-lineage",
-            ) from error
-        if head is not None and session.job.name in committing.job_names(head):
-            raise CatalogError(
-                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
-                f"serial {head.get('serial')}), and the catalog here does not know them",
-                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
-            )
+                self._outcome.notes.append(f"older full copies of the catalog stay in the bucket: {error.message}")
+        ground.store = store

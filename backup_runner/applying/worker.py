@@ -1,212 +1,225 @@
-"""A worker process: reads and hashes batches of small files, seals those that are kept into packs, and puts them.
+"""A worker process: reads files, finds out what of them is new, seals that into packs and puts these.
 
-Messages from the main process: `Batch`, `Keep`, `Flush`. Answers: `Hashed`, `Packed`, `Flushed`, `Failed` (`messages`).
+Tasks are `Files` and `Flush`; a `Report` is said for each pack that is in the bucket (`messages`). Files are read into
+memory that is used again and again; small ones many at a time, large ones window by window.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import threading
-from collections.abc import Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from typing import NamedTuple
 
-from ..container import IndexEntry, ObjectId, ObjectKind, new_header
-from ..container.keys import Keyring
-from ..errors import BackupRunnerError
-from ..repository.writer import ObjectWriter
-from ..source.detours import Detours
-from ..source.reading import FileRead, read_small
-from ..targets.base import Target
-from ..targets.opening import is_remote
-from ..workers.forking import in_child
-from ..workers.memory import give_back
-from .messages import Batch, Failed, Flushed, Hashed, Keep, Message, Packed, from_bytes, to_bytes
+from blake3 import blake3
 
-SMALL = 4 << 20
-"""Contents of fewer bytes share packs; larger ones get objects of their own."""
-PACK_BYTES = 32 << 20
-PACK_CONTENTS = 16384
-BATCH_BYTES = 2 << 20
-"""Files of a batch have about so many bytes, together."""
-_ROOM = BATCH_BYTES + SMALL
-_UPLOADS = 1
+from ..catalog import Catalog
+from ..catalog.many import known_pieces, usable_contents
+from ..contents.cutting import Cutting, FileCut
+from ..policy import StoringPolicy
+from ..records import Digests, Flag
+from ..repository.packing import Threads
+from ..repository.sealing import Sealing
+from ..source.access import open_and_look, read_changed
+from ..source.detours import Detours
+from ..source.reading import FileRead, metadata, read_small, settled
+from ..targets.base import Target
+from ..workers.claims import Claims
+from .messages import Asked, Files, Flush
+from .packs import Packs
+
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a worker needs to know; inherited by fork."""
+    """What workers need to know; inherited by fork."""
 
     base: bytes
     linked: Collection[bytes]
-    target: Target
-    keyring: Keyring
-    salt: bytes
-    lineage: bytes
-    tier_name: str
     detours: Detours
+    target: Target
+    sealing: Sealing
+    tier_name: str
+    policy: StoringPolicy
+    claims: Claims
+    catalog: str
+    """Path of the catalog to ask what is stored; "" while nothing is."""
+    store_id: int
+    seed: bytes
+    uncut: Collection[int]
+    """Sizes of large contents that earlier versions stored in one piece: such a file is hashed before it is cut."""
+    threads: int
+    """How many threads seal the pieces of a large file."""
 
 
-class _Pack:
-    """An open pack."""
+class Known:
+    """What is in the bucket already, or about to be put there by some worker."""
 
     def __init__(self, setting: Setting) -> None:
-        object_id = ObjectId.new(setting.lineage, ObjectKind.DATA, os.urandom)
-        header, keys = new_header(object_id, setting.keyring, setting.salt)
-        self.writer = ObjectWriter(setting.target, header, keys, multipart=False, tier_name=setting.tier_name)
-        self.entries: list[IndexEntry] = []
-        self.contents: list[tuple[int, int, int]] = []
-        self.size = 0
+        self._claims = setting.claims
+        self._store_id = setting.store_id
+        # A connection of its own: SQLite's must not be used on both sides of a fork.
+        self._cat = Catalog(setting.catalog, create=False) if setting.catalog else None
 
-    def add(self, batch: int, place: int, key: bytes, read: FileRead, data: memoryview) -> None:
-        self.entries.append(
-            IndexEntry(
-                read.size, read.md5, read.blake3, self.size, read.size, path=key, mode=read.mode, mtime_ns=read.mtime_ns
-            )
+    def new_files(self, reads: Sequence[FileRead], anew: Sequence[bool]) -> list[bool]:
+        """For each small file whether its bytes are to be stored by the caller."""
+        stored: Collection[tuple[int, bytes]] = ()
+        if self._cat is not None:
+            asked = [Digests(r.size, r.blake3, b"") for r, forced in zip(reads, anew, strict=True) if not forced]
+            stored = usable_contents(self._cat, self._store_id, asked)
+        return self._claim(
+            [r.blake3 for r in reads],
+            [not forced and (r.size, r.blake3) in stored for r, forced in zip(reads, anew, strict=True)],
         )
-        self.contents.append((batch, place, self.size))
-        self.writer.add(data)
-        self.size += len(data)
 
-    @property
-    def full(self) -> bool:
-        return self.size >= PACK_BYTES or len(self.contents) >= PACK_CONTENTS
+    def new_pieces(self, digests: Sequence[bytes], *, anew: bool) -> list[bool]:
+        """The same for the pieces of a large file."""
+        stored: Collection[bytes] = ()
+        if self._cat is not None and not anew and digests:
+            stored = known_pieces(self._cat, self._store_id, digests)
+        return self._claim(digests, [digest in stored for digest in digests])
 
+    def new_whole(self, digests: Digests, *, anew: bool) -> bool:
+        """Whether the caller is to say what a large file is composed of."""
+        return (anew or not self.has(digests)) and self._claims.claim([digests.blake3])[0]
 
-class _Held(NamedTuple):
-    """A batch that was read: the files' bytes lie in `room`, most of them."""
+    def has(self, digests: Digests) -> bool:
+        """Whether a whole content is stored."""
+        return self._cat is not None and bool(usable_contents(self._cat, self._store_id, [digests]))
 
-    room: bytearray
-    files: list[tuple[bytes, FileRead, memoryview] | None]
+    def _claim(self, digests: Sequence[bytes], stored: Sequence[bool]) -> list[bool]:
+        claimed = iter(self._claims.claim([d for d, known in zip(digests, stored, strict=True) if not known]))
+        return [not known and next(claimed) for known in stored]
 
 
 class Worker:
-    """The loop of one process."""
+    """Does the tasks of one process."""
 
-    def __init__(self, setting: Setting, pipe: Connection) -> None:
+    def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._pipe = pipe
-        self._waiting: dict[int, _Held] = {}
-        self._rooms: list[bytearray] = []
-        self._pack: _Pack | None = None
-        self._uploads = ThreadPoolExecutor(_UPLOADS)
-        self._room = threading.Semaphore(_UPLOADS)
-        self._sending = threading.Lock()
-        self._inbox: SimpleQueue[object] = SimpleQueue()
-        self._pending: list[Future[None]] = []
+        self._known = Known(setting)
+        self._packs = Packs(setting.target, setting.sealing, setting.tier_name, setting.policy)
+        self._room = bytearray(setting.policy.batch_bytes + setting.policy.small)
+        self._large: Large | None = None
 
-    def run(self) -> None:
-        # Received on a thread of its own: if both sides sat in `send` with full pipes, neither would go on.
-        threading.Thread(target=self._receive, daemon=True).start()
-        while (message := self._inbox.get()) is not None:
-            if isinstance(message, Batch):
-                self._hash(message)
-            elif isinstance(message, Keep):
-                self._keep(message)
-            else:
-                self._flush()
-
-    def _receive(self) -> None:
-        while True:
+    def __call__(self, task: Files | Flush) -> None:
+        if isinstance(task, Flush):
+            self._packs.flush()
+            return
+        small: list[tuple[Asked, FileRead, memoryview]] = []
+        room = memoryview(self._room)
+        for asked in task.files:
+            if self._setting.claims.stopped:
+                break
             try:
-                self._inbox.put(from_bytes(self._pipe.recv_bytes()))
-            except (EOFError, OSError):
-                self._inbox.put(None)
-                return
-
-    def _hash(self, batch: Batch) -> None:
-        files: list[FileRead | tuple[int, str] | None] = []
-        # Memory that is new to a process costs as much as hashing it, so it is used again and again.
-        held = _Held(self._rooms.pop() if self._rooms else bytearray(_ROOM), [])
-        room = memoryview(held.room)
-        for key in batch.keys:
-            try:
-                found = read_small(self._setting.base, key, self._setting.linked, SMALL, room, self._setting.detours)
+                found = self._read_small(asked.key, room)
+                if found is None:
+                    self._store_small(small)
+                    small, room = [], memoryview(self._room)
+                    self._store_large(asked)
+                    continue
             except OSError as error:
-                files.append((error.errno or 0, error.strerror or str(error)))
-                held.files.append(None)
+                self._packs.fail(asked.number, error)
                 continue
-            files.append(found[0] if found else None)
-            held.files.append((key, *found) if found else None)
-            if found and found[1].obj is held.room:
+            small.append((asked, *found))
+            if found[1].obj is self._room:
                 room = room[len(found[1]) :]
-        self._waiting[batch.number] = held
-        self._send(Hashed(batch.number, files))
+        self._store_small(small)
 
-    def _keep(self, keep: Keep) -> None:
-        held = self._waiting.pop(keep.number)
-        for place in keep.places:
-            item = held.files[place]
-            assert item is not None
-            if self._pack is None:
-                self._pack = _Pack(self._setting)
-            self._pack.add(keep.number, place, *item)
-            if self._pack.full:
-                self._put()
-        self._rooms.append(held.room)
+    def _read_small(self, key: bytes, room: memoryview) -> tuple[FileRead, memoryview] | None:
+        setting = self._setting
+        return read_small(setting.base, key, setting.linked, setting.policy.small, room, setting.detours)
 
-    def _put(self) -> None:
-        pack, self._pack = self._pack, None
-        if pack is None:
-            return
-        # Sealed packs that wait for the network are all the memory there is: no more than `_UPLOADS` of them.
-        self._room.acquire()
-        if not is_remote(self._setting.target):
-            # A disk takes a pack in less time than the next one takes to be made.
-            self._upload(pack)
-            return
-        self._pending = [future for future in self._pending if not future.done()]
-        self._pending.append(self._uploads.submit(self._upload, pack))
+    def _store_small(self, files: list[tuple[Asked, FileRead, memoryview]]) -> None:
+        new = self._known.new_files([read for _, read, _ in files], [asked.anew for asked, _, _ in files])
+        for (asked, read, data), wanted in zip(files, new, strict=True):
+            if wanted:
+                self._packs.add_file(asked.key, read, data)
+            self._packs.done(asked.number, read)
 
-    def _upload(self, pack: _Pack) -> None:
+    def _store_large(self, asked: Asked) -> None:
+        if self._large is None:
+            self._large = Large(self._setting, self._known, self._packs)
+        self._large.store(asked)
+
+
+class _Reading(NamedTuple):
+    """A large file as it was read once; `cut` is None if it is stored already in one piece."""
+
+    size: int
+    blake3: bytes
+    md5: bytes
+    cut: FileCut | None
+
+
+class Large:
+    """Files that are cut into pieces, with threads beside the one that reads and cuts."""
+
+    def __init__(self, setting: Setting, known: Known, packs: Packs) -> None:
+        self._setting = setting
+        self._known = known
+        self._packs = packs
+        # MD5 of the whole is the slowest of all that is done here, and cannot be divided.
+        self._cutting = Cutting(setting.seed, setting.policy, ThreadPoolExecutor(1))
+        self._threads = Threads(setting.threads)
+
+    def store(self, asked: Asked) -> None:
+        """Moved while it was read, it is read once more, and only what is new then is stored; moved again, it is kept
+        as read and flagged. Left undone if workers are asked to stop. Raises OSError if it cannot be read."""
+        setting = self._setting
+        fd, status = open_and_look(setting.base, asked.key, linked=setting.linked)
         try:
-            new = pack.writer.finish(pack.entries)
-            contents = pack.contents
-            del pack
-            give_back()
-            self._send(Packed(new, contents))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the main process has to hear of it
-            self._send(Failed(_portable(error)))
+            setting.detours.check(fd, asked.key)
+            for last_try in (False, True):
+                before, still = settled(fd, status)
+                reading = self._read(fd, before, asked)
+                if reading is None:
+                    return
+                after = os.fstat(fd)
+                moved = not still or reading.size != before.st_size or read_changed(before, after)
+                if not moved or last_try:
+                    break
+                status = after
+            _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
         finally:
-            self._room.release()
+            os.close(fd)
+        flags |= Flag.MOVED if moved else 0
+        assert reading is not None
+        size, strong, weak, cut = reading
+        read = FileRead(
+            size, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs, strong, weak, after.st_dev, after.st_ino
+        )
+        if cut is not None and cut.composed and self._known.new_whole(Digests(size, strong, weak), anew=asked.anew):
+            self._packs.add_cut_file(asked.key, read, cut)
+        self._packs.done(asked.number, read)
 
-    def _flush(self) -> None:
-        self._put()
-        for future in self._pending:
-            future.result()
-        self._pending.clear()
-        self._send(Flushed())
+    def _read(self, fd: int, before: os.stat_result, asked: Asked) -> _Reading | None:
+        """One reading, whatever is new of it stored; None if the run is to stop."""
+        if before.st_size in self._setting.uncut and not asked.anew:
+            strong = blake3()
+            size = 0
+            while chunk := os.pread(fd, _CHUNK, size):
+                size += len(chunk)
+                strong.update(chunk)
+            digests = Digests(size, strong.digest(), b"")
+            if self._known.has(digests):
+                return _Reading(*digests, None)
+        cut = FileCut(self._cutting, fd, before)
+        for pieces in cut.windows():
+            if self._setting.claims.stopped:
+                return None
+            self._take(cut, pieces, anew=asked.anew)
+        strong_digest, weak, _ = cut.digests()
+        return _Reading(cut.size, strong_digest, weak or b"", cut)
 
-    def _send(self, message: Message) -> None:
-        data = to_bytes(message)
-        with self._sending:
-            self._pipe.send_bytes(data)
-
-
-def _portable(error: BaseException) -> BaseException:
-    if isinstance(error, BackupRunnerError | OSError | MemoryError):
-        return error
-    hint = "this is a fault in backup-runner; apply again, and report it if it comes back"
-    return BackupRunnerError(f"a worker failed: {type(error).__name__}: {error}", hint=hint)
-
-
-def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:
-    """Entry point after the fork. `others` are ends of other workers' pipes, which must not stay open here."""
-    in_child()
-    # Collecting would write to every object that is shared with the main process, and so copy it.
-    gc.disable()
-    for other in others:
-        other.close()
-    try:
-        Worker(setting, pipe).run()
-    except (BrokenPipeError, ConnectionResetError):
-        # The main process is gone; whatever is half done is found by the next run.
-        os._exit(1)
-    except BaseException as error:  # noqa: BLE001 - reported to the main process, which ends the run
-        pipe.send_bytes(to_bytes(Failed(_portable(error))))
-        os._exit(1)
-    os._exit(0)
+    def _take(self, cut: FileCut, pieces: Sequence[memoryview], *, anew: bool) -> None:
+        """Store what is new among the pieces of a window."""
+        digested = [(blake3(piece).digest(), piece) for piece in pieces]
+        kept = [(digest, piece) for digest, piece in digested if cut.took(digest, len(piece))]
+        new = self._known.new_pieces([digest for digest, _ in kept], anew=anew)
+        for (digest, piece), wanted in zip(kept, new, strict=True):
+            if wanted:
+                self._packs.add_piece(digest, piece, self._threads)
+        self._packs.was_read(sum(map(len, pieces)))

@@ -188,6 +188,22 @@ def sizes(cat: Catalog, store_id: int) -> set[int]:
     return {row[0] for row in rows}
 
 
+def has_contents(cat: Catalog, store_id: int) -> bool:
+    """Whether anything is stored at all."""
+    return cat.conn.execute("SELECT 1 FROM content WHERE store_id = ? LIMIT 1", (store_id,)).fetchone() is not None
+
+
+def uncut_sizes(cat: Catalog, store_id: int, small: int) -> frozenset[int]:
+    """Sizes from `small` on of contents that lie in the bucket in one piece, or in stretches of suite 1: by these, a
+    file that was only touched is known before it is cut."""
+    rows = cat.conn.execute(
+        "SELECT DISTINCT size FROM content WHERE store_id = ? AND size >= ? AND blake3 IS NOT NULL AND layout < 3 "
+        "AND (layout > 0 OR md5 IS NOT NULL)",
+        (store_id, small),
+    )
+    return frozenset(size for (size,) in rows)
+
+
 def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
     """The content with this size and BLAKE3 that a new version may refer to: one that can be had from the bucket."""
     return usable_contents(cat, store_id, [digests]).get(digests[:2])

@@ -58,9 +58,7 @@ def put_placed(
         content_id = known.get(identity)
         if content_id is None:
             content_id = known[identity] = usable[identity] = first + len(rows)
-            rows.append(
-                (content_id, store_id, PLACED, object_id, item.offset, item.size, item.blake3, item.md5, None)
-            )
+            rows.append((content_id, store_id, PLACED, object_id, item.offset, item.size, item.blake3, item.md5, None))
         elif identity not in usable:
             move_content(cat, content_id, [Extent(object_id, item.offset, item.size)])
             usable[identity] = content_id

@@ -30,6 +30,7 @@ class IndexEntry(NamedTuple):
 
     `at` is where the stretch starts in the content; `group` (16 bytes) is shared by the stretches of a content
     that spans objects. Hashes are those of the whole content; only a stretch that is not the last may lack them.
+    A composed content has `pieces` instead of a place: BLAKE3 (None: zero bytes) and size of each, in order.
     """
 
     size: int
@@ -42,6 +43,7 @@ class IndexEntry(NamedTuple):
     path: bytes | None = None
     mode: int | None = None
     mtime_ns: int | None = None
+    pieces: Sequence[tuple[bytes | None, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +201,16 @@ def decode_index(keys: SealKeys, plain: bytes) -> Index:
 
 
 def _fits(entry: IndexEntry, plaintext: int) -> bool:
+    if entry.pieces is not None and not _add_up(entry):
+        return False
     numbers = (entry.size, entry.offset, entry.length, entry.at)
     return min(numbers) >= 0 and entry.offset + entry.length <= plaintext
+
+
+def _add_up(entry: IndexEntry) -> bool:
+    pieces = entry.pieces or ()
+    whole = all(size >= 0 and (digest is None or len(digest) == 32) for digest, size in pieces)
+    return whole and sum(size for _, size in pieces) == entry.size
 
 
 def _encode_entry(entry: IndexEntry) -> dict[str, Any]:
@@ -212,8 +222,11 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
     for name in ("md5", "blake3"):
         if digest := getattr(entry, name):
             yield name, digest.hex()
-    yield "offset", entry.offset
-    yield "length", entry.length
+    if entry.pieces is None:
+        yield "offset", entry.offset
+        yield "length", entry.length
+    else:
+        yield "pieces", [[digest.hex() if digest else None, size] for digest, size in entry.pieces]
     if entry.at:
         yield "at", entry.at
     if entry.group is not None:
@@ -230,17 +243,19 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
 
 
 def _decode_entry(line: dict[str, Any]) -> IndexEntry:
+    pieces = line.get("pieces")
     return IndexEntry(
         size=line["size"],
         md5=_unhex(line.get("md5")),
         blake3=_unhex(line.get("blake3")),
-        offset=line["offset"],
-        length=line["length"],
+        offset=line["offset"] if pieces is None else 0,
+        length=line["length"] if pieces is None else 0,
         at=line.get("at", 0),
         group=_unhex(line.get("group")),
         path=_decode_path(line),
         mode=line.get("mode"),
         mtime_ns=line.get("mtime_ns"),
+        pieces=None if pieces is None else [(_unhex(digest), int(size)) for digest, size in pieces],
     )
 
 

@@ -143,7 +143,7 @@ class FileCut:
 
     def _skip(self, length: int) -> None:
         self.size += length
-        self._zeros(length)
+        self._pieces.append(Piece(None, length))
         if self.hashed:
             self._windows.settle()
             zeros = memoryview(bytes(min(length, 1 << 20)))
@@ -153,20 +153,15 @@ class FileCut:
     def took(self, digest: bytes, size: int) -> bool:
         """Note the next piece; False if it is nothing but zeros, of which nothing need be stored."""
         if digest == self.cutter.zeros:
-            self._zeros(size)
+            self._pieces.append(Piece(None, size))
             return False
         self._pieces.append(Piece(digest, size))
         return True
 
-    def _zeros(self, size: int) -> None:
-        """Runs of zeros that meet are one."""
-        if self._pieces and self._pieces[-1].blake3 is None:
-            size += self._pieces.pop().size
-        self._pieces.append(Piece(None, size))
-
-    def single(self) -> bool:
-        """Whether the whole file is one piece, and so no composed content."""
-        return len(self._pieces) == 1 and self._pieces[0].blake3 is not None
+    @property
+    def composed(self) -> bool:
+        """Whether the file is a list of pieces: one that is a single piece is just that."""
+        return len(self._pieces) != 1 or self._pieces[0].blake3 is None
 
     def digests(self) -> tuple[bytes, bytes | None, bytes]:
         """BLAKE3 and MD5 of the whole, and the packed list of pieces; see `records`."""

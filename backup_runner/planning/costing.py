@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from ..applying.worker import PACK_BYTES, SMALL
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.storage import stored_by_tier
+from ..policy import StoringPolicy
 from ..records import Action, ActionKind, Kind
 from ..spec import Job, OciTargetSpec, StorageTier
 from ..spec.prices import Prices
 from .cost import Work, estimate
 from .file import Fields
 
-_PART_ABOVE, _PART = 64 << 20, 16 << 20
 _STORING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
 
 
@@ -23,7 +22,7 @@ class PlanCost:
         self._target = job.target if isinstance(job.target, OciTargetSpec) else None
         self._prices = job.prices or Prices()
         self._catalog, self._store, self._now_ns = catalog, store, now_ns
-        self._small = 0
+        self._packed = 0
         self._work = Work(tier=self._target.storage_tier if self._target else StorageTier.STANDARD)
 
     def add(self, action: Action) -> None:
@@ -32,10 +31,7 @@ class PlanCost:
         work = self._work
         if action.kind in _STORING and action.entry_kind == Kind.FILE:
             work.added += action.size
-            if action.size < SMALL:
-                self._small += action.size
-            else:
-                work.puts += -(-action.size // _PART) if action.size > _PART_ABOVE else 1
+            self._packed += action.size
         elif action.kind in (ActionKind.DELETE, ActionKind.REPACK):
             self._add_object(action)
 
@@ -49,7 +45,7 @@ class PlanCost:
         if action.kind is ActionKind.REPACK:
             self._work.moved[tier] = self._work.moved.get(tier, 0) + action.size
             self._work.added += action.size
-            self._small += action.size
+            self._packed += action.size
 
     def total(self) -> Fields | None:
         """The estimate; None for a target that costs nothing by the byte."""
@@ -57,5 +53,5 @@ class PlanCost:
             return None
         if self._catalog is not None and self._store is not None:
             self._work.stored, self._work.objects = stored_by_tier(self._catalog, self._store.id)
-        self._work.puts += -(-self._small // PACK_BYTES)
+        self._work.puts += -(-self._packed // StoringPolicy().pack_bytes)
         return estimate(self._work, self._prices)

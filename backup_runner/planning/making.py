@@ -224,7 +224,7 @@ class _Planning:
         for object_id in sorted(drift.bad):
             if object_id not in drift.fresh:
                 continue
-            for content_id, *_ in history.contents_of_object(cat, object_id):
+            for content_id, *_ in history.contents_in(cat, [object_id]):
                 if content_id in self.repaired:
                     continue
                 for key, first, last, job in retiring.holders(cat, content_id):

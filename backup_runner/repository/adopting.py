@@ -7,12 +7,13 @@ import time
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import pack_lengths
-from ..catalog.recording import add_object, put_content
+from ..catalog.many import known_pieces
+from ..catalog.storing import add_object, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
-from ..records import Digests, Extent, NewObject
+from ..records import Composed, NewObject, Piece, Placed, pack_pieces
 from ..targets.base import Target
 
 
@@ -52,14 +53,26 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
             cat.conn.execute("UPDATE object SET state = 'damaged' WHERE id = ?", (object_id,))
         return f"it is damaged: {error.message}"
     with cat.transaction():
-        object_id = add_object(cat, store.id, new)
-        for entry in index.entries:
-            if entry.blake3 is None or entry.md5 is None or entry.at or entry.length != entry.size:
-                continue
-            digests = Digests(entry.size, entry.blake3, entry.md5)
-            if history.find_content(cat, store.id, digests) is None:
-                put_content(cat, store.id, digests, [Extent(object_id, entry.offset, entry.length)])
+        _record(cat, store, new, index)
     return ""
+
+
+def _record(cat: Catalog, store: Store, new: NewObject, index: Index) -> None:
+    """The object with what is whole in it. A content that can be had already stays where it is."""
+    object_id = add_object(cat, store.id, new)
+    placed = [
+        Placed(entry.offset, entry.size, entry.blake3, entry.md5)
+        for entry in index.entries
+        if entry.blake3 is not None and entry.pieces is None and not entry.at and entry.length == entry.size
+    ]
+    put_placed(cat, store.id, object_id, placed)
+    for entry in index.entries:
+        if entry.pieces is None or entry.blake3 is None:
+            continue
+        strong = {digest for digest, _ in entry.pieces if digest is not None}
+        if len(known_pieces(cat, store.id, strong)) == len(strong):
+            packed = pack_pieces(Piece(*piece) for piece in entry.pieces)
+            put_composed(cat, store.id, [Composed(entry.size, entry.blake3, entry.md5, packed)])
 
 
 def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:

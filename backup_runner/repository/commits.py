@@ -19,7 +19,7 @@ import orjson
 
 from ..catalog import Catalog, lines
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, SealKeys, new_header, open_object
+from ..container import ObjectId, ObjectKind, open_object
 from ..container.keys import Keyring
 from ..errors import (
     AccessDenied,
@@ -31,12 +31,15 @@ from ..errors import (
     ObjectMissing,
 )
 from ..targets.base import Target, Tier
-from .writer import ObjectWriter
+from .packing import Builder, Room
+from .sealing import Sealer, Sealing
 
 FORMAT = 1
 FORCE_COPY = 1 << 60
 """A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
 _JOIN = 1 << 18
+_ROOM = 1 << 20
+"""What most records fit into, sealed."""
 _RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 
 
@@ -56,13 +59,14 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
     """Put the next record and move the serial. Raises ForkedError if another machine did so first."""
     serial = store.serial + 1
     marks = lines.high_marks(cat)
-    header, keys = new_header(ObjectId.record(bytes.fromhex(store.lineage), serial), keyring, store.salt)
-    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": header.hex()}
+    sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
+    sealer = sealing.new(ObjectId.record(sealing.lineage, serial))
+    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": sealer.header.hex()}
     with cat.transaction():
         cat.set_store(store.id, pending=json.dumps(pending))
     head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
     try:
-        written = _write(target, header, keys, head, lines.export_changes(cat, store, marks))
+        written = _write(target, sealer, head, lines.export_changes(cat, store, marks))
     except ObjectExists:
         return _met_another(cat, cat.store(store.id), target, keyring)
     _settle(cat, store, serial, written, marks)
@@ -152,18 +156,19 @@ def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, objec
     }
 
 
-def _write(target: Target, header: bytes, keys: SealKeys, head: dict[str, object], body: Iterable[bytes]) -> Written:
-    writer = ObjectWriter(target, header, keys, multipart=True, tier=Tier.STANDARD)
+def _write(target: Target, sealer: Sealer, head: dict[str, object], body: Iterable[bytes]) -> Written:
+    builder = Builder(sealer, Room(_ROOM))
     joined = bytearray(orjson.dumps(head) + b"\n")
     for line in body:
         joined += line
         joined += b"\n"
         if len(joined) >= _JOIN:
-            writer.add(bytes(joined))
+            builder.add(joined)
             joined.clear()
-    writer.add(bytes(joined))
-    new = writer.finish()
-    return Written(new.size, writer.digest.hexdigest())
+    builder.add(joined)
+    sealed = builder.finish()
+    new = sealed.put(target, tier=Tier.STANDARD)
+    return Written(new.size, sealed.digest())
 
 
 # -- full copies
@@ -171,10 +176,10 @@ def _write(target: Target, header: bytes, keys: SealKeys, head: dict[str, object
 
 def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Written:
     """Put a full copy of the catalog's rows of this store, as of its serial."""
-    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
+    sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
+    object_id = ObjectId.new(sealing.lineage, ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
-    header, keys = new_header(object_id, keyring, store.salt)
-    written = _write(target, header, keys, head, lines.export_all(cat, store))
+    written = _write(target, sealing.new(object_id), head, lines.export_all(cat, store))
     copies = [*json.loads(store.copies), [store.serial, object_id.name]]
     with cat.transaction():
         cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)

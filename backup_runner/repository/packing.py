@@ -1,7 +1,7 @@
 """Objects in the making: plaintext in, sealed segments out, one buffer to put in the end.
 
-Segments are sealed on the caller's thread, or, `beside` the caller, on threads: then one core is not kept waiting for the
-other where one file is all there is to do.
+Segments are sealed on the caller's thread, or, `beside` the caller, on threads: where one large file is all there is to
+do, that keeps every core busy.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ..catalog.history import pack_lengths
-from ..catalog.recording import NewObject
 from ..container import IndexEntry
+from ..records import NewObject
 from ..targets.base import Buffer, Target, Tier
 from .sealing import Sealer
 

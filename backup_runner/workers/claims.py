@@ -1,8 +1,8 @@
 """Which process stores which content: a table of digests in memory that worker processes share.
 
-Who claims a digest first stores the bytes; whoever comes later refers to them. The table outlives a worker that dies, its
-lock included: the kernel lets go of a dead process's lock. It grows by levels, each four times the one before, so that
-nothing ever moves; a level is filled to three quarters.
+Who claims a digest first stores the bytes; whoever comes later refers to them. The table outlives a worker that dies,
+its lock included: the kernel lets go of a dead process's lock. A put that fails ends the run, and the table with it.
+It grows by levels, each four times the one before, so that nothing ever moves; a level is filled to three quarters.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from collections.abc import Sequence
 
 _SLOT = 2
 """Words of a slot: the first 16 bytes of a digest. It is free while the second one is zero."""
-_GONE = 1
-"""The second word of a slot whose claim was forgotten."""
 _WORDS = struct.Struct("=QQ")
 _LEVELS = 4
 _LEAST = 12
@@ -39,7 +37,7 @@ class Claims:
             at += _SLOT * slots
         # Pages are the system's only once they are touched, so levels that are never needed cost nothing.
         length = 8 * at
-        self._file = tempfile.TemporaryFile(prefix="backup-runner-")
+        self._file = tempfile.TemporaryFile(prefix="backup-runner-")  # noqa: SIM115 - closed by `close`
         self._map = mmap.mmap(-1, length, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0))
         self._words = memoryview(self._map).cast("Q")
         self._thread = threading.Lock()
@@ -67,16 +65,6 @@ class Claims:
             finally:
                 fcntl.lockf(self._file, fcntl.LOCK_UN)
 
-    def forget(self, digests: Sequence[bytes]) -> None:
-        """Claims whose bytes did not get into the bucket after all: whoever comes next stores them."""
-        with self._thread:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                for digest in digests:
-                    self._forget(digest)
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
-
     def _claim(self, digest: bytes) -> bool:
         words = self._words
         low, high = _key(digest)
@@ -100,21 +88,8 @@ class Claims:
         # With no room anywhere, equal contents are stored twice, which harms nothing.
         return True
 
-    def _forget(self, digest: bytes) -> None:
-        words = self._words
-        low, high = _key(digest)
-        for start, mask in self._levels:
-            slot = start + _SLOT * (low & mask)
-            end = start + _SLOT * mask
-            while there := words[slot + 1]:
-                if there == high and words[slot] == low:
-                    # The slot stays taken by what no digest equals, so that searches go on past it.
-                    words[slot + 1] = _GONE
-                    return
-                slot = start if slot == end else slot + _SLOT
-
 
 def _key(digest: bytes) -> tuple[int, int]:
-    """The first 16 bytes less one bit: the second word is never that of a free or a forgotten slot."""
+    """The first 16 bytes less one bit: the second word is never that of a free slot."""
     low, high = _WORDS.unpack_from(digest)
-    return low, high | 2
+    return low, high | 1

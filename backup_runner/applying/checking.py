@@ -1,0 +1,147 @@
+"""Whether a plan is still what was reviewed: finds or makes the store, takes the lease, refuses what is stale."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from ..catalog import Catalog
+from ..catalog.database import Store
+from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, StalePlanError, WrongKeyError
+from ..options import ApplyOptions
+from ..planning.file import Header
+from ..progress import Events, Outcome
+from ..records import StoredObject
+from ..repository import commits as committing
+from ..repository.drift import Drift, look
+from ..repository.lease import Lease
+from ..repository.session import Session
+
+
+def raise_guards(header: Header, options: ApplyOptions) -> None:
+    """Raise GuardError for guards that the plan hit and that are not overridden."""
+    hits = [guard for guard in header.guards if guard["name"] not in options.overrides]
+    if hits:
+        names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
+        raise GuardError(
+            "; ".join(guard["message"] for guard in hits),
+            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
+        )
+
+
+@dataclass
+class Ground:
+    """What an apply stands on once its plan was checked."""
+
+    cat: Catalog
+    store: Store
+    lease: Lease
+    drift: Drift | None = None
+    orphans: list[StoredObject] = field(default_factory=list)
+    """What a killed run of this very plan left in the bucket."""
+
+
+class Check:
+    """Compares a plan with job, catalog and bucket."""
+
+    def __init__(
+        self, session: Session, header: Header, options: ApplyOptions, events: Events, outcome: Outcome
+    ) -> None:
+        self._session = session
+        self._header = header
+        self._options = options
+        self._events = events
+        self._outcome = outcome
+
+    def run(self) -> Ground:
+        """Raises StalePlanError, ForkedError, CatalogError; if it returns, the lease is taken."""
+        session, header = self._session, self._header
+        cat = session.catalog(create=True) or session.need_catalog()
+        if header.job_digest != session.job.digest():
+            raise StalePlanError("the job file changed since the plan was made", hint="plan again")
+        state = cat.plan_state(header.plan_id)
+        if state == "finished":
+            raise StalePlanError("this plan was applied already", hint="plan again")
+        store = session.store()
+        if store is not None:
+            session.check_key(store)
+            store = committing.resolve_pending(cat, store, session.target, session.keyring)
+        here = (store.lineage, store.serial) if store else ("", 0)
+        # A killed run may have made the store already; its own plan goes on all the same.
+        begun = state == "started" and header.lineage == "" and here[1] == 0
+        if here != (header.lineage, header.serial) and not begun:
+            raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
+        if store is None:
+            store = self._new_store(cat)
+            return Ground(cat, store, self._lease(store))
+        if store.state == "forked":
+            raise ForkedError(
+                "another machine went on with this lineage; what this catalog has since then is not recorded",
+                hint="fetch the newer state with `catalog pull JOB`",
+            )
+        ground = Ground(cat, store, self._lease(store))
+        if header.listing:
+            self._compare(ground, started=state == "started")
+        return ground
+
+    def _compare(self, ground: Ground, *, started: bool) -> None:
+        """The bucket's listing with what the plan saw. The lease is let go if that fails."""
+        try:
+            self._events.phase("listing the bucket")
+            found = look(ground.cat, ground.store, self._session.target)
+            if started:
+                ground.orphans = found.unknown
+            elif found.digest != self._header.listing:
+                raise StalePlanError("the bucket changed since the plan was made", hint="plan again")
+        except BaseException:
+            ground.lease.release()
+            raise
+        ground.drift = found
+
+    def _lease(self, store: Store) -> Lease:
+        session = self._session
+        session.keyring.stretch(store.salt)
+        lease = Lease(store, session.target, session.keyring, self._outcome.notes.append)
+        try:
+            lease.take(self._options.wait_seconds)
+        except BaseException:
+            lease.release()
+            raise
+        return lease
+
+    def _new_store(self, cat: Catalog) -> Store:
+        session = self._session
+        if not self._options.new_lineage:
+            refuse_known_job(session)
+        with cat.transaction():
+            return cat.add_store(
+                target=session.target.identity,
+                key_id=session.keyring.crypto_key.key_id,
+                lineage=os.urandom(16).hex(),
+                salt=session.new_salt,
+            )
+
+
+def refuse_known_job(session: Session) -> None:
+    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    # Only ever needed by a first apply.
+    from ..recovery.choose import newest_readable
+
+    for lineage in committing.lineages(session.target):
+        try:
+            head = newest_readable(session, lineage)
+        except WrongKeyError:
+            continue
+        except AccessDenied as error:
+            raise CatalogError(
+                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
+                f"cannot be read: {error.message}",
+                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
+                "backups, start anew beside them with --new-lineage",
+            ) from error
+        if head is not None and session.job.name in committing.job_names(head):
+            raise CatalogError(
+                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
+                f"serial {head.get('serial')}), and the catalog here does not know them",
+                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
+            )

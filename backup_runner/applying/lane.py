@@ -1,0 +1,240 @@
+"""The one lane: files of all sizes go to worker processes, and what these got done is recorded, one transaction a pack.
+
+A file's version is written once its content is in the catalog. Workers share what they store (`workers.claims`), so a
+file may refer to bytes that lie in another worker's pack: it waits until that one is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..catalog import history
+from ..catalog.many import known_pieces, usable_contents
+from ..catalog.recording import Recorder
+from ..catalog.storing import learn_md5s
+from ..errors import BackupRunnerError, Interrupted
+from ..records import Action, ActionKind, Composed, Digests, unpack_pieces
+from ..source.reading import FileRead
+from ..targets.opening import crew, divided
+from ..workers.memory import give_back
+from ..workers.pool import Pool
+from .messages import Asked, Files, Flush, Report
+from .worker import Setting, Worker
+
+_LARGE = 2
+"""Weight of a task with a large file: it may take long, so nothing is to wait behind it."""
+_PATIENCE = 1.0
+"""Seconds after which is asked whether to stop (which also renews the lease), though no worker said anything."""
+Identity = tuple[int, bytes]
+"""Size and BLAKE3 of a content."""
+Written = tuple[Action, FileRead, int]
+"""A file, what was read of it, and the id of its content."""
+
+
+@dataclass
+class Stored:
+    """What the workers read and put, in bytes."""
+
+    read: int = 0
+    new: int = 0
+    """Of what was read, the bytes that were not in the bucket yet, before compression."""
+    bytes: int = 0
+    objects: int = 0
+
+
+class Book:
+    """Writes reports into the catalog. `write` records versions, `fail(action, errno, text)` files that could not be
+    read."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        write: Callable[[list[Written]], None],
+        fail: Callable[[Action, int, str], None],
+    ) -> None:
+        self._recorder = recorder
+        self._write = write
+        self._fail = fail
+        self.actions: dict[int, Action] = {}
+        """Files that workers have, by number."""
+        self._files: dict[Identity, list[tuple[Action, FileRead]]] = {}
+        """Files whose content was not recorded yet."""
+        self._composed: list[Composed] = []
+        """Contents of which not all pieces were recorded yet."""
+        self.stored = Stored()
+
+    def take(self, report: Report) -> None:
+        """Record a report: all of it, or, if that fails, nothing."""
+        with self._recorder.cat.transaction():
+            self._take(report)
+
+    def _take(self, report: Report) -> None:
+        recorder = self._recorder
+        for number, code, text in report.failed:
+            self._fail(self.actions.pop(number), code, text)
+        files = [(self.actions.pop(number), read) for number, read in report.files_read()]
+        ids: dict[Identity, int] = {}
+        if report.new is not None:
+            placed = report.placed_contents()
+            # Whatever lies in a pack was meant to: in the catalog already, it is to be found there from now on.
+            found = recorder.record_pack(report.new, placed, anew=True)
+            ids = {(item.size, item.blake3): content_id for item, content_id in zip(placed, found, strict=True)}
+            self.stored.new += sum(item.size for item in placed)
+            self.stored.bytes += report.new.size
+            self.stored.objects += 1
+        self.stored.read += report.read
+        self._compose(report.composed_contents(), ids)
+        for action, read in files:
+            self._files.setdefault((read.size, read.blake3), []).append((action, read))
+        self._settle(ids)
+
+    def _compose(self, new: list[Composed], ids: dict[Identity, int]) -> None:
+        """Record composed contents all pieces of which are there."""
+        waiting, self._composed = [*self._composed, *new], []
+        for item in waiting:
+            strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
+            if len(known_pieces(self._recorder.cat, self._recorder.store_id, strong)) < len(strong):
+                self._composed.append(item)
+                continue
+            ids[item.size, item.blake3] = self._recorder.put_composed([item])[0]
+
+    def _settle(self, ids: dict[Identity, int]) -> None:
+        """Write the versions of files whose contents are recorded; `ids` were, just now."""
+        recorder = self._recorder
+        asked = [Digests(*identity, files[0][1].md5) for identity, files in self._files.items() if identity not in ids]
+        found = usable_contents(recorder.cat, recorder.store_id, asked)
+        learn_md5s(recorder.cat, [(d.md5, found[d[:2]]) for d in asked if d.md5 and d[:2] in found])
+        ready: list[Written] = []
+        for identity, content_id in (ids | found).items():
+            for action, read in self._files.pop(identity, ()):
+                if action.content_id is not None and read.md5:
+                    history.recognise(recorder.cat, action.content_id, Digests(*identity, read.md5))
+                ready.append((action, read, content_id))
+        if ready:
+            self._write(ready)
+
+    def check(self) -> None:
+        """Once nothing is on its way any more. Raises BackupRunnerError if something is missing all the same."""
+        if self._files or self._composed:
+            names = ", ".join(repr(action.key) for files in self._files.values() for action, _ in files[:1])
+            raise BackupRunnerError(
+                f"contents of files were never reported: {names[:500]}",
+                hint="this is a fault in backup-runner; apply again, and report it if it comes back",
+            )
+
+    def forget(self) -> None:
+        """Give up what is not complete: an interrupted run."""
+        self.actions.clear()
+        self._files.clear()
+        self._composed.clear()
+
+
+class Lane:
+    """Feed it with `add`; `finish` waits for everything. Callbacks of the book run on the caller's thread."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        workers: int,
+        book: Book,
+        *,
+        commit: Callable[[], None],
+        stop: Callable[[], bool],
+        advance: Callable[[int], None],
+        children: set[int],
+    ) -> None:
+        self._setting = setting
+        self._workers = workers
+        self._book = book
+        self._commit = commit
+        self._stop = stop
+        self._advance = advance
+        self._children = children
+        self._pool: Pool[Files | Flush, None] | None = None
+        self._batch: list[Asked] = []
+        self._batch_bytes = 0
+        self._number = 0
+
+    def add(self, action: Action) -> None:
+        """Have a file stored."""
+        policy = self._setting.policy
+        # What was lost is not found, and so stored, or was stored anew just now for an equal file.
+        anew = action.forced and action.kind is not ActionKind.REPAIR
+        self._number += 1
+        self._book.actions[self._number] = action
+        asked = Asked(self._number, action.key, anew)
+        if action.size >= policy.small:
+            self._submit([asked], _LARGE)
+            return
+        self._batch.append(asked)
+        self._batch_bytes += action.size
+        if len(self._batch) >= policy.batch_files or self._batch_bytes >= policy.batch_bytes:
+            self._submit_batch()
+
+    def finish(self) -> None:
+        """Wait until every file that was added is stored and recorded. Raises Interrupted when asked to stop."""
+        if self._batch:
+            self._submit_batch()
+        if self._pool is None:
+            return
+        self._wait(lambda pool: not pool.busy)
+        self._pool.give_all(Flush())
+        self._wait(lambda pool: not pool.busy)
+        self._book.check()
+
+    def wind_up(self) -> None:
+        """After an interrupt: what the workers have read is stored and recorded, nothing new is begun."""
+        self._batch, self._batch_bytes = [], 0
+        if self._pool is not None:
+            self._setting.claims.stop()
+            self._stop = lambda: False
+            self._pool.give_all(Flush())
+            self._wait(lambda pool: not pool.busy)
+        self._book.forget()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._setting.claims.stop()
+            self._pool.close()
+            self._children.difference_update(self._pool.pids)
+            self._pool = None
+        self._setting.claims.close()
+
+    def _submit_batch(self) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        self._submit(batch, 1)
+
+    def _submit(self, files: list[Asked], weight: int) -> None:
+        if self._pool is None:
+            self._pool = self._start()
+        self._hear(0)
+        self._wait(lambda pool: pool.has_room)
+        self._pool.give(Files(files), weight)
+
+    def _start(self) -> Pool[Files | Flush, None]:
+        target = self._setting.target
+        workers = crew(target, self._workers)
+        give_back()
+        setting = replace(self._setting, target=divided(target, workers))
+        # What was written so far must be there for the workers to see.
+        self._commit()
+        pool = Pool[Files | Flush, None](workers, lambda: Worker(setting))
+        self._children.update(pool.pids)
+        return pool
+
+    def _wait(self, until: Callable[[Pool[Files | Flush, None]], bool]) -> None:
+        assert self._pool is not None
+        while not until(self._pool):
+            self._hear(_PATIENCE)
+            if self._stop():
+                raise Interrupted("interrupted; what was finished is recorded")
+
+    def _hear(self, timeout: float) -> None:
+        assert self._pool is not None
+        for report in self._pool.hear(timeout):
+            assert isinstance(report, Report)
+            self._book.take(report)
+            # What is in the bucket is recorded at once, together with whatever small changes came before.
+            self._commit()
+            self._advance(report.read)

@@ -1,0 +1,153 @@
+"""A worker's packs: one is being filled, others are on their way; each is reported once it is in the bucket."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ..container import IndexEntry
+from ..contents.cutting import FileCut
+from ..policy import StoringPolicy
+from ..records import NewObject, unpack_pieces
+from ..repository.packing import Builder, Room, Sealed, Threads
+from ..repository.sealing import Sealing
+from ..source.reading import FileRead
+from ..targets.base import Target
+from ..targets.opening import is_remote
+from ..workers.memory import give_back
+from ..workers.pool import give_up, say
+from .messages import Report
+
+_REMOTE_PUTS = 2
+"""Packs that may be on their way to a service at one time, for each worker."""
+_SLACK = 2 << 20
+"""Room of a pack beyond its contents, for what they go over and for the index."""
+_TELL = 64 << 20
+"""Bytes read after which the main process hears of it, though no pack is full."""
+
+
+@dataclass
+class _Open:
+    """What the next report will say."""
+
+    builder: Builder | None = None
+    entries: list[IndexEntry] = field(default_factory=list)
+    placed: list[tuple[int, int, bytes, bytes | None]] = field(default_factory=list)
+    composed: list[tuple[int, bytes, bytes | None, bytes]] = field(default_factory=list)
+    files: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
+    failed: list[tuple[int, int, str]] = field(default_factory=list)
+    read: int = 0
+
+    def report(self, new: NewObject | None) -> Report:
+        return Report(new, self.placed, self.composed, self.files, self.failed, self.read)
+
+
+class Packs:
+    """Not for several threads at once."""
+
+    def __init__(self, target: Target, sealing: Sealing, tier_name: str, policy: StoringPolicy) -> None:
+        self._target = target
+        self._sealing = sealing
+        self._tier_name = tier_name
+        self._policy = policy
+        self._room = Room(policy.pack_bytes + _SLACK)
+        self._open = _Open()
+        self._puts = _REMOTE_PUTS if is_remote(target) else 1
+        self._putting = ThreadPoolExecutor(self._puts)
+        self._on_the_way: list[Future[None]] = []
+
+    # -- contents
+
+    def add_file(self, key: bytes, read: FileRead, data: memoryview) -> None:
+        """A whole file's bytes."""
+        self._add(data, read.blake3, read.md5, None, key, read)
+
+    def add_piece(self, digest: bytes, data: memoryview, beside: Threads) -> None:
+        self._add(data, digest, None, beside, None, None)
+
+    def add_cut_file(self, key: bytes, read: FileRead, cut: FileCut) -> None:
+        """What a large file is composed of; its pieces were added, or are known."""
+        strong, weak, packed = cut.digests()
+        self._open.composed.append((cut.size, strong, weak, packed))
+        # So that objects alone tell what the file was, its list goes into the index of the pack that is open.
+        pieces = list(unpack_pieces(packed))
+        entry = IndexEntry(
+            cut.size, weak, strong, 0, 0, path=key, mode=read.mode, mtime_ns=read.mtime_ns, pieces=pieces
+        )
+        self._open.entries.append(entry)
+
+    def _add(
+        self, data: memoryview, digest: bytes, md5: bytes | None, beside: Threads | None, key: bytes | None,
+        read: FileRead | None,
+    ) -> None:  # fmt: skip
+        pack = self._open
+        size = len(data)
+        offset = self._builder().add(data, beside)
+        pack.placed.append((offset, size, digest, md5))
+        mode, mtime_ns = (None, None) if read is None else (read.mode, read.mtime_ns)
+        pack.entries.append(IndexEntry(size, md5, digest, offset, size, path=key, mode=mode, mtime_ns=mtime_ns))
+        if offset + size >= self._policy.pack_bytes or len(pack.placed) >= self._policy.pack_contents:
+            self.put()
+
+    def _builder(self) -> Builder:
+        if self._open.builder is None:
+            self._open.builder = Builder(self._sealing.data(), self._room)
+        return self._open.builder
+
+    # -- what is done
+
+    def done(self, number: int, read: FileRead) -> None:
+        """A file of which everything is in a pack: one that was put, is on its way, or is open."""
+        self._open.files.append((number, tuple(read)))
+        self._open.read += read.size if read.size < self._policy.small else 0
+        if len(self._open.files) >= self._policy.pack_contents:
+            self.put()
+
+    def fail(self, number: int, error: OSError) -> None:
+        self._open.failed.append((number, error.errno or 0, error.strerror or str(error)))
+
+    def was_read(self, size: int) -> None:
+        """So many bytes of a large file."""
+        self._open.read += size
+        if self._open.read >= _TELL:
+            say(Report(None, [], [], [], [], self._open.read))
+            self._open.read = 0
+
+    # -- packs
+
+    def put(self) -> None:
+        """Close the pack and have it put. Waits while as many are on their way as may be."""
+        pack, self._open = self._open, _Open()
+        if pack.builder is None and pack.entries:
+            # A list of pieces that are all known: its pack holds nothing besides.
+            pack.builder = Builder(self._sealing.data(), self._room)
+        if pack.builder is None:
+            if pack.files or pack.failed or pack.read:
+                say(pack.report(None))
+            return
+        self._wait(self._puts - 1)
+        sealed = pack.builder.finish(pack.entries)
+        pack.builder = None
+        pack.entries = []
+        self._on_the_way.append(self._putting.submit(self._put, sealed, pack))
+
+    def flush(self) -> None:
+        """Put what is open, and wait until all is in the bucket."""
+        self.put()
+        self._wait(0)
+        self._room.clear()
+        give_back()
+
+    def _wait(self, leave: int) -> None:
+        while len(self._on_the_way) > leave:
+            self._on_the_way.pop(0).result()
+
+    def _put(self, sealed: Sealed, pack: _Open) -> None:
+        try:
+            new = sealed.put(self._target, tier_name=self._tier_name)
+        except BaseException as error:
+            # The run ends with this; whatever else is in the bucket is recorded.
+            give_up(error)
+            raise
+        self._room.give_object(sealed.buffer)
+        say(pack.report(new))

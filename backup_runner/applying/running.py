@@ -1,0 +1,19 @@
+"""What all stages of an apply have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..policy import StoringPolicy
+from ..progress import Events, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """`stop` is asked between all steps; it says that the run was interrupted."""
+
+    events: Events
+    outcome: Outcome
+    stop: Callable[[], bool]
+    policy: StoringPolicy

@@ -1,0 +1,128 @@
+"""What became of each file: its version in the catalog, its place in the outcome."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter
+
+from ..catalog.batch import Batch
+from ..catalog.recording import Meta, NewVersion, Recorder
+from ..errors import GuardError
+from ..records import Action, ActionKind, Flag, Kind, Problem
+from ..source.reading import FileRead
+from .running import Running
+
+_FILE = int(Kind.FILE)
+_GUARD_FROM = 20
+"""So many files have to vanish between plan and apply before the guard speaks."""
+
+
+class Versions:
+    """Writes the versions of one snapshot, and counts. `known` files did the job have before, of which no more than
+    `max_vanished` percent may be gone since the plan."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        batch: Batch,
+        running: Running,
+        *,
+        known: int,
+        max_vanished: int,
+    ) -> None:
+        self.recorder = recorder
+        self.batch = batch
+        self._events = running.events
+        self._outcome = running.outcome
+        self._known = known
+        self._max_vanished = max_vanished
+        self._vanished = 0
+        self.removed = 0
+        """Files and symlinks that are gone."""
+
+    def put(self, action: Action, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
+        """One path whose bytes, if it has any, need not be read."""
+        self.recorder.put_version(action.key, meta, content_id, leader=leader)
+        self.count(action)
+
+    def remove(self, action: Action) -> None:
+        self.recorder.remove(action.key)
+        if action.entry_kind != Kind.DIRECTORY:
+            self.removed += 1
+        self.count(action)
+
+    def hold(self, action: Action) -> None:
+        """A changed file that is not to be stored."""
+        self.recorder.hold(action.key, action.size, action.mtime_ns, action.ctime_ns)
+        self._outcome.held.append(action.key)
+        self.count(action)
+
+    def write(self, files: list[tuple[Action, FileRead, int]]) -> None:
+        """Record which contents files have that were read. Part of the transaction of what they refer to."""
+        self.batch.join()
+        rows: list[NewVersion] = []
+        tally: Counter[ActionKind] = Counter()
+        sizes: Counter[ActionKind] = Counter()
+        for action, read, content_id in files:
+            kind, size = action.kind, read.size
+            if (size, read.mtime_ns, read.ctime_ns) != (action.size, action.mtime_ns, action.ctime_ns):
+                self.changed_since_plan(action)
+            if read.flags & Flag.MOVED:
+                self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
+            if kind is ActionKind.UPDATE and action.content_id == content_id and not action.forced:
+                # Not read when planning: only its times had moved.
+                kind = ActionKind.TOUCH
+            meta = Meta(_FILE, *read[:7], None, read.xattrs)
+            if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
+                rows.append(NewVersion(action.key, meta, content_id, action.leader))
+            tally[kind] += 1
+            sizes[kind] += size or action.size
+        self.recorder.put_versions(rows)
+        for kind, count in tally.items():
+            self._add(kind, count, sizes[kind])
+        self._events.advance(len(files), 0)
+
+    def _repaired(self, action: Action, meta: Meta, content_id: int) -> bool:
+        """Whether the version that is there holds again; if the content is another one now, that is reported."""
+        if action.content_id is not None and action.content_id != content_id:
+            self._problem(action.key, "lost", "the file no longer has the lost content; backed up as it is now")
+        return self.recorder.is_same(action.key, meta, content_id)
+
+    def changed_since_plan(self, action: Action) -> None:
+        self._outcome.changed_since_plan.append(action.key)
+
+    def fail(self, action: Action, number: int, text: str) -> None:
+        """A path that could not be read: what was stored before is kept, and flagged."""
+        self.batch.join()
+        self.recorder.flag(action.key, Flag.STALE)
+        if number in (errno.ENOENT, errno.ENOTDIR):
+            self._problem(action.key, "vanished", "vanished since the plan was made; what was stored before is kept")
+            self._vanished += 1
+            self._weigh()
+        else:
+            self._problem(action.key, "unreadable", f"{text}; what was stored before is kept")
+
+    def _weigh(self) -> None:
+        """The guard on vanished files speaks here too: a disk may go away between plan and apply."""
+        limit = self._max_vanished
+        if self._vanished >= _GUARD_FROM and 100 * self._vanished > limit * max(self._known, _GUARD_FROM):
+            raise GuardError(
+                f"{self._vanished} files vanished since the plan was made; max_delete_percent is {limit}",
+                hint="is the source still mounted? plan again; nothing was forgotten",
+            )
+
+    def _problem(self, key: bytes, kind: str, message: str) -> None:
+        self._outcome.problems.append(Problem(key, kind, message))
+
+    def count(self, action: Action) -> None:
+        name = action.kind.value
+        outcome = self._outcome
+        if action.entry_kind == Kind.DIRECTORY:
+            outcome.folders[name] = outcome.folders.get(name, 0) + 1
+            return
+        self._add(action.kind, 1, action.size)
+
+    def _add(self, kind: ActionKind, count: int, size: int) -> None:
+        outcome, name = self._outcome, kind.value
+        outcome.counts[name] = outcome.counts.get(name, 0) + count
+        outcome.bytes[name] = outcome.bytes.get(name, 0) + size
