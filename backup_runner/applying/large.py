@@ -17,7 +17,7 @@ from blake3 import blake3
 from ..catalog import Catalog, journal
 from ..catalog.history import pack_lengths, unpack_lengths
 from ..catalog.journal import JournalPart, Upload
-from ..catalog.recording import finish_object
+from ..catalog.storing import finish_object
 from ..container import SEGMENT_SIZE, IndexEntry, ObjectId, ObjectKind, new_header, open_header, parse_name
 from ..container.keys import Keyring
 from ..errors import ContainerError, Interrupted, ObjectMissing

@@ -61,9 +61,7 @@ class Snapshot:
     totals: str
 
 
-_STORE = (
-    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
-)
+_STORE = "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
 _SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
 
 

@@ -7,7 +7,8 @@ import time
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import pack_lengths
-from ..catalog.recording import add_object, put_content
+from ..catalog.states import set_states
+from ..catalog.storing import add_object, put_content
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
@@ -49,7 +50,7 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
         )
         with cat.transaction():
             object_id = add_object(cat, store.id, broken)
-            cat.conn.execute("UPDATE object SET state = 'damaged' WHERE id = ?", (object_id,))
+            set_states(cat, {object_id: "damaged"})
         return f"it is damaged: {error.message}"
     with cat.transaction():
         object_id = add_object(cat, store.id, new)
