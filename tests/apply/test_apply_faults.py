@@ -86,7 +86,7 @@ def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: i
 DYING_IN_COMMIT = """
 import os, shutil, signal, sys
 from backup_runner.applying import large
-from backup_runner.targets import dir_uploads
+from backup_runner.targets.directory import uploads as dir_uploads
 from tests.support.jobs import Home
 def die(path, **named):
     os.killpg(0, signal.SIGKILL)
