@@ -7,7 +7,7 @@ Python's lock for buffers of this size (two threads reach 1.97 times the speed o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +23,9 @@ from ..container.keys import Keyring
 from ..errors import ContainerError, Interrupted, ObjectMissing
 from ..records import Extent, Flag, NewObject
 from ..repository.writer import ObjectWriter, SentPart
-from ..source.access import open_entry, read_changed
-from ..source.detours import Detours
+from ..source.access import read_changed
 from ..source.reading import FileRead, metadata, settled
+from ..source.tree import Tree
 from ..targets.base import Part, Target
 from .large_hashes import PartHashes, Sums
 
@@ -43,9 +43,7 @@ class _DiffersError(Exception):
 class LargeSetting:
     """What the lane works with; `stop` says that the run was interrupted."""
 
-    base: bytes
-    linked: Collection[bytes]
-    detours: Detours
+    tree: Tree
     cat: Catalog
     store_id: int
     job: str
@@ -81,9 +79,8 @@ class LargeLane:
 
         Moved while it was read, it is read once more; moved again, it is kept as read and flagged.
         Raises OSError if it cannot be read, Interrupted when asked to stop."""
-        fd = open_entry(self._s.base, key, linked=self._s.linked)
+        fd, _ = self._s.tree.open(key)
         try:
-            self._s.detours.check(fd, key)
             for last_try in (False, True):
                 before, still = settled(fd, os.fstat(fd))
                 extents, rows, sums, size = self._content(fd, key, before)

@@ -14,7 +14,6 @@ from ..planning.facts import hash_file
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Digests, Flag, Kind, Problem
 from ..repository.session import Session
-from ..source.access import lstat_entry, open_folder, read_xattrs, readlink_entry
 from ..source.reading import FileRead, kind_of
 from ..source.xattrs import encode_xattrs
 from .large import LargeLane, LargeSetting
@@ -45,8 +44,7 @@ class PathApplier:
         self._session = session
         self._recorder = recorder
         self._cat = recorder.cat
-        self._base = session.job.base
-        self._linked = setting.linked
+        self._tree = setting.tree
         self._setting = setting
         self._events = events
         self._outcome = outcome
@@ -159,7 +157,7 @@ class PathApplier:
     def _remove(self, action: Action) -> None:
         if action.why == "gone":
             try:
-                status = lstat_entry(self._base, action.key.rstrip(b"/"), linked=self._linked)
+                status = self._tree.status(action.key)
             except OSError:
                 pass
             else:
@@ -176,7 +174,7 @@ class PathApplier:
         self._count(action)
 
     def _directory(self, action: Action) -> None:
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
             raise OSError(errno.ENOTDIR, "is no directory any more")
         meta = self._meta(action.key, Kind.DIRECTORY, status, size=0)
@@ -184,8 +182,8 @@ class PathApplier:
         self._count(action)
 
     def _symlink(self, action: Action) -> None:
-        status = lstat_entry(self._base, action.key)
-        link = readlink_entry(self._base, action.key)
+        status = self._tree.status(action.key)
+        link = self._tree.link(action.key)
         meta = Meta(
             Kind.SYMLINK, 0, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid,
             status.st_gid, link=link,
@@ -195,7 +193,7 @@ class PathApplier:
 
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = action.content_id is not None and history.usable(self._cat, action.content_id)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
@@ -212,11 +210,11 @@ class PathApplier:
     def _follow(self, action: Action) -> None:
         """A further hard link: it shares the version of the first one, if they still are one file."""
         assert action.leader is not None
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         first = history.open_version(self._cat, self._recorder.job_id, action.leader)
         same = False
         if first is not None and first.content_id is not None and not first.flags & Flag.STALE:
-            leader = lstat_entry(self._base, action.leader, linked=self._linked)
+            leader = self._tree.status(action.leader)
             same = (leader.st_dev, leader.st_ino) == (status.st_dev, status.st_ino)
             same = same and (first.size, first.mtime_ns) == (status.st_size, status.st_mtime_ns)
         if not same or first is None:
@@ -233,20 +231,8 @@ class PathApplier:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
         return Meta(
             kind, size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid, status.st_gid,
-            Flag.SPARSE if sparse else 0, None, self._xattrs(key, kind),
+            Flag.SPARSE if sparse else 0, None, encode_xattrs(self._tree.xattrs(key)),
         )  # fmt: skip
-
-    def _xattrs(self, key: bytes, kind: Kind) -> bytes | None:
-        path = self._base + b"/" + key
-        if len(path) < 4000:
-            return encode_xattrs(read_xattrs(path))
-        from ..source.access import open_entry
-
-        fd = open_folder(path) if kind == Kind.DIRECTORY else open_entry(self._base, key)
-        try:
-            return encode_xattrs(read_xattrs(fd))
-        finally:
-            os.close(fd)
 
     # -- large files
 
@@ -255,9 +241,7 @@ class PathApplier:
         session, recorder, setting = self._session, self._recorder, self._setting
         lane = LargeLane(
             LargeSetting(
-                base=self._base,
-                linked=self._linked,
-                detours=setting.detours,
+                tree=self._tree,
                 cat=self._cat,
                 store_id=recorder.store_id,
                 job=session.job.name,
@@ -305,11 +289,11 @@ class PathApplier:
     def _same_content(self, action: Action) -> tuple[FileRead, int] | None:
         """The stored content of an equal file that came earlier in this run, and the file's metadata."""
         store_id = self._recorder.store_id
-        before = lstat_entry(self._base, action.key, linked=self._linked)
+        before = self._tree.status(action.key)
         if before.st_size not in history.sizes(self._cat, store_id):
             return None
-        digests = hash_file(self._base, action.key, self._linked, self._setting.detours, with_md5=False)
-        after = lstat_entry(self._base, action.key, linked=self._linked)
+        digests = hash_file(self._tree, action.key, with_md5=False)
+        after = self._tree.status(action.key)
         found = history.find_content(self._cat, store_id, digests)
         if found is None or (before.st_mtime_ns, before.st_ctime_ns) != (after.st_mtime_ns, after.st_ctime_ns):
             return None

@@ -29,7 +29,7 @@ from ..repository.drift import Drift, look, note, settle
 from ..repository.lease import Lease
 from ..repository.leftovers import drop_leftovers
 from ..repository.session import Session
-from ..source.detours import Detours
+from ..source.tree import Tree
 from ..workers.interrupt import Interrupt
 from . import retirement as retiring
 from .paths import PathApplier
@@ -213,19 +213,16 @@ class _Run:
     def _paths(self, recorder: Recorder, keyring: Keyring) -> list[Action]:
         """All actions but those that forget and delete, which come back as a list."""
         job, store = self.session.job, self.store
-        linked = self._linked()
         tier = getattr(job.target, "storage_tier", "Standard")
         workers = self.options.workers or os.cpu_count() or 1
         target = self.session.target
         setting = Setting(
-            job.base,
-            linked,
+            Tree((source.key, source.path) for source in job.sources),
             target,
             keyring,
             store.salt,
             bytes.fromhex(store.lineage),
             str(tier),
-            Detours((source.key, source.path) for source in job.sources),
         )
         header = self.plan.header
         applier = PathApplier(
@@ -265,14 +262,6 @@ class _Run:
             self.outcome.stored_objects += applier.small.stored_objects
         self._added, self._removed = recorder.added, applier.removed
         return pruning
-
-    def _linked(self) -> frozenset[bytes]:
-        """Keys of sources that are symlinks themselves: only these are followed."""
-        linked = set()
-        for source in self.session.job.sources:
-            if os.path.islink(source.path.rstrip(b"/") or b"/"):
-                linked |= {source.key.rstrip(b"/"), source.key.rstrip(b"/") + b"/"}
-        return frozenset(linked)
 
     def _adopt(self, action: Action, keyring: Keyring) -> None:
         why_not = adopt(self.cat, self.store, self.session.target, keyring, action.object_name)

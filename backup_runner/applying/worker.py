@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -19,8 +18,8 @@ from ..container import IndexEntry, ObjectId, ObjectKind, new_header
 from ..container.keys import Keyring
 from ..errors import BackupRunnerError
 from ..repository.writer import ObjectWriter
-from ..source.detours import Detours
 from ..source.reading import FileRead, read_small
+from ..source.tree import Tree
 from ..targets.base import Target
 from ..targets.opening import is_remote
 from ..workers.forking import in_child
@@ -41,14 +40,12 @@ _UPLOADS = 1
 class Setting:
     """What a worker needs to know; inherited by fork."""
 
-    base: bytes
-    linked: Collection[bytes]
+    tree: Tree
     target: Target
     keyring: Keyring
     salt: bytes
     lineage: bytes
     tier_name: str
-    detours: Detours
 
 
 class _Pack:
@@ -125,7 +122,7 @@ class Worker:
         room = memoryview(held.room)
         for key in batch.keys:
             try:
-                found = read_small(self._setting.base, key, self._setting.linked, SMALL, room, self._setting.detours)
+                found = read_small(self._setting.tree, key, SMALL, room)
             except OSError as error:
                 files.append((error.errno or 0, error.strerror or str(error)))
                 held.files.append(None)

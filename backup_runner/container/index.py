@@ -15,9 +15,11 @@ import orjson
 from .header import SealKeys
 from .keys import Random
 from .segment import MAC_LENGTH, Buffer, Stream, open_segment, seal_segment, sealed_length
+from .suite2.lineage import Signer
 
 FORMAT = "backup-runner-index"
-INDEX_VERSION = 1
+VERSIONS = {1: 1, 2: 2}
+"""The version of the index by the suite of its object."""
 MAGIC = b"BKRTRAIL"
 _FIELDS = struct.Struct(">8sQQIIQQQQ")
 TRAILER_LENGTH = _FIELDS.size + MAC_LENGTH
@@ -30,6 +32,7 @@ class IndexEntry(NamedTuple):
 
     `at` is where the stretch starts in the content; `group` (16 bytes) is shared by the stretches of a content
     that spans objects. Hashes are those of the whole content; only a stretch that is not the last may lack them.
+    A composed content has `pieces` instead of a place: BLAKE3 and size of each, from `at` on (suite 2).
     """
 
     size: int
@@ -42,15 +45,20 @@ class IndexEntry(NamedTuple):
     path: bytes | None = None
     mode: int | None = None
     mtime_ns: int | None = None
+    pieces: Sequence[tuple[bytes, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`segments` are the sealed lengths of the data segments, `plaintext` the length of the data stream."""
+    """`segments` are the sealed lengths of the data segments, `plaintext` the length of the data stream.
+
+    Suite 2 only: `macs` are those of the data segments, one after the other; `signer` who signed the object."""
 
     plaintext: int
     segments: Sequence[int]
     entries: Sequence[IndexEntry] = ()
+    macs: bytes = b""
+    signer: Signer | None = None
 
 
 class Trailer(NamedTuple):
@@ -168,14 +176,16 @@ def open_stream(keys: SealKeys, stream: Stream, sealed: Buffer) -> tuple[bytes, 
 
 def encode_index(keys: SealKeys, index: Index) -> bytes:
     """The index as JSON Lines."""
-    head = {
+    head: dict[str, Any] = {
         "format": FORMAT,
-        "version": INDEX_VERSION,
+        "version": VERSIONS[keys.suite],
         "kind": keys.object_id.kind.label,
         "plaintext": index.plaintext,
         "contents": len(index.entries),
         "segments": list(index.segments),
     }
+    if index.macs:
+        head["macs"] = base64.b64encode(index.macs).decode("ascii")
     return b"".join(orjson.dumps(line) + b"\n" for line in (head, *map(_encode_entry, index.entries)))
 
 
@@ -183,10 +193,11 @@ def decode_index(keys: SealKeys, plain: bytes) -> Index:
     """The opposite of `encode_index`. Raises DamagedError if it says what cannot be."""
     try:
         head, *lines = (orjson.loads(line) for line in plain.splitlines())
-        if (head["format"], head["version"]) != (FORMAT, INDEX_VERSION):
+        if (head["format"], head["version"]) != (FORMAT, VERSIONS[keys.suite]):
             raise ValueError("another format")
         entries = [_decode_entry(line) for line in lines]
-        index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries)
+        macs = base64.b64decode(head.get("macs", ""), validate=True)
+        index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries, macs)
         if head["kind"] != keys.object_id.kind.label or head["contents"] != len(entries):
             raise ValueError("kind or number of contents")
         if len(index.segments) != max(1, -(-index.plaintext // keys.segment_size)):
@@ -199,6 +210,8 @@ def decode_index(keys: SealKeys, plain: bytes) -> Index:
 
 
 def _fits(entry: IndexEntry, plaintext: int) -> bool:
+    if entry.pieces is not None and not all(len(digest) == 32 and size >= 0 for digest, size in entry.pieces):
+        return False
     numbers = (entry.size, entry.offset, entry.length, entry.at)
     return min(numbers) >= 0 and entry.offset + entry.length <= plaintext
 
@@ -212,8 +225,11 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
     for name in ("md5", "blake3"):
         if digest := getattr(entry, name):
             yield name, digest.hex()
-    yield "offset", entry.offset
-    yield "length", entry.length
+    if entry.pieces is None:
+        yield "offset", entry.offset
+        yield "length", entry.length
+    else:
+        yield "pieces", [[digest.hex(), size] for digest, size in entry.pieces]
     if entry.at:
         yield "at", entry.at
     if entry.group is not None:
@@ -230,17 +246,19 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
 
 
 def _decode_entry(line: dict[str, Any]) -> IndexEntry:
+    pieces = line.get("pieces")
     return IndexEntry(
         size=line["size"],
         md5=_unhex(line.get("md5")),
         blake3=_unhex(line.get("blake3")),
-        offset=line["offset"],
-        length=line["length"],
+        offset=line["offset"] if pieces is None else 0,
+        length=line["length"] if pieces is None else 0,
         at=line.get("at", 0),
         group=_unhex(line.get("group")),
         path=_decode_path(line),
         mode=line.get("mode"),
         mtime_ns=line.get("mtime_ns"),
+        pieces=None if pieces is None else [(bytes.fromhex(digest), int(size)) for digest, size in pieces],
     )
 
 

@@ -103,7 +103,7 @@ class _Planning:
         if self.options.applies:
             self.session.stretch_ahead()
             # While the scan keeps this process waiting: what the apply needs takes its time to load.
-            import_module(".apply", __package__)
+            import_module("backup_runner.applying.run")
 
     def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
         job = self.session.job
