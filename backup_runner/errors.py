@@ -108,6 +108,18 @@ class DamagedError(ContainerError):
     usual_hint = "`verify JOB --level data` says what else is damaged; an apply stores anew what the sources still have"
 
 
+class NoiseError(DamagedError):
+    """No object of this lineage, though it lies under one of its names, where others may be able to write."""
+
+    usual_hint = "it counts for nothing; whoever may delete in the bucket can remove it"
+
+
+class NotEntitledError(DamagedError):
+    """An object that is sound but not signed by an owner or a writer of the lineage."""
+
+    usual_hint = "it counts for nothing; `key list JOB` shows who may write"
+
+
 class TargetError(BackupRunnerError):
     """The target did not do what was asked. `retryable` says whether the same call may work later."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .policy import StoringPolicy
 from .records import ActionKind
@@ -33,4 +33,4 @@ class ApplyOptions:
     overrides: frozenset[str] = frozenset()
     new_lineage: bool = False
     wait_seconds: float = 0.0
-    policy: StoringPolicy = StoringPolicy()
+    policy: StoringPolicy = field(default_factory=StoringPolicy)

@@ -24,6 +24,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("edges", ["jobfile", "catalog", "targets"]),
+    ("system", ["beneath"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
     ("base", ["errors", "records", "policy"]),

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from ..catalog import history
 from ..catalog.recording import Meta
 from ..errors import Interrupted
 from ..records import Action, ActionKind, Digests, Flag, Kind
-from ..source.access import lstat_entry, open_entry, open_folder, read_xattrs, readlink_entry
 from ..source.reading import kind_of
+from ..source.tree import Tree
 from ..source.xattrs import encode_xattrs
 from .lane import Lane
 from .versions import Versions
-
-_PATH_LIMIT = 4000
-"""Longer paths are opened step by step before their attributes are read."""
 
 
 class PathApplier:
     """Does one action after the other. `stop` says that the run was interrupted."""
 
-    def __init__(
-        self, base: bytes, linked: Collection[bytes], versions: Versions, lane: Lane, stop: Callable[[], bool]
-    ) -> None:
-        self._base = base
-        self._linked = linked
+    def __init__(self, tree: Tree, versions: Versions, lane: Lane, stop: Callable[[], bool]) -> None:
+        self._tree = tree
         self._versions = versions
         self._recorder = versions.recorder
         self._cat = versions.recorder.cat
@@ -91,7 +85,7 @@ class PathApplier:
     def _remove(self, action: Action) -> None:
         if action.why == "gone":
             try:
-                status = lstat_entry(self._base, action.key.rstrip(b"/"), linked=self._linked)
+                status = self._tree.status(action.key)
             except OSError:
                 pass
             else:
@@ -105,14 +99,14 @@ class PathApplier:
         self._versions.remove(action)
 
     def _directory(self, action: Action) -> None:
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
             raise OSError(errno.ENOTDIR, "is no directory any more")
         self._versions.put(action, self._meta(action.key, Kind.DIRECTORY, status, size=0), None)
 
     def _symlink(self, action: Action) -> None:
-        status = lstat_entry(self._base, action.key)
-        link = readlink_entry(self._base, action.key)
+        status = self._tree.status(action.key)
+        link = self._tree.link(action.key)
         meta = Meta(
             Kind.SYMLINK, 0, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid,
             status.st_gid, link=link,
@@ -121,7 +115,7 @@ class PathApplier:
 
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = action.content_id is not None and history.usable(self._cat, action.content_id)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
@@ -137,11 +131,11 @@ class PathApplier:
     def _follow(self, action: Action) -> None:
         """A further hard link: it shares the version of the first one, if they still are one file."""
         assert action.leader is not None
-        status = lstat_entry(self._base, action.key, linked=self._linked)
+        status = self._tree.status(action.key)
         first = history.open_version(self._cat, self._recorder.job_id, action.leader)
         same = False
         if first is not None and first.content_id is not None and not first.flags & Flag.STALE:
-            leader = lstat_entry(self._base, action.leader, linked=self._linked)
+            leader = self._tree.status(action.leader)
             same = (leader.st_dev, leader.st_ino) == (status.st_dev, status.st_ino)
             same = same and (first.size, first.mtime_ns) == (status.st_size, status.st_mtime_ns)
         if not same or first is None:
@@ -157,15 +151,5 @@ class PathApplier:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
         return Meta(
             kind, size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid, status.st_gid,
-            Flag.SPARSE if sparse else 0, None, self._xattrs(key, kind),
+            Flag.SPARSE if sparse else 0, None, encode_xattrs(self._tree.xattrs(key)),
         )  # fmt: skip
-
-    def _xattrs(self, key: bytes, kind: Kind) -> bytes | None:
-        path = self._base + b"/" + key
-        if len(path) < _PATH_LIMIT:
-            return encode_xattrs(read_xattrs(path))
-        fd = open_folder(path) if kind == Kind.DIRECTORY else open_entry(self._base, key)
-        try:
-            return encode_xattrs(read_xattrs(fd))
-        finally:
-            os.close(fd)

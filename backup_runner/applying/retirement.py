@@ -17,9 +17,10 @@ from blake3 import blake3
 
 from ..catalog import Catalog, history, retirement
 from ..catalog.database import Snapshot, Store
-from ..catalog.retirement import Worth, holders
+from ..catalog.places import Places
+from ..catalog.retirement import Doomed, Worth
+from ..catalog.states import set_states
 from ..catalog.storing import add_object, move_content
-from ..catalog.verifying import set_states
 from ..container import (
     IndexEntry,
     open_header,
@@ -43,8 +44,6 @@ _PACKS = 64 << 20
 """Packs have fewer bytes, whatever the policy: the greatest piece is half of it."""
 MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
 """Storage days that are charged in any case (OCI price list)."""
-
-__all__ = ["Retirement", "holders", "plan_pruning"]
 
 
 def plan_pruning(
@@ -143,6 +142,7 @@ class Retirement:
         self._delete = [a for a in actions if a.kind is ActionKind.DELETE]
         self._repack = [a for a in actions if a.kind is ActionKind.REPACK]
         self._marked: list[_Marked] = []
+        self._doomed: Doomed | None = None
 
     # -- copies of what lives in mostly dead packs
 
@@ -151,6 +151,9 @@ class Retirement:
         if self._repack:
             self._running.events.phase("repacking", files=len(self._repack), size=sum(a.size for a in self._repack))
             retirement.find_living(self._cat, self._job_id, self._forget)
+            store_id = self._ground.store.id
+            names = [action.object_name for action in self._repack]
+            Places(self._cat, store_id, history.object_ids(self._cat, store_id, names))
             self._rewrite()
 
     def _rewrite(self) -> None:
@@ -206,6 +209,7 @@ class Retirement:
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
             self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
+        needed = retirement.needed(self._cat) if self._delete else set()
         drift = self._ground.drift
         strays = {item.name for item in drift.unknown} if drift else ()
         for action in self._delete:
@@ -215,11 +219,14 @@ class Retirement:
                 if action.object_name in strays:
                     self._marked.append(_Marked(None, action.object_name, action.size, ""))
                 continue
-            if retirement.is_needed(self._cat, row.id):
+            if row.id in needed:
                 self._outcome.notes.append(f"{row.name} is needed again and stays")
                 continue
-            retirement.mark(self._cat, row.id)
             self._marked.append(_Marked(row.id, row.name, row.size, "live" if row.state == "marked" else row.state))
+        if self._delete:
+            retirement.drop_dead_composed(self._cat, self._ground.store.id)
+            ids = [item.object_id for item in self._marked if item.object_id is not None]
+            self._doomed = Doomed(self._cat, self._ground.store.id, ids)
 
     # -- deleting, after the record
 
@@ -244,13 +251,13 @@ class Retirement:
             self._running.events.advance(1, item.size)
 
     def _settle(self, item: _Marked, *, gone: bool) -> None:
-        if item.object_id is None:
+        if item.object_id is None or self._doomed is None:
             return
         with self._cat.transaction():
             if gone:
-                retirement.drop_object(self._cat, item.object_id)
+                self._doomed.drop(item.object_id)
             else:
-                retirement.unmark(self._cat, item.object_id, item.state)
+                self._doomed.spare(item.object_id, item.state)
 
 
 class _NewPack:
@@ -273,7 +280,7 @@ class _NewPack:
             self._builder = Builder(self._sealing.data(), self._room)
         cat = self._ground.cat
         content = history.content(cat, content_id)
-        key, mode, mtime_ns = retirement.example_path(cat, content_id)
+        key, mode, mtime_ns = retirement.example_path(cat, content_id) or (None, None, None)
         size, offset = len(data), self._builder.add(data)
         self._entries.append(
             IndexEntry(size, content.md5, content.blake3, offset, size, path=key, mode=mode, mtime_ns=mtime_ns)

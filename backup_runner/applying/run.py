@@ -27,7 +27,7 @@ from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
 from ..repository.sealing import Sealing
 from ..repository.session import Session
-from ..source.detours import Detours
+from ..source.tree import Tree
 from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
@@ -167,7 +167,7 @@ class _Run:
             advance=lambda size: self._events.advance(0, size),
             children=self._interrupt.children,
         )
-        applier = PathApplier(self._session.job.base, setting.linked, versions, lane, self._stop)
+        applier = PathApplier(setting.tree, versions, lane, self._stop)
         try:
             for action in self._plan.actions():
                 if action.kind in _PRUNING:
@@ -195,9 +195,7 @@ class _Run:
         expected = sum(totals.counts.get(kind, 0) for kind in _READING)
         expected += sum(totals.bytes.get(kind, 0) for kind in _READING) // policy.pieces.average
         return Setting(
-            job.base,
-            self._linked(),
-            Detours((source.key, source.path) for source in job.sources),
+            Tree((source.key, source.path) for source in job.sources),
             session.target,
             Sealing(bytes.fromhex(store.lineage), session.keyring, store.salt),
             str(getattr(job.target, "storage_tier", "Standard")),
@@ -209,14 +207,6 @@ class _Run:
             history.uncut_sizes(self._cat, store.id, policy.small),
             threads=max(1, os.cpu_count() or 1),
         )
-
-    def _linked(self) -> frozenset[bytes]:
-        """Keys of sources that are symlinks themselves: only these are followed."""
-        linked = set()
-        for source in self._session.job.sources:
-            if os.path.islink(source.path.rstrip(b"/") or b"/"):
-                linked |= {source.key.rstrip(b"/"), source.key.rstrip(b"/") + b"/"}
-        return frozenset(linked)
 
     def _adopt(self, action: Action) -> None:
         outcome = self._outcome

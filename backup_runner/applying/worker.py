@@ -21,9 +21,9 @@ from ..policy import StoringPolicy
 from ..records import Digests, Flag
 from ..repository.packing import Threads
 from ..repository.sealing import Sealing
-from ..source.access import open_and_look, read_changed
-from ..source.detours import Detours
+from ..source.access import read_changed
 from ..source.reading import FileRead, metadata, read_small, settled
+from ..source.tree import Tree
 from ..targets.base import Target
 from ..workers.claims import Claims
 from .messages import Asked, Files, Flush
@@ -36,9 +36,7 @@ _CHUNK = 1 << 20
 class Setting:
     """What workers need to know; inherited by fork."""
 
-    base: bytes
-    linked: Collection[bytes]
-    detours: Detours
+    tree: Tree
     target: Target
     sealing: Sealing
     tier_name: str
@@ -129,8 +127,7 @@ class Worker:
         self._store_small(small)
 
     def _read_small(self, key: bytes, room: memoryview) -> tuple[FileRead, memoryview] | None:
-        setting = self._setting
-        return read_small(setting.base, key, setting.linked, setting.policy.small, room, setting.detours)
+        return read_small(self._setting.tree, key, self._setting.policy.small, room)
 
     def _store_small(self, files: list[tuple[Asked, FileRead, memoryview]]) -> None:
         new = self._known.new_files([read for _, read, _ in files], [asked.anew for asked, _, _ in files])
@@ -168,10 +165,8 @@ class Large:
     def store(self, asked: Asked) -> None:
         """Moved while it was read, it is read once more, and only what is new then is stored; moved again, it is kept
         as read and flagged. Left undone if workers are asked to stop. Raises OSError if it cannot be read."""
-        setting = self._setting
-        fd, status = open_and_look(setting.base, asked.key, linked=setting.linked)
+        fd, status = self._setting.tree.open(asked.key)
         try:
-            setting.detours.check(fd, asked.key)
             for last_try in (False, True):
                 before, still = settled(fd, status)
                 reading = self._read(fd, before, asked)

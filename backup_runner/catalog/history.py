@@ -255,6 +255,15 @@ def object_named(cat: Catalog, store_id: int, name: str) -> ObjectRow | None:
     return ObjectRow(*row) if row else None
 
 
+def object_ids(cat: Catalog, store_id: int, names: Iterable[str]) -> list[int]:
+    """Ids of the objects with these names, as far as the catalog has them."""
+    rows = cat.conn.execute(
+        "SELECT id FROM object WHERE store_id = ? AND name IN (SELECT value FROM json_each(?))",
+        (store_id, json.dumps(list(names))),
+    )
+    return [row[0] for row in rows]
+
+
 def objects(cat: Catalog, store_id: int) -> Iterator[ObjectRow]:
     """All objects of a store, sorted by name."""
     cursor = cat.conn.execute(f"SELECT {_OBJECT} FROM object WHERE store_id = ? ORDER BY name", (store_id,))

@@ -48,16 +48,21 @@ class Importer:
         self._job_id = job_id
         self._snapshot_id = snapshot_id
         self._last = {table: self._last_id(table) for table in ("content", "path")}
+        self._known: dict[str, int] | None = None
         self.renumbered = 0
         """Contents and paths whose number was taken here. Add in the order of ids, so that they are few."""
 
     def known(self, name: str) -> int | None:
         """The content of an object that was imported before."""
-        row = self._run(
-            "SELECT e.content_id FROM object o JOIN extent e ON e.object_id = o.id WHERE o.store_id = ? AND o.name = ?",
-            (self._store_id, name),
-        ).fetchone()
-        return row[0] if row else None
+        if self._known is None:
+            self._known = dict(
+                self._run(
+                    "SELECT o.name, c.id FROM content c JOIN object o ON o.id = c.object_id "
+                    "WHERE c.store_id = ? AND c.layout = 1",
+                    (self._store_id,),
+                )
+            )
+        return self._known.get(name)
 
     def add_object(self, found: ForeignObject) -> int:
         """Record object and content; the content's id."""
@@ -72,12 +77,8 @@ class Importer:
         ).lastrowid  # fmt: skip
         content_id = self._id("content", found.id)
         self._run(
-            "INSERT INTO content (id, store_id, size, md5, format) VALUES (?, ?, ?, ?, 'legacy')",
-            (content_id, self._store_id, found.plain, found.plain_md5),
-        )
-        self._run(
-            "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, 0, ?, 0, ?)",
-            (content_id, object_id, length),
+            "INSERT INTO content (id, store_id, layout, object_id, offset, size, md5) VALUES (?, ?, 1, ?, 0, ?, ?)",
+            (content_id, self._store_id, object_id, found.plain, found.plain_md5),
         )
         return content_id
 
@@ -111,8 +112,8 @@ class Importer:
     def pin_unused(self) -> int:
         """Keep contents that no path has: the other tool lists them until they are cleaned up. How many there are."""
         return self._run(
-            "UPDATE content SET pinned = 1 WHERE store_id = ? AND format = 'legacy' AND pinned = 0 "
-            "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.content_id = content.id)",
+            "UPDATE content SET pinned = 1 WHERE store_id = ? AND layout = 1 AND pinned = 0 "
+            "AND id NOT IN (SELECT content_id FROM version WHERE content_id IS NOT NULL)",
             (self._store_id,),
         ).rowcount
 

@@ -1,22 +1,23 @@
-"""Rows as JSON Lines: what records and full copies carry, and how a catalog is made from them again.
+"""Rows as JSON Lines: what records and full copies carry. `replaying` makes a catalog from them again.
 
-A line is an array: the table's name, then its columns in the order of `COLUMNS`. Bytes columns are hex (`x`),
-base64 (`b`) or, for paths (`p`), a string, or `{"base64": …}` if they are not UTF-8. Ids (`i`) are less by the
-store's `shift`. A content's line ends with its extents. `["-", table, id]` deletes a row. See docs/format.md.
+A line is an array: the table's name, then its columns in the order of `COLUMNS`. Bytes columns are hex (`x`) or, for
+paths (`p`), a string, or `{"base64": …}` if they are not UTF-8. Ids (`i`) are less by the store's `shift`.
+`["-", table, id]` deletes a row, `["-", "version", path id, first]` a version. See docs/format.md.
+
+SQLite makes the lines itself: that takes a fraction of what a loop in Python takes.
 """
 
 from __future__ import annotations
 
 import base64
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import orjson
 
-from ..errors import CatalogError
 from .database import Catalog, Store
-from .many import select
+
+FORMAT = 2
+"""Of the payload of records and copies that this version writes; `replaying` reads all up to it."""
 
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "job": (("id", "i"), ("name", "")),
@@ -27,15 +28,18 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "path": (("id", "i"), ("job_id", "i"), ("key", "p")),
     "object": (
         ("id", "i"), ("name", ""), ("size", ""), ("plain", ""), ("checksum", ""), ("etag", ""), ("parts", ""),
-        ("header", "b"), ("segments", "b"), ("tier", ""), ("created_ns", ""), ("state", ""), ("told", ""),
+        ("header", "x"), ("segments", "x"), ("tier", ""), ("created_ns", ""), ("state", ""), ("told", ""),
     ),
     "content": (
-        ("id", "i"), ("size", ""), ("blake3", "x"), ("md5", "x"), ("format", ""), ("marked", ""), ("pinned", ""),
+        ("id", "i"), ("layout", ""), ("object_id", "i"), ("offset", ""), ("size", ""), ("blake3", "x"), ("md5", "x"),
+        ("list", "x"), ("marked", ""), ("pinned", ""),
     ),
+    "stretch": (("content_id", "i"), ("seq", ""), ("object_id", "i"), ("offset", ""), ("length", "")),
+    "extent": (("content_id", "i"), ("at", ""), ("piece_id", "i")),
     "version": (
-        ("id", "i"), ("path_id", "i"), ("first", "i"), ("until", "i"), ("kind", ""), ("size", ""), ("mtime_ns", ""),
+        ("path_id", "i"), ("first", "i"), ("until", "i"), ("kind", ""), ("size", ""), ("mtime_ns", ""),
         ("ctime_ns", ""), ("mode", ""), ("uid", ""), ("gid", ""), ("content_id", "i"), ("flags", ""), ("link", "p"),
-        ("xattrs", "b"), ("leader", "i"),
+        ("xattrs", "x"), ("leader", "i"),
     ),
     "held": (("path_id", "i"), ("size", ""), ("mtime_ns", ""), ("ctime_ns", "")),
 }  # fmt: skip
@@ -46,40 +50,47 @@ _JOINS = {
     "path": "path t JOIN job j ON j.id = t.job_id WHERE j.store_id = ?1",
     "object": "object t WHERE t.store_id = ?1",
     "content": "content t WHERE t.store_id = ?1",
-    "version": "version t JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
+    "stretch": "stretch t CROSS JOIN content c ON c.id = t.content_id WHERE c.store_id = ?1",
+    "extent": "extent t CROSS JOIN content c ON c.id = t.content_id WHERE c.store_id = ?1",
+    "version": "version t CROSS JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
     "held": "held t JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
 }
+KEYS = {
+    "version": ("path_id", "first"), "held": ("path_id",), "stretch": ("content_id", "seq"), "extent": ("content_id", "at")
+}  # fmt: skip
+"""What tells the rows of a table apart, where it is not `id`."""
+NOTED = {"version": "first", "stretch": "content_id", "extent": "content_id"}
+"""The column whose greatest value in a record is noted, where it is not `id`: what is above it is new. `held` has none."""
+_MARKED = ("job", "snapshot", "path", "object", "content")
+"""Tables with ids of their own. The mark of versions is the newest snapshot's; extents and stretches go with contents."""
 _DELETE_ORDER = ("version", "held", "content", "path", "object", "snapshot", "job")
 
 
-def _key(table: str) -> str:
-    return "path_id" if table == "held" else "id"
-
-
-def _text(value: bytes) -> object:
+def _json_path(value: bytes) -> bytes:
+    """A path as JSON. Called for those alone that are not plain ASCII."""
     try:
-        return value.decode()
+        return orjson.dumps(value.decode())
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+        return orjson.dumps({"base64": base64.b64encode(value).decode()})
 
 
-def _bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])
+def _select(table: str, shift: int) -> str:
+    """The statement that makes lines, up to its conditions."""
 
+    def expression(name: str, code: str) -> str:
+        column = f"t.{name}"
+        if code == "i" and shift:
+            return f"{column} - {shift}"
+        if code == "x":
+            return f"iif({column} IS NULL, NULL, hex({column}))"
+        if code == "p":
+            # Anything else than printable ASCII is left to Python; the rest is nearly everything.
+            text = f"CAST({column} AS TEXT)"
+            return f"iif({text} GLOB '*[^ -~]*', json(CAST(json_path({column}) AS TEXT)), {text})"
+        return column
 
-def _encoders(table: str, shift: int) -> list[tuple[int, Callable[[Any], object]]]:
-    codecs: dict[str, Callable[[Any], object]] = {
-        "x": bytes.hex, "b": lambda v: base64.b64encode(v).decode(), "p": _text, "i": lambda v: v - shift,
-    }  # fmt: skip
-    columns = enumerate(COLUMNS[table], start=1)
-    return [(at, codecs[code]) for at, (_, code) in columns if code and (code != "i" or shift)]
-
-
-def _decoders(table: str, shift: int) -> list[tuple[int, Callable[[Any], object]]]:
-    codecs: dict[str, Callable[[Any], object]] = {
-        "x": bytes.fromhex, "b": base64.b64decode, "p": _bytes, "i": lambda v: v + shift,
-    }  # fmt: skip
-    return [(at, codecs[code]) for at, (_, code) in enumerate(COLUMNS[table]) if code and (code != "i" or shift)]
+    columns = ", ".join(expression(name, code) for name, code in COLUMNS[table])
+    return f"SELECT json_array('{table}', {columns}) FROM {_JOINS[table]}"
 
 
 def export_all(cat: Catalog, store: Store) -> Iterator[bytes]:
@@ -97,80 +108,83 @@ def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterato
     for table in _DELETE_ORDER:
         yield from _deleted(cat, store, table, low.get(table, 0), marks["change"])
     for table in COLUMNS:
-        start = low.get(table, 0)
-        where = (
-            f"AND t.{_key(table)} <= ?2 AND t.{_key(table)} IN "
-            "(SELECT row_id FROM change WHERE store_id = ?1 AND name = ?3 AND id <= ?4)"
-        )
-        yield from _rows(cat, store, table, where, (start, table, marks["change"]))
+        noted, owner = NOTED.get(table, "id"), _owner(table)
+        start = low.get(owner, 0)
+        changed = "SELECT row_id FROM change WHERE store_id = ?1 AND name = ?2 AND id <= ?3"
+        if table == "version":
+            where = f"AND t.first <= ?4 AND (t.path_id, t.first) IN ({changed.replace('row_id', 'row_id, first')})"
+        elif table == "held":
+            where = f"AND t.path_id IN ({changed}) AND ?4 >= 0"
+        else:
+            where = f"AND t.{noted} <= ?4 AND t.{noted} IN ({changed})"
+        yield from _rows(cat, store, table, where, (owner, marks["change"], start))
         if table != "held":
-            yield from _rows(cat, store, table, "AND t.id > ?2 AND t.id <= ?3", (start, marks[table]))
+            yield from _rows(cat, store, table, f"AND t.{noted} > ?2 AND t.{noted} <= ?3", (start, marks[owner]))
+
+
+def _owner(table: str) -> str:
+    """The table whose changes and marks tell what of this one goes into a record."""
+    return "content" if table in ("stretch", "extent") else table
 
 
 def _rows(cat: Catalog, store: Store, table: str, where: str, args: tuple[object, ...]) -> Iterator[bytes]:
-    columns = ", ".join(f"t.{name}" for name, _ in COLUMNS[table])
-    if table == "held" and where:
-        args = (1 << 62, *args[1:])
-    cursor = cat.conn.execute(
-        f"SELECT '{table}', {columns} FROM {_JOINS[table]} {where} ORDER BY t.{_key(table)}",
-        (store.id, *args),
-    )
-    encoders = _encoders(table, store.shift)
-    dumps = orjson.dumps
+    cat.conn.create_function("json_path", 1, _json_path, deterministic=True)
+    order = ", ".join(f"t.{column}" for column in KEYS.get(table, ("id",)))
+    cursor = cat.conn.execute(f"{_select(table, store.shift)} {where} ORDER BY {order}", (store.id, *args))
     while rows := cursor.fetchmany(1000):
-        extents = _extents(cat, [row[1] for row in rows], store.shift) if table == "content" else None
-        for found in rows:
-            row = list(found)
-            for at, encode in encoders:
-                if row[at] is not None:
-                    row[at] = encode(row[at])
-            if extents is not None:
-                row.append(extents.get(found[1], ()))
-            yield dumps(row)
-
-
-def _extents(cat: Catalog, content_ids: list[int], shift: int) -> dict[int, list[tuple[int, int, int]]]:
-    """Where contents lie, in order, by their ids."""
-    statement = "SELECT content_id, object_id, offset, length FROM extent WHERE content_id IN ({}) ORDER BY 1, seq"
-    found: dict[int, list[tuple[int, int, int]]] = {}
-    for content_id, object_id, offset, length in select(cat, statement, content_ids):
-        found.setdefault(content_id, []).append((object_id - shift, offset, length))
-    return found
+        for (line,) in rows:
+            yield line.encode()
 
 
 def _deleted(cat: Catalog, store: Store, table: str, low: int, upto: int) -> Iterator[bytes]:
-    key = _key(table)
-    bound = (1 << 62) if table == "held" else low
-    cursor = cat.conn.execute(
+    shift = store.shift
+    args = (store.id, table, upto, (1 << 62) if table == "held" else low)
+    if table == "version":
+        rows = cat.conn.execute(
+            "SELECT DISTINCT c.row_id, c.first FROM change c LEFT JOIN version t ON t.path_id = c.row_id "
+            "AND t.first = c.first WHERE c.store_id = ? AND c.name = ? AND c.id <= ? AND c.first <= ? "
+            "AND t.path_id IS NULL ORDER BY 1, 2",
+            args,
+        )
+        for path_id, first in rows.fetchall():
+            yield orjson.dumps(["-", table, path_id - shift, first - shift])
+        # Gone before migration 2, when versions had ids.
+        rows = cat.conn.execute(
+            "SELECT row_id FROM change WHERE store_id = ? AND name = 'version1' AND id <= ? ORDER BY 1",
+            (store.id, upto),
+        )
+        for (row_id,) in rows.fetchall():
+            yield orjson.dumps(["-", "version1", row_id - shift])
+        return
+    (key,) = KEYS.get(table, ("id",))
+    rows = cat.conn.execute(
         f"SELECT DISTINCT c.row_id FROM change c LEFT JOIN {table} t ON t.{key} = c.row_id "
         f"WHERE c.store_id = ? AND c.name = ? AND c.id <= ? AND c.row_id <= ? AND t.{key} IS NULL ORDER BY c.row_id",
-        (store.id, table, upto, bound),
+        args,
     )
-    for (row_id,) in cursor.fetchall():
-        yield orjson.dumps(["-", table, row_id - store.shift])
+    for (row_id,) in rows.fetchall():
+        yield orjson.dumps(["-", table, row_id - shift])
 
 
 def high_marks(cat: Catalog) -> dict[str, int]:
     """The newest ids of every table: what an export that starts now has to reach."""
-    marks = {
-        table: cat.conn.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0]
-        for table in COLUMNS
-        if table != "held"
-    }
-    marks["change"] = cat.conn.execute("SELECT coalesce(max(id), 0) FROM change").fetchone()[0]
+    run = cat.conn.execute
+    marks = {table: run(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0] for table in (*_MARKED, "change")}
+    # By the sequence: the newest snapshot may have been forgotten, while what began with it lives on.
+    row = run("SELECT seq FROM sqlite_sequence WHERE name = 'snapshot'").fetchone()
+    marks["version"] = row[0] if row else 0
     return marks
 
 
 def start_ids_above(cat: Catalog, shift: int) -> None:
     """New rows get ids above a store's shift, so that they are positive in the bucket, too, and stay above other
     stores' wherever they are pulled. Callers hold a transaction."""
-    for table in COLUMNS:
-        if table != "held":
-            row = cat.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-            if row is None:
-                cat.conn.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, shift))
-            elif row[0] < shift:
-                cat.conn.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (shift, table))
+    for table in _MARKED:
+        row = cat.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        if row is None:
+            cat.conn.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, shift))
+        elif row[0] < shift:
+            cat.conn.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (shift, table))
 
 
 def has_changes(cat: Catalog, store: Store) -> bool:
@@ -180,73 +194,28 @@ def has_changes(cat: Catalog, store: Store) -> bool:
 
 def settle(cat: Catalog, store_id: int, marks: dict[str, int]) -> None:
     """Everything up to these marks is in a record. Callers hold a transaction."""
-    for table in COLUMNS:
-        if table != "held":
-            cat.conn.execute(
-                "INSERT INTO high_water (store_id, name, row_id) VALUES (?, ?, ?) "
-                "ON CONFLICT (store_id, name) DO UPDATE SET row_id = excluded.row_id",
-                (store_id, table, marks[table]),
-            )
+    for table in (*_MARKED, "version"):
+        cat.conn.execute(
+            "INSERT INTO high_water (store_id, name, row_id) VALUES (?, ?, ?) "
+            "ON CONFLICT (store_id, name) DO UPDATE SET row_id = excluded.row_id",
+            (store_id, table, marks[table]),
+        )
     cat.conn.execute("DELETE FROM change WHERE store_id = ? AND id <= ?", (store_id, marks["change"]))
-
-
-def replay(cat: Catalog, store: Store, lines: Iterable[bytes]) -> None:
-    """Do what the lines say to a store's rows. Callers hold a transaction. Raises CatalogError."""
-    cat.conn.execute("PRAGMA defer_foreign_keys = ON")
-    decoders = {table: _decoders(table, store.shift) for table in COLUMNS}
-    statements = {table: _upsert(table, store.id) for table in COLUMNS}
-    for line in lines:
-        try:
-            table, *row = orjson.loads(line)
-            if table == "-":
-                cat.conn.execute(f"DELETE FROM {_known(row[0])} WHERE {_key(row[0])} = ?", (row[1] + store.shift,))
-                continue
-            extents = row.pop() if table == "content" else []
-            for at, decode in decoders[table]:
-                if row[at] is not None:
-                    row[at] = decode(row[at])
-            cat.conn.execute(statements[table], row)
-            if table == "content":
-                _replay_extents(cat, row[0], extents, store.shift)
-        except (ValueError, KeyError, IndexError, TypeError, sqlite3.Error) as error:
-            raise CatalogError(f"a catalog record does not fit: {error}", hint="try `catalog rebuild JOB`") from None
-
-
-def _known(table: str) -> str:
-    if table not in COLUMNS:
-        raise KeyError(table)
-    return table
-
-
-def _replay_extents(cat: Catalog, content_id: int, extents: list[list[int]], shift: int) -> None:
-    cat.conn.execute("DELETE FROM extent WHERE content_id = ?", (content_id,))
-    cat.conn.executemany(
-        "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, ?, ?, ?, ?)",
-        [(content_id, seq, at[0] + shift, at[1], at[2]) for seq, at in enumerate(extents)],
-    )
-
-
-def _upsert(table: str, store_id: int) -> str:
-    names = [name for name, _ in COLUMNS[table]]
-    fixed = ["store_id"] if table in ("job", "object", "content") else []
-    marks = ", ".join(["?"] * len(names) + [str(store_id)] * len(fixed))
-    updates = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-    return (
-        f"INSERT INTO {table} ({', '.join(names + fixed)}) VALUES ({marks}) "
-        f"ON CONFLICT ({names[0]}) DO UPDATE SET {updates}"
-    )
 
 
 def drop_store(cat: Catalog, store_id: int) -> None:
     """Take every row of a store out of the catalog. Callers hold a transaction."""
     jobs = "(SELECT id FROM job WHERE store_id = ?)"
     paths = f"(SELECT id FROM path WHERE job_id IN {jobs})"
+    contents = "(SELECT id FROM content WHERE store_id = ?)"
     for statement in (
         f"DELETE FROM version WHERE path_id IN {paths}",
         f"DELETE FROM held WHERE path_id IN {paths}",
         f"DELETE FROM path WHERE job_id IN {jobs}",
         f"DELETE FROM snapshot WHERE job_id IN {jobs}",
         "DELETE FROM job WHERE store_id = ?",
+        f"DELETE FROM extent WHERE content_id IN {contents}",
+        f"DELETE FROM stretch WHERE content_id IN {contents}",
         "DELETE FROM content WHERE store_id = ?",
         "DELETE FROM object WHERE store_id = ?",
         "DELETE FROM upload WHERE store_id = ?",

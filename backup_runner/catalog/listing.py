@@ -54,16 +54,28 @@ def files(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
 
 
 def contents(cat: Catalog, store_id: int) -> Iterator[ListedContent]:
-    """All contents of a store, by id, with the number of files that are this content now."""
+    """All contents of a store but for mere pieces, by id, with the number of files that are this content now."""
     rows = cat.conn.execute(
-        "SELECT c.id, (SELECT group_concat(o.name, ' ') FROM extent e JOIN object o ON o.id = e.object_id "
-        "WHERE e.content_id = c.id), c.size, c.md5, (SELECT o.checksum FROM extent e JOIN object o "
-        "ON o.id = e.object_id WHERE e.content_id = c.id AND e.seq = 0), c.format, "
-        "(SELECT count(*) FROM version v WHERE v.content_id = c.id AND v.until IS NULL) "
-        "FROM content c WHERE c.store_id = ? AND c.marked = 0 ORDER BY c.id",
+        "WITH now (content_id, files) AS (SELECT content_id, count(*) FROM version WHERE until IS NULL AND kind = 0 "
+        "GROUP BY content_id) "
+        f"SELECT c.id, CASE WHEN c.layout < 2 THEN o.name ELSE {_SEVERAL.format('name')} END, c.size, c.md5, "
+        f"CASE WHEN c.layout < 2 THEN o.checksum ELSE {_SEVERAL.format('checksum')} END, "
+        "CASE c.layout WHEN 1 THEN 'legacy' ELSE 'container' END, coalesce(n.files, 0) "
+        "FROM content c LEFT JOIN object o ON o.id = c.object_id LEFT JOIN now n ON n.content_id = c.id "
+        "WHERE c.store_id = ? AND c.marked = 0 AND (c.layout > 0 OR c.md5 IS NOT NULL) ORDER BY c.id",
         (store_id,),
     )
-    return (ListedContent(row[0], row[1] or "", *row[2:]) for row in rows)
+    for row in rows:
+        checksum = row[4].split(" ", 1)[0] if row[4] is not None else None
+        yield ListedContent(row[0], row[1] or "", row[2], row[3], checksum, row[5], row[6])
+
+
+_SEVERAL = (
+    "(SELECT group_concat({0}, ' ') FROM (SELECT o.{0}, min(s.seq) FROM stretch s JOIN object o ON o.id = s.object_id "
+    "WHERE s.content_id = c.id GROUP BY o.id UNION ALL SELECT o.{0}, min(e.at) FROM extent e "
+    "JOIN content p ON p.id = e.piece_id JOIN object o ON o.id = p.object_id WHERE e.content_id = c.id GROUP BY o.id "
+    "ORDER BY 2))"
+)
 
 
 def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:

@@ -15,9 +15,10 @@ from .history import CHUNK
 
 
 class FileRow(NamedTuple):
-    """A file to restore and where its content starts. `size` is the content's, in bytes.
+    """A file to restore and where its content lies. `size` is the content's, in bytes.
 
-    `object_id` is None if the content lies nowhere; `spread` is 1 if it has more than this one extent.
+    `object_id` is None if the content lies at more than one place, or at none; `spread` is 1 if it lies in stretches, and
+    `list` is set if it is composed: the digest of its list of pieces.
     """
 
     key: bytes
@@ -37,6 +38,19 @@ class FileRow(NamedTuple):
     offset: int
     length: int
     spread: int
+    list: bytes | None = None
+
+
+class WantedPiece(NamedTuple):
+    """A piece that goes to byte `at` of the file with this number; `size` bytes at `offset` of an object."""
+
+    object_id: int
+    offset: int
+    content_id: int
+    size: int
+    blake3: bytes
+    file: int
+    at: int
 
 
 class PlainRow(NamedTuple):
@@ -74,6 +88,8 @@ _TABLES = (
     "gid INTEGER NOT NULL, flags INTEGER NOT NULL, link BLOB, xattrs BLOB, content_id INTEGER, leader INTEGER)",
     "CREATE TEMP TABLE linked (path_id INTEGER PRIMARY KEY, first INTEGER NOT NULL)",
     "CREATE TEMP TABLE again (path_id INTEGER PRIMARY KEY)",
+    "CREATE TEMP TABLE wanted (object_id INTEGER, offset INTEGER, content_id INTEGER, size INTEGER, blake3 BLOB, "
+    "file INTEGER, at INTEGER, PRIMARY KEY (object_id, offset, content_id, file, at)) WITHOUT ROWID",
 )
 _CHOOSE = (
     "INSERT OR IGNORE INTO chosen SELECT p.id, p.key, v.kind, v.size, v.mtime_ns, v.mode, v.uid, v.gid, v.flags, "
@@ -82,13 +98,16 @@ _CHOOSE = (
 )
 _FILE = (
     "c.key, coalesce(t.size, c.size), c.mtime_ns, c.mode, c.uid, c.gid, c.flags, c.xattrs, c.path_id, c.content_id, "
-    "t.blake3, t.md5, t.format, e.object_id, coalesce(e.offset, 0), coalesce(e.length, 0), "
-    "EXISTS (SELECT 1 FROM extent x WHERE x.content_id = c.content_id AND x.seq = 1)"
+    "t.blake3, t.md5, CASE t.layout WHEN 1 THEN 'legacy' ELSE 'container' END, t.object_id, coalesce(t.offset, 0), "
+    "CASE WHEN t.layout < 2 THEN coalesce(t.size, 0) ELSE 0 END, t.layout = 2, t.list"
 )
-_FILE_FROM = (
-    "chosen c JOIN content t ON t.id = c.content_id "
-    "LEFT JOIN extent e ON e.content_id = c.content_id AND e.seq = 0 WHERE c.kind = 0"
-)
+_FILE_FROM = "chosen c JOIN content t ON t.id = c.content_id WHERE c.kind = 0"
+
+
+def _which(again: bool) -> str:
+    return f"c.path_id {'IN (SELECT path_id FROM again)' if again else 'NOT IN (SELECT path_id FROM linked)'}"
+
+
 _PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs FROM chosen WHERE kind = ? ORDER BY key"
 
 
@@ -109,7 +128,7 @@ class Selection:
         # Tables that a cursor still reads cannot be dropped, and an interrupted restore leaves some behind.
         for cursor in self._cursors:
             cursor.close()
-        for table in ("chosen", "linked", "again"):
+        for table in ("chosen", "linked", "again", "wanted"):
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
     # -- choosing
@@ -180,11 +199,32 @@ class Selection:
         return map(PlainRow._make, self._stream(_PLAIN, 2))
 
     def files(self, *, again: bool = False) -> Iterator[FileRow]:
-        """Files that bring their own bytes, by object and offset; `again`: those that `unlink` named."""
-        which = "IN (SELECT path_id FROM again)" if again else "NOT IN (SELECT path_id FROM linked)"
-        order = "e.object_id, e.offset, c.content_id, c.key"
-        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND c.path_id {which} ORDER BY {order}"
+        """Files that bring their own bytes, by object and offset, composed ones left out; `again`: those that `unlink`
+        named."""
+        order = "t.object_id, t.offset, c.content_id, c.key"
+        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout != 3 AND {_which(again)} ORDER BY {order}"
         return map(FileRow._make, self._stream(query))
+
+    def composed(self, *, again: bool = False) -> Iterator[FileRow]:
+        """Files whose contents are composed, by key."""
+        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout = 3 AND {_which(again)} ORDER BY c.key"
+        return map(FileRow._make, self._stream(query))
+
+    def want_pieces(self, file: int, content_id: int) -> int:
+        """The pieces of this content are to be read for the file with this number: how many there are."""
+        return self._run(
+            "INSERT INTO wanted SELECT p.object_id, p.offset, p.id, p.size, p.blake3, ?, e.at FROM extent e "
+            "JOIN content p ON p.id = e.piece_id WHERE e.content_id = ?",
+            (file, content_id),
+        ).rowcount
+
+    def wanted_pieces(self) -> Iterator[WantedPiece]:
+        """All of them, by object and offset."""
+        return map(WantedPiece._make, self._stream("SELECT * FROM wanted ORDER BY object_id, offset, content_id"))
+
+    def clear_pieces(self) -> None:
+        """Nothing is wanted any more."""
+        self._run("DELETE FROM wanted")
 
     def links(self) -> Iterator[tuple[bytes, FileRow]]:
         """The key of the file that is there, and the path that is to be a hard link of it, by key."""
@@ -196,8 +236,11 @@ class Selection:
     def in_archive_tier(self) -> list[FrozenObject]:
         """Objects that chosen files need and that were put in the Archive tier."""
         rows = self._run(
-            "SELECT DISTINCT o.id, o.name, o.size FROM chosen c JOIN extent e ON e.content_id = c.content_id "
-            "JOIN object o ON o.id = e.object_id WHERE o.tier = 'Archive'"
+            "WITH held (object_id) AS (SELECT t.object_id FROM chosen c JOIN content t ON t.id = c.content_id "
+            "UNION SELECT s.object_id FROM chosen c JOIN stretch s ON s.content_id = c.content_id "
+            "UNION SELECT p.object_id FROM chosen c JOIN extent e ON e.content_id = c.content_id "
+            "JOIN content p ON p.id = e.piece_id) "
+            "SELECT o.id, o.name, o.size FROM held JOIN object o ON o.id = held.object_id WHERE o.tier = 'Archive'"
         )
         return [FrozenObject(*row) for row in rows]
 

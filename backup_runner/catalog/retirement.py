@@ -1,16 +1,18 @@
 """What expiring snapshots would free, and taking it out. Planning only reads: it works in temporary tables.
 
 A version dies when no snapshot of its job that is kept lies in [first, until). A content is dead when no version
-refers to it, an object when it holds no content that lives.
+refers to it, neither as it is nor, for a piece, through a composed content; an object when it holds no content that lives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ..records import Extent
 from .database import Catalog
+from .places import Places
 
 
 class Worth(NamedTuple):
@@ -27,7 +29,7 @@ class Worth(NamedTuple):
 
 
 _DEAD = (
-    "SELECT v.id FROM version v CROSS JOIN path p ON p.id = v.path_id WHERE p.job_id = ? AND v.until IS NOT NULL "
+    "FROM version v CROSS JOIN path p ON p.id = v.path_id WHERE v.until IS NOT NULL AND p.job_id = ? "
     "AND NOT EXISTS (SELECT 1 FROM temp.kept k WHERE k.id >= v.first AND k.id < v.until)"
 )
 
@@ -49,34 +51,51 @@ def worths(
     find_living(cat, job_id, forget)
     if not imported:
         cat.conn.execute(
-            "DELETE FROM temp.living WHERE id IN (SELECT id FROM content c WHERE pinned = 1 "
-            "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.content_id = c.id))"
+            "DELETE FROM temp.living WHERE id IN (SELECT id FROM content WHERE pinned = 1) "
+            "AND id NOT IN (SELECT content_id FROM version WHERE content_id IS NOT NULL)"
         )
     yield from _worths(cat, store_id)
 
 
 def find_living(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
-    """Note in a temporary table which contents would still be needed without these snapshots."""
-    run = cat.conn.execute
+    """Note in a temporary table which contents would still be needed without these snapshots, each with a version."""
     _keep(cat, job_id, forget)
-    run("CREATE TEMP TABLE IF NOT EXISTS living (id INTEGER PRIMARY KEY)")
+    _fill_living(
+        cat,
+        "AND (v.until IS NULL OR (SELECT job_id FROM path WHERE id = v.path_id) != ?1 "
+        "OR EXISTS (SELECT 1 FROM temp.kept k WHERE k.id >= v.first AND k.id < v.until))",
+        job_id,
+    )
+
+
+def _fill_living(cat: Catalog, condition: str, *values: object) -> None:
+    run = cat.conn.execute
+    run("CREATE TEMP TABLE IF NOT EXISTS living (id INTEGER PRIMARY KEY, path_id INTEGER, first INTEGER)")
     run("DELETE FROM temp.living")
     run(
-        "INSERT OR IGNORE INTO temp.living SELECT content_id FROM version WHERE content_id IS NOT NULL "
-        f"AND id NOT IN ({_DEAD})",
-        (job_id,),
+        "INSERT OR REPLACE INTO temp.living SELECT v.content_id, v.path_id, v.first FROM version v "
+        f"WHERE v.content_id IS NOT NULL {condition}",
+        values,
     )
     run(
-        "INSERT OR IGNORE INTO temp.living SELECT id FROM content WHERE format = 'legacy' AND marked = 0 AND pinned = 1"
+        "INSERT OR IGNORE INTO temp.living SELECT id, NULL, NULL FROM content "
+        "WHERE layout = 1 AND marked = 0 AND pinned = 1"
+    )
+    run(
+        "INSERT OR IGNORE INTO temp.living SELECT e.piece_id, NULL, NULL FROM extent e "
+        "JOIN temp.living l ON l.id = e.content_id"
     )
 
 
 def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
     rows = cat.conn.execute(
-        "SELECT o.id, o.name, o.size, o.plain, coalesce(sum(e.length) FILTER (WHERE l.id IS NOT NULL), 0), o.tier, "
-        "o.created_ns, o.state, count(l.id) FROM object o LEFT JOIN extent e ON e.object_id = o.id "
-        "LEFT JOIN temp.living l ON l.id = e.content_id WHERE o.store_id = ?1 "
-        "AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.object_id = o.id) GROUP BY o.id ORDER BY o.name",
+        "WITH held (object_id, length) AS (SELECT c.object_id, coalesce(c.size, 0) FROM temp.living l "
+        "JOIN content c ON c.id = l.id WHERE c.object_id IS NOT NULL UNION ALL SELECT s.object_id, s.length "
+        "FROM temp.living l JOIN stretch s ON s.content_id = l.id), "
+        "worth (object_id, live, contents) AS (SELECT object_id, sum(length), count(*) FROM held GROUP BY object_id) "
+        "SELECT o.id, o.name, o.size, o.plain, coalesce(w.live, 0), o.tier, o.created_ns, o.state, w.contents "
+        "FROM object o LEFT JOIN worth w ON w.object_id = o.id WHERE o.store_id = ?1 "
+        "AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.object_id = o.id) ORDER BY o.name",
         (store_id,),
     )
     for *fields, living in rows.fetchall():
@@ -88,7 +107,7 @@ def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
 def frees(cat: Catalog, job_id: int, forget: Collection[int]) -> bool:
     """Whether any version would go with these snapshots: without, nothing that is stored loses its use."""
     _keep(cat, job_id, forget)
-    return cat.conn.execute(f"{_DEAD} LIMIT 1", (job_id,)).fetchone() is not None
+    return cat.conn.execute(f"SELECT 1 {_DEAD} LIMIT 1", (job_id,)).fetchone() is not None
 
 
 def forget(cat: Catalog, job_id: int, snapshots: Collection[int]) -> None:
@@ -96,25 +115,33 @@ def forget(cat: Catalog, job_id: int, snapshots: Collection[int]) -> None:
     run = cat.conn.execute
     _keep(cat, job_id, snapshots)
     cat.conn.executemany("DELETE FROM snapshot WHERE id = ?", [(snapshot_id,) for snapshot_id in snapshots])
-    paths = run(f"DELETE FROM version WHERE id IN ({_DEAD}) RETURNING path_id, leader", (job_id,)).fetchall()
-    candidates = {path_id for row in paths for path_id in row if path_id is not None}
+    dead = run(f"SELECT v.path_id, v.first, v.leader {_DEAD}", (job_id,)).fetchall()
+    cat.conn.executemany("DELETE FROM version WHERE path_id = ? AND first = ?", [row[:2] for row in dead])
+    candidates = {row[0] for row in dead} | {row[2] for row in dead if row[2] is not None}
+    leaders = {row[0] for row in run("SELECT DISTINCT leader FROM version WHERE leader IS NOT NULL")}
     cat.conn.executemany(
         "DELETE FROM path WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM version v WHERE v.path_id = path.id) "
-        "AND NOT EXISTS (SELECT 1 FROM version v WHERE v.leader = path.id) "
         "AND NOT EXISTS (SELECT 1 FROM held h WHERE h.path_id = path.id)",
-        [(path_id,) for path_id in sorted(candidates)],
+        [(path_id,) for path_id in sorted(candidates - leaders)],
     )
 
 
-def is_needed(cat: Catalog, object_id: int) -> bool:
-    """Whether some version refers to a content that lies in this object."""
-    row = cat.conn.execute(
-        "SELECT 1 FROM extent e WHERE e.object_id = ?1 AND (EXISTS (SELECT 1 FROM version v WHERE v.content_id = "
-        "e.content_id) OR EXISTS (SELECT 1 FROM content c WHERE c.id = e.content_id AND c.pinned = 1)) "
-        "UNION ALL SELECT 1 FROM upload WHERE object_id = ?1 LIMIT 1",
-        (object_id,),
-    ).fetchone()
-    return row is not None
+def needed(cat: Catalog) -> set[int]:
+    """Ids of the objects that some version, or a content that is kept for having been imported, needs now."""
+    _fill_living(cat, "")
+    rows = cat.conn.execute(
+        "SELECT c.object_id FROM temp.living l JOIN content c ON c.id = l.id WHERE c.object_id IS NOT NULL "
+        "UNION SELECT s.object_id FROM temp.living l JOIN stretch s ON s.content_id = l.id "
+        "UNION SELECT object_id FROM upload WHERE object_id IS NOT NULL"
+    )
+    return {row[0] for row in rows}
+
+
+def drop_dead_composed(cat: Catalog, store_id: int) -> None:
+    """Composed contents that `needed` found no use for go: their pieces may be about to."""
+    cat.conn.execute(
+        "DELETE FROM content WHERE store_id = ? AND layout = 3 AND id NOT IN (SELECT id FROM temp.living)", (store_id,)
+    )
 
 
 def unpin(cat: Catalog, store_id: int) -> None:
@@ -122,12 +149,33 @@ def unpin(cat: Catalog, store_id: int) -> None:
     cat.conn.execute("UPDATE content SET pinned = 0 WHERE store_id = ? AND pinned = 1", (store_id,))
 
 
-def mark(cat: Catalog, object_id: int) -> None:
-    """The object is about to be deleted: nothing may refer to it or to its contents any more."""
-    cat.conn.execute("UPDATE object SET state = 'marked' WHERE id = ?", (object_id,))
-    cat.conn.execute(
-        "UPDATE content SET marked = 1 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)", (object_id,)
-    )
+class Doomed:
+    """Objects that are about to be deleted: nothing may refer to them or to their contents any more."""
+
+    def __init__(self, cat: Catalog, store_id: int, object_ids: Iterable[int]) -> None:
+        ids = list(object_ids)
+        self._cat = cat
+        self._places = Places(cat, store_id, ids)
+        cat.conn.executemany("UPDATE object SET state = 'marked' WHERE id = ?", [(one,) for one in ids])
+        cat.conn.execute("UPDATE content SET marked = 1 WHERE id IN (SELECT content_id FROM temp.places)")
+
+    def spare(self, object_id: int, state: str) -> None:
+        """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again,
+        but for those that also lie in an object that is still about to go."""
+        run = self._cat.conn.execute
+        run("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
+        run(
+            "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM temp.places WHERE object_id = ?1) "
+            "AND NOT EXISTS (SELECT 1 FROM temp.places p JOIN object o ON o.id = p.object_id "
+            "WHERE p.content_id = content.id AND p.object_id != ?1 AND o.state = 'marked')",
+            (object_id,),
+        )
+
+    def drop(self, object_id: int) -> None:
+        """The object is gone from the bucket; so are the contents that lay in it."""
+        ids = [(content_id,) for content_id in self._places.ids(object_id)]
+        self._cat.conn.executemany("DELETE FROM content WHERE id = ?", ids)
+        self._cat.conn.execute("DELETE FROM object WHERE id = ?", (object_id,))
 
 
 def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
@@ -137,50 +185,32 @@ def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
     ).fetchall()
 
 
-def unmark(cat: Catalog, object_id: int, state: str) -> None:
-    """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again, but
-    for those that also lie in an object that is still about to go."""
-    cat.conn.execute("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
-    cat.conn.execute(
-        "UPDATE content SET marked = 0 WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?) AND NOT EXISTS "
-        "(SELECT 1 FROM extent e JOIN object o ON o.id = e.object_id WHERE e.content_id = content.id "
-        "AND o.state = 'marked')",
-        (object_id,),
-    )
-
-
-def drop_object(cat: Catalog, object_id: int) -> None:
-    """The object is gone from the bucket; so are the contents that lay in it."""
-    run = cat.conn.execute
-    run("DELETE FROM content WHERE id IN (SELECT content_id FROM extent WHERE object_id = ?)", (object_id,))
-    run("DELETE FROM object WHERE id = ?", (object_id,))
-
-
-def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes, bytes, Extent]]:
-    """(id, size, BLAKE3, MD5, extent) of the contents of an object that `find_living` found."""
+def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes, bytes | None, Extent]]:
+    """(id, size, BLAKE3, MD5, extent) of the contents of an object that `find_living` found; `Places` was made for it."""
     rows = cat.conn.execute(
-        "SELECT c.id, c.size, c.blake3, c.md5, e.object_id, e.offset, e.length FROM extent e JOIN content c "
-        "ON c.id = e.content_id JOIN temp.living l ON l.id = c.id WHERE e.object_id = ? ORDER BY e.offset",
+        "SELECT c.id, c.size, c.blake3, c.md5, p.object_id, p.offset, p.length FROM temp.places p "
+        "JOIN content c ON c.id = p.content_id JOIN temp.living l ON l.id = c.id WHERE p.object_id = ? ORDER BY p.offset",
         (object_id,),
     )
     return [(row[0], row[1], row[2], row[3], Extent(*row[4:])) for row in rows]
 
 
-def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int]:
-    """A path that has this content, with its mode and mtime."""
+def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int] | None:
+    """A path that has this content, with its mode and mtime, as `find_living` found it; None for a mere piece."""
     row = cat.conn.execute(
-        "SELECT p.key, v.mode, v.mtime_ns FROM version v JOIN path p ON p.id = v.path_id WHERE v.content_id = ? "
-        "ORDER BY v.id DESC LIMIT 1",
+        "SELECT p.key, v.mode, v.mtime_ns FROM temp.living l JOIN version v ON v.path_id = l.path_id "
+        "AND v.first = l.first JOIN path p ON p.id = v.path_id WHERE l.id = ?",
         (content_id,),
     ).fetchone()
-    return (bytes(row[0]), row[1], row[2])
+    return (bytes(row[0]), row[1], row[2]) if row else None
 
 
-def holders(cat: Catalog, content_id: int) -> list[tuple[bytes, int, int, str]]:
-    """(key, first snapshot, last snapshot, job) of the versions that have this content."""
+def holders(cat: Catalog, content_ids: Iterable[int]) -> list[tuple[int, bytes, int, int, str]]:
+    """(content id, key, first snapshot, last snapshot, job) of the versions that have one of these contents, by key."""
     return cat.conn.execute(
-        "SELECT p.key, v.first, coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)), "
-        "j.name FROM version v JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id "
-        "WHERE v.content_id = ? ORDER BY p.key, v.first",
-        (content_id,),
+        "SELECT v.content_id, p.key, v.first, "
+        "coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)), j.name "
+        "FROM version v JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id "
+        "WHERE v.content_id IN (SELECT value FROM json_each(?)) ORDER BY p.key, v.first",
+        (json.dumps(list(content_ids)),),
     ).fetchall()

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import json
 
-from blake3 import blake3
 from sqlite_utils import Database
 
-SEED_CONTEXT = "backup-runner/cutter-seed"
+from .seeds import old_seed
 
 _CONTENT = """
 CREATE TABLE content (
@@ -134,11 +133,6 @@ def triggers() -> str:
                 f"VALUES ({store.format(row=side)}, '{name}', {side}.{row}, {first}); END;"
             )
     return "\n".join(out)
-
-
-def old_seed(lineage: str) -> bytes:
-    """The cutter's seed of a lineage that began before there was one: the same on every machine."""
-    return blake3(lineage.encode(), derive_key_context=SEED_CONTEXT).digest()
 
 
 def migrate(db: Database, statements: list[str]) -> None:

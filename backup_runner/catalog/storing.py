@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from ..records import Composed, Digests, Extent, NewObject, Placed, pieces_digest, unpack_pieces
 from .database import Catalog
-from .many import content_ids, known_pieces, next_id, select, usable_contents
+from .many import content_ids, known_pieces, next_id, usable_contents
 
 PLACED, LEGACY, SPREAD, COMPOSED = range(4)
 """What `content.layout` says: see schema2."""
@@ -161,15 +161,3 @@ def _stretches(content_id: int, extents: Sequence[Extent]) -> list[tuple[int, in
 
 
 _STRETCH = "INSERT INTO stretch (content_id, seq, object_id, offset, length) VALUES (?, ?, ?, ?, ?)"
-
-
-def pieces_of(cat: Catalog, content_id: int) -> list[tuple[int, int, int, bytes]]:
-    """(at, id, size, BLAKE3) of the pieces of a composed content, in order."""
-    return list(
-        select(
-            cat,
-            "SELECT e.at, p.id, p.size, p.blake3 FROM extent e JOIN content p ON p.id = e.piece_id "
-            "WHERE e.content_id IN ({}) ORDER BY e.at",
-            [content_id],
-        )
-    )

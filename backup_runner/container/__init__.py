@@ -1,26 +1,31 @@
 """Sealed objects, as docs/format.md has them.
 
 Sealing in parts: `new_header` once, `seal_segment_into` anywhere with the `SealKeys` it gave, `seal_index` last.
-Opening: `open_object`, or `open_header` and `segment_reader` with what the catalog knows.
+Opening: `open_object`, or `open_header` and `segment_reader` with what the catalog knows; both for either suite.
+Sealing in suite 2: `suite2.sealer`, with a `suite2.lineage.Lineage`.
 """
 
-from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new_header, open_header, stated_id
-from .index import TAIL, Index, IndexEntry, Trailer, read_index, seal_index
+from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new_header, stated_id
+from .identity import Identity
+from .index import TAIL, Index, IndexEntry, Trailer, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
 from .reader import OpenedObject, Read, open_object, read_stretch, seal_object, segment_reader
-from .segment import Stream, open_segment, seal_segment, seal_segment_into, sealed_bound, segment_span, segments_of
+from .segment import Stream, seal_segment, sealed_bound, segment_span, segments_of
+from .suites import Opener, open_header, open_segment, read_index, seal_segment_into, suite_of
 
 __all__ = [
     "MAGIC",
     "MAX_HEADER",
     "SEGMENT_SIZE",
     "TAIL",
+    "Identity",
     "Index",
     "IndexEntry",
     "ObjectId",
     "ObjectKind",
     "OpenedHeader",
     "OpenedObject",
+    "Opener",
     "Read",
     "SealKeys",
     "Stream",
@@ -42,4 +47,5 @@ __all__ = [
     "segment_span",
     "segments_of",
     "stated_id",
+    "suite_of",
 ]

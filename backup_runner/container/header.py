@@ -7,6 +7,7 @@ import hmac
 import os
 import struct
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ..errors import ContainerError, DamagedError, WrongKeyError
 from .keys import DATA_KEY_LENGTH, DEFAULT_COST, KEY_LENGTHS, WRAPPED_LENGTH, Cost, Keyring, Random, Stanza, hkdf
@@ -32,6 +33,8 @@ _CIPHER_LABELS = {16: b"aes-128-cbc", 24: b"aes-192-cbc", 32: b"aes-256-cbc"}
 @dataclass(frozen=True, slots=True)
 class SealKeys:
     """What sealing and opening parts of one object takes; handed to worker processes as it is."""
+
+    suite: ClassVar[int] = SUITE
 
     object_id: ObjectId
     segment_size: int
@@ -99,7 +102,7 @@ def stated_id(data: bytes) -> ObjectId:
     return ObjectId(lineage, ObjectKind(kind), id_)
 
 
-def open_header(data: bytes, object_id: ObjectId, keyring: Keyring) -> OpenedHeader:
+def open_header(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> OpenedHeader:
     """Check the header at the start of `data` and derive the object's keys.
 
     Raises WrongKeyError if it was sealed with another key; DamagedError if it is not what was written, or
@@ -115,7 +118,7 @@ def open_header(data: bytes, object_id: ObjectId, keyring: Keyring) -> OpenedHea
         raise DamagedError(f"{object_id.name}: {error.message}") from error
 
 
-def _open(data: bytes, object_id: ObjectId, keyring: Keyring) -> OpenedHeader:
+def _open(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> OpenedHeader:
     if len(data) < _FIXED.size:
         raise DamagedError("cut within the header")
     magic, version, suite, length, lineage, kind, id_, key_length, segment_size, count = _FIXED.unpack_from(data)
@@ -159,9 +162,12 @@ def _stanzas(body: bytes, count: int) -> list[Stanza]:
     return found
 
 
-def _unwrap(stanzas: list[Stanza], keyring: Keyring) -> bytes:
+def _unwrap(stanzas: list[Stanza], keyring: Keyring | None) -> bytes:
     """The data key from the first stanza that is ours."""
-    for stanza in stanzas:
+    if keyring is None:
+        raise WrongKeyError("an object of suite 1, which only the raw crypto key of its time opens")
+    # Costs that were paid already come first: a stranger's stanza is not to make us pay before ours is tried.
+    for stanza in sorted(stanzas, key=lambda one: not keyring.knows(one.salt, one.cost)):
         try:
             return keyring.unwrap(stanza)
         except WrongKeyError:

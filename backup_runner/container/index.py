@@ -15,9 +15,11 @@ import orjson
 from .header import SealKeys
 from .keys import Random
 from .segment import MAC_LENGTH, Buffer, Stream, open_segment, seal_segment, sealed_length
+from .suite2.lineage import Signer
 
 FORMAT = "backup-runner-index"
-INDEX_VERSION = 1
+VERSIONS = {1: 1, 2: 2}
+"""The version of the index by the suite of its object."""
 MAGIC = b"BKRTRAIL"
 _FIELDS = struct.Struct(">8sQQIIQQQQ")
 TRAILER_LENGTH = _FIELDS.size + MAC_LENGTH
@@ -48,11 +50,15 @@ class IndexEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """`segments` are the sealed lengths of the data segments, `plaintext` the length of the data stream."""
+    """`segments` are the sealed lengths of the data segments, `plaintext` the length of the data stream.
+
+    Suite 2 only: `macs` are those of the data segments, one after the other; `signer` who signed the object."""
 
     plaintext: int
     segments: Sequence[int]
     entries: Sequence[IndexEntry] = ()
+    macs: bytes = b""
+    signer: Signer | None = None
 
 
 class Trailer(NamedTuple):
@@ -170,14 +176,16 @@ def open_stream(keys: SealKeys, stream: Stream, sealed: Buffer) -> tuple[bytes, 
 
 def encode_index(keys: SealKeys, index: Index) -> bytes:
     """The index as JSON Lines."""
-    head = {
+    head: dict[str, Any] = {
         "format": FORMAT,
-        "version": INDEX_VERSION,
+        "version": VERSIONS[keys.suite],
         "kind": keys.object_id.kind.label,
         "plaintext": index.plaintext,
         "contents": len(index.entries),
         "segments": list(index.segments),
     }
+    if index.macs:
+        head["macs"] = base64.b64encode(index.macs).decode("ascii")
     return b"".join(orjson.dumps(line) + b"\n" for line in (head, *map(_encode_entry, index.entries)))
 
 
@@ -185,10 +193,11 @@ def decode_index(keys: SealKeys, plain: bytes) -> Index:
     """The opposite of `encode_index`. Raises DamagedError if it says what cannot be."""
     try:
         head, *lines = (orjson.loads(line) for line in plain.splitlines())
-        if (head["format"], head["version"]) != (FORMAT, INDEX_VERSION):
+        if (head["format"], head["version"]) != (FORMAT, VERSIONS[keys.suite]):
             raise ValueError("another format")
         entries = [_decode_entry(line) for line in lines]
-        index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries)
+        macs = base64.b64decode(head.get("macs", ""), validate=True)
+        index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries, macs)
         if head["kind"] != keys.object_id.kind.label or head["contents"] != len(entries):
             raise ValueError("kind or number of contents")
         if len(index.segments) != max(1, -(-index.plaintext // keys.segment_size)):

@@ -95,6 +95,33 @@ class Cost(NamedTuple):
 DEFAULT_COST = Cost()
 
 
+def scrypt(secret: bytes, salt: bytes, cost: Cost) -> bytes:
+    """scrypt (RFC 7914), 32 bytes. Raises DamagedError for a cost out of bounds."""
+    cost.check()
+    n = 1 << cost.log2_n
+    memory = 128 * cost.r * (n + cost.p + 2) + (1 << 20)
+    return hashlib.scrypt(secret, salt=salt, n=n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
+
+
+@dataclass(slots=True)
+class KdfBudget:
+    """How much work all objects that one command reads may ask of scrypt; results that are known cost nothing.
+
+    `units` of the usual cost, 0.2 s each. No single run may take more than `log2_n`, which bounds its memory.
+    """
+
+    units: int = 16
+    log2_n: int = DEFAULT_COST.log2_n
+
+    def spend(self, cost: Cost) -> None:
+        """Before a run. Raises DamagedError if it would be too much."""
+        cost.check()
+        work = -(-(cost.p << cost.log2_n) >> DEFAULT_COST.log2_n)
+        if cost.log2_n > self.log2_n or work > self.units:
+            raise DamagedError(f"refused scrypt cost: N=2^{cost.log2_n} p={cost.p} is more than this command may spend")
+        self.units -= work
+
+
 class Stanza(NamedTuple):
     """A data key wrapped for the holder of one crypto key."""
 
@@ -113,6 +140,7 @@ class Keyring:
 
     crypto_key: CryptoKey
     random: Random = field(default=os.urandom, repr=False)
+    budget: KdfBudget | None = field(default=None, repr=False)
     _stretched: dict[tuple[bytes, Cost], bytes] = field(default_factory=dict, repr=False)
 
     def new_salt(self) -> bytes:
@@ -123,12 +151,15 @@ class Keyring:
         """scrypt of the crypto key, 32 bytes. Raises DamagedError for a cost out of bounds."""
         stretched = self._stretched.get((salt, cost))
         if stretched is None:
-            cost.check()
-            n = 1 << cost.log2_n
-            memory = 128 * cost.r * (n + cost.p + 2) + (1 << 20)
-            stretched = hashlib.scrypt(self.crypto_key.raw, salt=salt, n=n, r=cost.r, p=cost.p, maxmem=memory, dklen=32)
+            if self.budget:
+                self.budget.spend(cost)
+            stretched = scrypt(self.crypto_key.raw, salt, cost)
             self._stretched[salt, cost] = stretched
         return stretched
+
+    def knows(self, salt: bytes, cost: Cost) -> bool:
+        """Whether `stretch` would cost nothing."""
+        return (salt, cost) in self._stretched
 
     def wrap(self, data_key: bytes, salt: bytes, cost: Cost = DEFAULT_COST) -> Stanza:
         """Wrap with AES Key Wrap (RFC 3394) under a key made by scrypt."""

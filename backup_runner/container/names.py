@@ -11,7 +11,7 @@ from .keys import Random
 ID_LENGTH = 16
 SERIAL_DIGITS = 16
 
-_NAME = re.compile(r"([0-9a-f]{32})/(?:(data|copies|lease)/([0-9a-f]{32})|records/([0-9]{16}))")
+_NAME = re.compile(r"([0-9a-f]{32})/(?:(data|copies|lease)/([0-9a-f]{32})|(records|keys)/([0-9]{16}))")
 
 
 class ObjectKind(IntEnum):
@@ -21,11 +21,17 @@ class ObjectKind(IntEnum):
     RECORDS = 2
     COPIES = 3
     LEASE = 4
+    KEYS = 5
 
     @property
     def label(self) -> str:
         """The word in names and indexes."""
         return self.name.lower()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether its id is a number that the name shows in decimal digits."""
+        return self in (ObjectKind.RECORDS, ObjectKind.KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class ObjectId:
     def __post_init__(self) -> None:
         if len(self.lineage) != ID_LENGTH or len(self.id) != ID_LENGTH:
             raise ValueError("lineage and id are 16 bytes each")
-        if self.kind is ObjectKind.RECORDS and self.serial >= 10**SERIAL_DIGITS:
+        if self.kind.numbered and self.serial >= 10**SERIAL_DIGITS:
             raise ValueError("a serial has at most 16 digits")
 
     @classmethod
@@ -52,15 +58,20 @@ class ObjectId:
         """The record of the apply with that serial."""
         return cls(lineage, ObjectKind.RECORDS, serial.to_bytes(ID_LENGTH, "big"))
 
+    @classmethod
+    def keys(cls, lineage: bytes, number: int) -> ObjectId:
+        """The object that holds the envelope with that number."""
+        return cls(lineage, ObjectKind.KEYS, number.to_bytes(ID_LENGTH, "big"))
+
     @property
     def serial(self) -> int:
-        """A record's serial."""
+        """A record's serial, or the number of an envelope."""
         return int.from_bytes(self.id, "big")
 
     @property
     def name(self) -> str:
         """The name below the target's prefix."""
-        last = f"{self.serial:016d}" if self.kind is ObjectKind.RECORDS else self.id.hex()
+        last = f"{self.serial:016d}" if self.kind.numbered else self.id.hex()
         return f"{self.lineage.hex()}/{self.kind.label}/{last}"
 
 
@@ -69,9 +80,9 @@ def parse_name(name: str) -> ObjectId | None:
     match = _NAME.fullmatch(name)
     if match is None:
         return None
-    lineage, kind, hex_id, serial = match.groups()
+    lineage, kind, hex_id, numbered, serial = match.groups()
     if serial is not None:
-        return ObjectId.record(bytes.fromhex(lineage), int(serial))
+        return ObjectId(bytes.fromhex(lineage), ObjectKind[numbered.upper()], int(serial).to_bytes(ID_LENGTH, "big"))
     return ObjectId(bytes.fromhex(lineage), ObjectKind[kind.upper()], bytes.fromhex(hex_id))
 
 

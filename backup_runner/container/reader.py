@@ -9,11 +9,12 @@ from functools import lru_cache
 from itertools import accumulate
 
 from ..errors import DamagedError
-from .header import MAX_HEADER, SEGMENT_SIZE, SealKeys, new_header, open_header
-from .index import TAIL, Index, IndexEntry, decode_index, open_stream, read_index, seal_index, seal_stream
+from .header import MAX_HEADER, SEGMENT_SIZE, SealKeys, new_header
+from .index import TAIL, Index, IndexEntry, decode_index, open_stream, seal_index, seal_stream
 from .keys import DEFAULT_COST, Cost, Keyring, Random
 from .names import ObjectId
-from .segment import SEGMENT_HEADER, Buffer, Stream, open_segment, sealed_length, segments_of
+from .segment import MAC_LENGTH, SEGMENT_HEADER, Buffer, Stream, sealed_length, segments_of
+from .suites import Opener, is_signed, open_header, open_segment, read_index
 
 Read = Callable[[int, int], bytes]
 """`length` bytes from `offset` of an object; fewer only at its end."""
@@ -54,12 +55,17 @@ class OpenedObject:
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
         """The plaintext stretch, segment by segment. Raises DamagedError at the first that is damaged."""
-        return read_stretch(self.keys, segment_reader(self.keys, self.lengths, self.source), offset, length)
+        return read_stretch(self.keys, self._segments(), offset, length)
 
     def contents(self) -> Iterator[tuple[IndexEntry, bytes | DamagedError]]:
-        """Each content with its bytes, or with what is wrong with it; none if the index is lost."""
-        segment = segment_reader(self.keys, self.lengths, self.source)
+        """Each content with its bytes, or with what is wrong with it; none if the index is lost.
+
+        Composed contents are left out: their pieces are contents, of this object or of others.
+        """
+        segment = self._segments()
         for entry in self.index.entries if self.index else ():
+            if entry.pieces is not None:
+                continue
             try:
                 yield entry, b"".join(read_stretch(self.keys, segment, entry.offset, entry.length))
             except DamagedError as error:
@@ -74,30 +80,40 @@ class OpenedObject:
     def check(self) -> Iterator[str]:
         """All that is damaged: what opening showed, then each data segment."""
         yield from self.damage
-        segment = segment_reader(self.keys, self.lengths, self.source)
+        segment = self._segments()
         for number in range(len(self.lengths)):
             try:
                 segment(number)
             except DamagedError as error:
                 yield error.message
 
+    def _segments(self) -> Callable[[int], bytes]:
+        return segment_reader(self.keys, self.lengths, self.source, self.index.macs if self.index else b"")
 
-def open_object(source: bytes | Read, size: int, object_id: ObjectId, keyring: Keyring) -> OpenedObject:
-    """Open an object of `size` bytes for reading; what is intact in a damaged one can be read too.
 
-    Raises WrongKeyError, or DamagedError if the header is damaged or another object's: nothing can be read then.
+def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Opener) -> OpenedObject:
+    """Open an object of `size` bytes for reading; what is intact in a damaged one of suite 1 can be read too.
+
+    Raises WrongKeyError, or DamagedError if the header is damaged or another object's: nothing can be read then. An
+    object of suite 2 counts by the signature at its end: NotEntitledError, or DamagedError if that is lost.
     """
     read = _reader(source) if isinstance(source, bytes) else source
-    keys = open_header(read(0, min(size, MAX_HEADER)), object_id, keyring).keys
+    keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
     try:
         index = _fetch_index(keys, read, size)
     except DamagedError as error:
+        if is_signed(keys):
+            raise
         return _salvage(keys, read, size, error.message)
     return OpenedObject(keys, size, index, index.segments, (), read)
 
 
-def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read) -> Callable[[int], bytes]:
-    """Opens data segments by number, each fetched by its range; remembers the last one, for packs."""
+def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: bytes = b"") -> Callable[[int], bytes]:
+    """Opens data segments by number, each fetched by its range; remembers the last one, for packs.
+
+    `macs`, from a signed index: each segment must be the one with that MAC. Without, a segment is bound to its header;
+    whoever can open the object could have made another, so contents are checked by their hashes.
+    """
     starts = list(accumulate(lengths, initial=keys.header_length))
 
     @lru_cache(maxsize=1)
@@ -105,6 +121,8 @@ def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read) -> Call
         if number >= len(lengths):
             raise keys.damaged(f"data segment {number}: missing")
         sealed = source(starts[number], lengths[number])
+        if macs and sealed[-MAC_LENGTH:] != macs[number * MAC_LENGTH : (number + 1) * MAC_LENGTH]:
+            raise keys.damaged(f"data segment {number}: not the one that was signed")
         return open_segment(keys, Stream.DATA, number, sealed, last=number == len(lengths) - 1)
 
     return segment

@@ -30,7 +30,7 @@ OVERHEAD = SEGMENT_HEADER.size + BLOCK + MAC_LENGTH
 _ZSTD_LEVEL = 1
 _WORTH = 0.97
 # OpenSSL may write up to one block less a byte beyond what `update_into` is asked for.
-_SLACK = BLOCK - 1
+SLACK = BLOCK - 1
 
 
 class Stream(IntEnum):
@@ -67,7 +67,7 @@ _coders = _Coders()
 
 def sealed_bound(plaintext_length: int) -> int:
     """Bytes that `seal_segment_into` needs room for, at most."""
-    return plaintext_length + OVERHEAD + _SLACK
+    return plaintext_length + OVERHEAD + SLACK
 
 
 def seal_segment(
@@ -103,7 +103,7 @@ def seal_segment_into(
     size = len(plaintext)
     if size > keys.segment_size or (size < keys.segment_size and not last):
         raise ValueError(f"segment {number} of {size} bytes, last={last}")
-    codec, encoded = _encode(plaintext)
+    codec, encoded = encode(plaintext)
     whole = len(encoded) // BLOCK * BLOCK
     ciphertext_length = whole + BLOCK
     iv = random(IV_LENGTH)
@@ -155,7 +155,8 @@ def segment_span(lengths: Sequence[int], header_length: int, first: int, last: i
     return header_length + sum(lengths[:first]), sum(lengths[first : last + 1])
 
 
-def _encode(plaintext: Buffer) -> tuple[Codec, Buffer]:
+def encode(plaintext: Buffer) -> tuple[Codec, Buffer]:
+    """Compressed where it helps."""
     # No probe first: at level 1, zstd passes over incompressible bytes many times faster than AES.
     compressed = _coders.compressor.compress(plaintext)
     if len(compressed) <= len(plaintext) * _WORTH:
@@ -187,16 +188,17 @@ def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) 
         raise DamagedError("another segment lies in its place")
     if size < keys.segment_size and not last:
         raise DamagedError("too short")
-    encoded = _decrypt(keys.cipher_key, iv, view[SEGMENT_HEADER.size : end])
-    plaintext = _decode(codec, encoded, size)
+    encoded = decrypt(keys.cipher_key, iv, view[SEGMENT_HEADER.size : end])
+    plaintext = decode(codec, encoded, size)
     if len(plaintext) != size:
         raise DamagedError("plaintext of a wrong length")
     return plaintext
 
 
-def _decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
+def decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
+    """AES-CBC without its padding, of bytes whose MAC is right. Raises DamagedError."""
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()
-    padded = bytearray(len(ciphertext) + _SLACK)
+    padded = bytearray(len(ciphertext) + SLACK)
     length = decryptor.update_into(ciphertext, padded)
     # The MAC has vouched for the ciphertext, so how padding fails tells an attacker nothing.
     padding = padded[length - 1]
@@ -205,7 +207,8 @@ def _decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
     return memoryview(padded)[: length - padding]
 
 
-def _decode(codec: int, encoded: memoryview, size: int) -> bytes:
+def decode(codec: int, encoded: memoryview, size: int) -> bytes:
+    """The opposite of `encode`, never more than `size` bytes. Raises DamagedError."""
     if codec == Codec.RAW:
         return bytes(encoded)
     if codec != Codec.ZSTD:

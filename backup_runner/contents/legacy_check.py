@@ -6,7 +6,7 @@ import hashlib
 
 from blake3 import blake3
 
-from ..catalog.verifying import StretchRow
+from ..catalog.places import StretchRow
 from ..container.keys import Keyring
 from ..errors import DamagedError
 from ..targets.base import Target

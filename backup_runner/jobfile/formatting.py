@@ -17,6 +17,7 @@ from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.representer import RoundTripRepresenter
 
 from .aligning import align_comments
+from .characters import escape_refused
 from .comments import find_comments
 from .diagnostics import Complaints, Stop
 from .document import Document, make_document
@@ -88,7 +89,8 @@ def dump(yaml: YAML, data: Any) -> str:
     """The text of what `yaml` has loaded."""
     stream = io.StringIO()
     yaml.dump(data, stream)
-    return stream.getvalue()
+    # ruamel writes out what was an escape in double quotes, and the file could not be read any more.
+    return escape_refused(stream.getvalue())
 
 
 def _lay_out(text: str) -> list[str]:

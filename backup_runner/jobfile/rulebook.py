@@ -22,9 +22,14 @@ RULES: dict[str, Rule] = {
         ),
         Rule(
             rules.CHARACTER,
-            "A job file holds no control characters and no half characters.",
-            "They cannot be seen in a review, and some terminals obey them.",
-            "Remove the character.",
+            "A job file holds no characters that cannot be seen or that hide what is read.",
+            "A reviewer must see what the program reads. Control characters and half characters cannot be seen, and "
+            "some terminals obey them. U+0085, U+2028, U+2029 and a lone carriage return end a line for YAML readers "
+            "but not in most editors and reviews, so that a key could stand in what looks like a comment. "
+            "Bidirectional controls show text in another order than it is read, invisible characters make two names "
+            "look alike, and a no-break space before a # makes the comment a part of the value.",
+            "Remove the character. Where a name really has it, write the value in double quotes with an escape, for "
+            'example "\\u202e": everybody can see that.',
             'name: "half \\ud800"',
         ),
         Rule(

@@ -25,6 +25,7 @@ from ruamel.yaml.events import (
 )
 
 from . import rules
+from .characters import find_refused
 from .diagnostics import Complaints, Span, printable
 from .nodes import Mapping, Node, Scalar, Sequence, resolve_plain
 from .syntax import explain
@@ -35,7 +36,6 @@ MAX_VALUES = 10_000
 """Values in a file, each counted as often as aliases repeat it."""
 
 TOP = Span(1, 1, 1, 1)
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAGS = {Scalar: "str", Sequence: "seq", Mapping: "map"}
@@ -81,9 +81,8 @@ def _decode(data: bytes, complaints: Complaints) -> str:
         span = _span_at(data[: error.start].decode("utf-8"), error.start)
         message = f"byte 0x{data[error.start]:02x} is not UTF-8"
         raise complaints.stop(rules.NOT_UTF8, span, message, "save the file as UTF-8") from None
-    if bad := _FORBIDDEN.search(text):
-        what = "NUL" if bad[0] == "\0" else f"the character U+{ord(bad[0]):04X}"
-        raise complaints.stop(rules.CHARACTER, _span_at(text, bad.start()), f"{what} has no place in a job file")
+    if refused := find_refused(text):
+        raise complaints.stop(rules.CHARACTER, _span_at(text, refused.at), refused.message, refused.hint)
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from blake3 import blake3
 
@@ -12,9 +12,8 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..records import CatalogRow, Digests, Kind, Problem
 from ..repository.session import Session
-from ..source.access import lstat_entry, open_and_look
-from ..source.detours import Detours
 from ..source.reading import kind_of, settled
+from ..source.tree import Tree
 from ..source.walk import ScanTotals
 
 _CHUNK = 1 << 20
@@ -36,7 +35,7 @@ class PlanFacts:
         ignore_missing: bool,
     ) -> None:
         self._job = session.job
-        self._detours = Detours((source.key, source.path) for source in session.job.sources)
+        self._tree = Tree((source.key, source.path) for source in session.job.sources)
         self._cat = cat
         self._job_id = job_id or 0
         self._store_id = store.id if store else 0
@@ -59,7 +58,7 @@ class PlanFacts:
 
     def digest(self, key: bytes) -> Digests | None:
         try:
-            return hash_file(self._job.base, key, self._totals.linked, self._detours, with_md5=self._md5_only)
+            return hash_file(self._tree, key, with_md5=self._md5_only)
         except FileNotFoundError:
             self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
         except OSError as error:
@@ -114,7 +113,7 @@ class PlanFacts:
         if not any(source.covers(key) for source in self._job.sources):
             return "source taken out of the job"
         try:
-            now = kind_of(lstat_entry(self._job.base, key.rstrip(b"/")).st_mode)
+            now = kind_of(self._tree.status(key).st_mode)
         except OSError:
             return "gone"
         if key.endswith(b"/") != (now == Kind.DIRECTORY):
@@ -128,11 +127,10 @@ def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str
     return {content_id: bad[object_id] for content_id, object_id in history.contents_in(cat, bad)}
 
 
-def hash_file(base: bytes, key: bytes, linked: Collection[bytes], detours: Detours, *, with_md5: bool) -> Digests:
+def hash_file(tree: Tree, key: bytes, *, with_md5: bool) -> Digests:
     """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
-    fd, status = open_and_look(base, key, linked=linked)
+    fd, status = tree.open(key)
     try:
-        detours.check(fd, key)
         # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
         settled(fd, status)
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 from ..catalog import Catalog, history
 from ..records import CatalogRow, Entry, Kind, Problem
-from ..source.access import lstat_entry
 from ..source.reading import kind_of
+from ..source.tree import Tree
 from ..source.walk import ScanTotals
 from ..spec import Job
 
@@ -32,9 +32,10 @@ def look_at_known(
             totals.unlisted.append(root + b"/" if root else b"")
         elif filled:
             totals.files_by_source[root] = 1
+    tree = Tree((source.key, source.path) for source in job.sources)
     batch: list[Entry] = []
     for row in history.current(cat, job_id):
-        entry = _entry(row, job.base, on_problem)
+        entry = _entry(row, tree, on_problem)
         if entry is None:
             continue
         batch.append(entry)
@@ -54,9 +55,9 @@ def _is_filled(path: bytes) -> bool | None:
         return None
 
 
-def _entry(row: CatalogRow, base: bytes, on_problem: Callable[[Problem], None]) -> Entry | None:
+def _entry(row: CatalogRow, tree: Tree, on_problem: Callable[[Problem], None]) -> Entry | None:
     try:
-        status = lstat_entry(base, row.key.rstrip(b"/"))
+        status = tree.status(row.key)
     except OSError as error:
         if error.errno in _GONE:
             return None

@@ -17,6 +17,7 @@ import orjson
 from ..applying import retirement as retiring
 from ..catalog import Catalog, history
 from ..catalog.database import Store
+from ..catalog.retirement import holders
 from ..options import PlanOptions
 from ..patterns.globs import compile_rules
 from ..progress import Events
@@ -102,7 +103,7 @@ class _Planning:
         if self.options.applies:
             self.session.stretch_ahead()
             # While the scan keeps this process waiting: what the apply needs takes its time to load.
-            import_module(".apply", __package__)
+            import_module("backup_runner.applying.run")
 
     def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
         job = self.session.job
@@ -221,17 +222,16 @@ class _Planning:
 
     def _losses(self, cat: Catalog, drift: Drift) -> None:
         """Name every file that only a bad object held, and that no source can give again."""
-        for object_id in sorted(drift.bad):
-            if object_id not in drift.fresh:
-                continue
-            for content_id, *_ in history.contents_in(cat, [object_id]):
-                if content_id in self.repaired:
-                    continue
-                for key, first, last, job in retiring.holders(cat, content_id):
-                    when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
-                    # Another job's own plan knows what its sources still have.
-                    when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
-                    self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[object_id]}"))
+        lost = {
+            content_id: object_id
+            for content_id, object_id in history.contents_in(cat, sorted(drift.fresh))
+            if content_id not in self.repaired
+        }
+        for content_id, key, first, last, job in holders(cat, lost):
+            when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
+            # Another job's own plan knows what its sources still have.
+            when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
+            self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[lost[content_id]]}"))
 
     # -- counting
 

@@ -11,7 +11,8 @@ import orjson
 
 from ..catalog import Catalog, history
 from ..catalog.database import Store
-from ..catalog.recording import Meta, Recorder, add_object, put_content
+from ..catalog.recording import Meta, Recorder
+from ..catalog.storing import add_object, put_content
 from ..container import Index
 from ..records import Digests, Extent, Kind, NewObject
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog, history, lines
 from ..catalog.database import Store
+from ..catalog.replaying import Replay, check_references
+from ..catalog.seeds import old_seed
 from ..errors import CatalogError, ContainerError, TargetError, WrongKeyError
 from ..progress import Events
 from ..records import StoredObject
@@ -20,7 +23,7 @@ from ..repository.adopting import examine
 from ..repository.commits import FORCE_COPY, remember_serial, seen_serials
 from ..repository.session import Session
 from .indexes import Made
-from .reading import Head, head_of, rows_of
+from .reading import Head, format_of, head_of, rows_of
 
 _CHECKED = 8 << 20
 """The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
@@ -99,8 +102,10 @@ class Bucket:
         self._check_end(store)
         if self.newest > store.serial:
             self._events.phase("reading new records from the bucket", files=self.newest - store.serial)
-        with cat.transaction():
-            store = self._replay_records(cat, store, store.record_digest, result, exact=True)
+        with cat.transaction(), closing(Replay(cat, store)) as replay:
+            # Records of the first format name versions by ids, which this catalog may have given up.
+            replay.newest_only = True
+            store = self._replay_records(cat, store, store.record_digest, result, replay, exact=True)
             self._settle(cat, store, result, self._copies(json.loads(store.copies)))
             self._sum_up(cat, store, result)
         if not result.records:
@@ -165,17 +170,18 @@ class Bucket:
         result = Recovered(self.lineage, 0, missing=self.missing, notes=self.notes)
         self._events.phase("reading records from the bucket", files=len(self._records))
         with cat.transaction():
-            # Enforced when the transaction ends: rows of a record may come before those they refer to.
-            cat.conn.execute("PRAGMA defer_foreign_keys = ON")
             store, previous = self._fresh_store(cat), ""
+            replay = Replay(cat, store)
             if base is not None:
                 try:
-                    store, previous = self._replay_copy(cat, store, base, result)
+                    store, previous = self._replay_copy(cat, store, base, result, replay)
                 except (ContainerError, CatalogError):
                     # The catalog must not take it for a way back.
                     copies.remove(base)
                     raise
-            store = self._replay_records(cat, store, previous, result, exact=exact)
+            store = self._replay_records(cat, store, previous, result, replay, exact=exact)
+            replay.close()
+            check_references(cat, store.id)
             self._settle(cat, store, result, copies)
             if not exact:
                 # After settling: what comes from indexes stands in no record yet, and goes into the next one.
@@ -203,22 +209,27 @@ class Bucket:
             lineage=self.lineage,
             salt=keyring.new_salt(),
         )
-        cat.set_store(store.id, shift=shift)
+        # Records name the seed of a lineage that has one; without, it is as in those that began before.
+        cat.set_store(store.id, shift=shift, seed=old_seed(self.lineage))
         lines.start_ids_above(cat, shift)
         return cat.store(store.id)
 
-    def _replay_copy(self, cat: Catalog, store: Store, base: _Copy, result: Recovered) -> tuple[Store, str]:
-        head, _ = self._replay(cat, store, base[1])
+    def _replay_copy(
+        self, cat: Catalog, store: Store, base: _Copy, result: Recovered, replay: Replay
+    ) -> tuple[Store, str]:
+        head, _ = self._replay(cat, store, base[1], replay)
         cat.set_store(store.id, serial=base[0], salt=bytes.fromhex(str(head["salt"])))
         result.copies, result.created_ns = 1, int(str(head["created_ns"]))
         return cat.store(store.id), str(head["previous"])
 
-    def _replay_records(self, cat: Catalog, store: Store, previous: str, result: Recovered, *, exact: bool) -> Store:
+    def _replay_records(
+        self, cat: Catalog, store: Store, previous: str, result: Recovered, replay: Replay, *, exact: bool
+    ) -> Store:
         """Replay the records after the store's serial up to the newest."""
         serial, salt = store.serial, store.salt
         for number in range(serial + 1, self.newest + 1):
             try:
-                head, digest = self._replay(cat, store, self._record(number), previous=previous)
+                head, digest = self._replay(cat, store, self._record(number), replay, previous=previous)
             except (ContainerError, TargetError, CatalogError) as error:
                 if exact or isinstance(error, WrongKeyError):
                     raise
@@ -242,7 +253,7 @@ class Bucket:
         return item
 
     def _replay(
-        self, cat: Catalog, store: Store, item: StoredObject, *, previous: str | None = None
+        self, cat: Catalog, store: Store, item: StoredObject, replay: Replay, *, previous: str | None = None
     ) -> tuple[Head, str]:
         """Do what a record or copy says; its header and SHA-256."""
         with rows_of(self._session, item) as (head, rows, digest):
@@ -251,7 +262,9 @@ class Bucket:
                     f"record {head['serial']} does not follow from the one before it: the chain is broken",
                     hint="`catalog rebuild JOB` makes what it can",
                 )
-            lines.replay(cat, store, rows)
+            replay.record(rows, format_of(head))
+        if "seed" in head:
+            cat.set_store(store.id, seed=bytes.fromhex(str(head["seed"])))
         return head, digest
 
     def _settle(self, cat: Catalog, store: Store, result: Recovered, copies: list[_Copy]) -> None:

@@ -37,6 +37,11 @@ def head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
     return head
 
 
+def format_of(head: Head) -> int:
+    """The format of a record's or copy's rows."""
+    return int(str(head.get("record", head.get("copy"))))
+
+
 @contextmanager
 def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterator[bytes], str]]:
     """A record's or copy's header line, its other lines, and the hex SHA-256 of the sealed object.

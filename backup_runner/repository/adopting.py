@@ -8,6 +8,7 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import pack_lengths
 from ..catalog.many import known_pieces
+from ..catalog.states import set_states
 from ..catalog.storing import add_object, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
@@ -50,7 +51,7 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
         )
         with cat.transaction():
             object_id = add_object(cat, store.id, broken)
-            cat.conn.execute("UPDATE object SET state = 'damaged' WHERE id = ?", (object_id,))
+            set_states(cat, {object_id: "damaged"})
         return f"it is damaged: {error.message}"
     with cat.transaction():
         _record(cat, store, new, index)

@@ -34,7 +34,6 @@ from ..targets.base import Target, Tier
 from .packing import Builder, Room
 from .sealing import Sealer, Sealing
 
-FORMAT = 1
 FORCE_COPY = 1 << 60
 """A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
 _JOIN = 1 << 18
@@ -146,11 +145,12 @@ def _settle(cat: Catalog, store: Store, serial: int, written: Written, marks: di
 
 def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, object]:
     return {
-        kind: FORMAT,
+        kind: lines.FORMAT,
         "lineage": store.lineage,
         "serial": serial,
         "previous": store.record_digest,
         "salt": store.salt.hex(),
+        "seed": store.seed.hex(),
         "jobs": [name for _, name in cat.jobs(store.id)],
         "created_ns": time.time_ns(),
     }

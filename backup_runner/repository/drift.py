@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
+from ..catalog.states import note_bucket, settle_bucket
 from ..errors import AccessDenied, ForkedError, ObjectMissing, StalePlanError, TargetError
 from ..records import StoredObject
 from ..targets.base import Target
@@ -47,30 +48,15 @@ class Drift:
 
 def note(cat: Catalog, drift: Drift | None) -> None:
     """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
-    if drift is None:
-        return
-    for object_id in drift.fresh:
-        cat.conn.execute("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", (object_id,))
-    for object_id in drift.healed:
-        cat.conn.execute("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", (object_id,))
-    for object_id, etag in drift.copied.items():
-        cat.conn.execute("UPDATE object SET etag = ? WHERE id = ?", (etag, object_id))
+    if drift is not None:
+        note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied)
 
 
 def settle(cat: Catalog, drift: Drift | None) -> None:
-    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more,
-    because their contents were stored anew, leave the catalog. Callers hold a transaction."""
-    if drift is None:
-        return
-    run = cat.conn.execute
-    for object_id in drift.fresh:
-        run("UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", (object_id,))
-    for object_id in drift.gone:
-        run(
-            "DELETE FROM object WHERE id = ?1 AND state = 'missing' "
-            "AND NOT EXISTS (SELECT 1 FROM extent WHERE object_id = ?1)",
-            (object_id,),
-        )
+    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more
+    leave the catalog. Callers hold a transaction."""
+    if drift is not None:
+        settle_bucket(cat, told=drift.fresh, gone=drift.gone)
 
 
 def listing_digest(listed: list[StoredObject]) -> str:

@@ -1,12 +1,14 @@
-"""Files of a restore: dealt out object by object to the workers, large ones piece by piece."""
+"""Files of a restore: dealt out object by object to the workers, large ones in pieces or stretches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
 
 from ..catalog import Catalog
 from ..catalog.history import extents, get_object
-from ..catalog.restoring import FileRow
+from ..catalog.restoring import FileRow, Selection, WantedPiece
 from ..contents.legacy_reader import true_size
 from ..contents.sealed import READERS, Place
 from ..errors import DamagedError, ObjectArchived
@@ -14,8 +16,9 @@ from ..records import Extent
 from ..targets.base import Target
 from ..workers.pool import Pool
 from .book import Book
+from .composed import AT_ONCE, Composing
 from .large import LARGE, Assembly, Finished
-from .work import CAUGHT, FAILED, Batch, Piece, Result, Task, fatal_reason, problem_of
+from .work import CAUGHT, FAILED, Batch, Result, Stretch, Task, fatal_reason, problem_of
 from .write import Decision, Writer
 
 _BATCH_BYTES = 8 << 20
@@ -41,14 +44,28 @@ class Files:
         self._pool = pool
         self._archived = archived
         self._assembly = Assembly(writer)
+        self._composing = Composing(cat, book, writer, archived)
 
     def close(self) -> None:
         """Drop large files that are not whole."""
         self._assembly.discard()
+        self._composing.discard()
 
-    def run(self, rows: Iterable[FileRow]) -> None:
-        """Restore these files, sorted by object and offset."""
-        for task, result in self._pool.run(self._tasks(rows)):
+    def run(self, chosen: Selection, *, again: bool = False) -> None:
+        """Restore the chosen files that bring their own bytes; `again`: those that others were to be links of."""
+        rows: Iterator[FileRow] = chosen.files(again=again)
+        composed = chosen.composed(again=again)
+        while True:
+            some = list(islice(composed, AT_ONCE))
+            self._composing.begin(chosen, some)
+            self._run(self._tasks(rows, chosen.wanted_pieces()))
+            chosen.clear_pieces()
+            if len(some) < AT_ONCE or self._book.stopped():
+                return
+            rows = iter(())
+
+    def _run(self, tasks: Iterator[Task]) -> None:
+        for task, result in self._pool.run(tasks):
             self._book.notes.update(result.notes)
             self._book.fatal = self._book.fatal or result.fatal
             if isinstance(task, Batch):
@@ -56,12 +73,32 @@ class Files:
             elif done := self._assembly.arrived(task, result):
                 self._large_done(done)
 
-    def _tasks(self, rows: Iterable[FileRow]) -> Iterator[Task]:
-        batch: list[FileRow] = []
+    def _tasks(self, rows: Iterator[FileRow], pieces: Iterator[WantedPiece]) -> Iterator[Task]:
+        """Files and pieces, both by object and offset: a batch is what lies together in one object."""
+        batch: list[FileRow | WantedPiece] = []
         size = 0
-        for row in rows:
+        both: Iterator[FileRow | WantedPiece] = merge(self._readable(rows), pieces, key=_place_key)  # type: ignore[arg-type]
+        for item in both:
             if self._book.stopped():
                 return
+            if isinstance(item, WantedPiece) and not self._composing.wants(item):
+                continue
+            if batch and (
+                _kind_key(item) != _kind_key(batch[0]) or size + item.size > _BATCH_BYTES or len(batch) == _BATCH_FILES
+            ):
+                yield self._batch(batch)
+                batch, size = [], 0
+            if isinstance(item, FileRow) and (item.spread or item.size > LARGE):
+                yield from self._large(item)
+                continue
+            batch.append(item)
+            size += item.size
+        if batch and not self._book.stopped():
+            yield self._batch(batch)
+
+    def _readable(self, rows: Iterator[FileRow]) -> Iterator[FileRow]:
+        """The rows that can be restored, with their sizes; the others are settled."""
+        for row in rows:
             if self._hopeless(row):
                 continue
             if row.format == "legacy" and row.size and not row.length:
@@ -70,23 +107,18 @@ class Files:
                 except CAUGHT as error:
                     self._book.fail(row, *problem_of(error))
                     continue
-            if batch and (
-                (row.object_id, row.format) != (batch[0].object_id, batch[0].format)
-                or size + row.size > _BATCH_BYTES
-                or len(batch) == _BATCH_FILES
-            ):
-                yield Batch(self._place(batch[0]), batch)
-                batch, size = [], 0
-            if row.spread or row.size > LARGE:
-                yield from self._large(row)
-                continue
-            batch.append(row)
-            size += row.size
-        if batch and not self._book.stopped():
-            yield Batch(self._place(batch[0]), batch)
+            yield row
+
+    def _batch(self, items: Sequence[FileRow | WantedPiece]) -> Batch:
+        rows = [item for item in items if isinstance(item, FileRow)]
+        pieces = [item for item in items if isinstance(item, WantedPiece)]
+        first = items[0]
+        content_format = first.format if isinstance(first, FileRow) else "container"
+        place = None if first.object_id is None else Place.of(get_object(self._cat, first.object_id), content_format)
+        return Batch(place, rows, pieces, self._composing.places({piece.file for piece in pieces}))
 
     def _hopeless(self, row: FileRow) -> bool:
-        if row.object_id is None and row.size:
+        if row.object_id is None and row.size and not row.spread:
             self._book.fail(row, "missing", "the catalog knows no object that holds its bytes")
         elif row.object_id in self._archived:
             self._book.fail(row, "archived", f"{self._name(row)} is in the archive tier and not thawed")
@@ -104,10 +136,7 @@ class Files:
     def _name(self, row: FileRow) -> str:
         return "" if row.object_id is None else get_object(self._cat, row.object_id).name
 
-    def _place(self, row: FileRow) -> Place | None:
-        return None if row.object_id is None else Place.of(get_object(self._cat, row.object_id), row.format)
-
-    def _large(self, row: FileRow) -> Iterator[Piece]:
+    def _large(self, row: FileRow) -> Iterator[Stretch]:
         try:
             decision = self._writer.decide(row)
             if decision is Decision.UNCHANGED:
@@ -141,6 +170,7 @@ class Files:
         for index, kind, text in result.problems:
             self._book.fail(batch.rows[index], kind, text)
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
+        self._composing.done(batch.pieces, result.torn)
 
     def _large_done(self, done: Finished) -> None:
         self._book.fatal = self._book.fatal or done.fatal
@@ -149,3 +179,12 @@ class Files:
         else:
             self._book.settle(done.row, Decision.WRITE.value)
         self._book.events.advance(1, done.row.size)
+
+
+def _kind_key(item: FileRow | WantedPiece) -> tuple[int | None, str]:
+    """What is the same for all that one batch may hold."""
+    return item.object_id, item.format if isinstance(item, FileRow) else "container"
+
+
+def _place_key(item: FileRow | WantedPiece) -> tuple[int, int]:
+    return item.object_id or 0, item.offset

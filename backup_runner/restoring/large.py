@@ -11,7 +11,7 @@ from ..catalog.restoring import FileRow
 from ..contents.sealed import MERGE, Place
 from ..errors import DamagedError
 from ..records import Extent, Flag
-from .work import CAUGHT, Piece, Result, fatal_reason, problem_of
+from .work import CAUGHT, Result, Stretch, fatal_reason, problem_of
 from .write import Hasher, Writer
 
 LARGE = 16 << 20
@@ -51,7 +51,7 @@ class Assembly:
         self._files: dict[int, _File] = {}
         self._numbers = count()
 
-    def pieces(self, row: FileRow, places: Sequence[tuple[Place, Extent]]) -> Iterator[Piece]:
+    def pieces(self, row: FileRow, places: Sequence[tuple[Place, Extent]]) -> Iterator[Stretch]:
         """Make a temporary file and yield the pieces it needs. Raises OSError, UnsafeKeyError at the first."""
         fd, temporary = self._writer.create(row.key)
         number = next(self._numbers)
@@ -65,9 +65,9 @@ class Assembly:
                 return
             file.sent += 1
             file.waiting += 1
-            yield Piece(number, index, place, offset, length, at, row.key, temporary, sparse)
+            yield Stretch(number, index, place, offset, length, at, row.key, temporary, sparse)
 
-    def arrived(self, piece: Piece, result: Result) -> Finished | None:
+    def arrived(self, piece: Stretch, result: Result) -> Finished | None:
         """Take note of a piece; tells when with it the file is done."""
         file = self._files[piece.file]
         file.waiting -= 1

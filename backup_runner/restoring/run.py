@@ -9,6 +9,7 @@ import os
 import pickle
 import time
 from functools import partial
+from itertools import chain
 
 from ..catalog import Catalog
 from ..catalog.database import Store
@@ -91,9 +92,9 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
         tree.make_folders()
-        files.run(chosen.files())
+        files.run(chosen)
         tree.links()
-        files.run(chosen.files(again=True))
+        files.run(chosen, again=True)
         tree.symlinks()
     finally:
         pool.close()
@@ -129,7 +130,7 @@ def _look(chosen: Selection, book: Book, path: bytes) -> None:
     except FileNotFoundError:
         goal = None
     writer = Writer(goal, book.options.overwrite) if goal else None
-    for row in chosen.files():
+    for row in chain(chosen.files(), chosen.composed()):
         _would(row, book, writer, Decision.WRITE.value)
     for _, row in chosen.links():
         _would(row, book, writer, "linked")

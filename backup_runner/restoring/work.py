@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
-from ..catalog.restoring import FileRow
+from blake3 import blake3
+
+from ..catalog.restoring import FileRow, WantedPiece
 from ..container.keys import Keyring
 from ..contents.sealed import Place, Reader, open_reader
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
@@ -23,14 +26,17 @@ FAILED = "failed"
 
 
 class Batch(NamedTuple):
-    """Files whose contents lie in one object, sorted by offset; `place` is None for files of 0 bytes."""
+    """Files whose contents lie in one object, and pieces of others, each sorted by offset; `place` is None for files of
+    0 bytes. `files` are the temporary files (key, name) that the pieces go to, by number."""
 
     place: Place | None
     rows: Sequence[FileRow]
+    pieces: Sequence[WantedPiece] = ()
+    files: Mapping[int, tuple[bytes, bytes]] = MappingProxyType({})
 
 
-class Piece(NamedTuple):
-    """A stretch of a large file: `length` bytes at `offset` of an object go to `at` of a temporary file."""
+class Stretch(NamedTuple):
+    """A part of a large file of suite 1: `length` bytes at `offset` of an object go to `at` of a temporary file."""
 
     file: int
     number: int
@@ -43,18 +49,19 @@ class Piece(NamedTuple):
     sparse: bool
 
 
-Task = Batch | Piece
+Task = Batch | Stretch
 
 
 @dataclass(slots=True)
 class Result:
-    """`statuses` go by row: a Decision's value or `failed`; `problems` are (row, kind, text).
+    """`statuses` go by row: a Decision's value or `failed`; `problems` are (row, kind, text), `torn` (piece, kind, text).
 
     `fatal` is why no further file can be written.
     """
 
     statuses: list[str] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
+    torn: list[tuple[int, str, str]] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     fatal: str | None = None
 
@@ -98,7 +105,7 @@ class Worker:
         self._writer = Writer(goal, overwrite)
 
     def __call__(self, task: Task) -> Result:
-        result = self._batch(task) if isinstance(task, Batch) else self._piece(task)
+        result = self._batch(task) if isinstance(task, Batch) else self._stretch(task)
         result.notes = dict(self._writer.notes)
         self._writer.notes.clear()
         return result
@@ -106,18 +113,41 @@ class Worker:
     def _batch(self, batch: Batch) -> Result:
         result = Result([FAILED] * len(batch.rows))
         wanted = self._wanted(batch.rows, result)
-        if not wanted:
+        if not wanted and not batch.pieces:
             return result
         reader: Reader | None = None
         if batch.place is not None:
             spans = [(batch.rows[index].offset, batch.rows[index].length) for index in wanted]
+            spans += [(piece.offset, piece.size) for piece in batch.pieces]
             try:
-                reader = open_reader(batch.place, spans, self._target, self._keyring)
+                reader = open_reader(batch.place, sorted(spans), self._target, self._keyring)
             except BackupRunnerError as error:
                 result.problems += [(index, *problem_of(error)) for index in wanted]
+                result.torn += [(index, *problem_of(error)) for index in range(len(batch.pieces))]
                 return result
-        self._write(batch, wanted, reader, result)
+        self._write_all(batch, wanted, reader, result)
         return result
+
+    def _write_all(self, batch: Batch, wanted: list[int], reader: Reader | None, result: Result) -> None:
+        """Files and pieces in the order of their bytes, so that each segment is opened once."""
+        with TemporaryFiles(self._writer, batch.files) as files:
+            at = 0
+            for index, piece in enumerate(batch.pieces):
+                upto = at
+                while upto < len(wanted) and batch.rows[wanted[upto]].offset <= piece.offset:
+                    upto += 1
+                self._write(batch, wanted[at:upto], reader, result)
+                at = upto
+                if result.fatal:
+                    return
+                assert reader is not None
+                assert batch.place is not None
+                try:
+                    files.put(piece, reader, batch.place.name)
+                except CAUGHT as error:
+                    result.torn.append((index, *problem_of(error)))
+                    result.fatal = fatal_reason(error)
+            self._write(batch, wanted[at:], reader, result)
 
     def _wanted(self, rows: Sequence[FileRow], result: Result) -> list[int]:
         """The rows whose bytes are needed; the others are settled here."""
@@ -159,7 +189,7 @@ class Worker:
                 continue
             result.statuses[index] = Decision.WRITE.value
 
-    def _piece(self, piece: Piece) -> Result:
+    def _stretch(self, piece: Stretch) -> Result:
         result = Result()
         try:
             reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._keyring)
@@ -167,7 +197,7 @@ class Worker:
             try:
                 at = piece.at
                 for data in reader.stretch(piece.offset, piece.length):
-                    with _turn(fd):
+                    with turn(fd):
                         write_at(fd, data, at, sparse=piece.sparse)
                     at += len(data)
             finally:
@@ -179,13 +209,55 @@ class Worker:
 
 
 @contextmanager
-def _turn(fd: int) -> Iterator[None]:
+def turn(fd: int) -> Iterator[None]:
     """Writers of one file wait for each other in the kernel, and keep a core busy with it; a lock lets them sleep."""
     with suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX)
     yield
     with suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+class TemporaryFiles:
+    """The files that a batch's pieces go to, each opened once. The piece that was read last is kept, because files that
+    share it come one after the other."""
+
+    def __init__(self, writer: Writer, files: Mapping[int, tuple[bytes, bytes]]) -> None:
+        self._writer = writer
+        self._files = files
+        self._fds: dict[int, int] = {}
+        self._last: tuple[int, bytes | BackupRunnerError] = (-1, b"")
+
+    def __enter__(self) -> TemporaryFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for fd in self._fds.values():
+            os.close(fd)
+
+    def put(self, piece: WantedPiece, reader: Reader, name: str) -> None:
+        """Write one piece where it belongs, its hash compared. Raises what `CAUGHT` has."""
+        if self._last[0] != piece.content_id:
+            self._last = (piece.content_id, _read_piece(piece, reader, name))
+        data = self._last[1]
+        if isinstance(data, BackupRunnerError):
+            raise data
+        fd = self._fds.get(piece.file)
+        if fd is None:
+            fd = self._fds[piece.file] = self._writer.reopen(*self._files[piece.file])
+        with turn(fd):
+            # Blocks of zeros within a piece become holes as well: the file is as long as it will be.
+            write_at(fd, data, piece.at, sparse=True)
+
+
+def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | BackupRunnerError:
+    try:
+        data = b"".join(reader.stretch(piece.offset, piece.size))
+    except BackupRunnerError as error:
+        return error
+    if len(data) == piece.size and blake3(data).digest() == piece.blake3:
+        return data
+    return DamagedError(f"{name}: a piece of it has not the hash that was recorded")
 
 
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:

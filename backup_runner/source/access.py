@@ -1,69 +1,14 @@
-"""Open and look at single entries, however long their paths are; symlinks are not followed.
-
-`base + b"/" + key` is the path on disk (see records). `linked` are the keys of sources that are symlinks
-themselves (`ScanTotals.linked`): there, and only there, the last component is followed. All functions raise OSError.
-"""
+"""What the system tells of files besides their bytes: extended attributes, changes while reading, mount points."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
-from collections.abc import Callable, Collection
-from typing import Final, TypeVar
+from typing import Final
 
-_PATH_LIMIT: Final = 4095 if sys.platform == "linux" else 1023
-"""Longest path the system takes in one call, in bytes (PATH_MAX counts the closing NUL)."""
-_FOLDER: Final = os.O_DIRECTORY | os.O_NOFOLLOW
-_STEP: Final = _FOLDER | getattr(os, "O_PATH", os.O_RDONLY)
-_FILE: Final = os.O_RDONLY | os.O_NONBLOCK
-_NOATIME: Final = getattr(os, "O_NOATIME", 0)
 _XATTRS: Final = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 _NO_XATTRS: Final = (errno.ENOTSUP, errno.EPERM, errno.EACCES)
-_T = TypeVar("_T")
-
-
-def open_folder(path: bytes) -> int:
-    """Open a directory for listing and return its descriptor.
-
-    A symlink in its place is refused with ELOOP or ENOTDIR, unless the path ends in a slash."""
-    return _at(path, lambda rest, dir_fd: os.open(rest, os.O_RDONLY | _FOLDER, dir_fd=dir_fd))
-
-
-def open_entry(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> int:
-    """Open a regular file for reading and return its descriptor. Access times stay as they are, where allowed.
-
-    Never blocks: what is no regular file any more (a fifo in its place) is refused with EINVAL."""
-    return open_and_look(base, key, linked=linked)[0]
-
-
-def open_and_look(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> tuple[int, os.stat_result]:
-    """The same, with the file's status."""
-    nofollow = 0 if key in linked else os.O_NOFOLLOW
-    try:
-        fd = _at(_path(base, key), lambda rest, at: os.open(rest, _FILE | nofollow | _NOATIME, dir_fd=at))
-    except PermissionError as error:
-        # O_NOATIME is for owners only (EPERM); everyone else reads all the same.
-        if error.errno != errno.EPERM:
-            raise
-        fd = _at(_path(base, key), lambda rest, at: os.open(rest, _FILE | nofollow, dir_fd=at))
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a regular file any more", key)
-    return fd, status
-
-
-def lstat_entry(base: bytes, key: bytes, *, linked: Collection[bytes] = ()) -> os.stat_result:
-    """The entry's own metadata."""
-    follow = key in linked
-    return _at(_path(base, key), lambda rest, at: os.stat(rest, dir_fd=at, follow_symlinks=follow))
-
-
-def readlink_entry(base: bytes, key: bytes) -> bytes:
-    """Where a symlink points to."""
-    return _at(_path(base, key), lambda rest, at: os.readlink(rest, dir_fd=at))
 
 
 def read_xattrs(where: int | bytes) -> dict[bytes, bytes]:
@@ -125,28 +70,3 @@ def _mounts() -> frozenset[bytes]:
     for escape, byte in ((rb"\040", b" "), (rb"\011", b"\t"), (rb"\012", b"\n"), (rb"\134", b"\\")):
         fields = [path.replace(escape, byte) for path in fields]
     return frozenset(fields)
-
-
-def _path(base: bytes, key: bytes) -> bytes:
-    path = base + b"/" + key
-    return path.rstrip(b"/") or b"/"
-
-
-def _at(path: bytes, act: Callable[[bytes, int | None], _T]) -> _T:
-    """Call `act(path, None)`, or, for a path too long for one call, `act(last stretch, descriptor of the rest)`."""
-    if len(path) <= _PATH_LIMIT:
-        return act(path, None)
-    at: int | None = None
-    try:
-        while len(path) > _PATH_LIMIT:
-            cut = path.rfind(b"/", 1, _PATH_LIMIT)
-            if cut < 0:
-                raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
-            step = os.open(path[:cut], _STEP, dir_fd=at)
-            if at is not None:
-                os.close(at)
-            at, path = step, path[cut:].lstrip(b"/")
-        return act(path, at)
-    finally:
-        if at is not None:
-            os.close(at)

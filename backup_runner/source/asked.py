@@ -55,8 +55,6 @@ class ScanTotals:
     """Keys of sources that are not there or cannot be looked at. Complete before the first entry."""
     unlisted: list[bytes] = field(default_factory=list)
     """Keys of which nothing is known: a path, or (b"" or with a closing slash) it and all that is below."""
-    linked: set[bytes] = field(default_factory=set)
-    """Keys of sources that are symlinks themselves; only these are followed. Complete before the first entry."""
 
 
 class OwnFiles:

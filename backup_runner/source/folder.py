@@ -1,7 +1,7 @@
 """Read one folder at a time: names first, sorted as keys sort, then their metadata in chunks.
 
-Everything is looked at through the folder's descriptor, which was opened without following symlinks: a
-folder that is swapped for a symlink while the scan runs leads nowhere. Names are kept, not entries, so that a
+Everything is looked at through the folder's descriptor, which was opened without following symlinks below the
+source: a folder that is swapped for a symlink while the scan runs leads nowhere. Names are kept, not entries, so that a
 folder with a million files costs little memory.
 """
 
@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ..beneath import open_beneath
 from ..patterns.globs import Rules
 from ..records import EntryFields, Kind, Problem
 from ..spec import Symlinks
-from .access import open_folder
 from .asked import OnProblem, OwnFiles, ScanTotals
 
 CHUNK: Final = 4096
@@ -41,12 +41,10 @@ _ERRORS: Final = sys.getfilesystemencodeerrors()
 class Context:
     """What stays the same for all folders of one source."""
 
-    path: bytes
-    """The source's root on disk, ending in a slash."""
     key: bytes
     """The root's key."""
     real: bytes
-    """The root's path without symlinks."""
+    """The root's path on disk, all symlinks resolved."""
     rules: Rules
     symlinks: Symlinks
     own: OwnFiles
@@ -73,7 +71,7 @@ class FolderReader:
         None (not an empty iterator) if the folder is no longer there at all."""
         relative = key[len(self._context.key) :]
         try:
-            fd = open_folder(self._path(relative))
+            fd = self._open(relative)
         except OSError as error:
             return iter(()) if self._unlisted(key, error) else None
         try:
@@ -87,11 +85,10 @@ class FolderReader:
 
     def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
         yield first
-        path = self._path(key[len(self._context.key) :])
         for at in range(CHUNK, len(names), CHUNK):
             # Opened anew for each chunk: in between, the scan may be a thousand folders deep elsewhere.
             try:
-                fd = open_folder(path)
+                fd = self._open(key[len(self._context.key) :])
             except OSError as error:
                 self._unlisted(key, error)
                 return
@@ -101,9 +98,9 @@ class FolderReader:
                 os.close(fd)
             yield chunk
 
-    def _path(self, relative: bytes) -> bytes:
-        """Only the root keeps its closing slash, which follows a symlink: a source may be one."""
-        return self._context.path + relative[:-1]
+    def _open(self, relative: bytes) -> int:
+        root = self._context.real.rstrip(b"/")
+        return open_beneath(root + b"/" + relative[:-1], os.O_RDONLY | os.O_DIRECTORY)
 
     def _names(self, fd: int, relative: bytes) -> list[bytes]:
         """Names that the rules leave, folders with a closing slash, sorted."""

@@ -25,7 +25,7 @@ from .walk import ScanOptions, ScanSource, ScanTotals, scan_fields
 
 _LENGTH = struct.Struct("<I")
 _PIPE = 1 << 20
-_GROWING = ("unlisted", "missing", "linked")
+_GROWING = ("unlisted", "missing")
 
 
 class ScanProcess:
@@ -46,7 +46,7 @@ class ScanProcess:
     def batches(self, *, totals: ScanTotals, on_problem: OnProblem) -> Iterator[list[EntryFields]]:
         """As `scan_fields` yields them.
 
-        `totals` holds counts only at the end, but `unlisted`, `missing` and `linked` as early as `scan` has them."""
+        `totals` holds counts only at the end, but `unlisted` and `missing` as early as `scan` has them."""
         finished = yield from _receive(self._pipe, totals, on_problem)
         if not finished:
             raise BackupRunnerError("the scan ended unexpectedly", hint="was its process killed? try again")
@@ -72,7 +72,6 @@ def _receive(pipe: IO[bytes], totals: ScanTotals, on_problem: OnProblem) -> Gene
         batch, problems, gained, counts = marshal.loads(data)  # noqa: S302 - our own child wrote it
         totals.unlisted += gained["unlisted"]
         totals.missing += gained["missing"]
-        totals.linked |= set(gained["linked"])
         for problem in problems:
             on_problem(Problem(*problem))
         if counts is not None:
@@ -106,8 +105,8 @@ def _send_all(pipe: IO[bytes], sources: Sequence[ScanSource], options: ScanOptio
     def gained() -> dict[str, list[bytes]]:
         news = {}
         for name in _GROWING:
-            found = sorted(totals.linked) if name == "linked" else getattr(totals, name)
-            news[name] = found if name == "linked" else found[sent[name] :]
+            found = getattr(totals, name)
+            news[name] = found[sent[name] :]
             sent[name] = len(found)
         return news
 

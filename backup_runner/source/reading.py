@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Collection
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from ..records import Flag, Kind
-from .access import open_and_look, read_changed, read_xattrs
-from .detours import Detours
+from .access import read_changed, read_xattrs
+from .tree import Tree
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
@@ -53,21 +52,14 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
 
 
 def read_small(
-    base: bytes,
-    key: bytes,
-    linked: Collection[bytes],
-    limit: int,
-    room: memoryview | None = None,
-    detours: Detours | None = None,
+    tree: Tree, key: bytes, limit: int, room: memoryview | None = None
 ) -> tuple[FileRead, memoryview] | None:
     """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
 
     The bytes lie at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
     again, it is kept as read and flagged."""
-    fd, status = open_and_look(base, key, linked=linked)
+    fd, status = tree.open(key)
     try:
-        if detours:
-            detours.check(fd, key)
         for last_try in (False, True):
             before, still = settled(fd, status)
             if before.st_size >= limit:

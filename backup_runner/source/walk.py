@@ -14,16 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..records import Entry, EntryFields, Kind, Problem
-from .access import (
-    is_mount_point,
-    lstat_entry,
-    mount_point_of,
-    open_entry,
-    open_folder,
-    read_changed,
-    read_xattrs,
-    readlink_entry,
-)
+from .access import is_mount_point, mount_point_of, read_changed, read_xattrs
 from .asked import OnProblem, OwnFiles, ScanOptions, ScanSource, ScanTotals
 from .folder import Chunk, Context, FolderReader
 
@@ -33,13 +24,9 @@ __all__ = [
     "ScanSource",
     "ScanTotals",
     "is_mount_point",
-    "lstat_entry",
     "mount_point_of",
-    "open_entry",
-    "open_folder",
     "read_changed",
     "read_xattrs",
-    "readlink_entry",
     "scan",
     "scan_fields",
 ]
@@ -76,7 +63,6 @@ def scan_fields(
     for root, source in roots:
         before = totals.files
         context = Context(
-            path=source.path.rstrip(b"/") + b"/",
             key=root[0],
             real=os.path.realpath(source.path),
             rules=source.rules,
@@ -100,7 +86,6 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
     key = source.key.rstrip(b"/")
     try:
         found = os.stat(source.path)
-        is_link = stat.S_ISLNK(os.lstat(source.path.rstrip(b"/") or b"/").st_mode)
     except OSError as error:
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
         problem = Problem(key, "source-missing" if gone else "unreadable", error.strerror or str(error))
@@ -112,8 +97,6 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
         _missing(Problem(key, "special", "is neither a directory nor a file"), totals, on_problem)
         return None
     key += b"/" if is_dir and key else b""
-    if is_link:
-        totals.linked.add(key)
     kind, size = (Kind.DIRECTORY, 0) if is_dir else (Kind.FILE, found.st_size)
     return (
         key, int(kind), size, found.st_mtime_ns, found.st_ctime_ns, stat.S_IMODE(found.st_mode), found.st_uid,

@@ -17,7 +17,9 @@ from enum import StrEnum
 from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow, content, extents, get_object, names_outside, objects
-from ..catalog.verifying import needs, object_sizes, set_states, spread_contents, stretches
+from ..catalog.places import Places
+from ..catalog.states import set_states
+from ..catalog.verifying import broken_lists, needs, object_sizes, spread_contents
 from ..container import ObjectKind, kind_prefix, parse_name
 from ..contents.legacy_check import NOTE
 from ..contents.sealed import Place, Span
@@ -100,6 +102,14 @@ class _Verify:
     cold: int = 0
     useless: int = 0
     imported: int = 0
+    _places: Places | None = None
+
+    @property
+    def places(self) -> Places:
+        """What lies in the objects: looked up once, and only if anything is opened or amiss."""
+        if self._places is None:
+            self._places = Places(self.cat, self.store.id)
+        return self._places
 
     def all(self) -> None:
         options, outcome = self.options, self.outcome
@@ -113,6 +123,9 @@ class _Verify:
         else:
             data = sum(everything[one] for one in self.asked) if options.level == Level.DATA else 0
             self._open_all(inline=data <= _INLINE_BYTES and len(self.asked) <= _INLINE_OBJECTS)
+        if options.level != Level.LISTING:
+            lists = broken_lists(self.cat, self.store.id)
+            self.lost.update(dict.fromkeys(lists, "the catalog's list of its pieces, which is damaged"))
         self._note()
         self._name_files()
         self._record_states()
@@ -170,7 +183,7 @@ class _Verify:
                 # Its deletion was begun; a catalog that was pulled may not know yet that it ended.
                 continue
             wrong = _listed(row, stored)
-            if (wrong or row.state == "damaged") and not stretches(self.cat, row.id):
+            if (wrong or row.state == "damaged") and not self.places.ids(row.id):
                 self.useless += 1
                 continue
             self.outcome.objects += 1
@@ -181,10 +194,10 @@ class _Verify:
             if wrong:
                 self._damaged(row, wrong, state="damaged" if stored else "missing")
             if stored is None:
-                self.lost.update((one.content_id, row.name) for one in stretches(self.cat, row.id))
+                self._lose(row)
             elif row.id not in self.asked:
                 if wrong:
-                    self.lost.update((one.content_id, row.name) for one in stretches(self.cat, row.id))
+                    self._lose(row)
                 self.events.advance(1, 0)
             elif stored.archival_state in _COLD:
                 self.cold += 1
@@ -193,7 +206,7 @@ class _Verify:
 
     def _task(self, row: ObjectRow) -> ObjectTask:
         data = self.options.level == Level.DATA
-        contents = stretches(self.cat, row.id)
+        contents = self.places.within(row.id)
         elsewhere: list[Span] = []
         for one in contents if data else ():
             if one.spread and self._readable([extent.object_id for extent in extents(self.cat, one.content_id)]):
@@ -206,6 +219,9 @@ class _Verify:
         return all(one in self.asked for one in ids)
 
     # -- what was found
+
+    def _lose(self, row: ObjectRow) -> None:
+        self.lost.update(dict.fromkeys(self.places.ids(row.id), row.name))
 
     def _take(self, task: Task, found: Found) -> None:
         outcome = self.outcome

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from blake3 import blake3
 
 from ..catalog.history import unpack_lengths
-from ..catalog.verifying import StretchRow
+from ..catalog.places import StretchRow
 from ..container import TAIL, Index, SealKeys, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.legacy_check import check_legacy

@@ -29,8 +29,8 @@ MIB = 1 << 20
 
 DYING = """
 import sys
-from backup_runner import large
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.applying import large
+from backup_runner.targets.directory.target import DirectoryTarget
 from tests.support.faulty import DieAt, FaultyTarget
 from tests.support.jobs import Home
 root, name, number, stretch, holding = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
@@ -85,8 +85,8 @@ def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: i
 
 DYING_IN_COMMIT = """
 import os, shutil, signal, sys
-from backup_runner import large
-from backup_runner.targets import dir_uploads
+from backup_runner.applying import large
+from backup_runner.targets.directory import uploads as dir_uploads
 from tests.support.jobs import Home
 def die(path, **named):
     os.killpg(0, signal.SIGKILL)

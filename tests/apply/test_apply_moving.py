@@ -18,11 +18,15 @@ from backup_runner.errors import GuardError
 from backup_runner.planning.facts import hash_file
 from backup_runner.records import Flag
 from backup_runner.source import reading
-from backup_runner.source.detours import Detours
+from backup_runner.source.tree import Tree
 from backup_runner.spec import Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
 MIB = 1 << 20
+
+
+def tree_of(home: Home) -> Tree:
+    return Tree([(b"", os.fsencode(home.data))])
 
 
 def problems(outcome: object) -> list[tuple[bytes, str]]:
@@ -168,15 +172,15 @@ def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, mo
     os.link(home.path("a"), home.path("b"))
     home.apply()
     home.rows(f"UPDATE version SET flags = {Flag.MOVED} WHERE kind = 0")
-    real = reading.open_and_look
+    real = Tree.open
 
-    def refuse(base: bytes, key: bytes, **named: object) -> object:
+    def refuse(tree: Tree, key: bytes) -> tuple[int, os.stat_result]:
         if key == b"a":
             raise PermissionError(13, "Permission denied")
-        return real(base, key, **named)  # type: ignore[arg-type]
+        return real(tree, key)
 
     plan = home.plan(checksum=True)
-    monkeypatch.setattr(reading, "open_and_look", refuse)
+    monkeypatch.setattr(Tree, "open", refuse)
     monkeypatch.setattr("backup_runner.applying.paths.PathApplier._refer", lambda self, action: self._store(action))
     assert problems(home.apply(plan)) == [(b"a", "unreadable")]
     flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
@@ -189,8 +193,8 @@ def test_an_equal_large_file_that_changes_once_it_is_hashed(home: Home, monkeypa
     home.write("two", data)
     real = pathapplier.hash_file
 
-    def hashed(base: bytes, key: bytes, *given: object, **named: object) -> object:
-        found = real(base, key, *given, **named)  # type: ignore[arg-type]
+    def hashed(tree: Tree, key: bytes, *, with_md5: bool) -> object:
+        found = real(tree, key, with_md5=with_md5)
         if key == b"two":
             home.write(key, os.urandom(5 * MIB))
         return found
@@ -352,8 +356,7 @@ def test_unreadable_files_are_named_and_keep_what_was_stored(home: Home, monkeyp
     def refuse(*args: object, **named: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("backup_runner.source.reading.open_and_look", refuse)
-    monkeypatch.setattr("backup_runner.applying.large.open_entry", refuse)
+    monkeypatch.setattr(Tree, "open", refuse)
     plan = home.plan()
     outcome = home.apply(plan)
     assert problems(outcome) == [(b"a", "unreadable"), (b"large", "unreadable"), (b"new", "unreadable")]
@@ -451,7 +454,8 @@ def test_a_folder_that_became_a_symlink_since_the_plan_is_not_followed(home: Hom
     os.rename(home.path("docs"), f"{home.root}/outside")
     os.symlink(f"{home.root}/outside", home.path("docs"))
     outcome = home.apply(plan)
-    named = [(b"docs/", "vanished"), (b"docs/deep/large", "unreadable"), (b"docs/small", "unreadable")]
+    named = [(b"docs/", "vanished"), (b"docs/deep/", "vanished"), (b"docs/deep/large", "unreadable")]
+    named += [(b"docs/small", "unreadable")]
     assert sorted(problems(outcome)) == named
     stored = home.rows("SELECT key FROM path p JOIN version v ON v.path_id = p.id WHERE kind = 0")
     assert stored == [(b"other",)]
@@ -463,7 +467,7 @@ def test_reads_that_come_in_pieces(home: Home, monkeypatch: pytest.MonkeyPatch) 
     home.write("large", os.urandom(4 * MIB + 70_000))
     real = os.pread
     monkeypatch.setattr(os, "pread", lambda fd, length, at: real(fd, min(length, 60_000), at))
-    found = reading.read_small(os.fsencode(home.data), b"small", (), MIB)
+    found = reading.read_small(tree_of(home), b"small", MIB)
     assert found is not None
     assert (found[1], found[0].flags & Flag.MOVED) == (home.read("small"), 0)
     assert home.apply().problems == []
@@ -482,10 +486,10 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     # Hashing alone waits too: what is linked or touched on its word is compared by times later.
     home.write("fresh", "y")
     before = os.stat(path).st_ctime_ns
-    hash_file(os.fsencode(home.data), b"fresh", set(), Detours([]), with_md5=False)
+    hash_file(tree_of(home), b"fresh", with_md5=False)
     assert time.time_ns() - before >= 20_000_000
     # One that is as fresh again after the wait is taken for moving.
     monkeypatch.setattr(reading, "_fresh", lambda status: True)
-    found = reading.read_small(os.fsencode(home.data), b"fresh", (), MIB)
+    found = reading.read_small(tree_of(home), b"fresh", MIB)
     assert found is not None
     assert found[0].flags & Flag.MOVED

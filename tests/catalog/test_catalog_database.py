@@ -80,13 +80,17 @@ BAD = [
     "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid) VALUES (1,1,2,0,0,0,0,0,0)",
     "INSERT INTO version (path_id, first, until, kind, size, mtime_ns, ctime_ns, mode, uid, gid) "
     "VALUES (1,5,5,1,0,0,0,0,0,0)",
-    "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid) VALUES (1,9,1,0,0,0,0,0,0)",
+    "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid) VALUES (9,9,1,0,0,0,0,0,0)",
+    "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid) "
+    "SELECT path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid FROM version",
     "UPDATE snapshot SET status = 'fine'",
     "UPDATE object SET state = 'fine'",
     "UPDATE content SET blake3 = x'00'",
-    "INSERT INTO content (store_id, size, blake3) SELECT store_id, size, blake3 FROM content",
-    "DELETE FROM object",
-    "DELETE FROM content",
+    "UPDATE content SET layout = 3",
+    "UPDATE content SET layout = 2",
+    "UPDATE content SET offset = NULL",
+    "INSERT INTO extent VALUES (99, 0, 1)",
+    "INSERT INTO stretch VALUES (99, 0, 1, 0, 1)",
     "DELETE FROM path",
     "DELETE FROM store",
     "UPDATE store SET serial = -1",
@@ -102,8 +106,7 @@ def test_constraints(cat: Catalog, statement: str) -> None:
     run("INSERT INTO path (job_id, key) VALUES (1, x'61')")
     run("INSERT INTO object (store_id, name, size, plain, checksum, etag, header, segments, created_ns) "
         "VALUES (1, 'o', 1, 1, '', '', x'', x'', 1)")  # fmt: skip
-    run("INSERT INTO content (store_id, size, blake3) VALUES (1, 3, zeroblob(32))")
-    run("INSERT INTO extent VALUES (1, 0, 1, 0, 3)")
+    run("INSERT INTO content (store_id, object_id, offset, size, blake3) VALUES (1, 1, 0, 3, zeroblob(32))")
     run("INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, content_id) "
         "VALUES (1, ?, 0, 3, 0, 0, 0, 0, 0, 1)", (snapshot,))  # fmt: skip
     with pytest.raises(sqlite3.IntegrityError):

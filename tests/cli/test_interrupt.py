@@ -15,7 +15,7 @@ from backup_runner.workers.interrupt import Interrupt
 
 PROGRAM = """
 import subprocess, sys, time
-from backup_runner.interrupt import Interrupt
+from backup_runner.workers.interrupt import Interrupt
 with Interrupt(lambda: print("first", flush=True), lambda: print("second", flush=True)) as interrupt:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     interrupt.children.add(child.pid)

@@ -270,6 +270,7 @@ entry = st.builds(
     path=st.none() | st.binary(max_size=50),
     mode=st.none() | st.integers(0, 0o7777),
     mtime_ns=st.none() | st.integers(-(2**63), 2**63 - 1),
+    pieces=st.none(),
 )
 
 
@@ -340,7 +341,7 @@ def forged(
         ([], 16, "number of stanzas"),
         ([(54, b"\0\0")], 0, "number of stanzas"),
         ([(8, b"\0\2")], 0, "format 2, suite 1"),
-        ([(10, b"\0\2")], 0, "format 1, suite 2"),
+        ([(10, b"\0\3")], 0, "format 1, suite 3"),
         ([(49, b"\x14")], 0, "parameters out of bounds"),
         ([(50, (2048).to_bytes(4, "big"))], 0, "parameters out of bounds"),
         ([(50, (1 << 25).to_bytes(4, "big"))], 0, "parameters out of bounds"),

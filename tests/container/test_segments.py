@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from backup_runner.container import (
     ObjectId,
+    ObjectKind,
     SealKeys,
     Stream,
     new_header,
@@ -74,13 +75,13 @@ def test_round_trip_of_anything(plain: bytes, number: int, stream: Stream) -> No
 
 
 _KEYS = SealKeys(
-    ObjectId(bytes(16), 1, bytes(16)),
+    ObjectId(bytes(16), ObjectKind.DATA, bytes(16)),
     SIZE,
     207,
     b"d" * 32,
     b"c" * 16,
     b"m" * 32,
-    b"t" * 32,  # type: ignore[arg-type]
+    b"t" * 32,
 )
 
 
@@ -142,7 +143,7 @@ FRAME = zstandard.compress(bytes(range(100)))
 def test_what_a_faulty_writer_says_is_not_believed(
     keys: SealKeys, monkeypatch: pytest.MonkeyPatch, codec: int, encoded: bytes, size: int, said: str
 ) -> None:
-    monkeypatch.setattr(segment_module, "_encode", lambda _: (codec, encoded))
+    monkeypatch.setattr(segment_module, "encode", lambda _: (codec, encoded))
     out = memoryview(bytearray(2 * SIZE))
     length = seal_segment_into(keys, Stream.DATA, 0, bytes(size), out, last=True)
     with pytest.raises(DamagedError, match=said):

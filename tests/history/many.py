@@ -11,7 +11,7 @@ from blake3 import blake3
 from backup_runner.applying.worker import PACK_CONTENTS
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.recording import add_object
+from backup_runner.catalog.storing import add_object
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, new_header
 from backup_runner.records import NewObject
 from backup_runner.repository import commits as committing

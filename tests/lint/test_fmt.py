@@ -160,3 +160,12 @@ def test_other_yaml_is_not_ours_to_rewrite(command, tmp_path, monkeypatch, capsy
     assert run([command, "."]) == 0
     assert Path("a.yml").read_text() == workflow
     assert "a.yml is no job" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u202e", "\u200b", "\u3000# x"])
+def test_escapes_stay_escapes(character):
+    """Written out, the file could not be read any more."""
+    escaped = "".join(f"\\u{ord(one):04x}" if ord(one) > 127 else one for one in character)
+    text = f'sources: [{{path: "/srv/a{escaped}b"}}]\nversion: 1\n'
+    assert tidy(text).isascii()
+    assert read(tidy(text))[1] == read(text)[1]

@@ -143,3 +143,12 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert Path("old.yaml").read_text() == NEW
     assert "skip_files is now skip" in capsys.readouterr().out
     assert run(["migrate", "--check", "old.yaml"]) == 0
+
+
+def test_escapes_stay_escapes(tmp_path):
+    """Written out, the file could not be read any more."""
+    migrated = migrate_text('directories: ["/srv/a\\u202eb", "/srv/\\u200b"]\n', "job.yaml", Complaints("")).text
+    path = tmp_path / "job.yaml"
+    path.write_text(migrated)
+    assert migrated.isascii()
+    assert "BR003" not in {item.code for item in load([str(path)], env={}).diagnostics}

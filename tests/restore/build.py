@@ -18,13 +18,12 @@ from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Digests, Entry, Extent, Flag, Kind, NewObject
 from backup_runner.repository.session import Session
 from backup_runner.restoring.run import RestoreOptions, restore
+from backup_runner.source.tree import Tree
 from backup_runner.source.walk import (
     ScanOptions,
     ScanSource,
     ScanTotals,
-    open_entry,
     read_xattrs,
-    readlink_entry,
     scan,
 )
 from backup_runner.source.xattrs import encode_xattrs
@@ -137,7 +136,8 @@ class _BackUp:
     def take(self, entry: Entry) -> None:
         path = self.world.base + b"/" + entry.key
         if entry.kind == Kind.SYMLINK:
-            self.recorder.put_version(entry.key, _meta(entry, link=readlink_entry(self.world.base, entry.key)), None)
+            link = Tree([(b"", self.world.base)]).link(entry.key)
+            self.recorder.put_version(entry.key, _meta(entry, link=link), None)
             return
         xattrs = encode_xattrs(read_xattrs(path)) if len(path) < 4000 else None
         if entry.kind == Kind.DIRECTORY:
@@ -217,7 +217,7 @@ def _meta(entry: Entry, *, link: bytes | None = None, xattrs: bytes | None = Non
 
 
 def read_entry(base: bytes, key: bytes) -> bytes:
-    with open(open_entry(base, key), "rb") as file:
+    with open(Tree([(b"", base)]).open(key)[0], "rb") as file:
         return file.read()
 
 
@@ -229,7 +229,7 @@ def tree(base: bytes) -> dict[bytes, tuple[object, ...]]:
         for entry in batch:
             common = (entry.kind, entry.mtime_ns, entry.uid, entry.gid)
             if entry.kind == Kind.SYMLINK:
-                found[entry.key] = (*common, readlink_entry(base, entry.key))
+                found[entry.key] = (*common, Tree([(b"", base)]).link(entry.key))
             elif entry.kind == Kind.DIRECTORY:
                 found[entry.key] = (*common, entry.mode)
             else:

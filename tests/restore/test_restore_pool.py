@@ -70,7 +70,7 @@ def test_a_worker_that_is_killed_is_noticed() -> None:
 
 def test_workers_go_when_the_main_process_is_killed() -> None:
     script = (
-        "import os, time\nfrom backup_runner.restore_pool import Pool\n"
+        "import os, time\nfrom backup_runner.workers.pool import Pool\n"
         "pool = Pool(3, lambda: lambda _: os.getpid())\n"
         "print(*{pid for _, pid in pool.run(iter(range(1, 30)))}, flush=True)\ntime.sleep(60)\n"
     )
@@ -94,7 +94,7 @@ def _runs(pid: int) -> bool:
 
 def test_workers_of_a_pool_that_was_left_open_do_not_hold_the_interpreter_up() -> None:
     program = (
-        "from backup_runner.restore_pool import Pool\n"
+        "from backup_runner.workers.pool import Pool\n"
         "pool = Pool(2, lambda: lambda number: number)\n"
         "print(sorted(found for _, found in pool.run(iter(range(4)))))\n"
     )

@@ -12,17 +12,15 @@ from typing import TypeVar
 import pytest
 
 from backup_runner.records import Entry, Problem
+from backup_runner.source.tree import Tree
 from backup_runner.source.walk import (
     ScanOptions,
     ScanSource,
     ScanTotals,
     is_mount_point,
-    lstat_entry,
     mount_point_of,
-    open_entry,
     read_changed,
     read_xattrs,
-    readlink_entry,
     scan,
 )
 from backup_runner.spec import Symlinks
@@ -31,8 +29,12 @@ T = TypeVar("T")
 NOBODY = 65534
 
 
-def read(base: bytes, key: bytes, linked: frozenset[bytes] = frozenset()) -> bytes:
-    with open(open_entry(base, key, linked=linked), "rb") as file:
+def below(base: bytes) -> Tree:
+    return Tree([(b"", base)])
+
+
+def read(base: bytes, key: bytes) -> bytes:
+    with open(below(base).open(key)[0], "rb") as file:
         return file.read()
 
 
@@ -71,8 +73,8 @@ def test_paths_beyond_path_max_are_scanned_and_read(base: bytes, name: bytes, le
     assert keys == [*((name + b"/") * level for level in range(levels + 1)), end + b"file", end + b"link"]
     assert (problems, totals.unlisted) == ([], [])
     assert read(base, end + b"file") == b"deep"
-    assert lstat_entry(base, end + b"file").st_size == 4
-    assert readlink_entry(base, end + b"link") == b"over/there"
+    assert below(base).status(end + b"file").st_size == 4
+    assert below(base).link(end + b"link") == b"over/there"
 
 
 def test_lengths_around_path_max(base: bytes) -> None:
@@ -97,7 +99,7 @@ def open_folder_of(base: bytes, key: bytes) -> int:
 
 def test_an_impossible_name_is_an_os_error(base: bytes) -> None:
     with pytest.raises(OSError, match="too long"):
-        open_entry(base, b"x" * 5000)
+        below(base).open(b"x" * 5000)
 
 
 def test_a_fifo_never_blocks_and_a_symlink_is_never_opened(tmp_path: Path) -> None:
@@ -105,27 +107,44 @@ def test_a_fifo_never_blocks_and_a_symlink_is_never_opened(tmp_path: Path) -> No
     os.mkfifo(root + b"/fifo")
     os.symlink(b"/etc/hostname", root + b"/link")
     with pytest.raises(OSError, match="regular") as fifo:
-        open_entry(root, b"fifo")
+        below(root).open(b"fifo")
     assert fifo.value.errno == errno.EINVAL
     with pytest.raises(OSError) as link:
-        open_entry(root, b"link")
+        below(root).open(b"link")
     assert link.value.errno == errno.ELOOP
 
 
-def test_only_linked_keys_are_followed(tmp_path: Path) -> None:
+def test_only_the_way_to_a_source_leads_through_symlinks(tmp_path: Path) -> None:
     root = os.fsencode(tmp_path)
-    (tmp_path / "real").write_bytes(b"data")
+    os.makedirs(root + b"/real/d")
+    (tmp_path / "real/d/f").write_bytes(b"data")
     os.symlink(b"real", root + b"/link")
-    assert read(root, b"link", frozenset([b"link"])) == b"data"
-    assert lstat_entry(root, b"link", linked={b"link"}).st_ino == lstat_entry(root, b"real").st_ino
-    assert lstat_entry(root, b"link").st_ino != lstat_entry(root, b"real").st_ino
+    os.symlink(b"d", root + b"/real/e")
+    tree = Tree([(b"link/", root + b"/link"), (b"one", root + b"/link/e/f")])
+    for key in (b"link/d/f", b"one"):
+        fd, status = tree.open(key)
+        os.close(fd)
+        assert tree.status(key).st_ino == status.st_ino == os.stat(root + b"/real/d/f").st_ino
+    for look in (tree.open, tree.status, tree.link, tree.xattrs):
+        with pytest.raises(OSError) as refused:
+            look(b"link/e/f")
+        assert refused.value.errno in (errno.ELOOP, errno.ENOTDIR)
+    for key in (b"link/../link/d/f", b"elsewhere"):
+        with pytest.raises(OSError) as outside:
+            tree.status(key)
+        assert outside.value.errno in (errno.EXDEV, errno.ENOENT)
 
 
-def test_directories_are_looked_at_without_following(tmp_path: Path) -> None:
+def test_entries_are_looked_at_without_following(tmp_path: Path) -> None:
     root = os.fsencode(tmp_path)
     os.symlink(b"/", root + b"/d")
-    assert lstat_entry(root, b"d/").st_ino == os.lstat(root + b"/d").st_ino
-    assert lstat_entry(root, b"").st_ino == os.stat(root).st_ino
+    os.setxattr(root, b"user.colour", b"blue")
+    assert below(root).status(b"d/").st_ino == os.lstat(root + b"/d").st_ino
+    assert below(root).link(b"d") == b"/"
+    assert below(root).status(b"").st_ino == os.stat(root).st_ino
+    assert below(root).xattrs(b"") == {b"user.colour": b"blue"}
+    assert below(b"/").status(b"").st_ino == os.stat("/").st_ino
+    assert below(b"/").status(root[1:] + b"/d").st_ino == os.lstat(root + b"/d").st_ino
 
 
 def test_access_times_stay_as_they_are(tmp_path: Path) -> None:
@@ -214,7 +233,7 @@ def test_xattrs_by_path_and_by_descriptor(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system has no extended attributes")
     os.symlink(path, tmp_path / "link")
-    fd = open_entry(os.fsencode(tmp_path), b"f")
+    fd, _ = below(os.fsencode(tmp_path)).open(b"f")
     assert read_xattrs(fd) == read_xattrs(path) == {b"user.colour": b"blue\0green"}
     os.close(fd)
     assert read_xattrs(os.fsencode(tmp_path / "link")) == {}

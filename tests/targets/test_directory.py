@@ -193,7 +193,7 @@ def test_a_process_killed_while_putting_leaves_no_object(root: Path) -> None:
     """SIGKILL at a random moment of a loop of puts: every name that exists is whole."""
     script = (
         "import sys, hashlib\n"
-        "from backup_runner.targets.directory import DirectoryTarget\n"
+        "from backup_runner.targets.directory.target import DirectoryTarget\n"
         "target, data = DirectoryTarget(sys.argv[1]), bytes(300_000)\n"
         "print('go', flush=True)\n"
         "for number in range(100_000):\n"
@@ -219,7 +219,7 @@ def test_replace_after_delete_fails(target: DirectoryTarget) -> None:
 UNMOUNTED = """
 import hashlib, os, pickle, subprocess, sys
 from backup_runner.errors import TargetError
-from backup_runner.targets.directory import DirectoryTarget
+from backup_runner.targets.directory.target import DirectoryTarget
 
 disk = sys.argv[1]
 subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)

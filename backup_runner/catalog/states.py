@@ -1,0 +1,39 @@
+"""What a look at the bucket says of objects, written down. Callers hold a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+
+from .database import Catalog
+
+
+def note_bucket(cat: Catalog, *, lost: Collection[int], back: Collection[int], etags: Mapping[int, str]) -> None:
+    """Objects (ids) that are gone or back, and those that lie in files of other etags."""
+    many = cat.conn.executemany
+    many("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", [(one,) for one in lost])
+    many("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", [(one,) for one in back])
+    many("UPDATE object SET etag = ? WHERE id = ?", [(etag, one) for one, etag in etags.items()])
+
+
+def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
+    """The files that these objects lost have been named; of those that are gone, the ones that hold nothing any more,
+    because their contents were stored anew, leave the catalog."""
+    cat.conn.executemany(
+        "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in told]
+    )
+    if gone:
+        cat.conn.execute(
+            "DELETE FROM object WHERE id IN (SELECT value FROM json_each(?)) AND state = 'missing' "
+            "AND id NOT IN (SELECT object_id FROM content WHERE object_id IS NOT NULL) "
+            "AND id NOT IN (SELECT object_id FROM stretch)",
+            (json.dumps(list(gone)),),
+        )
+
+
+def set_states(cat: Catalog, states: Mapping[int, str]) -> None:
+    """Write what was found of objects, by id. Those marked for deletion stay so."""
+    cat.conn.executemany(
+        "UPDATE object SET state = ? WHERE id = ? AND state NOT IN ('marked', ?)",
+        [(state, object_id, state) for object_id, state in states.items()],
+    )

@@ -1,0 +1,85 @@
+"""Keys as one line of text with a checksum: Bech32m (BIP 350) without its limit of length (docs/format.md, Text forms).
+
+No error here repeats any part of the text, which may be a secret.
+"""
+
+from __future__ import annotations
+
+from ..errors import KeyFileError
+
+TEXT_KEY = "bkr-key"
+RAW_KEY = "bkr-raw"
+PAIR = "bkr-pair"
+SEALED_PAIR = "bkr-sealed"
+RECIPIENT = "bkr"
+
+_LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_VALUES = {letter: value for value, letter in enumerate(_LETTERS)}
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_CONSTANT = 0x2BC830A3
+_CHECKSUM = 6
+MAX_TEXT = 8192
+
+
+class KeyTextError(KeyFileError):
+    """A key in text form was mistyped or cut; it is not a wrong key."""
+
+    usual_hint = "compare it with the original, letter by letter"
+
+
+def encode_text(prefix: str, data: bytes) -> str:
+    """`data` as text under a prefix."""
+    values = _regroup(data, 8, 5, pad=True)
+    polymod = _polymod(_expanded(prefix) + values + [0] * _CHECKSUM) ^ _CONSTANT
+    checksum = [(polymod >> 5 * (5 - place)) & 31 for place in range(_CHECKSUM)]
+    return f"{prefix}1{''.join(_LETTERS[value] for value in values + checksum)}"
+
+
+def decode_text(text: str) -> tuple[str, bytes]:
+    """Prefix and data of a text; white space and lines that start with `#` do not count. Raises KeyTextError."""
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = "".join("".join(lines).split())
+    if len(joined) > MAX_TEXT:
+        raise KeyTextError("the key text is too long")
+    if joined not in (joined.lower(), joined.upper()):
+        raise KeyTextError("the key text mixes small and capital letters: one was mistyped")
+    prefix, _, letters = joined.lower().rpartition("1")
+    if not prefix or len(letters) < _CHECKSUM:
+        raise KeyTextError("this is no key text, or its start is missing")
+    values = [_VALUES.get(letter, -1) for letter in letters]
+    if -1 in values:
+        raise KeyTextError(f"character {len(prefix) + 2 + values.index(-1)} of the key text cannot stand in one")
+    if not prefix.isascii() or _polymod(_expanded(prefix) + values) != _CONSTANT:
+        raise KeyTextError("a letter of the key text is wrong or missing: its checksum does not fit")
+    return prefix, bytes(_regroup(bytes(values[:-_CHECKSUM]), 5, 8, pad=False))
+
+
+def _expanded(prefix: str) -> list[int]:
+    return [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
+
+
+def _polymod(values: list[int]) -> int:
+    state = 1
+    for value in values:
+        top = state >> 25
+        state = (state & 0x1FFFFFF) << 5 ^ value
+        for place, part in enumerate(_GENERATOR):
+            if top >> place & 1:
+                state ^= part
+    return state
+
+
+def _regroup(data: bytes, width: int, goal: int, *, pad: bool) -> list[int]:
+    bits = count = 0
+    found = []
+    for value in data:
+        bits, count = (bits << width | value) & 0xFFFF, count + width
+        while count >= goal:
+            count -= goal
+            found.append(bits >> count & ((1 << goal) - 1))
+    rest = bits & ((1 << count) - 1)
+    if pad and count:
+        found.append(rest << goal - count)
+    elif not pad and (count >= width or rest):
+        raise KeyTextError("the key text has letters too many or too few")
+    return found

@@ -1,0 +1,142 @@
+"""From what a person holds to the seed of their key pair (docs/format.md, Secrets)."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+from ...errors import KeyFileError, WrongKeyError
+from .. import keytext
+from ..keys import DEFAULT_COST, KEY_LENGTHS, CryptoKey, KdfBudget, Random, scrypt
+from .primitives import hkdf
+
+SEED_LENGTH = 32
+MAX_PASSPHRASE = 1024
+
+_SEALED_LENGTH = 32 + SEED_LENGTH + 8
+_TEXTS = {
+    keytext.TEXT_KEY: (32,),
+    keytext.RAW_KEY: KEY_LENGTHS,
+    keytext.PAIR: (SEED_LENGTH,),
+    keytext.SEALED_PAIR: (_SEALED_LENGTH,),
+}
+
+
+class SecretKind(StrEnum):
+    """How a secret becomes a seed."""
+
+    RAW = "raw"
+    TEXT = "text"
+    PASSPHRASE = "passphrase"  # noqa: S105
+    PAIR = "pair"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """What one recipient holds; `stretched` says whether it takes scrypt."""
+
+    kind: SecretKind
+    value: bytes = field(repr=False)
+
+    @classmethod
+    def of_passphrase(cls, text: str) -> Secret:
+        """A passphrase, the same however its accents were typed. Raises KeyFileError."""
+        value = unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")
+        if not 1 <= len(value) <= MAX_PASSPHRASE:
+            raise KeyFileError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes, this one has {len(value)}")
+        return cls(SecretKind.PASSPHRASE, value)
+
+    @classmethod
+    def generate(cls, kind: SecretKind = SecretKind.TEXT, *, random: Random = os.urandom) -> Secret:
+        """A new random text key or key pair."""
+        return cls(kind, random(32))
+
+    @property
+    def stretched(self) -> bool:
+        """Whether its seed costs a run of scrypt for each salt."""
+        return self.kind in (SecretKind.RAW, SecretKind.PASSPHRASE)
+
+    @property
+    def crypto_key(self) -> CryptoKey | None:
+        """The key that opens suite 1, if it is one."""
+        return CryptoKey(self.value) if self.kind is SecretKind.RAW else None
+
+    @property
+    def text(self) -> str:
+        """Its text form. Raises KeyFileError for a passphrase, which is text already."""
+        prefixes = {
+            SecretKind.RAW: keytext.RAW_KEY,
+            SecretKind.TEXT: keytext.TEXT_KEY,
+            SecretKind.PAIR: keytext.PAIR,
+        }
+        if self.kind not in prefixes:
+            raise KeyFileError("a passphrase has no other text form")
+        return keytext.encode_text(prefixes[self.kind], self.value)
+
+    def seed(self, salt: bytes, stretched: bytes | None) -> bytes:
+        """The seed under a lineage's salt; `stretched` is scrypt's result for kinds that take it."""
+        if self.kind is SecretKind.PAIR:
+            return self.value
+        if self.kind is SecretKind.TEXT:
+            return hkdf(self.value, b"random-key", salt)
+        if stretched is None:
+            raise ValueError("this kind of secret is stretched first")
+        return hkdf(stretched, b"stretched-key")
+
+
+def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget | None = None) -> Secret:
+    """A secret as a key file holds it: bytes, or any of the text forms.
+
+    Raises KeyFileError (KeyTextError for a mistyped letter); WrongKeyError if `passphrase` does not open a sealed pair.
+    """
+    bare = raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
+    if len(bare) in KEY_LENGTHS:
+        return Secret(SecretKind.RAW, bare)
+    text = bare.decode("ascii", "replace").strip()
+    if (plain := _plain(text)) is not None:
+        return Secret(SecretKind.RAW, plain)
+    if "bkr" not in text.lower():
+        CryptoKey(bare)  # says what is wrong with its length
+    prefix, data = keytext.decode_text(text)
+    if prefix == keytext.RECIPIENT:
+        raise KeyFileError("this is a recipient's public key, which opens nothing", hint="give the key pair's own file")
+    if len(data) not in _TEXTS.get(prefix, ()):
+        raise KeyFileError("a key text of an unknown kind, perhaps of a later version")
+    if prefix == keytext.SEALED_PAIR:
+        return Secret(SecretKind.PAIR, _unseal(data, passphrase, budget))
+    kind = {keytext.RAW_KEY: SecretKind.RAW, keytext.TEXT_KEY: SecretKind.TEXT, keytext.PAIR: SecretKind.PAIR}[prefix]
+    return Secret(kind, data)
+
+
+def seal_pair(pair: Secret, passphrase: str, *, random: Random = os.urandom) -> str:
+    """The text form of a key pair under a passphrase."""
+    salt = random(32)
+    stretched = scrypt(Secret.of_passphrase(passphrase).value, salt, DEFAULT_COST)
+    return keytext.encode_text(keytext.SEALED_PAIR, salt + aes_key_wrap(hkdf(stretched, b"pair-file"), pair.value))
+
+
+def _unseal(data: bytes, passphrase: str | None, budget: KdfBudget | None) -> bytes:
+    if passphrase is None:
+        raise KeyFileError("this key pair is under a passphrase", hint="set `passphrase_env` beside its file")
+    if budget:
+        budget.spend(DEFAULT_COST)
+    stretched = scrypt(Secret.of_passphrase(passphrase).value, data[:32], DEFAULT_COST)
+    try:
+        return aes_key_unwrap(hkdf(stretched, b"pair-file"), data[32:])
+    except InvalidUnwrap as error:
+        raise WrongKeyError("the passphrase does not open this key pair", hint="check the passphrase") from error
+
+
+def _plain(text: str) -> bytes | None:
+    """A raw key as hex or base64, where its length leaves no doubt; shorter ones are raw keys by their length."""
+    if re.fullmatch(r"[0-9a-fA-F]{48}|[0-9a-fA-F]{64}", text):
+        return bytes.fromhex(text)
+    if re.fullmatch(r"[0-9A-Za-z+/]{43}=", text):
+        return base64.b64decode(text)
+    return None

@@ -1,0 +1,87 @@
+"""The sources of a job as they lie on disk: entries are opened and looked at by their keys, however long their paths.
+
+A source's own path may lead through symlinks, which are followed once, when the tree is made. Below it no symlink is
+followed: a folder that somebody swaps for one, even for a moment, leads nowhere. All methods raise OSError.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from ..beneath import STEP, open_beneath
+from .access import read_xattrs
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
+_FILE: Final = os.O_RDONLY | os.O_NONBLOCK
+_NOATIME: Final = getattr(os, "O_NOATIME", 0)
+
+
+class Tree:
+    """Finds entries by their keys; see `records` for what a key is."""
+
+    def __init__(self, sources: Iterable[tuple[bytes, bytes]]) -> None:
+        """`sources` are key and path of each source, as in `ScanSource`."""
+        roots = {key.rstrip(b"/"): os.path.realpath(path) for key, path in sources}
+        # The longest first, because a source's key may be the start of another's.
+        self._roots = sorted(roots.items(), key=lambda root: len(root[0]), reverse=True)
+
+    def open(self, key: bytes) -> tuple[int, os.stat_result]:
+        """Open a regular file for reading: its descriptor and status. Access times stay as they are, where allowed.
+
+        Never blocks: what is no regular file any more (a fifo in its place) is refused with EINVAL."""
+        path = self._path(key)
+        try:
+            fd = open_beneath(path, _FILE | _NOATIME)
+        except PermissionError as error:
+            # O_NOATIME is for owners only (EPERM); everyone else reads all the same.
+            if error.errno != errno.EPERM:
+                raise
+            fd = open_beneath(path, _FILE)
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "not a regular file any more", key)
+        return fd, status
+
+    def open_folder(self, key: bytes) -> int:
+        """Open a directory for listing."""
+        return open_beneath(self._path(key), _FOLDER)
+
+    def status(self, key: bytes) -> os.stat_result:
+        """The entry's own metadata."""
+        with self._parent(key) as (parent, name):
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+
+    def link(self, key: bytes) -> bytes:
+        """Where a symlink points to."""
+        with self._parent(key) as (parent, name):
+            return os.readlink(name, dir_fd=parent)
+
+    def xattrs(self, key: bytes) -> dict[bytes, bytes]:
+        """Extended attributes of a file, folder or symlink, as `read_xattrs` has them."""
+        with self._parent(key) as (parent, name):
+            # There is no call that takes a folder's descriptor and a name, but this path goes by the descriptor.
+            return read_xattrs(b"/proc/self/fd/%d/%b" % (parent, name))
+
+    @contextmanager
+    def _parent(self, key: bytes) -> Iterator[tuple[int, bytes]]:
+        """The folder that an entry lies in, opened for passing through only, and the entry's name in it."""
+        folder, _, name = self._path(key).rpartition(b"/")
+        parent = open_beneath(folder or b"/", STEP)
+        try:
+            yield parent, name or b"."
+        finally:
+            os.close(parent)
+
+    def _path(self, key: bytes) -> bytes:
+        """The path on disk, symlinks above the source resolved."""
+        for prefix, real in self._roots:
+            if not prefix or key == prefix or key.startswith(prefix + b"/"):
+                rest = key[len(prefix) :].strip(b"/")
+                return real.rstrip(b"/") + b"/" + rest if rest else real
+        raise FileNotFoundError(errno.ENOENT, "lies in no source of the job", key)
