@@ -264,3 +264,9 @@ class Action:
     """Store the bytes anew even if they are stored already (`overwrite: always`, repair)."""
     snapshot_id: int | None = None
     object_name: str = ""
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is a large file that may have changed, and was not read for the plan. `content_id` is what it had."""
+        changes = self.kind is ActionKind.UPDATE and self.entry_kind == Kind.FILE and not self.forced
+        return changes and self.blake3 is None and self.content_id is not None

@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from blake3 import blake3
 
 from ..policy import StoringPolicy
-from ..records import Piece, pack_pieces, pieces_digest
+from ..records import Digests, Piece, pack_pieces, pieces_digest
 from ..source.holes import Stretch, stretches
 from .chunking import Cutter
 
@@ -51,7 +51,7 @@ class Windows:
 class Cutting:
     """What is needed to cut files of one store, used again from file to file."""
 
-    def __init__(self, seed: bytes, policy: StoringPolicy, hasher: Executor) -> None:
+    def __init__(self, seed: bytes, policy: StoringPolicy, hasher: Executor | None = None) -> None:
         self.policy = policy
         self.hasher = hasher
         self._seed = seed
@@ -71,8 +71,17 @@ class Cutting:
             self._windows = Windows(wanted)
         return self._windows
 
-    def close(self) -> None:
-        self._windows = None
+    def known_by_pieces(self, fd: int, status: os.stat_result) -> Digests | None:
+        """What identifies a file with holes too large to be hashed; None for others. Reads its data."""
+        if status.st_size - status.st_blocks * 512 < self.policy.skipped_zeros:
+            return None
+        cut = FileCut(self, fd, status)
+        if cut.hashed:
+            return None
+        for pieces in cut.windows():
+            for piece in pieces:
+                cut.took(blake3(piece).digest(), len(piece))
+        return Digests(cut.size, cut.digests()[0], b"")
 
 
 class FileCut:
@@ -125,7 +134,7 @@ class FileCut:
             self.size += got
             self.read += got
             if got and self.hashed:
-                self._windows.used_by(self._hasher.submit(self._sum, window[have : have + got]))
+                self._hash(window[have : have + got])
             end = have + got
             cuts = list(self.cutter.cuts(window, 0, end, last=at >= stop))
             rest = window[cuts[-1][1] if cuts else 0 : end]
@@ -136,6 +145,12 @@ class FileCut:
         while have < wanted and (count := os.preadv(self._fd, [room[have:wanted]], at + have)):
             have += count
         return have
+
+    def _hash(self, data: memoryview) -> None:
+        if self._hasher is None:
+            self._sum(data)
+        else:
+            self._windows.used_by(self._hasher.submit(self._sum, data))
 
     def _sum(self, data: memoryview) -> None:
         self._weak.update(data)

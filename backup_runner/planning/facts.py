@@ -10,6 +10,8 @@ from blake3 import blake3
 
 from ..catalog import Catalog, history
 from ..catalog.database import Store
+from ..contents.cutting import Cutting
+from ..policy import StoringPolicy
 from ..records import CatalogRow, Digests, Kind, Problem
 from ..repository.session import Session
 from ..source.reading import kind_of, settled
@@ -39,6 +41,7 @@ class PlanFacts:
         self._cat = cat
         self._job_id = job_id or 0
         self._store_id = store.id if store else 0
+        self._cutting = Cutting(store.seed, StoringPolicy()) if store else None
         self._totals = totals
         self._on_problem = on_problem
         self._ignore_missing = ignore_missing
@@ -58,7 +61,7 @@ class PlanFacts:
 
     def digest(self, key: bytes) -> Digests | None:
         try:
-            return hash_file(self._tree, key, with_md5=self._md5_only)
+            return hash_file(self._tree, key, self._cutting, with_md5=self._md5_only)
         except FileNotFoundError:
             self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
         except OSError as error:
@@ -127,12 +130,16 @@ def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str
     return {content_id: bad[object_id] for content_id, object_id in history.contents_in(cat, bad)}
 
 
-def hash_file(tree: Tree, key: bytes, *, with_md5: bool) -> Digests:
-    """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError."""
+def hash_file(tree: Tree, key: bytes, cutting: Cutting | None = None, *, with_md5: bool) -> Digests:
+    """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError.
+
+    `cutting` is for files with holes that nobody hashes: these are known by their pieces."""
     fd, status = tree.open(key)
     try:
         # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
-        settled(fd, status)
+        status, _ = settled(fd, status)
+        if cutting is not None and (digests := cutting.known_by_pieces(fd, status)) is not None:
+            return digests
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
         size = 0
         while chunk := os.read(fd, _CHUNK):

@@ -16,7 +16,9 @@ import orjson
 from ..errors import PlanFileError
 from ..records import Action, ActionKind, Kind
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, 2)
+"""Format 1 lacks the totals of files that were not read."""
 Fields = dict[str, Any]
 TYPES: dict[int, str] = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 _KINDS = {name: kind for kind, name in TYPES.items()}
@@ -36,6 +38,9 @@ class Totals:
     held_before: int = 0
     known: int = 0
     kept_unseen: int = 0
+    unread: int = 0
+    """Changed large files of which apply finds out what is new; `unread_bytes` are their sizes."""
+    unread_bytes: int = 0
 
     def add(self, action: Action) -> None:
         name = action.kind.value
@@ -44,6 +49,9 @@ class Totals:
             return
         self.counts[name] = self.counts.get(name, 0) + 1
         self.bytes[name] = self.bytes.get(name, 0) + action.size
+        if action.unread:
+            self.unread += 1
+            self.unread_bytes += action.size
 
     @property
     def changes(self) -> int:
@@ -168,7 +176,7 @@ def header_from(line: bytes) -> Header:
         found = fields.pop("format")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PlanFileError("this is not a plan file", hint="make one with `plan JOB --out FILE`") from None
-    if found != FORMAT:
+    if found not in _READABLE:
         raise PlanFileError(f"plan file format {found} is not known here", hint="make the plan again with this version")
     try:
         fields["totals"] = Totals(**fields["totals"])

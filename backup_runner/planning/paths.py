@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..policy import StoringPolicy
 from ..records import Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
 from ..spec import Detect, Overwrite
 
@@ -29,6 +30,8 @@ class Policy:
     detect: Detect
     reseal: bool = False
     """Store contents imported from another tool anew."""
+    unread_from: int = StoringPolicy().small
+    """Files of so many bytes that moved are not read for the plan: apply reads them anyway, and stores what is new."""
 
 
 class Facts(Protocol):
@@ -267,6 +270,9 @@ class PathPlanner:
         return digests is not None and self._facts.same(row.content_id, digests) is not False
 
     def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, why: str) -> Iterator[Action]:
+        if self._stays_unread(entry, row):
+            yield _action(ActionKind.UPDATE, entry, why, leader=leader, content_id=row.content_id)
+            return
         if entry.size != row.size or row.content_id is None:
             yield self._store(entry, leader, ActionKind.UPDATE, why)
             return
@@ -293,6 +299,13 @@ class PathPlanner:
             yield _action(ActionKind.UPDATE, entry, why, leader=leader, forced=True, content_id=row.content_id)
             return
         yield _action(ActionKind.TOUCH, entry, why, leader=leader, digests=digests, content_id=row.content_id)
+
+    def _stays_unread(self, entry: Entry, row: CatalogRow) -> bool:
+        """Whether apply will find out what of a file is new. What is lost, and what came from another tool, is read at
+        once: whether it can be had again is for the plan to say."""
+        if entry.size < self._policy.unread_from or self._policy.detect is Detect.CHECKSUM or row.content_id is None:
+            return False
+        return not self._facts.imported(row.content_id) and not self._facts.damage(row.content_id)
 
     # -- paths that the scan did not meet
 

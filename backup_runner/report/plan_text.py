@@ -68,6 +68,10 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield f"  Nothing will be done. If this is meant: {names}"
     yield ""
     yield look.paint(totals_line(header), "bold")
+    if unread := header.totals.unread:
+        of_it = "it" if unread == 1 else "them"
+        size = units.size(header.totals.unread_bytes)
+        yield f"  {units.count(unread, 'file')} changed, {size} to read; what is new of {of_it} is known after apply"
     if header.cost:
         yield look.paint(cost_line(header.cost), "dim")
 

@@ -53,9 +53,14 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
 def _stored(outcome: Outcome) -> str:
     objects = units.count(outcome.stored_objects, "object")
     parts = [f"{units.size(outcome.stored_bytes)} stored in {objects}"]
+    if outcome.read_bytes:
+        said = f"{units.size(outcome.read_bytes)} read, {units.size(outcome.new_bytes)} of it new"
+        # How much less is stored than was read: by what is there already, and by compression.
+        ratio = f" ({outcome.read_bytes / outcome.stored_bytes:,.1f}:1)" if outcome.stored_bytes else ""
+        parts = [said, parts[0] + ratio]
     if outcome.deleted_bytes:
         parts.append(f"{units.size(outcome.deleted_bytes)} deleted")
-    speed = units.rate(sum(outcome.bytes.values()), outcome.seconds) if outcome.stored_bytes else ""
+    speed = units.rate(outcome.read_bytes, outcome.seconds) if outcome.read_bytes else ""
     parts.append(f"{units.duration(outcome.seconds)}{f' ({speed})' if speed else ''}")
     return ", ".join([*parts, f"serial {outcome.serial}"])
 

@@ -47,7 +47,14 @@ _HEADER = _line(
         "scanned_ns": {"type": "integer"},
         "scope": _TEXTS,
         "totals": _object(
-            {"counts": _BY_ACTION, "bytes": _BY_ACTION, "folders": _BY_ACTION, "unchanged": _COUNT},
+            {
+                "counts": _BY_ACTION,
+                "bytes": _BY_ACTION,
+                "folders": _BY_ACTION,
+                "unchanged": _COUNT,
+                "unread": _COUNT,
+                "unread_bytes": _COUNT,
+            },
         ),
         "problems": _list(_PROBLEM),
         "problem_count": _COUNT,
@@ -101,8 +108,16 @@ _SUMMARY = {
 }
 
 
+_UNREAD = {
+    "unread": {**_COUNT, "description": "changed large files of which apply finds out what is new"},
+    "unread_bytes": _COUNT,
+}
+
+
 def _plan() -> Schema:
-    summary = _line("summary", _SUMMARY | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "cost": _nullable(COST)})
+    summary = _line(
+        "summary", _SUMMARY | _UNREAD | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "cost": _nullable(COST)}
+    )
     return {"oneOf": [_HEADER, _ACTION, summary]}
 
 
@@ -114,6 +129,8 @@ def _apply() -> Schema:
         "serial": _COUNT,
         "held": _list(_PATH),
         "changed_since_plan": _list(_PATH),
+        "read_bytes": _COUNT,
+        "new_bytes": _COUNT,
         "stored_bytes": _COUNT,
         "stored_objects": _COUNT,
         "deleted_bytes": _COUNT,

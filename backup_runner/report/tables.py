@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 
 _COUNTS = ("files", "added", "changed", "removed", "problems")
+_SIZES = ("bytes", "read_bytes", "new_bytes", "stored_bytes")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -39,10 +40,10 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
     for item in snapshots:
         totals = item["totals"]
         numbers = [units.count(totals[name]) if name in totals else "" for name in _COUNTS]
-        size, stored = (units.size(totals[name]) if name in totals else "" for name in ("bytes", "stored_bytes"))
+        sizes = [units.size(totals[name]) if name in totals else "" for name in _SIZES]
         took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
-        rows.append((str(item["id"]), units.iso_local(item["scanned"]), item["status"], *numbers, size, stored, took))
-    yield from table(("id", "scanned", "status", *_COUNTS, "size", "stored", "took"), rows)
+        rows.append((str(item["id"]), units.iso_local(item["scanned"]), item["status"], *numbers, *sizes, took))
+    yield from table(("id", "scanned", "status", *_COUNTS, "size", "read", "new", "stored", "took"), rows)
 
 
 def catalog_fields(catalog: Catalog) -> Fields:

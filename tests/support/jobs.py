@@ -16,6 +16,7 @@ from backup_runner.container import Index, open_header, parse_name, read_index
 from backup_runner.container.keys import SALT_LENGTH, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.making import Plan, make_plan
+from backup_runner.policy import PieceSizes, StoringPolicy
 from backup_runner.progress import Events, Outcome, RestoreOutcome, Silent
 from backup_runner.records import Action, Kind
 from backup_runner.repository.session import Session
@@ -47,6 +48,7 @@ class Home:
     settings: dict[str, Any] = field(default_factory=dict)
     target: Target | None = None
     workers: int = 2
+    policy: StoringPolicy = field(default_factory=StoringPolicy)
 
     def __post_init__(self) -> None:
         os.makedirs(self.data, exist_ok=True)
@@ -64,7 +66,7 @@ class Home:
 
     def other(self, **settings: Any) -> Home:
         """Another job in the same folder."""
-        return Home(self.root, self.keyring, self.settings | settings, self.target, self.workers)
+        return Home(self.root, self.keyring, self.settings | settings, self.target, self.workers, self.policy)
 
     # -- files
 
@@ -115,7 +117,7 @@ class Home:
         options.setdefault("overrides", ALL_GUARDS)
         try:
             made = plan or make_plan(session, PlanOptions(**options), Silent())
-            how = ApplyOptions(workers=self.workers, overrides=ALL_GUARDS, new_lineage=new_lineage)
+            how = ApplyOptions(workers=self.workers, overrides=ALL_GUARDS, new_lineage=new_lineage, policy=self.policy)
             outcome = apply_plan(session, made, how, events or Silent(), interrupt)
             if plan is None:
                 made.close()
@@ -168,6 +170,11 @@ class Home:
         return sorted(path for path in files_below(self.bucket) if "/data/" in path)
 
 
+TINY = StoringPolicy(
+    pack_bytes=64 << 10, pack_contents=64, small=4096, batch_bytes=16 << 10, batch_files=10,
+    pieces=PieceSizes(1024, 2048, 8192), window=32 << 10, hole=8192, skipped_zeros=1 << 20,
+)  # fmt: skip
+"""Small files are composed of many pieces in many packs."""
 ALL_GUARDS = frozenset({"min_files", "max_change_percent", "max_delete_percent", "source_empty", "source_missing"})
 
 
