@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..catalog import history
-from ..catalog.many import known_pieces, usable_contents
+from ..catalog.many import usable_contents
 from ..catalog.recording import Recorder
-from ..catalog.storing import learn_md5s
+from ..catalog.storing import learn_md5s, whole_lists
 from ..errors import BackupRunnerError, Interrupted
-from ..records import Action, ActionKind, Composed, Digests, unpack_pieces
+from ..records import Action, ActionKind, Composed, Digests
 from ..source.reading import FileRead
 from ..targets.opening import crew, divided
 from ..workers.memory import give_back
@@ -91,13 +91,11 @@ class Book:
 
     def _compose(self, new: list[Composed], ids: dict[Identity, int]) -> None:
         """Record composed contents all pieces of which are there."""
-        waiting, self._composed = [*self._composed, *new], []
-        for item in waiting:
-            strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
-            if len(known_pieces(self._recorder.cat, self._recorder.store_id, strong)) < len(strong):
-                self._composed.append(item)
-                continue
-            ids[item.size, item.blake3] = self._recorder.put_composed([item])[0]
+        waiting = [*self._composed, *new]
+        ready = whole_lists(self._recorder.cat, self._recorder.store_id, waiting) if waiting else []
+        self._composed = [item for item in waiting if item not in ready]
+        for item, content_id in zip(ready, self._recorder.put_composed(ready), strict=True):
+            ids[item.size, item.blake3] = content_id
 
     def _settle(self, ids: dict[Identity, int]) -> None:
         """Write the versions of files whose contents are recorded; `ids` were, just now."""

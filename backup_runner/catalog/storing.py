@@ -75,6 +75,16 @@ def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:
     cat.conn.executemany("UPDATE content SET md5 = ? WHERE id = ? AND md5 IS NULL", items)
 
 
+def whole_lists(cat: Catalog, store_id: int, items: Iterable[Composed]) -> list[Composed]:
+    """Those of the contents whose pieces are all in the catalog and can be had."""
+    found = []
+    for item in items:
+        strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
+        if len(known_pieces(cat, store_id, strong)) == len(strong):
+            found.append(item)
+    return found
+
+
 def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed]) -> list[int]:
     """Record contents whose pieces are all in the catalog: their ids. Raises KeyError for an unknown piece."""
     return [_put_composed(cat, store_id, item) for item in items]

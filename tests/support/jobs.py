@@ -262,12 +262,12 @@ def stored_contents(bucket: str, keyring: Keyring = KEYRING) -> list[tuple[str, 
 
 
 def stored_twice(found: Iterable[tuple[str, Index]]) -> list[tuple[int, str]]:
-    """(size, BLAKE3) of whole contents that lie in more than one place."""
+    """(size, BLAKE3) of whole contents and of pieces that lie in more than one place."""
     seen: set[tuple[int, bytes]] = set()
     twice = []
     for _, index in found:
         for entry in index.entries:
-            if entry.blake3 is None or entry.length != entry.size:
+            if entry.blake3 is None or entry.length != entry.size or entry.pieces is not None:
                 continue
             identity = (entry.size, entry.blake3)
             if identity in seen:
