@@ -99,7 +99,7 @@ _CHOOSE = (
 _FILE = (
     "c.key, coalesce(t.size, c.size), c.mtime_ns, c.mode, c.uid, c.gid, c.flags, c.xattrs, c.path_id, c.content_id, "
     "t.blake3, t.md5, CASE t.layout WHEN 1 THEN 'legacy' ELSE 'container' END, t.object_id, coalesce(t.offset, 0), "
-    "CASE WHEN t.layout < 2 THEN coalesce(t.size, 0) ELSE 0 END, t.layout = 2, t.list"
+    "CASE WHEN t.layout < 2 THEN coalesce(t.size, 0) ELSE 0 END, t.layout = 2 AND t.size > 0, t.list"
 )
 _FILE_FROM = "chosen c JOIN content t ON t.id = c.content_id WHERE c.kind = 0"
 

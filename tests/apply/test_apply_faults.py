@@ -24,6 +24,7 @@ from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import Level, VerifyOptions, verify
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
 from tests.support.jobs import Home, files_below, stored_contents, stored_twice
+from tests.support.places import HELD
 
 MIB = 1 << 20
 
@@ -250,7 +251,7 @@ def test_a_first_stretch_that_differs_takes_the_others_along(home: Home, monkeyp
     os.utime(path, ns=(10**18, 10**18))
     home.apply()
     home.check()
-    used = {name for (name,) in home.rows("SELECT o.name FROM extent e JOIN object o ON o.id = e.object_id")}
+    used = {name for (name,) in home.rows(f"SELECT o.name FROM {HELD} e JOIN object o ON o.id = e.object_id")}
     assert groups([item for item in stored_contents(home.bucket) if item[0] in used]) == 1
     assert home.rows("SELECT count(*) FROM upload") == [(0,)]
 
@@ -435,7 +436,7 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
 
 def know_nothing(home: Home) -> None:
     """As if the run had died before it recorded any of the objects that it put."""
-    for table in ("version", "upload", "extent", "content", "object"):
+    for table in ("version", "upload", "stretch", "extent", "content", "object"):
         home.rows(f"DELETE FROM {table}")
 
 
