@@ -60,8 +60,8 @@ class Book:
         """Files that workers have, by number."""
         self._files: dict[Identity, list[tuple[Action, FileRead]]] = {}
         """Files whose content was not recorded yet."""
-        self._composed: list[Composed] = []
-        """Contents of which not all pieces were recorded yet."""
+        self._composed: list[tuple[Composed, int | None]] = []
+        """Contents of which not all pieces were recorded yet, and the object whose index has their lists."""
         self.stored = Stored()
 
     def take(self, report: Report) -> None:
@@ -84,20 +84,21 @@ class Book:
             self.stored.bytes += report.new.size
             self.stored.objects += 1
         self.stored.read += report.read
-        self._compose(report.composed_contents(), ids)
+        pack_id = recorder.pack_id if report.new is not None else None
+        self._compose([(item, pack_id) for item in report.composed_contents()], ids)
         for action, read in files:
             self._files.setdefault((read.size, read.blake3), []).append((action, read))
         self._settle(ids)
 
-    def _compose(self, new: list[Composed], ids: dict[Identity, int]) -> None:
+    def _compose(self, new: list[tuple[Composed, int | None]], ids: dict[Identity, int]) -> None:
         """Record composed contents all pieces of which are there."""
         waiting, self._composed = [*self._composed, *new], []
-        for item in waiting:
+        for item, pack_id in waiting:
             strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
             if len(known_pieces(self._recorder.cat, self._recorder.store_id, strong)) < len(strong):
-                self._composed.append(item)
+                self._composed.append((item, pack_id))
                 continue
-            ids[item.size, item.blake3] = self._recorder.put_composed([item])[0]
+            ids[item.size, item.blake3] = self._recorder.put_composed([item], pack_id)[0]
 
     def _settle(self, ids: dict[Identity, int]) -> None:
         """Write the versions of files whose contents are recorded; `ids` were, just now."""

@@ -237,6 +237,7 @@ class Selection:
         """Objects that chosen files need and that were put in the Archive tier."""
         rows = self._run(
             "WITH held (object_id) AS (SELECT t.object_id FROM chosen c JOIN content t ON t.id = c.content_id "
+            "WHERE t.layout < 2 "
             "UNION SELECT s.object_id FROM chosen c JOIN stretch s ON s.content_id = c.content_id "
             "UNION SELECT p.object_id FROM chosen c JOIN extent e ON e.content_id = c.content_id "
             "JOIN content p ON p.id = e.piece_id) "

@@ -73,7 +73,7 @@ def _record(cat: Catalog, store: Store, new: NewObject, index: Index) -> None:
         strong = {digest for digest, _ in entry.pieces if digest is not None}
         if len(known_pieces(cat, store.id, strong)) == len(strong):
             packed = pack_pieces(Piece(*piece) for piece in entry.pieces)
-            put_composed(cat, store.id, [Composed(entry.size, entry.blake3, entry.md5, packed)])
+            put_composed(cat, store.id, [Composed(entry.size, entry.blake3, entry.md5, packed)], object_id)
 
 
 def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:
