@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from ..catalog import history
 from ..catalog.many import usable_contents
 from ..catalog.recording import Recorder
-from ..catalog.storing import learn_md5s, whole_lists
+from ..catalog.storing import has_pieces, learn_md5s
 from ..errors import BackupRunnerError, Interrupted
 from ..records import Action, ActionKind, Composed, Digests
 from ..source.reading import FileRead
@@ -60,8 +60,8 @@ class Book:
         """Files that workers have, by number."""
         self._files: dict[Identity, list[tuple[Action, FileRead]]] = {}
         """Files whose content was not recorded yet."""
-        self._composed: list[Composed] = []
-        """Contents of which not all pieces were recorded yet."""
+        self._composed: list[tuple[Composed, int | None]] = []
+        """Contents of which not all pieces were recorded yet, and the object whose index has their lists."""
         self.stored = Stored()
 
     def take(self, report: Report) -> None:
@@ -84,18 +84,21 @@ class Book:
             self.stored.bytes += report.new.size
             self.stored.objects += 1
         self.stored.read += report.read
-        self._compose(report.composed_contents(), ids)
+        pack_id = recorder.pack_id if report.new is not None else None
+        self._compose([(item, pack_id) for item in report.composed_contents()], ids)
         for action, read in files:
             self._files.setdefault((read.size, read.blake3), []).append((action, read))
         self._settle(ids)
 
-    def _compose(self, new: list[Composed], ids: dict[Identity, int]) -> None:
+    def _compose(self, new: list[tuple[Composed, int | None]], ids: dict[Identity, int]) -> None:
         """Record composed contents all pieces of which are there."""
-        waiting = [*self._composed, *new]
-        ready = whole_lists(self._recorder.cat, self._recorder.store_id, waiting) if waiting else []
-        self._composed = [item for item in waiting if item not in ready]
-        for item, content_id in zip(ready, self._recorder.put_composed(ready), strict=True):
-            ids[item.size, item.blake3] = content_id
+        recorder = self._recorder
+        waiting, self._composed = [*self._composed, *new], []
+        for item, pack_id in waiting:
+            if has_pieces(recorder.cat, recorder.store_id, item):
+                ids[item.size, item.blake3] = recorder.put_composed([item], pack_id)[0]
+            else:
+                self._composed.append((item, pack_id))
 
     def _settle(self, ids: dict[Identity, int]) -> None:
         """Write the versions of files whose contents are recorded; `ids` were, just now."""

@@ -17,10 +17,11 @@ from blake3 import blake3
 
 from ..catalog import Catalog, history, retirement
 from ..catalog.database import Snapshot, Store
+from ..catalog.composed import composition
 from ..catalog.places import Places
 from ..catalog.retirement import Doomed, Worth
 from ..catalog.states import set_states
-from ..catalog.storing import add_object, move_content
+from ..catalog.storing import add_object, move_content, move_list
 from ..container import (
     IndexEntry,
     open_header,
@@ -153,10 +154,11 @@ class Retirement:
             retirement.find_living(self._cat, self._job_id, self._forget)
             store_id = self._ground.store.id
             names = [action.object_name for action in self._repack]
-            Places(self._cat, store_id, history.object_ids(self._cat, store_id, names))
-            self._rewrite()
+            ids = history.object_ids(self._cat, store_id, names)
+            Places(self._cat, store_id, ids)
+            self._rewrite(retirement.living_lists(self._cat, store_id, ids))
 
-    def _rewrite(self) -> None:
+    def _rewrite(self, lists: dict[int, list[tuple[int, int]]]) -> None:
         pack = _NewPack(self._session, self._ground, self._running.policy)
         for action in self._repack:
             if self._running.stop():
@@ -167,6 +169,8 @@ class Retirement:
             try:
                 for content_id, data in self._living(row):
                     pack.add(content_id, data)
+                for content_id, size in lists.get(row.id, ()):
+                    pack.add_list(content_id, size)
             except ContainerError as error:
                 self._damaged(row, error)
                 continue
@@ -272,6 +276,7 @@ class _NewPack:
         self._builder: Builder | None = None
         self._entries: list[IndexEntry] = []
         self._moves: list[tuple[int, Extent]] = []
+        self._lists: list[int] = []
         self.stored_bytes = 0
         self.stored_objects = 0
 
@@ -289,6 +294,19 @@ class _NewPack:
         if offset + size >= self._policy.pack_bytes or len(self._moves) >= self._policy.pack_contents:
             self.put()
 
+    def add_list(self, content_id: int, size: int) -> None:
+        """What a file is composed of: only the index of a pack tells it without the records."""
+        if self._builder is None:
+            self._builder = Builder(self._sealing.data(), self._room)
+        cat = self._ground.cat
+        content = history.content(cat, content_id)
+        key, mode, mtime_ns = retirement.example_path(cat, content_id) or (None, None, None)
+        pieces = list(composition(cat, content_id, size))
+        self._entries.append(
+            IndexEntry(size, content.md5, content.blake3, 0, 0, path=key, mode=mode, mtime_ns=mtime_ns, pieces=pieces)
+        )
+        self._lists.append(content_id)
+
     def put(self) -> None:
         """Put the open pack and point its contents to it, in one transaction."""
         if self._builder is None:
@@ -301,7 +319,9 @@ class _NewPack:
             object_id = add_object(cat, self._ground.store.id, new)
             for content_id, extent in self._moves:
                 move_content(cat, content_id, [extent._replace(object_id=object_id)])
+            for content_id in self._lists:
+                move_list(cat, content_id, object_id)
         self.stored_bytes += new.size
         self.stored_objects += 1
         self._room.give_object(sealed.buffer)
-        self._builder, self._entries, self._moves = None, [], []
+        self._builder, self._entries, self._moves, self._lists = None, [], [], []

@@ -287,7 +287,7 @@ def contents_in(cat: Catalog, object_ids: Iterable[int]) -> list[tuple[int, int]
         return []
     held = cat.conn.execute(
         "WITH wanted (id) AS (SELECT value FROM json_each(?)), "
-        "held (content_id, object_id) AS (SELECT c.id, c.object_id FROM content c WHERE c.object_id IN wanted "
+        "held (content_id, object_id) AS (SELECT id, object_id FROM content WHERE object_id IN wanted AND layout < 2 "
         "UNION SELECT s.content_id, s.object_id FROM stretch s WHERE s.object_id IN wanted) "
         "SELECT content_id, object_id FROM held "
         "UNION SELECT e.content_id, h.object_id FROM extent e JOIN held h ON h.content_id = e.piece_id ORDER BY 1",

@@ -6,7 +6,7 @@ from .database import Catalog
 
 
 def uploads(cat: Catalog, store_id: int) -> list[tuple[str, str]]:
-    """(object name, upload id) of uploads that were not finished; the id is "" where the object is stored."""
+    """(object name, upload id) of uploads that were not finished."""
     return list(cat.conn.execute("SELECT name, upload FROM upload WHERE store_id = ?", (store_id,)))
 
 

@@ -13,7 +13,7 @@ _AT_ONCE = 500
 
 _BAD = "o.state IN ('missing', 'damaged')"
 _USABLE = (
-    f"AND c.marked = 0 AND NOT EXISTS (SELECT 1 FROM object o WHERE o.id = c.object_id AND {_BAD}) "
+    f"AND c.marked = 0 AND (c.layout = 3 OR NOT EXISTS (SELECT 1 FROM object o WHERE o.id = c.object_id AND {_BAD})) "
     "AND (c.layout < 2 OR (NOT EXISTS (SELECT 1 FROM stretch e JOIN object o ON o.id = e.object_id "
     f"WHERE e.content_id = c.id AND {_BAD}) AND NOT EXISTS (SELECT 1 FROM extent e JOIN content p ON p.id = e.piece_id "
     f"JOIN object o ON o.id = p.object_id WHERE e.content_id = c.id AND (p.marked = 1 OR {_BAD}))))"

@@ -40,7 +40,7 @@ class Places:
             wanted = "AND {}.object_id IN (SELECT id FROM temp.place_wanted)"
         self._run(
             "INSERT INTO places SELECT c.object_id, c.offset, c.id, coalesce(c.size, 0), 0 FROM content c "
-            f"WHERE c.store_id = ? AND c.object_id IS NOT NULL {wanted.format('c')} ORDER BY 1, 2, 3",
+            f"WHERE c.store_id = ? AND c.layout < 2 {wanted.format('c')} ORDER BY 1, 2, 3",
             (store_id,),
         )
         self._run(

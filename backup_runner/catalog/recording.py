@@ -46,6 +46,8 @@ class Recorder:
         self.store_id = store_id
         self.job_id = job_id
         self.snapshot_id = snapshot_id
+        self.pack_id: int | None = None
+        """The object of the pack that was recorded last."""
         self.added = 0
         """Files and symlinks that had no version before."""
         self.gained = 0
@@ -152,11 +154,12 @@ class Recorder:
 
     def record_pack(self, new: NewObject, placed: Sequence[Placed], *, anew: bool = False) -> list[int]:
         """Record an object and what lies in it: the contents' ids. See `storing.put_placed`."""
-        return put_placed(self.cat, self.store_id, add_object(self.cat, self.store_id, new), placed, anew=anew)
+        self.pack_id = add_object(self.cat, self.store_id, new)
+        return put_placed(self.cat, self.store_id, self.pack_id, placed, anew=anew)
 
-    def put_composed(self, items: Sequence[Composed]) -> list[int]:
-        """Record contents whose pieces are all in the catalog: their ids."""
-        return put_composed(self.cat, self.store_id, items)
+    def put_composed(self, items: Sequence[Composed], object_id: int | None) -> list[int]:
+        """Record contents whose pieces are all in the catalog: their ids. The index of `object_id` has their lists."""
+        return put_composed(self.cat, self.store_id, items, object_id)
 
     def add_object(self, new: NewObject) -> int:
         return add_object(self.cat, self.store_id, new)

@@ -198,11 +198,12 @@ def check_references(cat: Catalog, store_id: int) -> None:
         (
             "a file's content",
             f"SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id IN {jobs} "
-            "AND v.content_id NOT IN (SELECT id FROM content) LIMIT 1",
+            "AND v.content_id IS NOT NULL AND v.content_id NOT IN (SELECT id FROM content) LIMIT 1",
         ),
         (
             "a content's object",
-            "SELECT 1 FROM content WHERE store_id = ?1 AND object_id NOT IN (SELECT id FROM object) LIMIT 1",
+            "SELECT 1 FROM content WHERE store_id = ?1 AND object_id IS NOT NULL "
+            "AND object_id NOT IN (SELECT id FROM object) LIMIT 1",
         ),
         (
             "a piece",

@@ -99,7 +99,7 @@ _CHOOSE = (
 _FILE = (
     "c.key, coalesce(t.size, c.size), c.mtime_ns, c.mode, c.uid, c.gid, c.flags, c.xattrs, c.path_id, c.content_id, "
     "t.blake3, t.md5, CASE t.layout WHEN 1 THEN 'legacy' ELSE 'container' END, t.object_id, coalesce(t.offset, 0), "
-    "CASE WHEN t.layout < 2 THEN coalesce(t.size, 0) ELSE 0 END, t.layout = 2, t.list"
+    "CASE WHEN t.layout < 2 THEN coalesce(t.size, 0) ELSE 0 END, t.layout = 2 AND t.size > 0, t.list"
 )
 _FILE_FROM = "chosen c JOIN content t ON t.id = c.content_id WHERE c.kind = 0"
 
@@ -237,6 +237,7 @@ class Selection:
         """Objects that chosen files need and that were put in the Archive tier."""
         rows = self._run(
             "WITH held (object_id) AS (SELECT t.object_id FROM chosen c JOIN content t ON t.id = c.content_id "
+            "WHERE t.layout < 2 "
             "UNION SELECT s.object_id FROM chosen c JOIN stretch s ON s.content_id = c.content_id "
             "UNION SELECT p.object_id FROM chosen c JOIN extent e ON e.content_id = c.content_id "
             "JOIN content p ON p.id = e.piece_id) "

@@ -89,18 +89,19 @@ def _fill_living(cat: Catalog, condition: str, *values: object) -> None:
 
 def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
     rows = cat.conn.execute(
-        "WITH held (object_id, length) AS (SELECT c.object_id, coalesce(c.size, 0) FROM temp.living l "
+        "WITH held (object_id, length) AS "
+        "(SELECT c.object_id, CASE c.layout WHEN 3 THEN 0 ELSE coalesce(c.size, 0) END FROM temp.living l "
         "JOIN content c ON c.id = l.id WHERE c.object_id IS NOT NULL UNION ALL SELECT s.object_id, s.length "
         "FROM temp.living l JOIN stretch s ON s.content_id = l.id), "
         "worth (object_id, live, contents) AS (SELECT object_id, sum(length), count(*) FROM held GROUP BY object_id) "
         "SELECT o.id, o.name, o.size, o.plain, coalesce(w.live, 0), o.tier, o.created_ns, o.state, w.contents "
         "FROM object o LEFT JOIN worth w ON w.object_id = o.id WHERE o.store_id = ?1 "
-        "AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.object_id = o.id) ORDER BY o.name",
+        "ORDER BY o.name",
         (store_id,),
     )
     for *fields, living in rows.fetchall():
         worth = Worth(*fields)
-        # A pack may hold nothing but empty files that live: it is worth something though it has no live byte.
+        # A pack may hold nothing but empty files, or lists of pieces: it is worth something without a live byte.
         yield worth._replace(live=max(worth.live, 1)) if living else worth
 
 
@@ -131,8 +132,7 @@ def needed(cat: Catalog) -> set[int]:
     _fill_living(cat, "")
     rows = cat.conn.execute(
         "SELECT c.object_id FROM temp.living l JOIN content c ON c.id = l.id WHERE c.object_id IS NOT NULL "
-        "UNION SELECT s.object_id FROM temp.living l JOIN stretch s ON s.content_id = l.id "
-        "UNION SELECT object_id FROM upload WHERE object_id IS NOT NULL"
+        "UNION SELECT s.object_id FROM temp.living l JOIN stretch s ON s.content_id = l.id"
     )
     return {row[0] for row in rows}
 
@@ -193,6 +193,19 @@ def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes,
         (object_id,),
     )
     return [(row[0], row[1], row[2], row[3], Extent(*row[4:])) for row in rows]
+
+
+def living_lists(cat: Catalog, store_id: int, object_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
+    """(id, size) of the composed contents that `find_living` found and whose lists stand in these objects, by object."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    rows = cat.conn.execute(
+        "SELECT c.object_id, c.id, c.size FROM content c JOIN temp.living l ON l.id = c.id WHERE c.store_id = ? "
+        "AND c.layout = 3 AND c.object_id IN (SELECT value FROM json_each(?)) ORDER BY 1, 2",
+        (store_id, json.dumps(list(object_ids))),
+    )
+    for object_id, content_id, size in rows:
+        found.setdefault(object_id, []).append((content_id, size))
+    return found
 
 
 def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int] | None:

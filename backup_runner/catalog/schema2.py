@@ -3,7 +3,8 @@
 A content's `layout` says how its bytes are found: 0 *placed*, in `object_id` at `offset`; 1 the same in another tool's
 format; 2 *spread*, in rows of `stretch` (large files of suite 1); 3 *composed*, in rows of `extent`: the placed content
 `piece_id` from byte `at` on. What no row covers is a hole, so a hole costs nothing however long it is. `list` is
-`records.pieces_digest` of a composed content. Whatever lies in `version` is keyed by path and first snapshot.
+`records.pieces_digest` of a composed content, and its `object_id` the pack whose index has its list, so that the list
+stays in the bucket when packs are rewritten. Whatever lies in `version` is keyed by path and first snapshot.
 
 There are no foreign keys where they would need an index of their own on a million rows (`version.content_id`,
 `version.leader`, `content.object_id`, `extent.piece_id`); `catalog.references` looks at them after a pull.
@@ -31,8 +32,8 @@ CREATE TABLE content (
   list BLOB CHECK (length(list) = 32),
   marked INTEGER NOT NULL DEFAULT 0 CHECK (marked IN (0, 1)),
   pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1)),
-  CHECK ((object_id IS NOT NULL) = (layout IN (0, 1))),
-  CHECK ((object_id IS NULL) = (offset IS NULL)),
+  CHECK (CASE layout WHEN 2 THEN object_id IS NULL WHEN 3 THEN 1 ELSE object_id IS NOT NULL END),
+  CHECK ((offset IS NOT NULL) = (layout IN (0, 1))),
   CHECK ((layout = 3) = (list IS NOT NULL))
 );
 """
@@ -74,6 +75,14 @@ CREATE TABLE version (
   CHECK ((kind = 0) = (content_id IS NOT NULL)),
   CHECK ((kind = 2) = (link IS NOT NULL))
 ) WITHOUT ROWID;
+"""
+_UPLOAD = """
+CREATE TABLE upload (
+  id INTEGER PRIMARY KEY,
+  store_id INTEGER NOT NULL REFERENCES store (id) ON DELETE CASCADE,
+  name TEXT NOT NULL UNIQUE,
+  upload TEXT NOT NULL
+)
 """
 INDEXES = """
 CREATE INDEX content_hash ON content (substr(blake3, 1, 5)) WHERE blake3 IS NOT NULL;
@@ -158,7 +167,11 @@ def migrate(db: Database, statements: list[str]) -> None:
     run(_NOTE_CHANGED_VERSIONS)
     run(_NOTE_NEW_VERSIONS)
     run("UPDATE high_water SET row_id = ? WHERE name = 'version'", (newest,))
-    for name in ("extent1", "version1", "content1"):
+    # Nobody goes on with uploads in parts: what is left of them is aborted once.
+    run("ALTER TABLE upload RENAME TO upload1")
+    run(_UPLOAD)
+    run("INSERT INTO upload SELECT id, store_id, name, upload FROM upload1 WHERE object_id IS NULL AND upload != ''")
+    for name in ("extent1", "version1", "content1", "upload_part", "upload1"):
         run(f"DROP TABLE {name}")
     _stores(db, newest)
 

@@ -23,6 +23,11 @@ def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int])
         "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in told]
     )
     if gone:
+        # That a list of pieces stood in one of them as well is no reason to keep it in the catalog.
+        cat.conn.execute(
+            "UPDATE content SET object_id = NULL WHERE layout = 3 AND object_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(gone)),),
+        )
         cat.conn.execute(
             "DELETE FROM object WHERE id IN (SELECT value FROM json_each(?)) AND state = 'missing' "
             "AND id NOT IN (SELECT object_id FROM content WHERE object_id IS NOT NULL) "

@@ -75,22 +75,20 @@ def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:
     cat.conn.executemany("UPDATE content SET md5 = ? WHERE id = ? AND md5 IS NULL", items)
 
 
-def whole_lists(cat: Catalog, store_id: int, items: Iterable[Composed]) -> list[Composed]:
-    """Those of the contents whose pieces are all in the catalog and can be had."""
-    found = []
-    for item in items:
-        strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
-        if len(known_pieces(cat, store_id, strong)) == len(strong):
-            found.append(item)
-    return found
+def has_pieces(cat: Catalog, store_id: int, item: Composed) -> bool:
+    """Whether all pieces of a content are in the catalog and can be had."""
+    strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
+    return len(known_pieces(cat, store_id, strong)) == len(strong)
 
 
-def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed]) -> list[int]:
-    """Record contents whose pieces are all in the catalog: their ids. Raises KeyError for an unknown piece."""
-    return [_put_composed(cat, store_id, item) for item in items]
+def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed], object_id: int | None) -> list[int]:
+    """Record contents whose pieces are all in the catalog: their ids. `object_id` is the pack whose index has the lists.
+
+    Raises KeyError for an unknown piece."""
+    return [_put_composed(cat, store_id, item, object_id) for item in items]
 
 
-def _put_composed(cat: Catalog, store_id: int, item: Composed) -> int:
+def _put_composed(cat: Catalog, store_id: int, item: Composed, object_id: int | None) -> int:
     pieces = list(unpack_pieces(item.pieces))
     strong = {piece.blake3 for piece in pieces if piece.blake3 is not None}
     ids = known_pieces(cat, store_id, strong)
@@ -101,7 +99,7 @@ def _put_composed(cat: Catalog, store_id: int, item: Composed) -> int:
         at += size
     digests = Digests(item.size, item.blake3, item.md5 or b"")
     content_id = content_ids(cat, store_id, [digests]).get(digests[:2])
-    place = (COMPOSED, None, None)
+    place = (COMPOSED, object_id, None)
     if content_id is None:
         content_id = next_id(cat, "content")
         named = (item.size, item.blake3, item.md5, pieces_digest(item.pieces))
@@ -115,6 +113,11 @@ def _put_composed(cat: Catalog, store_id: int, item: Composed) -> int:
         "INSERT INTO extent (content_id, at, piece_id) VALUES (?, ?, ?)", ((content_id, *row) for row in rows)
     )
     return content_id
+
+
+def move_list(cat: Catalog, content_id: int, object_id: int) -> None:
+    """The index of this object has the list of a composed content from now on."""
+    cat.conn.execute("UPDATE content SET object_id = ? WHERE id = ? AND layout = 3", (object_id, content_id))
 
 
 def _is_composed(cat: Catalog, content_id: int) -> bool:

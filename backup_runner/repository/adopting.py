@@ -7,7 +7,7 @@ import time
 from ..catalog import Catalog, history
 from ..catalog.history import pack_lengths
 from ..catalog.states import set_states
-from ..catalog.storing import add_object, put_composed, put_placed, whole_lists
+from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
@@ -25,7 +25,7 @@ class Adopting:
         self._store_id = store_id
         self._target = target
         self._keyring = keyring
-        self._waiting: list[Composed] = []
+        self._waiting: list[tuple[Composed, int]] = []
 
     def adopt(self, name: str) -> str:
         """Record an object and what it alone holds; "" or why that cannot be. Versions are never made of it."""
@@ -75,14 +75,16 @@ class Adopting:
             if entry.blake3 is not None and entry.pieces is None and not entry.at and entry.length == entry.size
         ]
         put_placed(self._cat, self._store_id, object_id, placed)
-        self._waiting += [
-            Composed(entry.size, entry.blake3, entry.md5, pack_pieces(Piece(*piece) for piece in entry.pieces))
-            for entry in index.entries
-            if entry.pieces is not None and entry.blake3 is not None
-        ]
-        ready = whole_lists(self._cat, self._store_id, self._waiting)
-        self._waiting = [item for item in self._waiting if item not in ready]
-        put_composed(self._cat, self._store_id, ready)
+        for entry in index.entries:
+            if entry.pieces is not None and entry.blake3 is not None:
+                packed = pack_pieces(Piece(*piece) for piece in entry.pieces)
+                self._waiting.append((Composed(entry.size, entry.blake3, entry.md5, packed), object_id))
+        waiting, self._waiting = self._waiting, []
+        for item, pack_id in waiting:
+            if has_pieces(self._cat, self._store_id, item):
+                put_composed(self._cat, self._store_id, [item], pack_id)
+            else:
+                self._waiting.append((item, pack_id))
 
 
 def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:

@@ -16,8 +16,7 @@ def abort_old_uploads(cat: Catalog, store: Store, target: Target) -> str:
         return ""
     try:
         for name, upload in left:
-            if upload:
-                target.abort_upload(name, upload)
+            target.abort_upload(name, upload)
     except TargetError as error:
         return f"unfinished uploads of an older version stay in the bucket: {error.message}"
     with cat.transaction():

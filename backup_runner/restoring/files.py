@@ -77,7 +77,7 @@ class Files:
         """Files and pieces, both by object and offset: a batch is what lies together in one object."""
         batch: list[FileRow | WantedPiece] = []
         size = 0
-        both: Iterator[FileRow | WantedPiece] = merge(self._readable(rows), pieces, key=_place_key)  # type: ignore[arg-type]
+        both: Iterator[FileRow | WantedPiece] = merge(self._readable(rows), pieces, key=_place_key)
         for item in both:
             if self._book.stopped():
                 return

@@ -216,7 +216,7 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
 
 def know_nothing(home: Home) -> None:
     """As if the run had died before it recorded any of the objects that it put."""
-    for table in ("version", "extent", "content", "object"):
+    for table in ("version", "stretch", "extent", "content", "object"):
         home.rows(f"DELETE FROM {table}")
 
 

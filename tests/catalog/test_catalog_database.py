@@ -87,6 +87,7 @@ BAD = [
     "UPDATE object SET state = 'fine'",
     "UPDATE content SET blake3 = x'00'",
     "UPDATE content SET layout = 3",
+    "UPDATE content SET layout = 3, object_id = NULL, offset = NULL",
     "UPDATE content SET layout = 2",
     "UPDATE content SET offset = NULL",
     "INSERT INTO extent VALUES (99, 0, 1)",

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.catalog import Catalog, history, lines, retirement
-from backup_runner.catalog.replaying import replay
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.replaying import replay
 from backup_runner.errors import CatalogError
 from backup_runner.records import Digests, Extent, Flag, Kind, NewObject
 

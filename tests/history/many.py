@@ -11,9 +11,9 @@ from blake3 import blake3
 from backup_runner.applying.worker import PACK_CONTENTS
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.storing import add_object
+from backup_runner.catalog.recording import Meta, NewVersion, Recorder
 from backup_runner.container import IndexEntry, ObjectId, ObjectKind, new_header
-from backup_runner.records import NewObject
+from backup_runner.records import Kind, NewObject, Placed
 from backup_runner.repository import commits as committing
 from backup_runner.repository.session import Session
 from backup_runner.repository.writer import ObjectWriter
@@ -32,7 +32,7 @@ def fill(site: Site, files: int) -> None:
     for start in range(0, files, PACK_CONTENTS):
         entries = list(_entries(range(start, min(files, start + PACK_CONTENTS))))
         with cat.transaction():
-            _write(cat, store, _pack(session, store, entries), entries, start)
+            _write(cat, store, _pack(session, store, entries), entries)
     committing.commit(cat, store, session.target, session.keyring)
     session.close()
 
@@ -59,24 +59,15 @@ def _pack(session: Session, store: Store, entries: list[IndexEntry]) -> NewObjec
     return writer.finish(entries)
 
 
-def _write(cat: Catalog, store: Store, new: NewObject, entries: list[IndexEntry], start: int) -> None:
-    run = cat.conn.executemany
+def _write(cat: Catalog, store: Store, new: NewObject, entries: list[IndexEntry]) -> None:
     ((job_id, _),) = cat.jobs(store.id)
-    snapshot = cat.snapshots(job_id)[-1].id
-    object_id = add_object(cat, store.id, new)
-    rows = list(enumerate(entries, start=start + 1000))
-    run("INSERT INTO path (id, job_id, key) VALUES (?, ?, ?)", [(at, job_id, entry.path) for at, entry in rows])
-    run(
-        "INSERT INTO content (id, store_id, size, blake3, md5) VALUES (?, ?, ?, ?, ?)",
-        [(at, store.id, entry.size, entry.blake3, entry.md5) for at, entry in rows],
-    )
-    run(
-        "INSERT INTO extent (content_id, seq, object_id, offset, length) VALUES (?, 0, ?, ?, ?)",
-        [(at, object_id, entry.offset, entry.length) for at, entry in rows],
-    )
-    times = (MTIME_NS, MTIME_NS, MODE, os.getuid(), os.getgid())
-    run(
-        "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, content_id) "
-        "VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
-        [(at, snapshot, entry.size, *times, at) for at, entry in rows],
+    recorder = Recorder(cat, store.id, job_id, cat.snapshots(job_id)[-1].id)
+    placed = [Placed(entry.offset, entry.size, entry.blake3 or b"", entry.md5) for entry in entries]
+    ids = recorder.record_pack(new, placed)
+    owner = os.getuid(), os.getgid()
+    recorder.put_versions(
+        [
+            NewVersion(entry.path or b"", Meta(Kind.FILE, entry.size, MTIME_NS, MTIME_NS, MODE, *owner), content_id)
+            for entry, content_id in zip(entries, ids, strict=True)
+        ]
     )

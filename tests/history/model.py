@@ -25,6 +25,7 @@ from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
+from tests.support.places import HELD
 
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "\u00e4", "z.bin"])
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
@@ -252,7 +253,7 @@ class Machine(RuleBasedStateMachine):
         needed = {
             row[0]
             for row in cat.conn.execute(
-                "SELECT o.name FROM object o JOIN extent e ON e.object_id = o.id "
+                f"SELECT o.name FROM object o JOIN {HELD} e ON e.object_id = o.id "
                 "JOIN version v ON v.content_id = e.content_id"
             )
         }
@@ -307,7 +308,7 @@ class Machine(RuleBasedStateMachine):
             return {}
         cat = self.site.catalog()
         rows = cat.conn.execute(
-            "SELECT o.name, c.blake3, o.state FROM content c JOIN extent e ON e.content_id = c.id "
+            f"SELECT o.name, c.blake3, o.state FROM content c JOIN {HELD} e ON e.content_id = c.id "
             "JOIN object o ON o.id = e.object_id"
         ).fetchall()
         cat.close()

@@ -18,6 +18,7 @@ from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
 from tests.history.site import Site
 from tests.restore.build import tree
+from tests.support.places import HELD
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def concerned(site: Site, name: str, now: dict[bytes, tuple[Any, ...]]) -> tuple
     here = {blake3(entry[5]).digest() for entry in now.values() if entry[0] == Kind.FILE}
     cat = site.catalog()
     rows = cat.conn.execute(
-        "SELECT p.key, v.until IS NULL, c.blake3 FROM object o JOIN extent e ON e.object_id = o.id "
+        f"SELECT p.key, v.until IS NULL, c.blake3 FROM object o JOIN {HELD} e ON e.object_id = o.id "
         "JOIN version v ON v.content_id = e.content_id JOIN path p ON p.id = v.path_id "
         "JOIN content c ON c.id = v.content_id WHERE o.name = ?",
         (name,),

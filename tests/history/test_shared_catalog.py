@@ -87,7 +87,7 @@ class Home:
             assert job_id is not None
             kept = [snapshot.id for snapshot in cat.snapshots(job_id)]
             assert cat.conn.execute("PRAGMA foreign_key_check").fetchall() == []
-            for table in ("snapshot", "path", "object", "content", "version"):
+            for table in ("snapshot", "path", "object", "content"):
                 (least,) = cat.conn.execute(f"SELECT min(id) FROM {table}").fetchone()
                 assert least is None or least > 0, table
             session.close()

@@ -205,7 +205,7 @@ def test_a_piece_of_a_large_file_damaged(world: World) -> None:
     world.write(b"other", os.urandom(18 << 20))
     world.back_up()
     (object_id,) = world.catalog.conn.execute(
-        "SELECT e.object_id FROM version v JOIN path p ON p.id = v.path_id JOIN extent e USING (content_id) "
+        "SELECT c.object_id FROM version v JOIN path p ON p.id = v.path_id JOIN content c ON c.id = v.content_id "
         "WHERE p.key = ?", (b"large",),
     ).fetchone()  # fmt: skip
     (name,) = world.catalog.conn.execute("SELECT name FROM object WHERE id = ?", (object_id,)).fetchone()

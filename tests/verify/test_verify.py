@@ -113,7 +113,7 @@ def test_a_wrong_key_is_not_damage(world: World, objects: list[str]) -> None:
 
 
 def test_an_index_that_disagrees_with_the_catalog(world: World, objects: list[str]) -> None:
-    world.catalog.conn.execute("UPDATE extent SET offset = 1, length = length - 1 WHERE object_id = 1")
+    world.catalog.conn.execute("UPDATE content SET offset = offset + 1, size = size - 1 WHERE object_id = 1")
     ((name, what),) = _verify(world, Level.HEADERS).damaged
     assert world.catalog.conn.execute("SELECT id FROM object WHERE name = ?", (name,)).fetchone() == (1,)
     assert "its index does not have the content" in what
