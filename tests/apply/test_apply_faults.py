@@ -84,14 +84,14 @@ def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: i
 
 
 DYING_IN_COMMIT = """
-import os, shutil, signal, sys
+import os, signal, sys
 from backup_runner.applying import large
 from backup_runner.targets.directory import uploads as dir_uploads
 from tests.support.jobs import Home
-def die(path, **named):
+def die(*_):
     os.killpg(0, signal.SIGKILL)
 large.STRETCH = int(sys.argv[2])
-dir_uploads.shutil.rmtree = die
+dir_uploads.remove_upload = die
 Home(sys.argv[1]).apply()
 """
 
@@ -113,7 +113,8 @@ def test_a_run_that_died_once_the_object_had_its_name(
     assert home.changes() == 0
     home.check()
     nothing_left(home)
-    assert len(home.data_objects()) == (2 if stretch < 70 * MIB else 1)
+    # An upload whose data has an object's name already is not gone on with, so its stretch is stored again.
+    assert len(home.data_objects()) == (3 if stretch < 70 * MIB else 1)
 
 
 def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:

@@ -104,7 +104,7 @@ def open_to_read(folder: int, name: str, path: str) -> int:
 
 def open_to_write(folder: int, name: str, path: str, flags: int = 0) -> int:
     """A regular file of ours that is written into. One that has another name as well, or is none, is refused: those
-    bytes may be somebody else's. Raises OSError, TargetError."""
+    bytes may be somebody else's. Raises OSError, ObjectMissing."""
     try:
         descriptor = os.open(name, os.O_WRONLY | _FILE | flags, 0o600, dir_fd=folder)
     except OSError as error:
@@ -118,8 +118,8 @@ def open_to_write(folder: int, name: str, path: str, flags: int = 0) -> int:
     return descriptor
 
 
-def _foreign(path: str) -> TargetError:
-    return TargetError(
+def _foreign(path: str) -> ObjectMissing:
+    return ObjectMissing(
         f"{path} is not a file of ours: it is a symlink, has a second name, or is no regular file",
         hint="look who can write to the bucket's folder, take it away there, and run again",
     )

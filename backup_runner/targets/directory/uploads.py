@@ -72,7 +72,7 @@ class Uploads:
         return Part(number, size, b64encode(md5).decode(), etag)
 
     def list_parts(self, name: str, upload: str) -> Parts:
-        return [part for part, _ in self._lines(name, upload)]
+        return [part for part, _ in self._lines(name, upload, writable=True)]
 
     def commit(self, name: str, upload: str, parts: Parts) -> Stored:
         size = self._check_parts(name, upload, parts)
@@ -117,10 +117,14 @@ class Uploads:
         with self._beneath.folder(f"{UPLOADS}/{upload}") as folder:
             yield folder
 
-    def _lines(self, name: str, upload: str) -> _Placed:
-        """Confirmed parts with their offsets, by number; a later line of one number counts."""
+    def _lines(self, name: str, upload: str, *, writable: bool = False) -> _Placed:
+        """Confirmed parts with their offsets, by number; a later line of one number counts.
+
+        With `writable`, an upload that no more can be written to (its data has an object's name already) is missing."""
         path = self._path(upload)
         with translated(f"reading the parts of {name}", path), self._folder(name, upload) as folder:
+            if writable:
+                os.close(open_to_write(folder, "data", f"{path}/data"))
             lines = _read(folder, "parts", path).split(b"\n")
         found: dict[int, tuple[Part, int]] = {}
         for line in lines:
