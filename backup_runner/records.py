@@ -56,6 +56,11 @@ class Flag:
     """The file changed while it was read, twice; what was read is stored."""
     BY_MD5 = 8
     """Taken for unchanged because its MD5 is that of a content imported from another tool."""
+    NO_ATTRIBUTES = 16
+    """The extended attributes could not be read; there may be more than are stored."""
+
+    CHATTR_SHIFT = 8
+    """The bits from here on are the file's flags as chattr(1) has them (FS_IOC_GETFLAGS)."""
 
 
 class CatalogRow(NamedTuple):

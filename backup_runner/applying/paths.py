@@ -14,8 +14,7 @@ from ..planning.facts import hash_file
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Digests, Flag, Kind, Problem
 from ..repository.session import Session
-from ..source.reading import FileRead, kind_of
-from ..source.xattrs import encode_xattrs
+from ..source.reading import FileRead, attributes, kind_of
 from .large import LargeLane, LargeSetting
 from .smalllane import SmallLane, Written
 from .worker import SMALL, Setting
@@ -184,18 +183,15 @@ class PathApplier:
     def _symlink(self, action: Action) -> None:
         status = self._tree.status(action.key)
         link = self._tree.link(action.key)
-        meta = Meta(
-            Kind.SYMLINK, 0, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid,
-            status.st_gid, link=link,
-        )  # fmt: skip
-        self._recorder.put_version(action.key, meta, None)
+        meta = self._meta(action.key, Kind.SYMLINK, status, size=0)
+        self._recorder.put_version(action.key, meta._replace(link=link), None)
         self._count(action)
 
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
         status = self._tree.status(action.key)
         seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        known = action.content_id is not None and history.usable(self._cat, action.content_id)
+        known = action.content_id is not None and history.usable(self._cat, action.content_id, status.st_size)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
             action.forced = False
             self._store(action)
@@ -229,10 +225,16 @@ class PathApplier:
 
     def _meta(self, key: bytes, kind: Kind, status: os.stat_result, *, size: int) -> Meta:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
+        flags, xattrs = attributes(self._tree, key, kind)
+        self._note_attributes(key, flags)
         return Meta(
             kind, size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid, status.st_gid,
-            Flag.SPARSE if sparse else 0, None, encode_xattrs(self._tree.xattrs(key)),
+            flags | (Flag.SPARSE if sparse else 0), None, xattrs,
         )  # fmt: skip
+
+    def _note_attributes(self, key: bytes, flags: int) -> None:
+        if flags & Flag.NO_ATTRIBUTES:
+            self._problem(key, "attributes", "its extended attributes cannot be read; it is stored without them")
 
     # -- large files
 
@@ -323,6 +325,7 @@ class PathApplier:
                 self._outcome.changed_since_plan.append(action.key)
             if read.flags & Flag.MOVED:
                 self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
+            self._note_attributes(action.key, read.flags)
             meta = Meta(_FILE, *read[:7], None, read.xattrs)
             if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
                 rows.append(NewVersion(action.key, meta, content_id, action.leader))
@@ -344,13 +347,14 @@ class PathApplier:
         gone = number in (errno.ENOENT, errno.ENOTDIR)
         if not self._cat.conn.in_transaction:
             self._begin()
-        self._recorder.flag(action.key, Flag.STALE)
+        kept = self._recorder.flag(action.key, Flag.STALE)
+        before = "what was stored before is kept" if kept else "nothing is stored of it"
         if gone:
-            self._problem(action.key, "vanished", "vanished since the plan was made; what was stored before is kept")
+            self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
             self._lost_sight += 1
             self._weigh()
         else:
-            self._problem(action.key, "unreadable", f"{text}; what was stored before is kept")
+            self._problem(action.key, "unreadable", f"{text}; {before}")
 
     def _weigh(self) -> None:
         """The guard on vanished files speaks here too: a disk may go away between plan and apply."""

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 
 _FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
-_FLAGS = {Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.BY_MD5: "by_md5"}
+_FLAGS = {
+    Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.BY_MD5: "by_md5",
+    Flag.NO_ATTRIBUTES: "no_attributes",
+}  # fmt: skip
+
+_CHATTR = {0x10: "immutable", 0x20: "append_only", 0x40: "no_dump", 0x80: "no_atime", 0x800000: "no_cow"}
+_FLAGS |= {bit << Flag.CHATTR_SHIFT: name for bit, name in _CHATTR.items()}
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow"), "touched": (".", "dim")}
 _NOUNS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "symlink"}
 
 
 def version_fields(version: PathVersion) -> Fields:
-    """What a path was, without the path. Flags are `stale`, `sparse`, `moved`, `by_md5`; see docs/history.md."""
+    """What a path was, without the path. Flags are those of docs/history.md."""
     fields: Fields = {
         "type": TYPES[Kind(version.kind)],
         "size": version.size,
