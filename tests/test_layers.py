@@ -27,7 +27,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("system", ["beneath"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
-    ("base", ["errors", "records"]),
+    ("base", ["errors", "records", "moments"]),
 ]
 PURE = ("container", "types", "base")
 

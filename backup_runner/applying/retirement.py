@@ -11,12 +11,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from ..catalog import Catalog, history, retirement
+from ..catalog import Catalog, CatalogLock, history, retirement
 from ..catalog.database import Snapshot, Store
 from ..catalog.recording import add_object, move_content
 from ..catalog.retirement import Worth, holders
@@ -73,24 +72,21 @@ def plan_pruning(
 
 
 def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in cat.snapshots(job_id)]
+    known = cat.snapshots(job_id)
+    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in known]
     if upcoming_ns is not None:
         newest = max((s.id for s in snapshots), default=0)
-        snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
+        # What a killed run left running, the coming apply makes partial. One that is at work is no business of a plan.
+        if not CatalogLock.is_held(cat.path):
+            snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
         snapshots.append(SnapshotTime(newest + 1, upcoming_ns, "complete"))
-    zone = datetime.now().astimezone().tzinfo
-    assert zone is not None
-    reasons = expire(snapshots, rules, time.time_ns(), zone)
-    return {s.id: f"expired: no rule keeps the snapshot of {_when(s.time_ns)}" for s in snapshots if not reasons[s.id]}
+    reasons = expire(snapshots, rules, time.time_ns(), None)
+    return {s.id: f"expired: no rule keeps the snapshot of {s.date_text}" for s in known if not reasons[s.id]}
 
 
 def _status(snapshot: Snapshot, rules: Retention) -> str:
     rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
     return "rebuilt" if rebuilt else snapshot.status
-
-
-def _when(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:

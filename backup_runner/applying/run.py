@@ -162,13 +162,15 @@ class _Run:
         header, job = self.plan.header, self.session.job
         cat, store = self.cat, self.store
         keyring = self.session.keyring
+        began = time.time_ns()
         with cat.transaction():
             if (job_id := cat.job_id(store.id, job.name)) is None:
                 job_id = cat.add_job(store.id, job.name)
+            # Files are read from now on, however old the plan is: the snapshot is of this time, not the plan's.
             snapshot_id = cat.open_snapshot(
                 job_id,
-                scanned_ns=header.scanned_ns,
-                started_ns=time.time_ns(),
+                scanned_ns=began,
+                started_ns=began,
                 plan_id=header.plan_id,
                 scope=orjson.dumps(header.scope).decode(),
             )
@@ -273,6 +275,7 @@ class _Run:
 
     def _finish(self, recorder: Recorder, keyring: Keyring, pruning: list[Action]) -> None:
         outcome, header = self.outcome, self.plan.header
+        read_until = time.time_ns()
         named = {(problem.key, problem.kind) for problem in outcome.problems}
         for fields in header.problems:
             if fields["problem"] == "special":
@@ -304,7 +307,7 @@ class _Run:
             cat.finish_snapshot(
                 recorder.snapshot_id,
                 status=outcome.status,
-                finished_ns=time.time_ns(),
+                finished_ns=read_until,
                 totals=orjson.dumps(totals).decode(),
             )
             cat.finish_plan(header.plan_id)

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..moments import utc_text
 from ..planning.file import TYPES, path_fields
 from ..records import Flag, Kind
 from . import escape, units
 from .look import Look
-from .units import iso_time, local_time
+from .units import local_time
 
 if TYPE_CHECKING:
     from ..catalog.browsing import Difference, PathVersion
@@ -54,7 +55,7 @@ def version_fields(version: PathVersion) -> Fields:
 
 def snapshot_of(snapshot: Snapshot) -> Fields:
     """A snapshot, briefly."""
-    return {"id": snapshot.id, "scanned": iso_time(snapshot.scanned_ns), "status": snapshot.status}
+    return {"id": snapshot.id, "scanned": utc_text(snapshot.scanned_ns), "status": snapshot.status}
 
 
 class _Sum:
@@ -121,7 +122,7 @@ def shown_name(version: PathVersion, look: Look) -> str:
 
 def _snapshot(snapshot: Snapshot) -> str:
     status = "" if snapshot.status == "complete" else f" ({snapshot.status})"
-    return f"snapshot {snapshot.id} of {local_time(snapshot.scanned_ns)}{status}"
+    return f"snapshot {snapshot.id} of {snapshot.date_text}{status}"
 
 
 # -- diff

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,14 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
         yield "no snapshots yet"
         return
     rows = []
+    seconds = Counter(item["scanned"][:19] for item in snapshots)
     for item in snapshots:
         totals = item["totals"]
         numbers = [units.count(totals[name]) if name in totals else "" for name in _COUNTS]
         size, stored = (units.size(totals[name]) if name in totals else "" for name in ("bytes", "stored_bytes"))
         took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
-        rows.append((str(item["id"]), units.iso_local(item["scanned"]), item["status"], *numbers, size, stored, took))
+        date = units.iso_local(item["scanned"], exact=seconds[item["scanned"][:19]] > 1)
+        rows.append((str(item["id"]), date, item["status"], *numbers, size, stored, took))
     yield from table(("id", "scanned", "status", *_COUNTS, "size", "stored", "took"), rows)
 
 
