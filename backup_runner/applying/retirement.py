@@ -1,4 +1,4 @@
-"""Retention at work: what a plan forgets, deletes and repacks, and doing so without ever losing what is needed.
+"""Retention at work: forgetting, deleting and repacking what a plan names, without ever losing what is needed.
 
 Order: live contents of mostly dead packs are copied into new packs; snapshots are forgotten and objects marked, in one
 transaction that looks at all references again; the record with the marks goes into the bucket; only then are objects
@@ -7,18 +7,15 @@ deleted, and their rows with them. A crash leaves marked objects, which the next
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from ..catalog import Catalog, CatalogLock, history, retirement
-from ..catalog.database import Snapshot, Store
+from ..catalog import Catalog, history, retirement
+from ..catalog.database import Store
 from ..catalog.recording import add_object, move_content
-from ..catalog.retirement import Worth, holders
 from ..catalog.verifying import set_states
 from ..container import (
     IndexEntry,
@@ -31,82 +28,12 @@ from ..container import (
     segment_reader,
 )
 from ..errors import AccessDenied, ContainerError, TargetError
-from ..planning.retention import SnapshotTime, expire
+from ..planning.pruning import expired_now
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Extent, Problem
 from ..repository.session import Session
 from ..repository.writer import ObjectWriter
-from ..spec import Retention
 from .worker import PACK_BYTES, PACK_CONTENTS
-
-_DAY_NS = 86_400 * 10**9
-MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
-"""Storage days that are charged in any case (OCI price list)."""
-
-__all__ = ["Retirement", "holders", "plan_pruning"]
-
-
-def plan_pruning(
-    session: Session, cat: Catalog, store: Store, job_id: int, notes: list[str], *, upcoming_ns: int | None
-) -> Iterator[Action]:
-    """What retention forgets and frees, and deletions that an earlier run began.
-
-    `upcoming_ns` is the scan time of the snapshot that this plan's apply will make; None if it makes none."""
-    begun = set()
-    for _, name, size in retirement.marked(cat, store.id):
-        begun.add(name)
-        yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
-    rules = session.job.retention
-    if rules is None and upcoming_ns is not None:
-        return
-    forget = _expired(cat, job_id, rules, upcoming_ns) if rules else {}
-    yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
-    if upcoming_ns is not None and not retirement.frees(cat, job_id, forget):
-        # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes with a snapshot.
-        return
-    now_ns = time.time_ns()
-    rules = rules or Retention()
-    for worth in retirement.worths(cat, store.id, job_id, forget, imported=rules.keep_imported):
-        if worth.name not in begun and (action := _judge(worth, rules, now_ns, notes)):
-            yield action
-
-
-def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    known = cat.snapshots(job_id)
-    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in known]
-    if upcoming_ns is not None:
-        newest = max((s.id for s in snapshots), default=0)
-        # What a killed run left running, the coming apply makes partial. One that is at work is no business of a plan.
-        if not CatalogLock.is_held(cat.path):
-            snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
-        snapshots.append(SnapshotTime(newest + 1, upcoming_ns, "complete"))
-    reasons = expire(snapshots, rules, time.time_ns(), None)
-    return {s.id: f"expired: no rule keeps the snapshot of {s.date_text}" for s in known if not reasons[s.id]}
-
-
-def _status(snapshot: Snapshot, rules: Retention) -> str:
-    rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
-    return "rebuilt" if rebuilt else snapshot.status
-
-
-def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
-    if worth.state == "marked":
-        return None
-    days = MINIMUM_DAYS.get(worth.tier, 0)
-    paid = now_ns - worth.created_ns < days * _DAY_NS
-    if not worth.live:
-        if paid:
-            notes.append(f"{worth.name} is not needed but kept back: {worth.tier} charges {days} days in any case")
-            return None
-        return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
-    dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
-    # A large content's object is all alive or all dead; only packs can be worth a copy.
-    packed = worth.plain <= PACK_BYTES + (4 << 20)
-    readable = worth.tier != "Archive" and worth.state == "live"
-    if dead > rules.repack_dead_percent and packed and readable and not paid:
-        why = f"{dead:.0f} % of it is dead; {worth.live} bytes move"
-        return Action(ActionKind.REPACK, why, size=worth.live, object_name=worth.name)
-    return None
 
 
 class _Marked(NamedTuple):
@@ -207,6 +134,7 @@ class Retirement:
         rules = self._session.job.retention
         if rules and not rules.keep_imported:
             retirement.unpin(self._cat, self._store.id)
+        self._forget = self._still_expired()
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
             self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
@@ -221,6 +149,19 @@ class Retirement:
                 continue
             retirement.mark(self._cat, row.id)
             self._marked.append(_Marked(row.id, row.name, row.size, "live" if row.state == "marked" else row.state))
+
+    def _still_expired(self) -> list[int]:
+        """What the plan lets go, less what a rule keeps by now: the plan may be of yesterday."""
+        rules = self._session.job.retention
+        if not self._forget or rules is None:
+            return self._forget
+        expired = expired_now(self._cat, self._job_id, rules, completing=self._outcome.snapshot_id)
+        for number in self._forget:
+            if number not in expired:
+                self._outcome.notes.append(
+                    f"snapshot {number} is not forgotten: by now, a rule of the retention keeps it"
+                )
+        return [number for number in self._forget if number in expired]
 
     # -- deleting, after the record
 

@@ -14,9 +14,9 @@ from itertools import chain
 
 import orjson
 
-from ..applying import retirement as retiring
 from ..catalog import Catalog, history
 from ..catalog.database import Store
+from ..catalog.retirement import holders
 from ..options import PlanOptions
 from ..patterns.globs import compile_rules
 from ..progress import Events
@@ -33,6 +33,7 @@ from .file import Header, Totals
 from .guards import GuardHit, weigh_bucket, weigh_cost
 from .known import look_at_known
 from .paths import Brief, PathPlanner, Policy
+from .pruning import plan_pruning
 from .spool import Plan, open_plan
 from .weighing import Scales
 
@@ -136,9 +137,7 @@ class _Planning:
             self._losses(cat, drift)
             if self.options.pruning != "none" and self.job_id is not None:
                 upcoming = None if self.options.pruning == "only" else self.scanned_ns
-                for action in retiring.plan_pruning(
-                    self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming
-                ):
+                for action in plan_pruning(self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming):
                     yield self._count(action)
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
@@ -227,7 +226,7 @@ class _Planning:
             for content_id, *_ in history.contents_of_object(cat, object_id):
                 if content_id in self.repaired:
                     continue
-                for key, first, last, job in retiring.holders(cat, content_id):
+                for key, first, last, job in holders(cat, content_id):
                     when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
                     # Another job's own plan knows what its sources still have.
                     when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,8 +14,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from backup_runner.applying.run import apply_plan
+from backup_runner.catalog import CatalogLock
 from backup_runner.moments import last_moment, local_text, utc_text
-from backup_runner.options import ApplyOptions
+from backup_runner.options import ApplyOptions, PlanOptions
+from backup_runner.planning.making import make_plan
 from backup_runner.planning.spool import open_plan
 from backup_runner.progress import Silent
 from backup_runner.records import ActionKind
@@ -139,10 +145,6 @@ def test_local_time_is_that_of_its_day(zone: ZoneInfo) -> None:
 def test_a_saved_plan_is_dated_by_what_was_read(site: Site) -> None:
     site.write("a", b"planned")
     with closing(site.session()) as session:
-        from backup_runner.applying.run import apply_plan
-        from backup_runner.options import PlanOptions
-        from backup_runner.planning.making import make_plan
-
         plan = make_plan(session, PlanOptions(), Silent())
         plan.save(f"{site.root}/plan")
         plan.close()
@@ -157,6 +159,44 @@ def test_a_saved_plan_is_dated_by_what_was_read(site: Site) -> None:
     with pytest.raises(Exception, match="no snapshot at or before"):
         chosen(site, utc_text(between))
     assert chosen(site, utc_text(one.scanned_ns)) == one.id
+
+
+def test_a_plan_applied_on_another_day_forgets_no_more_than_the_rules(site: Site) -> None:
+    """Planned on the day of the snapshot before, which it lets go; that day loses its last one if applied later."""
+    site.retention = Retention(keep_daily=5)
+    (before,) = dated(site, time.time_ns())
+    with closing(site.session()) as session:
+        plan = make_plan(session, PlanOptions(pruning="retention"), Silent())
+        assert [action.snapshot_id for action in plan.actions() if action.snapshot_id][-1] == before
+        with closing(site.catalog()) as cat:
+            # As if a day had passed since.
+            cat.conn.execute("UPDATE snapshot SET scanned_ns = scanned_ns - 86400000000000 WHERE id = ?", (before,))
+            cat.conn.execute("DELETE FROM change")
+        outcome = apply_plan(session, plan, ApplyOptions(workers=1), Silent(), Interrupt())
+        plan.close()
+    assert set(site.snapshots()) >= {before, outcome.snapshot_id}
+    assert outcome.notes == [f"snapshot {before} is not forgotten: by now, a rule of the retention keeps it"]
+
+
+def test_a_running_apply_is_not_what_a_plan_forgets(site: Site) -> None:
+    """The snapshot that a live run works on; one that a dead run left is let go."""
+    dated(site, time.time_ns())
+    site.retention = Retention(keep_last=5)
+    with closing(site.catalog()) as cat:
+        ((job_id, _),) = cat.jobs(cat.stores()[0].id)
+        running = cat.open_snapshot(job_id, scanned_ns=1, started_ns=1, plan_id="p", scope="[]")
+
+    def forgotten() -> list[int | None]:
+        return [action.snapshot_id for action in site.actions(pruning="retention")[1] if action.snapshot_id]
+
+    with CatalogLock(site.catalog_path):
+        assert forgotten() == []
+    assert forgotten() == [running]
+    with subprocess.Popen(["sleep", "60"]) as gone:
+        gone.kill()
+    with open(site.catalog_path + ".lock", "w") as file:
+        json.dump({"pid": gone.pid, "host": socket.gethostname(), "since": 0}, file)
+    assert forgotten() == [running]
 
 
 def test_a_time_within_the_reading_is_answered_with_a_note(site: Site) -> None:
