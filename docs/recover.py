@@ -166,6 +166,7 @@ class Object:
         try:
             start, end = self.find_index()
             index = self.stream(start, end)
+            self.check_index(index)
         except DamagedError as error:
             self.damage = str(error)
             index = self.salvage_index()
@@ -175,6 +176,9 @@ class Object:
         self.lengths = lines[0]["segments"] if lines else self.walk(self.data_start)[0]
         self.plaintext = lines[0]["plaintext"] if lines else None
         self.entries = lines[1:]
+
+    def check_index(self, index):
+        """Suite 2 compares it with the trailer."""
 
     def read(self, offset, length):
         with open(self.path, "rb") as file:
@@ -329,6 +333,7 @@ class Object2(Object):
         self.owners, signer = [raw[n : n + 32] for n in range(1293, at, 32)], raw[-96:-64]
         need(len(set(self.owners)) == owners and all(map(sound, self.owners)), "unsound owners")
         need(signed(signer, raw[-64:], b"envelope" + lineage + raw[:-64]), "the envelope's signature is wrong")
+        need(number == 1 or previous != bytes(32), "an envelope without the one before it")
         if number == 1:
             founded = hashlib.sha256(b"backup-runner/2/lineage" + salt + public + raw[1293:at] + signer).digest()[:16]
             need(epoch == 1 and signer in self.owners, "unsound first envelope")
@@ -339,7 +344,10 @@ class Object2(Object):
         if not secret:
             raise WrongKeyError("sealed to other recipients, or before this one was added")
         need(expand(hkdf2(secret, b"lineage"))[1] == public, "the envelope's secret is damaged")
-        joined = aes_key_unwrap(hkdf2(secret, b"older"), older) if older else b""
+        try:
+            joined = aes_key_unwrap(hkdf2(secret, b"older"), older) if older else b""
+        except InvalidUnwrap:
+            raise DamagedError("the secrets of older epochs are damaged") from None
         for one in (*(joined[n : n + 32] for n in range(0, len(joined), 32)), secret):
             self.epochs[expand(hkdf2(one, b"lineage"))[1]] = one
         return secret
@@ -354,7 +362,9 @@ class Object2(Object):
         need(len(tail) == 304 and hmac.compare_digest(mac, tail[-32:]), "trailer altered, cut off or appended to")
         plain = decrypt(self.cipher_key, tail[:16], tail[16:-32])
         fields = struct.unpack_from(">QQIIQQQQ32s32sB7s64s", plain)
-        _, sealed, _, count, _, index_sealed, padding, total, digest, signer, rights, zeros, enrolment = fields
+        plain_length, sealed, segments, count, index_length, index_sealed, padding, total, *rest = fields
+        digest, signer, rights, zeros, enrolment = rest
+        self.stated = plain_length, sealed, segments, 32 * segments, index_length
         bare = self.data_start + sealed + index_sealed + 304
         exponent = bare.bit_length() - 1
         step = max(4096, 1 << exponent - exponent.bit_length())
@@ -374,6 +384,12 @@ class Object2(Object):
         need(hashlib.sha256(macs).digest() == digest, "index is not as signed")
         need(self.read(end, padding) == keyed(self.padding_key, self.digest, padding), "padding altered")
         return start, end
+
+    def check_index(self, index):
+        head = json.loads(index.split(b"\n")[0])
+        macs, lengths = base64.b64decode(head["macs"]), head["segments"]
+        said = head["plaintext"], sum(lengths), len(lengths), len(macs), len(index)
+        need(said == self.stated, "index and trailer disagree")
 
     def sealed_length(self, head):
         _, last, _, _, _, _, encoded = struct.unpack(">BBBBIII", decrypt(self.cipher_key, head[:16], head[16:]))
@@ -589,7 +605,7 @@ def open_all(args):
             name = args.name or "/".join(os.path.abspath(path).split(os.sep)[-3:])
             try:
                 objects[path] = open_object(path, None if args.any_name else name, key)
-            except (DamagedError, OSError, InvalidUnwrap) as error:
+            except (DamagedError, OSError) as error:
                 refused[path] = f"{getattr(error, 'label', 'UNREADABLE')} {path}: {error}"
                 again += [path] if isinstance(error, WrongKeyError) else []
         waiting = again

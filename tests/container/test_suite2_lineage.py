@@ -29,9 +29,11 @@ from backup_runner.container.suite2.envelope import (
     unsigned,
 )
 from backup_runner.container.suite2.epochs import public_of, seal_epoch
+from backup_runner.container.suite2.founding import enrolled_lineage, found_lineage, owned_lineage
 from backup_runner.container.suite2.keysobject import open_keys, stated_envelope
 from backup_runner.container.suite2.lineage import Lineage, Rights, Writer, enrol
 from backup_runner.container.suite2.pairs import check_public, seal_secret
+from backup_runner.container.suite2.recipients import Public
 from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster, decode_roster, seal_keys
 from backup_runner.container.suite2.sealer import seal_object
 from backup_runner.container.suite2.seeds import Secret, SecretKind
@@ -492,3 +494,31 @@ def test_not_entitled_is_named(world: World) -> None:
     with pytest.raises(NotEntitledError):
         Lineage(world.newest, Writer(SigningKey.from_seed(b"x" * 32)))
     assert rotate(world.newest, world.owner.epoch_secrets(world.newest), world.members(), world.owner.signing_key(SALT))
+
+
+def test_founding_with_nothing_but_a_raw_key() -> None:
+    """Every machine with the key is the same owner; suite 1's salt goes on, so scrypt runs once for both suites."""
+    first = Identity(Secret(SecretKind.RAW, b"k" * 16), budget=KdfBudget(units=1))
+    assert first.keyring
+    first.keyring.stretch(SALT)
+    after = Succession(b"L" * 16, hashlib.sha256(b"record").digest())
+    lineage = found_lineage(first, salt=SALT, after=after)
+    assert lineage.id == b"L" * 16
+    object_id = ObjectId(lineage.id, ObjectKind.DATA, bytes(16))
+    data = seal_object(lineage, object_id, b"hello")
+    second = Identity(Secret(SecretKind.RAW, b"k" * 16), first.keyring)
+    assert open_object(data, len(data), object_id, second).payload() == b"hello"
+    again = owned_lineage(second, lineage.envelope)
+    assert again == lineage
+
+
+def test_who_is_no_owner_seals_with_an_enrolled_key() -> None:
+    owner, reader = Identity(pair("owner")), Identity(pair("reader"))
+    lineage = found_lineage(owner, [Public.of(reader, bytes(32))])
+    assert owned_lineage(reader, lineage.envelope) is None
+    key = SigningKey.from_seed(b"machine".ljust(32))
+    own = enrolled_lineage(owner, lineage.envelope, key, Rights.WRITER)
+    object_id = ObjectId(lineage.id, ObjectKind.DATA, bytes(16))
+    data = seal_object(own, object_id, b"hello")
+    assert open_object(data, len(data), object_id, reader).payload() == b"hello"
+    assert found_lineage(owner).id != lineage.id
