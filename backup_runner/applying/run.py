@@ -98,13 +98,15 @@ class _Run:
     def carry_out(self) -> None:
         header, cat, store = self._header, self._cat, self._ground.store
         name = self._session.job.name
+        began = time.time_ns()
         with cat.transaction():
             if (job_id := cat.job_id(store.id, name)) is None:
                 job_id = cat.add_job(store.id, name)
+            # Files are read from now on, however old the plan is: the snapshot is of this time, not the plan's.
             snapshot_id = cat.open_snapshot(
                 job_id,
-                scanned_ns=header.scanned_ns,
-                started_ns=time.time_ns(),
+                scanned_ns=began,
+                started_ns=began,
                 plan_id=header.plan_id,
                 scope=orjson.dumps(header.scope).decode(),
             )
@@ -222,6 +224,7 @@ class _Run:
     def _finish(self, versions: Versions, pruning: list[Action]) -> None:
         outcome, header, cat = self._outcome, self._header, self._cat
         recorder = versions.recorder
+        read_until = time.time_ns()
         self._pass_on_problems()
         outcome.status = "partial" if outcome.interrupted else "complete"
         # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
@@ -236,7 +239,7 @@ class _Run:
             cat.finish_snapshot(
                 recorder.snapshot_id,
                 status=outcome.status,
-                finished_ns=time.time_ns(),
+                finished_ns=read_until,
                 totals=orjson.dumps(totals).decode(),
             )
             cat.finish_plan(header.plan_id)
