@@ -16,8 +16,8 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from ..catalog import Catalog, history, retirement
-from ..catalog.database import Snapshot, Store
 from ..catalog.composed import composition
+from ..catalog.database import Snapshot, Store
 from ..catalog.places import Places
 from ..catalog.retirement import Doomed, Worth
 from ..catalog.states import set_states
