@@ -6,10 +6,13 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 _GENERATIONS = 100_000, 50, 100
 _INTERRUPTED = 130
+_PROFILE = "BACKUP_RUNNER_PROFILE"
+"""Names a file to write a profile of the main process to, for `python -m pstats FILE`."""
 
 
 def main() -> None:
@@ -23,13 +26,26 @@ def main() -> None:
         _fill_closed_streams()
         from .cli.app import run
 
-        code = run(sys.argv[1:])
+        code = _profiled(run, path) if (path := os.environ.get(_PROFILE)) else run(sys.argv[1:])
         # All is done and said; Ctrl-C on the last steps must not make it look otherwise.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         # In the instant after the command, which has said all there is to say.
         pass
     _leave(code)
+
+
+def _profiled(run: Callable[[list[str]], int], path: str) -> int:
+    import cProfile
+
+    profile = cProfile.Profile()
+    try:
+        return profile.runcall(run, sys.argv[1:])
+    finally:
+        try:
+            profile.dump_stats(path)
+        except OSError as error:
+            sys.stderr.write(f"warning: {_PROFILE}={path}: cannot write the profile: {error.strerror}\n")
 
 
 def _at_once(number: int, frame: FrameType | None) -> None:

@@ -71,6 +71,8 @@ class RestoreOutcome:
 
     snapshot_id: int = 0
     snapshot_time_ns: int = 0
+    snapshot_date: str = ""
+    """The same in local time."""
     counts: dict[str, int] = field(default_factory=dict)
     """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (there already and different)."""
     bytes: int = 0

@@ -90,6 +90,11 @@ class Flag:
     """The file changed while it was read, twice; what was read is stored."""
     BY_MD5 = 8
     """Taken for unchanged because its MD5 is that of a content imported from another tool."""
+    NO_ATTRIBUTES = 16
+    """The extended attributes could not be read; there may be more than are stored."""
+
+    CHATTR_SHIFT = 8
+    """The bits from here on are the file's flags as chattr(1) has them (FS_IOC_GETFLAGS)."""
 
 
 class CatalogRow(NamedTuple):
@@ -267,6 +272,6 @@ class Action:
 
     @property
     def unread(self) -> bool:
-        """Whether it is a large file that may have changed, and was not read for the plan. `content_id` is what it had."""
+        """Whether it is a large file that may have changed and was not read for the plan; `content_id` is what it had."""
         changes = self.kind is ActionKind.UPDATE and self.entry_kind == Kind.FILE and not self.forced
         return changes and self.blake3 is None and self.content_id is not None

@@ -27,7 +27,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("system", ["beneath"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
-    ("base", ["errors", "records", "policy"]),
+    ("base", ["errors", "records", "policy", "moments"]),
 ]
 PURE = ("container", "types", "base")
 

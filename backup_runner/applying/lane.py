@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..catalog import history
-from ..catalog.many import known_pieces, usable_contents
+from ..catalog.many import usable_contents
 from ..catalog.recording import Recorder
-from ..catalog.storing import learn_md5s
+from ..catalog.storing import has_pieces, learn_md5s
 from ..errors import BackupRunnerError, Interrupted
-from ..records import Action, ActionKind, Composed, Digests, unpack_pieces
+from ..records import Action, ActionKind, Composed, Digests
 from ..source.reading import FileRead
 from ..targets.opening import crew, divided
 from ..workers.memory import give_back
@@ -92,13 +92,13 @@ class Book:
 
     def _compose(self, new: list[tuple[Composed, int | None]], ids: dict[Identity, int]) -> None:
         """Record composed contents all pieces of which are there."""
+        recorder = self._recorder
         waiting, self._composed = [*self._composed, *new], []
         for item, pack_id in waiting:
-            strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
-            if len(known_pieces(self._recorder.cat, self._recorder.store_id, strong)) < len(strong):
+            if has_pieces(recorder.cat, recorder.store_id, item):
+                ids[item.size, item.blake3] = recorder.put_composed([item], pack_id)[0]
+            else:
                 self._composed.append((item, pack_id))
-                continue
-            ids[item.size, item.blake3] = self._recorder.put_composed([item], pack_id)[0]
 
     def _settle(self, ids: dict[Identity, int]) -> None:
         """Write the versions of files whose contents are recorded; `ids` were, just now."""

@@ -10,9 +10,8 @@ from ..catalog import history
 from ..catalog.recording import Meta
 from ..errors import Interrupted
 from ..records import Action, ActionKind, Digests, Flag, Kind
-from ..source.reading import kind_of
+from ..source.reading import attributes, kind_of
 from ..source.tree import Tree
-from ..source.xattrs import encode_xattrs
 from .lane import Lane
 from .versions import Versions
 
@@ -107,17 +106,14 @@ class PathApplier:
     def _symlink(self, action: Action) -> None:
         status = self._tree.status(action.key)
         link = self._tree.link(action.key)
-        meta = Meta(
-            Kind.SYMLINK, 0, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid,
-            status.st_gid, link=link,
-        )  # fmt: skip
-        self._versions.put(action, meta, None)
+        meta = self._meta(action.key, Kind.SYMLINK, status, size=0)
+        self._versions.put(action, meta._replace(link=link), None)
 
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
         status = self._tree.status(action.key)
         seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        known = action.content_id is not None and history.usable(self._cat, action.content_id)
+        known = action.content_id is not None and history.usable(self._cat, action.content_id, status.st_size)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
             action.forced = False
             self._lane.add(action)
@@ -149,7 +145,9 @@ class PathApplier:
 
     def _meta(self, key: bytes, kind: Kind, status: os.stat_result, *, size: int) -> Meta:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
+        flags, xattrs = attributes(self._tree, key, kind)
+        self._versions.note_attributes(key, flags)
         return Meta(
             kind, size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid, status.st_gid,
-            Flag.SPARSE if sparse else 0, None, encode_xattrs(self._tree.xattrs(key)),
+            flags | (Flag.SPARSE if sparse else 0), None, xattrs,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Retention at work: what a plan forgets, deletes and repacks, and doing so without ever losing what is needed.
+"""Retention at work: forgetting, deleting and repacking what a plan names, without ever losing what is needed.
 
 Order: live contents of mostly dead packs are copied into new packs; snapshots are forgotten and objects marked, in one
 transaction that looks at all references again; the record with the marks goes into the bucket; only then are objects
@@ -7,19 +7,15 @@ deleted, and their rows with them. A crash leaves marked objects, which the next
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from ..catalog import Catalog, history, retirement
+from ..catalog import history, retirement
 from ..catalog.composed import composition
-from ..catalog.database import Snapshot, Store
 from ..catalog.places import Places
-from ..catalog.retirement import Doomed, Worth
+from ..catalog.retirement import Doomed
 from ..catalog.states import set_states
 from ..catalog.storing import add_object, move_content, move_list
 from ..container import (
@@ -30,87 +26,16 @@ from ..container import (
     segment_reader,
 )
 from ..errors import AccessDenied, ContainerError, TargetError
-from ..planning.retention import SnapshotTime, expire
+from ..planning.pruning import expired_now
 from ..policy import StoringPolicy
 from ..records import Action, ActionKind, Extent, Problem
 from ..repository.packing import Builder, Room
 from ..repository.sealing import Sealing
 from ..repository.session import Session
-from ..spec import Retention
 from .checking import Ground
 from .running import Running
 
 _DAY_NS = 86_400 * 10**9
-_PACKS = 64 << 20
-"""Packs have fewer bytes, whatever the policy: the greatest piece is half of it."""
-MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
-"""Storage days that are charged in any case (OCI price list)."""
-
-
-def plan_pruning(
-    session: Session, cat: Catalog, store: Store, job_id: int, notes: list[str], *, upcoming_ns: int | None
-) -> Iterator[Action]:
-    """What retention forgets and frees, and deletions that an earlier run began.
-
-    `upcoming_ns` is the scan time of the snapshot that this plan's apply will make; None if it makes none."""
-    begun = set()
-    for _, name, size in retirement.marked(cat, store.id):
-        begun.add(name)
-        yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
-    rules = session.job.retention
-    if rules is None and upcoming_ns is not None:
-        return
-    forget = _expired(cat, job_id, rules, upcoming_ns) if rules else {}
-    yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
-    if upcoming_ns is not None and not retirement.frees(cat, job_id, forget):
-        # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes with a snapshot.
-        return
-    now_ns = time.time_ns()
-    rules = rules or Retention()
-    for worth in retirement.worths(cat, store.id, job_id, forget, imported=rules.keep_imported):
-        if worth.name not in begun and (action := _judge(worth, rules, now_ns, notes)):
-            yield action
-
-
-def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    snapshots = [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in cat.snapshots(job_id)]
-    if upcoming_ns is not None:
-        newest = max((s.id for s in snapshots), default=0)
-        snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
-        snapshots.append(SnapshotTime(newest + 1, upcoming_ns, "complete"))
-    zone = datetime.now().astimezone().tzinfo
-    assert zone is not None
-    reasons = expire(snapshots, rules, time.time_ns(), zone)
-    return {s.id: f"expired: no rule keeps the snapshot of {_when(s.time_ns)}" for s in snapshots if not reasons[s.id]}
-
-
-def _status(snapshot: Snapshot, rules: Retention) -> str:
-    rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
-    return "rebuilt" if rebuilt else snapshot.status
-
-
-def _when(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
-    if worth.state == "marked":
-        return None
-    days = MINIMUM_DAYS.get(worth.tier, 0)
-    paid = now_ns - worth.created_ns < days * _DAY_NS
-    if not worth.live:
-        if paid:
-            notes.append(f"{worth.name} is not needed but kept back: {worth.tier} charges {days} days in any case")
-            return None
-        return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
-    dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
-    # What suite 1 stored of a large content is all alive or all dead; only packs can be worth a copy.
-    packed = worth.plain <= _PACKS
-    readable = worth.tier != "Archive" and worth.state == "live"
-    if dead > rules.repack_dead_percent and packed and readable and not paid:
-        why = f"{dead:.0f} % of it is dead; {worth.live} bytes move"
-        return Action(ActionKind.REPACK, why, size=worth.live, object_name=worth.name)
-    return None
 
 
 class _Marked(NamedTuple):
@@ -210,6 +135,7 @@ class Retirement:
         rules = self._session.job.retention
         if rules and not rules.keep_imported:
             retirement.unpin(self._cat, self._ground.store.id)
+        self._forget = self._still_expired()
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
             self._outcome.counts["forget"] = self._outcome.counts.get("forget", 0) + len(self._forget)
@@ -231,6 +157,19 @@ class Retirement:
             retirement.drop_dead_composed(self._cat, self._ground.store.id)
             ids = [item.object_id for item in self._marked if item.object_id is not None]
             self._doomed = Doomed(self._cat, self._ground.store.id, ids)
+
+    def _still_expired(self) -> list[int]:
+        """What the plan lets go, less what a rule keeps by now: the plan may be of yesterday."""
+        rules = self._session.job.retention
+        if not self._forget or rules is None:
+            return self._forget
+        expired = expired_now(self._cat, self._job_id, rules, completing=self._outcome.snapshot_id)
+        for number in self._forget:
+            if number not in expired:
+                self._outcome.notes.append(
+                    f"snapshot {number} is not forgotten: by now, a rule of the retention keeps it"
+                )
+        return [number for number in self._forget if number in expired]
 
     # -- deleting, after the record
 

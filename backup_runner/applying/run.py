@@ -11,7 +11,7 @@ import time
 
 import orjson
 
-from ..catalog import Catalog, CatalogLock, history
+from ..catalog import Catalog, CatalogLock
 from ..catalog.browsing import bytes_now
 from ..catalog.recording import Recorder
 from ..errors import AccessDenied, CatalogError, Interrupted
@@ -22,7 +22,7 @@ from ..policy import StoringPolicy
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Problem
 from ..repository import commits as committing
-from ..repository.adopting import adopt
+from ..repository.adopting import Adopting
 from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
 from ..repository.sealing import Sealing
@@ -98,13 +98,15 @@ class _Run:
     def carry_out(self) -> None:
         header, cat, store = self._header, self._cat, self._ground.store
         name = self._session.job.name
+        began = time.time_ns()
         with cat.transaction():
             if (job_id := cat.job_id(store.id, name)) is None:
                 job_id = cat.add_job(store.id, name)
+            # Files are read from now on, however old the plan is: the snapshot is of this time, not the plan's.
             snapshot_id = cat.open_snapshot(
                 job_id,
-                scanned_ns=header.scanned_ns,
-                started_ns=time.time_ns(),
+                scanned_ns=began,
+                started_ns=began,
                 plan_id=header.plan_id,
                 scope=orjson.dumps(header.scope).decode(),
             )
@@ -153,8 +155,9 @@ class _Run:
             files=sum(totals.counts.get(kind, 0) for kind in _READING),
             size=sum(totals.bytes.get(kind, 0) for kind in _READING),
         )
+        adopting = Adopting(self._cat, self._ground.store.id, self._session.target, self._session.keyring)
         for item in self._ground.orphans:
-            self._adopt(Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
+            self._adopt(adopting, Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
         pruning: list[Action] = []
         book = Book(versions.recorder, versions.write, versions.fail)
         setting = self._setting(self._options.policy)
@@ -174,7 +177,7 @@ class _Run:
                     pruning.append(action)
                 elif action.kind is ActionKind.ADOPT:
                     versions.batch.commit()
-                    self._adopt(action)
+                    self._adopt(adopting, action)
                 else:
                     applier.handle(action)
             applier.finish()
@@ -201,16 +204,15 @@ class _Run:
             str(getattr(job.target, "storage_tier", "Standard")),
             policy,
             Claims(expected),
-            job.catalog.path if history.has_contents(self._cat, store.id) else "",
+            job.catalog.path,
             store.id,
             store.seed,
-            history.uncut_sizes(self._cat, store.id, policy.small),
             threads=max(1, os.cpu_count() or 1),
         )
 
-    def _adopt(self, action: Action) -> None:
+    def _adopt(self, adopting: Adopting, action: Action) -> None:
         outcome = self._outcome
-        why_not = adopt(self._cat, self._ground.store, self._session.target, self._session.keyring, action.object_name)
+        why_not = adopting.adopt(action.object_name)
         if why_not:
             outcome.notes.append(f"{action.object_name} was not adopted: {why_not}")
         name = action.kind.value
@@ -222,6 +224,7 @@ class _Run:
     def _finish(self, versions: Versions, pruning: list[Action]) -> None:
         outcome, header, cat = self._outcome, self._header, self._cat
         recorder = versions.recorder
+        read_until = time.time_ns()
         self._pass_on_problems()
         outcome.status = "partial" if outcome.interrupted else "complete"
         # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
@@ -236,7 +239,7 @@ class _Run:
             cat.finish_snapshot(
                 recorder.snapshot_id,
                 status=outcome.status,
-                finished_ns=time.time_ns(),
+                finished_ns=read_until,
                 totals=orjson.dumps(totals).decode(),
             )
             cat.finish_plan(header.plan_id)

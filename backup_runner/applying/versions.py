@@ -69,6 +69,7 @@ class Versions:
                 self.changed_since_plan(action)
             if read.flags & Flag.MOVED:
                 self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
+            self.note_attributes(action.key, read.flags)
             if kind is ActionKind.UPDATE and action.content_id == content_id and not action.forced:
                 # Not read when planning: only its times had moved.
                 kind = ActionKind.TOUCH
@@ -94,13 +95,14 @@ class Versions:
     def fail(self, action: Action, number: int, text: str) -> None:
         """A path that could not be read: what was stored before is kept, and flagged."""
         self.batch.join()
-        self.recorder.flag(action.key, Flag.STALE)
+        kept = self.recorder.flag(action.key, Flag.STALE)
+        before = "what was stored before is kept" if kept else "nothing is stored of it"
         if number in (errno.ENOENT, errno.ENOTDIR):
-            self._problem(action.key, "vanished", "vanished since the plan was made; what was stored before is kept")
+            self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
             self._vanished += 1
             self._weigh()
         else:
-            self._problem(action.key, "unreadable", f"{text}; what was stored before is kept")
+            self._problem(action.key, "unreadable", f"{text}; {before}")
 
     def _weigh(self) -> None:
         """The guard on vanished files speaks here too: a disk may go away between plan and apply."""
@@ -110,6 +112,10 @@ class Versions:
                 f"{self._vanished} files vanished since the plan was made; max_delete_percent is {limit}",
                 hint="is the source still mounted? plan again; nothing was forgotten",
             )
+
+    def note_attributes(self, key: bytes, flags: int) -> None:
+        if flags & Flag.NO_ATTRIBUTES:
+            self._problem(key, "attributes", "its extended attributes cannot be read; it is stored without them")
 
     def _problem(self, key: bytes, kind: str, message: str) -> None:
         self._outcome.problems.append(Problem(key, kind, message))

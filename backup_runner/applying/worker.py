@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from ..catalog import Catalog
+from ..catalog import Catalog, history
 from ..catalog.many import known_pieces, usable_contents
 from ..contents.cutting import Cutting, FileCut
 from ..policy import StoringPolicy
@@ -43,11 +43,9 @@ class Setting:
     policy: StoringPolicy
     claims: Claims
     catalog: str
-    """Path of the catalog to ask what is stored; "" while nothing is."""
+    """Path of the catalog, to be asked what is stored."""
     store_id: int
     seed: bytes
-    uncut: Collection[int]
-    """Sizes of large contents that earlier versions stored in one piece: such a file is hashed before it is cut."""
     threads: int
     """How many threads seal the pieces of a large file."""
 
@@ -59,7 +57,11 @@ class Known:
         self._claims = setting.claims
         self._store_id = setting.store_id
         # A connection of its own: SQLite's must not be used on both sides of a fork.
-        self._cat = Catalog(setting.catalog, create=False) if setting.catalog else None
+        cat = Catalog(setting.catalog, create=False)
+        # Nothing need be asked in a first backup; whatever comes now is claimed.
+        self._cat = cat if history.has_contents(cat, setting.store_id) else None
+        self.uncut = history.uncut_sizes(cat, setting.store_id, setting.policy.small)
+        """Sizes of large contents that earlier versions stored in one piece: such a file is hashed before it is cut."""
 
     def new_files(self, reads: Sequence[FileRead], anew: Sequence[bool]) -> list[bool]:
         """For each small file whether its bytes are to be stored by the caller."""
@@ -192,7 +194,7 @@ class Large:
 
     def _read(self, fd: int, before: os.stat_result, asked: Asked) -> _Reading | None:
         """One reading, whatever is new of it stored; None if the run is to stop."""
-        if before.st_size in self._setting.uncut and not asked.anew:
+        if before.st_size in self._known.uncut and not asked.anew:
             strong = blake3()
             size = 0
             while chunk := os.pread(fd, _CHUNK, size):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import CatalogError
+from ..moments import local_text
 from .batch import Batch
 from .failures import explained
 from .lock import quiet
@@ -21,6 +23,7 @@ APPLICATION_ID = 0x42525552
 SCHEMA_VERSION = 2
 """How many migrations there are; a test compares."""
 SEED = 32
+_SECOND_NS = 10**9
 _LOCK_SECONDS = 30.0
 """For which another process's transaction is waited for."""
 
@@ -48,7 +51,9 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a job's files were at one apply. Times are nanoseconds since the epoch, `totals` is JSON."""
+    """What a job's files were at one apply. Times are nanoseconds since the epoch, `totals` is JSON.
+
+    `scanned_ns` is the snapshot's date: when its apply began to read. No file in it was read after `finished_ns`."""
 
     id: int
     job_id: int
@@ -59,6 +64,13 @@ class Snapshot:
     plan_id: str
     scope: str
     totals: str
+    exact: bool = False
+    """Another snapshot of the job has the same second, so that only nanoseconds tell them apart."""
+
+    @property
+    def date_text(self) -> str:
+        """The date in local time, for people; as a time to choose a snapshot by, it means this one."""
+        return local_text(self.scanned_ns, exact=self.exact)
 
 
 _STORE = "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
@@ -183,7 +195,9 @@ class Catalog:
     def snapshots(self, job_id: int) -> list[Snapshot]:
         """Oldest first."""
         rows = self.conn.execute(f"SELECT {_SNAPSHOT} FROM snapshot WHERE job_id = ? ORDER BY id", (job_id,))
-        return [Snapshot(*row) for row in rows]
+        found = [Snapshot(*row) for row in rows]
+        seconds = Counter(one.scanned_ns // _SECOND_NS for one in found)
+        return [replace(one, exact=True) if seconds[one.scanned_ns // _SECOND_NS] > 1 else one for one in found]
 
     def snapshot(self, snapshot_id: int) -> Snapshot | None:
         row = self.conn.execute(f"SELECT {_SNAPSHOT} FROM snapshot WHERE id = ?", (snapshot_id,)).fetchone()

@@ -106,7 +106,7 @@ def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
 
 _SPECIAL = 16
 """Added to the kind of brief rows that have more to say than their eight fields; no scan yields such a kind."""
-_TELLING = Flag.STALE | Flag.MOVED | Flag.BY_MD5
+_TELLING = Flag.STALE | Flag.MOVED | Flag.BY_MD5 | Flag.NO_ATTRIBUTES
 
 
 def current_brief(cat: Catalog, job_id: int) -> Iterator[tuple[bytes, int, int, int, int, int, int, int]]:
@@ -327,10 +327,10 @@ def has_imports(cat: Catalog, store_id: int) -> bool:
     return row is not None
 
 
-def usable(cat: Catalog, content_id: int) -> bool:
-    """Whether a version may refer to this content: it is there and not about to be deleted."""
-    row = cat.conn.execute("SELECT 1 FROM content WHERE id = ? AND marked = 0", (content_id,)).fetchone()
-    return row is not None
+def usable(cat: Catalog, content_id: int, size: int) -> bool:
+    """Whether a version of that size may refer to this content: it is there and not about to be deleted."""
+    statement = "SELECT 1 FROM content WHERE id = ? AND marked = 0 AND coalesce(size, ?2) = ?2"
+    return cat.conn.execute(statement, (content_id, size)).fetchone() is not None
 
 
 def recognise(cat: Catalog, content_id: int, digests: Digests) -> None:

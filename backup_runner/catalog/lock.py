@@ -56,6 +56,22 @@ class CatalogLock:
         os.close(self._fd)
         self._fd = -1
 
+    @staticmethod
+    def is_held(catalog_path: str) -> bool:
+        """Whether a run is at work on the catalog, by the note that it leaves in the lock while it lives.
+
+        Only read, never tried: a lock that is taken for a moment would turn away a run that starts right then."""
+        try:
+            with open(catalog_path + ".lock", "rb") as file:
+                note = json.loads(file.read(4096))
+            if note["host"] == socket.gethostname():
+                os.kill(int(note["pid"]), 0)
+        except (ProcessLookupError, FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
+            return False
+        except OSError:
+            return True
+        return True
+
     def _try(self) -> bool:
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -111,12 +111,25 @@ class Recorder:
         """The path is gone from this snapshot on."""
         self._close([self.path_id(key)])
 
-    def flag(self, key: bytes, bits: int) -> None:
-        """Set bits in the flags of the path's open version, if it has one."""
-        self._run(
-            "UPDATE version SET flags = flags | ? WHERE path_id = ? AND until IS NULL AND flags & ? != ?",
-            (bits, self.path_id(key), bits, bits),
-        )
+    def flag(self, key: bytes, bits: int) -> bool:
+        """Set bits in the flags of the path's version from this snapshot on, and say whether it has a version."""
+        path_id = self.path_id(key)
+        statement = "SELECT id, first, flags FROM version WHERE path_id = ? AND until IS NULL"
+        row = self._run(statement, (path_id,)).fetchone()
+        if row is None:
+            return False
+        version_id, first, flags = row
+        if flags | bits == flags:
+            return True
+        if first == self.snapshot_id:
+            self._run("UPDATE version SET flags = ? WHERE id = ?", (flags | bits, version_id))
+            return True
+        # Earlier snapshots keep their row as it is.
+        self._run("UPDATE version SET until = ? WHERE id = ?", (self.snapshot_id, version_id))
+        rest = "kind, size, mtime_ns, ctime_ns, mode, uid, gid, link, xattrs, content_id, leader"
+        statement = f"INSERT INTO version (path_id, first, flags, {rest}) SELECT path_id, ?, ?, {rest} FROM version"
+        self._run(f"{statement} WHERE id = ?", (self.snapshot_id, flags | bits, version_id))
+        return True
 
     def hold(self, key: bytes, size: int, mtime_ns: int, ctime_ns: int) -> None:
         """Keep what is stored, and remember the size and times of the file that was held back."""

@@ -75,6 +75,12 @@ def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:
     cat.conn.executemany("UPDATE content SET md5 = ? WHERE id = ? AND md5 IS NULL", items)
 
 
+def has_pieces(cat: Catalog, store_id: int, item: Composed) -> bool:
+    """Whether all pieces of a content are in the catalog and can be had."""
+    strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
+    return len(known_pieces(cat, store_id, strong)) == len(strong)
+
+
 def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed], object_id: int | None) -> list[int]:
     """Record contents whose pieces are all in the catalog: their ids. `object_id` is the pack whose index has the lists.
 

@@ -61,13 +61,9 @@ def jobs_and_plans(incomplete: str) -> Offers:
 
 def snapshots(ctx: typer.Context) -> Offers:
     """`latest` and the snapshots of the job that was named before, newest first."""
-    from ..report.units import local_time
-
     with suppress(Exception), _catalog_of(ctx) as (catalog, job_id, _):
         found = [("latest", "the newest complete one")]
-        found += [
-            (str(one.id), f"{local_time(one.scanned_ns)}, {one.status}") for one in reversed(catalog.snapshots(job_id))
-        ]
+        found += [(str(one.id), f"{one.date_text}, {one.status}") for one in reversed(catalog.snapshots(job_id))]
         return found
     return []
 

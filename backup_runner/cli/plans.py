@@ -30,12 +30,11 @@ def is_plan_file(path: str) -> bool:
 def heading_of(session: Session) -> Heading:
     """Where a plan goes to and what is there already."""
     from ..report.plan_text import Heading
-    from ..report.units import local_time
 
     catalog, store = session.catalog(), session.store()
     job_id = catalog.job_id(store.id, session.job.name) if catalog and store else None
     last = catalog.last_complete(job_id) if catalog and job_id is not None else None
-    said = f"last complete snapshot {last.id} of {local_time(last.scanned_ns)}" if last else "no complete snapshot yet"
+    said = f"last complete snapshot {last.id} of {last.date_text}" if last else "no complete snapshot yet"
     return Heading(session.target.identity, said)
 
 

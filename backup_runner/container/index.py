@@ -253,6 +253,8 @@ def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
 
 def _decode_entry(line: dict[str, Any]) -> IndexEntry:
     pieces = line.get("pieces")
+    if pieces is not None and not isinstance(pieces, list):
+        raise ValueError("pieces")
     return IndexEntry(
         size=line["size"],
         md5=_unhex(line.get("md5")),

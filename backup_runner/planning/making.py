@@ -14,7 +14,6 @@ from itertools import chain
 
 import orjson
 
-from ..applying import retirement as retiring
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.retirement import holders
@@ -34,6 +33,7 @@ from .file import Header, Totals
 from .guards import GuardHit, weigh_bucket, weigh_cost
 from .known import look_at_known
 from .paths import Brief, PathPlanner, Policy
+from .pruning import plan_pruning
 from .spool import Plan, open_plan
 from .weighing import Scales
 
@@ -137,9 +137,7 @@ class _Planning:
             self._losses(cat, drift)
             if self.options.pruning != "none" and self.job_id is not None:
                 upcoming = None if self.options.pruning == "only" else self.scanned_ns
-                for action in retiring.plan_pruning(
-                    self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming
-                ):
+                for action in plan_pruning(self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming):
                     yield self._count(action)
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:

@@ -171,7 +171,7 @@ class PathPlanner:
 
     def _known(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if entry.kind == Kind.DIRECTORY:
-            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _stale(row):
+            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _lacking(row):
                 yield _action(ActionKind.TOUCH, entry, why)
             return
         self.tally.known += 1
@@ -189,7 +189,7 @@ class PathPlanner:
     def _known_symlink(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if why := _moved(entry, row, self._policy.detect):
             yield _action(ActionKind.UPDATE, entry, why)
-        elif why := _meta_moved(entry, row) or _stale(row):
+        elif why := _meta_moved(entry, row) or _lacking(row):
             yield _action(ActionKind.TOUCH, entry, why)
         else:
             self._same(row)
@@ -246,7 +246,7 @@ class PathPlanner:
 
     def _unmoved(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
         stored_leader = None if row.leader is None else self._facts.leader_key(row.leader)
-        why = _meta_moved(entry, row) or ("" if stored_leader == leader else "hard links changed")
+        why = _meta_moved(entry, row) or _lacking(row) or ("" if stored_leader == leader else "hard links changed")
         if not why and self._policy.detect is Detect.CHECKSUM:
             why = _moved(entry, row, Detect.CTIME)
             why = f"{why}, content equal" if why else ""
@@ -374,6 +374,11 @@ def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
 
 def _stale(row: CatalogRow) -> str:
     return "could not be read last time" if row.flags & Flag.STALE else ""
+
+
+def _lacking(row: CatalogRow) -> str:
+    """Why an entry is to be looked at again though it did not change."""
+    return _stale(row) or ("attributes could not be read last time" if row.flags & Flag.NO_ATTRIBUTES else "")
 
 
 def _meta_moved(entry: Entry, row: CatalogRow) -> str:

@@ -8,16 +8,16 @@ and one that fell back does not make today's snapshots look like the oldest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from ..errors import BackupRunnerError
+from ..moments import local
 from ..spec import Retention
 
 _COMPLETE = "complete"
 _PARTIAL = "partial"
 _SECOND_NS = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class SnapshotTime(NamedTuple):
@@ -26,13 +26,15 @@ class SnapshotTime(NamedTuple):
     id: int
     """Rises with every apply."""
     time_ns: int
-    """The scan's time, nanoseconds since the epoch."""
+    """When its apply began to read, nanoseconds since the epoch."""
     status: str
     """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
 
 
-def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo) -> dict[int, list[str]]:
-    """For every snapshot of one job, the reasons to keep it; an empty list means expired.
+def expire(
+    snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo | None
+) -> dict[int, list[str]]:
+    """For every snapshot of one job, the reasons to keep it; an empty list means expired. `zone` None: the machine's.
 
     - `newest complete`: kept under any rules.
     - `keep_last 2/3`: among the newest three complete ones, here the second.
@@ -61,9 +63,9 @@ def expire(snapshots: Sequence[SnapshotTime], rules: Retention, now_ns: int, zon
     complete = [snapshot for snapshot in newest_first if snapshot.status == _COMPLETE]
     found = [*_unfinished(newest_first), *((each.id, "newest complete") for each in complete[:1])]
     found += _last(complete, rules.keep_last)
-    local = [(snapshot.id, _local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
+    dated = [(snapshot.id, local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
     for name, count, period in periods:
-        found += _by_period(local, name, count, period)
+        found += _by_period(dated, name, count, period)
     if rules.keep_within:
         found += _within(complete, rules.keep_within, now_ns)
     for snapshot_id, reason in found:
@@ -90,10 +92,10 @@ def _last(complete: list[SnapshotTime], count: int) -> Iterator[tuple[int, str]]
 
 
 def _by_period(
-    local: list[tuple[int, datetime]], name: str, count: int, period_of: Callable[[datetime], str]
+    dated: list[tuple[int, datetime]], name: str, count: int, period_of: Callable[[datetime], str]
 ) -> Iterator[tuple[int, str]]:
     seen: set[str] = set()
-    for snapshot_id, time in local:
+    for snapshot_id, time in dated:
         if len(seen) == count:
             return
         period = period_of(time)
@@ -124,11 +126,6 @@ def _calendar(rules: Retention) -> list[tuple[str, int, Callable[[datetime], str
 def _iso_week(at: datetime) -> str:
     year, week, _ = at.isocalendar()
     return f"{year}-W{week:02}"
-
-
-def _local(time_ns: int, zone: tzinfo) -> datetime:
-    # By integers: a float of seconds rounds 23:59:59.999999999 into the next day.
-    return (_EPOCH + timedelta(seconds=time_ns // _SECOND_NS)).astimezone(zone)
 
 
 def _duration(seconds: int) -> str:

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..moments import utc_text
 from ..planning.file import TYPES, path_fields
 from ..records import Flag, Kind
 from . import escape, units
 from .look import Look
-from .units import iso_time, local_time
+from .units import local_time
 
 if TYPE_CHECKING:
     from ..catalog.browsing import Difference, PathVersion
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 
 _FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
-_FLAGS = {Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.BY_MD5: "by_md5"}
+_FLAGS = {
+    Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.BY_MD5: "by_md5",
+    Flag.NO_ATTRIBUTES: "no_attributes",
+}  # fmt: skip
+
+_CHATTR = {0x10: "immutable", 0x20: "append_only", 0x40: "no_dump", 0x80: "no_atime", 0x800000: "no_cow"}
+_FLAGS |= {bit << Flag.CHATTR_SHIFT: name for bit, name in _CHATTR.items()}
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow"), "touched": (".", "dim")}
 _NOUNS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "symlink"}
 
 
 def version_fields(version: PathVersion) -> Fields:
-    """What a path was, without the path. Flags are `stale`, `sparse`, `moved`, `by_md5`; see docs/history.md."""
+    """What a path was, without the path. Flags are those of docs/history.md."""
     fields: Fields = {
         "type": TYPES[Kind(version.kind)],
         "size": version.size,
@@ -48,7 +55,7 @@ def version_fields(version: PathVersion) -> Fields:
 
 def snapshot_of(snapshot: Snapshot) -> Fields:
     """A snapshot, briefly."""
-    return {"id": snapshot.id, "scanned": iso_time(snapshot.scanned_ns), "status": snapshot.status}
+    return {"id": snapshot.id, "scanned": utc_text(snapshot.scanned_ns), "status": snapshot.status}
 
 
 class _Sum:
@@ -115,7 +122,7 @@ def shown_name(version: PathVersion, look: Look) -> str:
 
 def _snapshot(snapshot: Snapshot) -> str:
     status = "" if snapshot.status == "complete" else f" ({snapshot.status})"
-    return f"snapshot {snapshot.id} of {local_time(snapshot.scanned_ns)}{status}"
+    return f"snapshot {snapshot.id} of {snapshot.date_text}{status}"
 
 
 # -- diff

@@ -28,6 +28,9 @@ class Snapshots:
     def fields(self, found: list[Snapshot]) -> Fields:
         return {"first": snapshot_of(found[0]), "last": snapshot_of(found[-1]), "snapshots": len(found)}
 
+    def date(self, number: int) -> str:
+        return self._by_id[number].date_text
+
     def is_newest(self, snapshot: Snapshot) -> bool:
         return snapshot.id == self._ids[-1]
 
@@ -93,7 +96,7 @@ def history_lines(versions: Iterable[PathVersion], snapshots: Snapshots, look: L
     for fields in history_documents(versions, snapshots):
         first, last = fields["first"], fields["last"]
         span = str(first["id"]) if first["id"] == last["id"] else f"{first['id']}-{last['id']}"
-        since = units.iso_local(first["scanned"])
+        since = snapshots.date(first["id"])
         if fields["kind"] == "absent":
             yield f"{span:>9}  {since}  {look.paint('not there', 'red')}"
             continue

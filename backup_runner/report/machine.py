@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..moments import utc_text
 from ..planning.file import Header, path_fields
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
 from .plan_text import moved_bytes
 from .problems import problem_fields
-from .units import iso_time
 
 if TYPE_CHECKING:
     from ..catalog.database import Snapshot
@@ -80,7 +80,7 @@ def restore_documents(outcome: RestoreOutcome, *, dry_run: bool) -> Iterator[Fie
         "kind": "summary",
         "dry_run": dry_run,
         "snapshot": outcome.snapshot_id,
-        "snapshot_time": iso_time(outcome.snapshot_time_ns) if outcome.snapshot_time_ns else None,
+        "snapshot_time": utc_text(outcome.snapshot_time_ns) if outcome.snapshot_time_ns else None,
         "counts": outcome.counts,
         "bytes": outcome.bytes,
         "problem_count": len(outcome.problems),
@@ -118,9 +118,9 @@ def snapshot_fields(snapshot: Snapshot, job: str) -> Fields:
     return {
         "id": snapshot.id,
         "job": job,
-        "scanned": iso_time(snapshot.scanned_ns),
-        "started": iso_time(snapshot.started_ns),
-        "finished": iso_time(snapshot.finished_ns) if snapshot.finished_ns is not None else None,
+        "scanned": utc_text(snapshot.scanned_ns),
+        "started": utc_text(snapshot.started_ns),
+        "finished": utc_text(snapshot.finished_ns) if snapshot.finished_ns is not None else None,
         "seconds": _seconds(snapshot),
         "status": snapshot.status,
         "plan_id": snapshot.plan_id,

@@ -79,7 +79,7 @@ def restore_lines(
     good = not outcome.problems and not outcome.interrupted
     nothing = "nothing to do" if good else "nothing restored"
     yield look.paint(head, "green" if good else "yellow", "bold") + f": {verb}{said or nothing}"
-    made = f", made {units.local_time(outcome.snapshot_time_ns)}" if outcome.snapshot_time_ns else ""
+    made = f", made {outcome.snapshot_date}" if outcome.snapshot_date else ""
     speed = units.rate(outcome.bytes, outcome.seconds) if outcome.bytes else ""
     took = units.duration(outcome.seconds) + (f" ({speed})" if speed else "")
     yield look.paint(f"  snapshot {outcome.snapshot_id}{made}; {units.size(outcome.bytes)}, {took}", "dim")

@@ -211,6 +211,10 @@ def _validate() -> Schema:
     )
 
 
+_FLAGS = [
+    *("stale", "sparse", "moved", "by_md5", "no_attributes"),
+    *("immutable", "append_only", "no_dump", "no_atime", "no_cow"),
+]
 _ENTRY = {
     "type": {"enum": ["file", "directory", "symlink"]},
     "size": _COUNT,
@@ -224,7 +228,7 @@ _ENTRY_MORE = {
     "md5": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "target": {**_TEXT, "description": "of a symlink"},
     "target_base64": _BASE64,
-    "flags": _list({"enum": ["stale", "sparse", "moved", "by_md5"]}),
+    "flags": _list({"enum": _FLAGS}),
 }
 _AT = _object({"id": _COUNT, "scanned": _TIME, "status": {"enum": ["running", "complete", "partial"]}})
 _SPAN = {"first": _AT, "last": _AT, "snapshots": _COUNT}

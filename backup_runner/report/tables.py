@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,14 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
         yield "no snapshots yet"
         return
     rows = []
+    seconds = Counter(item["scanned"][:19] for item in snapshots)
     for item in snapshots:
         totals = item["totals"]
         numbers = [units.count(totals[name]) if name in totals else "" for name in _COUNTS]
         sizes = [units.size(totals[name]) if name in totals else "" for name in _SIZES]
         took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
-        rows.append((str(item["id"]), units.iso_local(item["scanned"]), item["status"], *numbers, *sizes, took))
+        date = units.iso_local(item["scanned"], exact=seconds[item["scanned"][:19]] > 1)
+        rows.append((str(item["id"]), date, item["status"], *numbers, *sizes, took))
     yield from table(("id", "scanned", "status", *_COUNTS, "size", "read", "new", "stored", "took"), rows)
 
 

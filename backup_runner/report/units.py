@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from .. import moments
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -53,9 +55,9 @@ def iso_time(time_ns: int) -> str:
     return _moment(time_ns).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def iso_local(iso: str) -> str:
-    """What `iso_time` gave, as `local_time` has it."""
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def iso_local(iso: str, *, exact: bool = False) -> str:
+    """What `iso_time` or `moments.utc_text` gave, in local time."""
+    return moments.local_text(moments.time_ns_of(iso), exact=exact)
 
 
 def _moment(time_ns: int) -> datetime:

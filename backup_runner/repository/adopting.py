@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 
 from ..catalog import Catalog, history
-from ..catalog.database import Store
 from ..catalog.history import pack_lengths
-from ..catalog.many import known_pieces
 from ..catalog.states import set_states
-from ..catalog.storing import add_object, put_composed, put_placed
+from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
@@ -18,62 +16,75 @@ from ..records import Composed, NewObject, Piece, Placed, pack_pieces
 from ..targets.base import Target
 
 
-def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: str) -> str:
-    """Record an object and what it alone holds; "" or why that cannot be. Versions are never made of it."""
-    if history.object_named(cat, store.id, name) is not None:
-        # A killed run of the same plan did this already.
+class Adopting:
+    """Takes over one object after the other. What a file is composed of may be said by an object that comes before
+    those that hold its pieces, so lists wait until all of these are there."""
+
+    def __init__(self, cat: Catalog, store_id: int, target: Target, keyring: Keyring) -> None:
+        self._cat = cat
+        self._store_id = store_id
+        self._target = target
+        self._keyring = keyring
+        self._waiting: list[tuple[Composed, int]] = []
+
+    def adopt(self, name: str) -> str:
+        """Record an object and what it alone holds; "" or why that cannot be. Versions are never made of it."""
+        if history.object_named(self._cat, self._store_id, name) is not None:
+            # A killed run of the same plan did this already.
+            return ""
+        try:
+            new, index = examine(self._target, self._keyring, name)
+            _open_all(self._target, self._keyring, new)
+        except ObjectMissing:
+            return "it is gone again"
+        except AccessDenied:
+            return "policy forbids reading it; it stays, and prune from another machine deletes it"
+        except ObjectArchived:
+            return "it is in the archive tier and cannot be opened; it stays, and prune deletes it"
+        except WrongKeyError:
+            return "it is sealed with another key"
+        except DamagedError as error:
+            # Known from now on, so that no plan offers it again and pruning can delete it.
+            listed = self._target.stat(name)
+            broken = NewObject(
+                name,
+                listed.size,
+                0,
+                listed.checksum,
+                listed.etag,
+                None,
+                b"",
+                b"",
+                listed.tier or "Standard",
+                time.time_ns(),
+            )
+            with self._cat.transaction():
+                object_id = add_object(self._cat, self._store_id, broken)
+                set_states(self._cat, {object_id: "damaged"})
+            return f"it is damaged: {error.message}"
+        with self._cat.transaction():
+            self._record(new, index)
         return ""
-    try:
-        new, index = examine(target, keyring, name)
-        _open_all(target, keyring, new)
-    except ObjectMissing:
-        return "it is gone again"
-    except AccessDenied:
-        return "policy forbids reading it; it stays, and prune from another machine deletes it"
-    except ObjectArchived:
-        return "it is in the archive tier and cannot be opened; it stays, and prune deletes it"
-    except WrongKeyError:
-        return "it is sealed with another key"
-    except DamagedError as error:
-        # Known from now on, so that no plan offers it again and pruning can delete it.
-        listed = target.stat(name)
-        broken = NewObject(
-            name,
-            listed.size,
-            0,
-            listed.checksum,
-            listed.etag,
-            None,
-            b"",
-            b"",
-            listed.tier or "Standard",
-            time.time_ns(),
-        )
-        with cat.transaction():
-            object_id = add_object(cat, store.id, broken)
-            set_states(cat, {object_id: "damaged"})
-        return f"it is damaged: {error.message}"
-    with cat.transaction():
-        _record(cat, store, new, index)
-    return ""
 
-
-def _record(cat: Catalog, store: Store, new: NewObject, index: Index) -> None:
-    """The object with what is whole in it. A content that can be had already stays where it is."""
-    object_id = add_object(cat, store.id, new)
-    placed = [
-        Placed(entry.offset, entry.size, entry.blake3, entry.md5)
-        for entry in index.entries
-        if entry.blake3 is not None and entry.pieces is None and not entry.at and entry.length == entry.size
-    ]
-    put_placed(cat, store.id, object_id, placed)
-    for entry in index.entries:
-        if entry.pieces is None or entry.blake3 is None:
-            continue
-        strong = {digest for digest, _ in entry.pieces if digest is not None}
-        if len(known_pieces(cat, store.id, strong)) == len(strong):
-            packed = pack_pieces(Piece(*piece) for piece in entry.pieces)
-            put_composed(cat, store.id, [Composed(entry.size, entry.blake3, entry.md5, packed)], object_id)
+    def _record(self, new: NewObject, index: Index) -> None:
+        """The object with what is whole in it. A content that can be had already stays where it is."""
+        object_id = add_object(self._cat, self._store_id, new)
+        placed = [
+            Placed(entry.offset, entry.size, entry.blake3, entry.md5)
+            for entry in index.entries
+            if entry.blake3 is not None and entry.pieces is None and not entry.at and entry.length == entry.size
+        ]
+        put_placed(self._cat, self._store_id, object_id, placed)
+        for entry in index.entries:
+            if entry.pieces is not None and entry.blake3 is not None:
+                packed = pack_pieces(Piece(*piece) for piece in entry.pieces)
+                self._waiting.append((Composed(entry.size, entry.blake3, entry.md5, packed), object_id))
+        waiting, self._waiting = self._waiting, []
+        for item, pack_id in waiting:
+            if has_pieces(self._cat, self._store_id, item):
+                put_composed(self._cat, self._store_id, [item], pack_id)
+            else:
+                self._waiting.append((item, pack_id))
 
 
 def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:

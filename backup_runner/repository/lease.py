@@ -33,6 +33,10 @@ LIFETIME = 60.0
 """Seconds after which a lease that does not move may be taken over."""
 _RENEW = 15.0
 _LOOK = 1.0
+_LARGEST = 8192
+"""Bytes of a lease; ours take some hundred."""
+_GONE = 5
+"""So many looks at something that is not a lease of ours, and a run goes on without one."""
 _ID = bytes(16)
 
 
@@ -63,12 +67,18 @@ class Lease:
         """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
         started = time.monotonic()
         seen, seen_at = b"", started
-        first_look = True
+        looks = missing = 0
         while not self._create():
+            looks += 1
             try:
                 etag = self._target.stat(self._id.name).etag
                 there = self._contents()
             except ObjectMissing:
+                missing += 1
+                if missing >= _GONE:
+                    self._warn("going on without a lease, because something that is no object has its name")
+                    return
+                time.sleep(_LOOK / 10)
                 continue
             if there is None:
                 return
@@ -76,23 +86,26 @@ class Lease:
             # Not by its etag, which moves with every run that finds out whether policy forbids overwriting.
             if there != seen:
                 seen, seen_at = there, now
-            if now - seen_at >= LIFETIME or self._is_dead():
+            note = self._open(there)
+            if not note or now - seen_at >= LIFETIME or self._is_dead(note):
                 if self._replace(etag):
                     return
-            elif first_look and self._may_not_replace(there, etag):
+            elif looks == 1 and self._may_not_replace(there, etag):
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
-                    f"another run holds this lineage: {self._holder()}",
+                    f"another run holds this lineage: {_holder(note)}",
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )
-            first_look = False
+            if not note and looks >= _GONE:
+                self._warn("going on without a lease, because somebody puts objects there that are not a lease")
+                return
             time.sleep(_LOOK)
 
     def _contents(self) -> bytes | None:
         try:
-            return self._target.get(self._id.name)
+            return self._target.get(self._id.name, 0, _LARGEST + 1)
         except AccessDenied:
             self._warn("going on without a lease, because policy forbids reading the one that is there")
             return None
@@ -116,7 +129,7 @@ class Lease:
             etag = self._target.stat(self._id.name).etag
         except ObjectMissing:
             return ""
-        return etag if etag == self._etag or self._read().get("nonce") == self._note["nonce"] else ""
+        return etag if etag == self._etag or self._is_ours() else ""
 
     def renew(self) -> None:
         if self._etag and time.monotonic() - self._renewed > _RENEW:
@@ -175,32 +188,40 @@ class Lease:
         self._note["renewed"] = time.time()
         return seal_object(self._id, self._keyring, self._salt, json.dumps(self._note).encode())
 
-    def _read(self) -> dict[str, object]:
+    def _is_ours(self) -> bool:
         try:
-            sealed = self._target.get(self._id.name)
-            payload = open_object(sealed, len(sealed), self._id, self._keyring).payload()
-            note: dict[str, object] = json.loads(payload)
-            return note
-        except (AccessDenied, ContainerError, ObjectMissing, ValueError):
-            return {}
+            there = self._target.get(self._id.name, 0, _LARGEST + 1)
+        except (AccessDenied, ObjectMissing):
+            return False
+        return self._open(there).get("nonce") == self._note["nonce"]
 
-    def _is_dead(self) -> bool:
+    def _open(self, sealed: bytes) -> dict[str, object]:
+        """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
+        if len(sealed) > _LARGEST:
+            return {}
+        try:
+            note = json.loads(open_object(sealed, len(sealed), self._id, self._keyring).payload())
+        except (ContainerError, ValueError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+    def _is_dead(self, note: dict[str, object]) -> bool:
         """Whether the holder was a process of this machine that is no more."""
-        note = self._read()
         if note.get("host") != socket.gethostname():
             return False
         try:
             os.kill(int(str(note["pid"])), 0)
         except ProcessLookupError:
             return True
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, OverflowError):
             return False
         # Our own id: an earlier process had the same one, or this process holds another catalog's lease.
         return note["pid"] == os.getpid() and note.get("nonce") != self._note["nonce"]
 
-    def _holder(self) -> str:
-        note = self._read()
-        if not note:
-            return "a lease that cannot be read"
+
+def _holder(note: dict[str, object]) -> str:
+    try:
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        return f"process {note['pid']} on {note['host']}, since {since}"
+        return f"process {int(str(note['pid']))} on {str(note['host'])[:100]}, since {since}"
+    except (KeyError, ValueError, OverflowError, OSError):
+        return "a lease that says nothing of its holder"

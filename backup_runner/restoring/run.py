@@ -43,7 +43,9 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
     started = time.monotonic()
     cat, store, job_id = session.need_store()
     snapshot, note = choose_snapshot(cat, job_id, options.at)
-    outcome = RestoreOutcome(snapshot_id=snapshot.id, snapshot_time_ns=snapshot.scanned_ns)
+    outcome = RestoreOutcome(
+        snapshot_id=snapshot.id, snapshot_time_ns=snapshot.scanned_ns, snapshot_date=snapshot.date_text
+    )
     if note:
         outcome.notes.append(note)
     selection = Selection(cat, job_id, snapshot.id)

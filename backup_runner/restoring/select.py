@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from ..catalog import Catalog
 from ..catalog.database import Snapshot
 from ..catalog.history import at_snapshot
 from ..catalog.restoring import Selection
 from ..errors import BackupRunnerError, CatalogError
+from ..moments import last_moment, local_text
 from ..patterns.wildmatch import compile_pattern
 
 _LOOKED_AT = 20_000
 """Paths that are compared with a misspelt one, at most."""
+_SECOND_NS = 10**9
 _GLOB = frozenset(b"*?[")
 
 
@@ -26,45 +28,51 @@ _GLOB = frozenset(b"*?[")
 def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot, str | None]:
     """The snapshot that `at` means (None or "latest", an id, or a local date or time), and a note about it.
 
-    A time means the newest complete snapshot at or before it; a date, all of that day. If none is complete,
-    the newest partial one. Raises CatalogError, saying what there is.
+    The newest snapshot is the one made last, whatever its date (as in retention). A time means the complete snapshot
+    with the latest date at or before it, and stands for all of what it leaves out: a date for that day, 14:30 for that
+    minute. If none is complete, the newest partial one. Raises CatalogError, saying what there is.
     """
     snapshots = cat.snapshots(job_id)
+    limit = None
     if at is None or at == "latest":
-        found = _newest(snapshots)
+        found = _newest(snapshots, key=lambda one: one.id)
     elif at.isascii() and at.isdigit():
         found = next((one for one in snapshots if one.id == int(at)), None)
     else:
         limit = _limit(at)
-        found = _newest([one for one in snapshots if one.scanned_ns <= limit])
+        dated = [one for one in snapshots if one.scanned_ns <= limit]
+        # By date here: a clock that was once set back must not put its snapshot before all that is dated later.
+        found = _newest(dated, key=lambda one: (one.scanned_ns, one.id))
     if found is None:
         raise CatalogError(_nothing(at, snapshots), hint=_what_there_is(snapshots))
     if found.status == "complete":
-        return found, None
+        return found, _later(found, limit)
     return found, f"snapshot {found.id} is not complete: it has what was backed up before the apply was stopped"
 
 
-def local_time(time_ns: int) -> str:
-    """Nanoseconds since the epoch as people write it, in the local zone."""
-    return datetime.fromtimestamp(time_ns // 1_000_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def _later(found: Snapshot, limit: int | None) -> str | None:
+    """A note if the time asked for lies within the reading: what was read after it is in the snapshot too."""
+    if limit is None or not found.finished_ns or limit >= found.finished_ns:
+        return None
+    if limit // _SECOND_NS == found.scanned_ns // _SECOND_NS:
+        return None
+    until = local_text(found.finished_ns)
+    return f"snapshot {found.id} was read from {found.date_text} to {until}; some of it may be later than that time"
 
 
-def _newest(snapshots: list[Snapshot]) -> Snapshot | None:
+def _newest(snapshots: list[Snapshot], key: Callable[[Snapshot], Any]) -> Snapshot | None:
     complete = [one for one in snapshots if one.status == "complete"]
-    return max(complete or snapshots, key=lambda one: (one.scanned_ns, one.id), default=None)
+    return max(complete or snapshots, key=key, default=None)
 
 
 def _limit(text: str) -> int:
     try:
-        when = datetime.fromisoformat(text)
+        return last_moment(text)
     except ValueError:
         raise CatalogError(
             f"{text!r} is neither a snapshot id nor a time",
             hint="give an id from `snapshots JOB`, `latest`, or a time such as 2026-03-01 or 2026-03-01T14:30",
         ) from None
-    if len(text) <= len("2026-03-01"):
-        when += timedelta(days=1, microseconds=-1)
-    return int(when.astimezone().timestamp() * 1_000_000) * 1000 + 999
 
 
 def _nothing(at: str | None, snapshots: list[Snapshot]) -> str:
@@ -76,7 +84,7 @@ def _nothing(at: str | None, snapshots: list[Snapshot]) -> str:
 def _what_there_is(snapshots: list[Snapshot]) -> str:
     if not snapshots:
         return "apply the job first"
-    lines = [f"{one.id} of {local_time(one.scanned_ns)} ({one.status})" for one in reversed(snapshots[-10:])]
+    lines = [f"{one.id} of {one.date_text} ({one.status})" for one in reversed(snapshots[-10:])]
     more = f", and {len(snapshots) - 10} older ones" if len(snapshots) > 10 else ""
     return "there are: " + ", ".join(lines) + more
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import sys
 from typing import Final
 
-_XATTRS: Final = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
+_XATTRS: Final = ("user.", "trusted.", "security.", "system.posix_acl_")
+_GET_FLAGS: Final = 0x80086601
+"""FS_IOC_GETFLAGS, ioctl_iflags(2), of 64-bit systems."""
+_FLAGS: Final = 0x6081_C4FF
+"""Those that chattr(1) sets; the others tell how a file system stores the file."""
 _NO_XATTRS: Final = (errno.ENOTSUP, errno.EPERM, errno.EACCES)
 
 
 def read_xattrs(where: int | bytes) -> dict[bytes, bytes]:
-    """Extended attributes of a descriptor or path (symlinks not followed): `user.*`, capabilities and POSIX ACLs.
+    """Extended attributes of a descriptor or path (symlinks not followed): `user.*`, `trusted.*` (for root only),
+    `security.*` and POSIX ACLs.
 
     Empty where the system or file system has none, or where this user may not read them."""
     if sys.platform != "linux":
@@ -26,13 +32,23 @@ def read_xattrs(where: int | bytes) -> dict[bytes, bytes]:
             return found
         raise
     for name in names:
-        if name.startswith("user.") or name in _XATTRS:
+        if name.startswith(_XATTRS):
             try:
                 found[os.fsencode(name)] = os.getxattr(where, name, follow_symlinks=follow)
             except OSError as error:
                 if error.errno not in (errno.ENODATA, *_NO_XATTRS):
                     raise
     return found
+
+
+def chattr_flags(fd: int) -> int:
+    """A file's or folder's flags as chattr(1) has them; 0 where the file system has none."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(fd, _GET_FLAGS, bytes(8))[:4], sys.byteorder) & _FLAGS
+    except OSError:
+        return 0
 
 
 def read_changed(before: os.stat_result, after: os.stat_result) -> bool:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from ..records import Flag, Kind
-from .access import read_changed, read_xattrs
+from .access import chattr_flags, read_changed, read_xattrs
 from .tree import Tree
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
+UNSIZED = 64 << 20
+"""Most bytes of a file whose size says nothing, as in /proc."""
 _CLOCK_STEP_NS = 20_000_000
 """Kernels stamp files in steps of up to 10 ms (HZ=100)."""
 
@@ -39,6 +44,8 @@ class FileRead(NamedTuple):
 def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, int, int, bytes | None]:
     """size, mtime, ctime, mode, uid, gid, flags and xattrs of an open file."""
     sparse = status.st_blocks * _BLOCK < status.st_size
+    flags, xattrs = _attributes(lambda: read_xattrs(fd))
+    flags |= chattr_flags(fd) << Flag.CHATTR_SHIFT
     return (
         status.st_size,
         status.st_mtime_ns,
@@ -46,9 +53,28 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
         status.st_mode & 0o7777,
         status.st_uid,
         status.st_gid,
-        Flag.SPARSE if sparse else 0,
-        encode_xattrs(read_xattrs(fd)),
+        flags | (Flag.SPARSE if sparse else 0),
+        xattrs,
     )
+
+
+def attributes(tree: Tree, key: bytes, kind: Kind) -> tuple[int, bytes | None]:
+    """Flags and extended attributes of an entry whose bytes are not read. What cannot be opened has no chattr flags."""
+    flags, xattrs = _attributes(lambda: tree.xattrs(key))
+    if kind != Kind.SYMLINK:
+        with contextlib.suppress(OSError):
+            fd = tree.open_folder(key) if kind == Kind.DIRECTORY else tree.open(key)[0]
+            flags |= chattr_flags(fd) << Flag.CHATTR_SHIFT
+            os.close(fd)
+    return flags, xattrs
+
+
+def _attributes(read: Callable[[], dict[bytes, bytes]]) -> tuple[int, bytes | None]:
+    """A file is worth having without its attributes; that they are missing is flagged."""
+    try:
+        return 0, encode_xattrs(read())
+    except OSError:
+        return Flag.NO_ATTRIBUTES, None
 
 
 def read_small(
@@ -67,7 +93,7 @@ def read_small(
             data = _read_whole(fd, before.st_size, room)
             after = os.fstat(fd)
             size = len(data)
-            moved = not still or size != before.st_size or read_changed(before, after)
+            moved = not still or read_changed(before, after) or (size != before.st_size and not _is_unsized(before))
             if not moved or last_try:
                 break
             status = os.fstat(fd)
@@ -92,13 +118,31 @@ def read_small(
 
 
 def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
-    """All bytes of a file of `size` bytes; one more, if it has grown."""
+    """All bytes of a file of `size` bytes; one more, if it has grown. Of one whose size says nothing, all there are."""
     if room is None or len(room) <= size:
         room = memoryview(bytearray(size + 1))
     have = 0
     while have <= size and (count := os.preadv(fd, [room[have : size + 1]], have)):
         have += count
+    if have > size and _is_unsized(status := os.fstat(fd)) and status.st_size == size:
+        return _read_on(fd, room[:have])
     return room[:have]
+
+
+def _is_unsized(status: os.stat_result) -> bool:
+    """Whether the size may say nothing: /proc states 0, /sys a page, and neither takes any room. The size of a file of
+    holes is true, and all changes of it show in the times."""
+    return status.st_blocks == 0
+
+
+def _read_on(fd: int, start: memoryview) -> memoryview:
+    data = bytearray(start)
+    while chunk := os.pread(fd, 1 << 20, len(data)):
+        data += chunk
+        if len(data) > UNSIZED:
+            text = f"states no size and has more than {UNSIZED >> 20} MiB; copy it to a file and back that up"
+            raise OSError(errno.EFBIG, text)
+    return memoryview(data)
 
 
 def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:

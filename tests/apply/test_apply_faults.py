@@ -7,192 +7,21 @@ import pathlib
 import shutil
 import sqlite3
 import subprocess
-import sys
 
-import orjson
 import pytest
 
-from backup_runner.applying import large
 from backup_runner.catalog.failures import explained
-from backup_runner.catalog.journal import JournalPart
-from backup_runner.container import Index
 from backup_runner.errors import TargetError, TransientError
 from backup_runner.planning.making import open_plan
 from backup_runner.progress import Silent
 from backup_runner.spec import CatalogSpec
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import Level, VerifyOptions, verify
+from tests.support.dying import die, nothing_left
 from tests.support.faulty import FailAt, FaultyTarget, corrupt_reads, no_fault, short_reads
-from tests.support.jobs import Home, files_below, stored_contents, stored_twice
-from tests.support.places import HELD
+from tests.support.jobs import TINY, Home, files_below, stored_contents
 
 MIB = 1 << 20
-
-DYING = """
-import sys
-from backup_runner.applying import large
-from backup_runner.targets.directory.target import DirectoryTarget
-from tests.support.faulty import DieAt, FaultyTarget
-from tests.support.jobs import Home
-root, name, number, stretch, holding = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
-large.STRETCH = stretch
-home = Home(root)
-home.target = FaultyTarget(DirectoryTarget(home.bucket), DieAt(name, number, holding))
-home.apply()
-"""
-
-
-def die(home: Home, name: str, number: int = 0, *, stretch: int = 1 << 30, holding: str = "") -> None:
-    """An apply that dies before the given call of its target."""
-    done = subprocess.run(
-        [sys.executable, "-c", DYING, home.root, name, str(number), str(stretch), holding],
-        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True, check=False, start_new_session=True,
-    )  # fmt: skip
-    assert done.returncode == -9, done.stderr
-
-
-def watched(home: Home) -> FaultyTarget:
-    """The real target, which counts."""
-    target = FaultyTarget(DirectoryTarget(home.bucket), no_fault)
-    home.target = target  # type: ignore[assignment]
-    return target
-
-
-def nothing_left(home: Home) -> None:
-    left = [name for name in files_below(home.bucket) if name.startswith((".tmp", ".uploads"))]
-    assert left == []
-    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
-    assert stored_twice(stored_contents(home.bucket)) == []
-
-
-@pytest.mark.parametrize(
-    ("name", "number", "most"), [("put_part", 1, 7), ("put_part", 4, 6), ("commit_upload", 1, 1), ("put", 0, 0)]
-)
-def test_a_run_that_died_is_taken_up(home: Home, name: str, number: int, most: int) -> None:
-    """100 MiB go up in seven parts, the last of them with the index; what was confirmed is not sent again.
-
-    Before the fourth part is sent, the first has arrived; two more may still be on their way."""
-    home.write("large", os.urandom(100 * MIB))
-    home.write("small", "s")
-    die(home, name, number, holding="" if number else "/records/")
-    target = watched(home)
-    home.apply()
-    assert target.calls.count("put_part") <= most
-    home.target = None
-    assert home.changes() == 0
-    home.check()
-    nothing_left(home)
-
-
-DYING_IN_COMMIT = """
-import os, shutil, signal, sys
-from backup_runner.applying import large
-from backup_runner.targets.directory import uploads as dir_uploads
-from tests.support.jobs import Home
-def die(path, **named):
-    os.killpg(0, signal.SIGKILL)
-large.STRETCH = int(sys.argv[2])
-dir_uploads.shutil.rmtree = die
-Home(sys.argv[1]).apply()
-"""
-
-
-@pytest.mark.parametrize("stretch", [65 * MIB, 1 << 30])
-def test_a_run_that_died_once_the_object_had_its_name(
-    home: Home, stretch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The upload's own folder is still there, and the next plan takes the object for an orphan."""
-    home.write("large", os.urandom(70 * MIB))
-    done = subprocess.run(
-        [sys.executable, "-c", DYING_IN_COMMIT, home.root, str(stretch)],
-        cwd=pathlib.Path(__file__).parents[2], capture_output=True, text=True, check=False, start_new_session=True,
-    )  # fmt: skip
-    assert done.returncode == -9, done.stderr
-    monkeypatch.setattr(large, "STRETCH", stretch)
-    assert [line.split()[0] for line in home.said()] == ["adopt", "upload"]
-    assert home.apply().problems == []
-    assert home.changes() == 0
-    home.check()
-    nothing_left(home)
-    assert len(home.data_objects()) == (2 if stretch < 70 * MIB else 1)
-
-
-def test_a_file_that_changed_since_the_run_died_starts_anew(home: Home) -> None:
-    path = home.write("large", os.urandom(80 * MIB), mtime_ns=10**18)
-    die(home, "put_part", 4)
-    with open(path, "r+b") as file:
-        file.write(b"changed in the first part")
-    os.utime(path, ns=(10**18, 10**18))
-    home.apply()
-    home.check()
-    nothing_left(home)
-
-
-def test_a_file_that_is_cut_while_a_lost_part_is_sent_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = home.write("large", os.urandom(80 * MIB))
-    die(home, "put_part", 4)
-    real = large._Stretch._compare
-
-    def compare(self: large._Stretch, part: JournalPart, sums: object) -> None:
-        real(self, part, sums)  # type: ignore[arg-type]
-        if sums is None:
-            os.truncate(path, part.start + 5 * MIB + 7)
-
-    monkeypatch.setattr(large._Stretch, "_compare", compare)
-    home.apply()
-    monkeypatch.undo()
-    home.apply()
-    home.check()
-    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
-    assert not list(pathlib.Path(home.bucket).glob(".uploads/*"))
-
-
-def test_a_part_that_is_not_the_one_that_was_sent_is_sent_again(home: Home) -> None:
-    home.write("large", os.urandom(80 * MIB))
-    die(home, "put_part", 4)
-    (parts,) = pathlib.Path(home.bucket).glob(".uploads/*/parts")
-    lines = [orjson.loads(line) for line in parts.read_bytes().split(b"\n") if line]
-    second = next(line for line in lines if line["number"] == 2)
-    second["md5"] = "b3RoZXIgYnl0ZXMgaGVyZQ=="
-    parts.write_bytes(b"".join(b"\n" + orjson.dumps(line) + b"\n" for line in lines))
-    with (parts.parent / "data").open("r+b") as file:
-        file.seek(second["offset"] + 1000)
-        file.write(b"other bytes here")
-    home.apply()
-    home.check()
-    nothing_left(home)
-
-
-def test_a_file_that_went_since_the_run_died_leaves_nothing(home: Home) -> None:
-    path = home.write("large", os.urandom(80 * MIB))
-    home.write("other")
-    die(home, "put_part", 4)
-    assert any(name.startswith(".uploads") for name in files_below(home.bucket))
-    os.unlink(path)
-    home.apply()
-    home.check()
-    nothing_left(home)
-
-
-def test_compressible_files_go_up_in_parts_too(home: Home) -> None:
-    home.write("large", (os.urandom(1 << 19) + bytes(1 << 19)) * 90)
-    die(home, "put_part", 2)
-    home.apply()
-    home.check()
-    nothing_left(home)
-
-
-def test_failing_parts_end_the_run_and_the_next_goes_on(home: Home) -> None:
-    home.write("large", os.urandom(80 * MIB))
-    home.target = FaultyTarget(DirectoryTarget(home.bucket), FailAt("put_part", 3))  # type: ignore[assignment]
-    with pytest.raises(TransientError):
-        home.apply()
-    target = watched(home)
-    home.apply()
-    assert target.calls.count("put_part") <= 4
-    home.target = None
-    home.check()
-    nothing_left(home)
 
 
 def test_failing_packs_end_the_run(home: Home) -> None:
@@ -205,55 +34,6 @@ def test_failing_packs_end_the_run(home: Home) -> None:
     home.apply()
     home.check()
     nothing_left(home)
-
-
-def test_a_file_over_several_objects(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "STRETCH", 3 * MIB)
-    home.write("large", os.urandom(10 * MIB + 5))
-    home.write("exact", os.urandom(6 * MIB))
-    home.apply()
-    home.check()
-    found = stored_contents(home.bucket)
-    assert sorted(entry.length for _, index in found for entry in index.entries) == sorted(
-        [3 * MIB, 3 * MIB, 3 * MIB, MIB + 5, 3 * MIB, 3 * MIB]
-    )
-    assert groups(found) == 2
-    assert home.changes() == 0
-    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
-
-
-def groups(found: list[tuple[str, Index]]) -> int:
-    return len({entry.group for _, index in found for entry in index.entries})
-
-
-@pytest.mark.parametrize("number", [2, 3, 4, 5])
-def test_stretches_keep_their_group_over_a_death(home: Home, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`put` 1 is the lease; 2 to 5 are the stretches."""
-    monkeypatch.setattr(large, "STRETCH", 3 * MIB)
-    home.write("large", os.urandom(10 * MIB + 5))
-    die(home, "put", number, stretch=3 * MIB)
-    target = watched(home)
-    home.apply()
-    home.target = None
-    # The dead run's lease is met and taken over; then the stretches that were missing, and the record.
-    assert target.calls.count("put") == 2 + (6 - number) + 1
-    home.check()
-    assert groups(stored_contents(home.bucket)) == 1
-    nothing_left(home)
-
-
-def test_a_first_stretch_that_differs_takes_the_others_along(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large, "STRETCH", 3 * MIB)
-    path = home.write("large", os.urandom(10 * MIB + 5), mtime_ns=10**18)
-    die(home, "put", 4, stretch=3 * MIB)
-    with open(path, "r+b") as file:
-        file.write(b"changed")
-    os.utime(path, ns=(10**18, 10**18))
-    home.apply()
-    home.check()
-    used = {name for (name,) in home.rows(f"SELECT o.name FROM {HELD} e JOIN object o ON o.id = e.object_id")}
-    assert groups([item for item in stored_contents(home.bucket) if item[0] in used]) == 1
-    assert home.rows("SELECT count(*) FROM upload") == [(0,)]
 
 
 def lose(home: Home, number: int = 0) -> str:
@@ -420,11 +200,11 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
     home.apply()
     copied(home)
     home.write("b", "makes a change")
-    target = watched(home)
+    target = home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault)  # type: ignore[assignment]
     assert home.said() == ["touch /: mtime changed", "upload b: new"]
     assert "get" in target.calls
     home.apply()
-    target = watched(home)
+    target = home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault)  # type: ignore[assignment]
     assert home.changes() == 0
     assert "get" not in target.calls
     home.target = None
@@ -436,17 +216,24 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
 
 def know_nothing(home: Home) -> None:
     """As if the run had died before it recorded any of the objects that it put."""
-    for table in ("version", "upload", "stretch", "extent", "content", "object"):
+    for table in ("version", "stretch", "extent", "content", "object"):
         home.rows(f"DELETE FROM {table}")
 
 
-def test_a_stretch_that_is_adopted_is_not_taken_for_the_whole(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last one has the hashes of all of it."""
-    home.write("large", os.urandom(7 * MIB))
-    die(home, "put", stretch=3 * MIB, holding="/records/")
+def test_composed_files_are_adopted_from_what_objects_say(home: Home) -> None:
+    """Pieces, small files, and the lists of pieces that lie in packs of other workers."""
+    home.policy = TINY
+    for name in ("large", "larger"):
+        home.write(name, os.urandom(MIB if name == "large" else 2 * MIB))
+    home.write("twice", home.read("large"))
+    home.write("small", "s")
+    die(home, "put", holding="/records/")
+    objects = home.data_objects()
     know_nothing(home)
-    monkeypatch.setattr(large, "STRETCH", 3 * MIB)
-    assert home.apply().problems == []
+    outcome = home.apply()
+    assert outcome.counts["adopt"] == len(objects)
+    assert (outcome.new_bytes, outcome.problems) == (0, [])
+    assert home.data_objects() == objects
     home.check()
     assert home.changes() == 0
 
@@ -460,22 +247,6 @@ def test_a_listing_that_lags_is_no_loss(home: Home) -> None:
 
     home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault, altered=lagging)  # type: ignore[assignment]
     assert home.said() == []
-
-
-def test_large_files_after_one_that_failed_have_their_journal(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part is noted on disk before it goes out, whatever happened to the file before."""
-    for name in ("a", "b"):
-        home.write(name, os.urandom(5 * MIB))
-    real = large.LargeLane.store
-
-    def store(self: large.LargeLane, key: bytes) -> object:
-        assert not self._s.cat.conn.in_transaction
-        if key == b"a":
-            raise OSError(5, "Input/output error")
-        return real(self, key)
-
-    monkeypatch.setattr(large.LargeLane, "store", store)
-    assert [problem.key for problem in home.apply().problems] == [b"a"]
 
 
 def test_adopted_objects_in_a_copied_bucket(home: Home) -> None:

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from backup_runner.applying import large
-from backup_runner.applying import paths as pathapplier
+from backup_runner.applying import worker
+from backup_runner.applying.worker import Known
+from backup_runner.contents.cutting import FileCut
 from backup_runner.errors import GuardError
 from backup_runner.planning.facts import hash_file
-from backup_runner.records import Flag
+from backup_runner.policy import StoringPolicy
+from backup_runner.records import Digests, Flag
 from backup_runner.source import reading
 from backup_runner.source.tree import Tree
 from backup_runner.spec import Overwrite
@@ -181,27 +185,35 @@ def test_a_hard_link_of_a_file_that_cannot_be_read_is_read_itself(home: Home, mo
 
     plan = home.plan(checksum=True)
     monkeypatch.setattr(Tree, "open", refuse)
-    monkeypatch.setattr("backup_runner.applying.paths.PathApplier._refer", lambda self, action: self._store(action))
+    monkeypatch.setattr("backup_runner.applying.paths.PathApplier._refer", lambda self, action: self._lane.add(action))
     assert problems(home.apply(plan)) == [(b"a", "unreadable")]
     flags = dict(home.rows("SELECT key, flags FROM path p JOIN version v ON v.path_id = p.id AND until IS NULL"))
     assert (flags[b"a"], flags[b"b"]) == (Flag.MOVED | Flag.STALE, 0)
 
 
-def test_an_equal_large_file_that_changes_once_it_is_hashed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = os.urandom(5 * MIB)
-    home.write("one", data)
-    home.write("two", data)
-    real = pathapplier.hash_file
+def test_a_file_stored_whole_that_changes_once_it_is_hashed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As earlier versions stored it: such a file is hashed first, and cut only if it is another one."""
+    home.policy = replace(home.policy, small=8 * MIB)
+    home.write("one", os.urandom(5 * MIB))
+    home.apply()
+    home.policy = StoringPolicy()
+    home.workers = 1
+    home.write("two", home.read("one"), mtime_ns=5)
+    plan = home.plan()
+    os.utime(home.path("two"), ns=(6, 6))
+    real = Known.has
 
-    def hashed(tree: Tree, key: bytes, *, with_md5: bool) -> object:
-        found = real(tree, key, with_md5=with_md5)
-        if key == b"two":
-            home.write(key, os.urandom(5 * MIB))
+    def has(known: Known, digests: Digests) -> bool:
+        found = real(known, digests)
+        if found and not os.path.exists(f"{home.root}/done"):
+            open(f"{home.root}/done", "x").close()
+            home.write("two", os.urandom(5 * MIB))
         return found
 
-    monkeypatch.setattr(pathapplier, "hash_file", hashed)
-    assert home.apply().problems == []
+    monkeypatch.setattr(Known, "has", has)
+    assert home.apply(plan).problems == []
     monkeypatch.undo()
+    assert os.path.exists(f"{home.root}/done")
     home.check()
     assert home.changes() == 0
 
@@ -299,7 +311,7 @@ def test_all_names_of_a_file_that_moved_are_looked_at_again(
             file.write(os.urandom(8))
         return reads(before, os.stat(path))
 
-    for module in (reading, large):
+    for module in (reading, worker):
         monkeypatch.setattr(module, "read_changed", changed)
         monkeypatch.setattr(module, "metadata", metadata)
     assert problems(home.apply()) == [(b"a", "changed")]
@@ -311,33 +323,58 @@ def test_all_names_of_a_file_that_moved_are_looked_at_again(
 
 
 def test_a_file_that_grows_and_one_that_is_cut_while_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader is held between two chunks, so that the moment is certain."""
+    """The reader is held between two windows, so that the moment is certain; workers inherit that."""
+    home.policy = replace(home.policy, window=2 * MIB)
     home.write("grows", os.urandom(6 * MIB))
     home.write("shrinks", os.urandom(6 * MIB))
-    real = large._Stretch._chunks
-    turns = {b"grows": 0, b"shrinks": 0}
+    real = FileCut.windows
 
-    def chunks(self: large._Stretch, start: int, length: int):  # type: ignore[no-untyped-def]
-        for number, chunk in enumerate(real(self, start, length)):
+    def windows(self: FileCut) -> Iterator[list[memoryview]]:
+        name = os.readlink(f"/proc/self/fd/{self._fd}")
+        for number, pieces in enumerate(real(self)):
             if number == 1:
-                turns[self._key] += 1
-                with open(home.path(self._key), "r+b") as file:
-                    if self._key == b"grows":
+                with open(f"{home.root}/turns", "ab") as turns, open(name, "r+b") as file:
+                    turns.write(name.encode() + b"\n")
+                    if name.endswith("grows"):
                         file.seek(0, 2)
                         file.write(b"more")
                     else:
                         file.truncate(os.fstat(file.fileno()).st_size - MIB - 7)
-            yield chunk
+            yield pieces
 
-    monkeypatch.setattr(large._Stretch, "_chunks", chunks)
+    monkeypatch.setattr(FileCut, "windows", windows)
     outcome = home.apply()
     monkeypatch.undo()
-    assert problems(outcome) == [(b"grows", "changed"), (b"shrinks", "changed")]
-    assert turns == {b"grows": 2, b"shrinks": 2}
-    # Each object tells by itself what was read, for a day without catalog and records.
-    for _, index in stored_contents(home.bucket):
-        (entry,) = index.entries
-        assert (entry.size, entry.at, entry.blake3 is None, entry.md5 is None) == (entry.length, 0, False, False)
+    assert sorted(problems(outcome)) == [(b"grows", "changed"), (b"shrinks", "changed")]
+    with open(f"{home.root}/turns") as file:
+        assert sorted(os.path.basename(line) for line in file.read().split()) == ["grows"] * 2 + ["shrinks"] * 2
+    # Objects tell by themselves what was read, for a day without catalog and records.
+    lists = [entry for _, index in stored_contents(home.bucket) for entry in index.entries if entry.pieces is not None]
+    assert {entry.path for entry in lists} == {b"grows", b"shrinks"}
+    assert stored_twice(stored_contents(home.bucket)) == []
+    assert home.restore().problems == []
+    home.apply()
+    home.check()
+
+
+def test_rewritten_while_read_nothing_is_stored_twice(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One page is written at each reading: the second one stores the piece around it, and no other one again."""
+    home.write("disk", os.urandom(20 * MIB))
+    real = FileCut.windows
+
+    def windows(self: FileCut) -> Iterator[list[memoryview]]:
+        yield from real(self)
+        fd = os.open(home.path("disk"), os.O_WRONLY)
+        os.pwrite(fd, os.urandom(4096), 10 * MIB)
+        os.close(fd)
+
+    monkeypatch.setattr(FileCut, "windows", windows)
+    outcome = home.apply()
+    monkeypatch.undo()
+    assert problems(outcome) == [(b"disk", "changed")]
+    assert outcome.read_bytes == 40 * MIB
+    assert outcome.new_bytes <= 20 * MIB + 3 * home.policy.pieces.maximum
+    assert stored_twice(stored_contents(home.bucket)) == []
     assert home.restore().problems == []
     home.apply()
     home.check()
@@ -368,7 +405,7 @@ def test_unreadable_files_are_named_and_keep_what_was_stored(home: Home, monkeyp
     assert b"new" not in back
     assert home.said() == [
         "update a: could not be read last time",
-        "update large: content changed (could not be read last time)",
+        "update large: could not be read last time",
         "upload new: new",
     ]
     home.apply()
@@ -465,8 +502,8 @@ def test_reads_that_come_in_pieces(home: Home, monkeypatch: pytest.MonkeyPatch) 
     """Network file systems may give less than was asked for; that is no sign of a change."""
     home.write("small", os.urandom(70_000))
     home.write("large", os.urandom(4 * MIB + 70_000))
-    real = os.pread
-    monkeypatch.setattr(os, "pread", lambda fd, length, at: real(fd, min(length, 60_000), at))
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, rooms, at: real(fd, [rooms[0][:60_000]], at))
     found = reading.read_small(tree_of(home), b"small", MIB)
     assert found is not None
     assert (found[1], found[0].flags & Flag.MOVED) == (home.read("small"), 0)

@@ -84,7 +84,7 @@ EXPECTED = [
     "touch kind/: mtime changed",
     "touch links/: mtime changed",
     "touch links/first: ctime changed, content equal",
-    "touch sparse: ctime changed, content equal",
+    "update sparse: ctime changed",
     "update docs/a.txt: content changed (mtime changed)",
     "update docs/zero: size changed",
     "update kind/fromsym: was a symlink",
@@ -106,7 +106,7 @@ def test_every_change_has_its_action_and_the_earlier_tree_comes_back(home: Home)
     home.check()
     assert os.stat(f"{home.root}/back/sparse").st_blocks * 512 < 4 * MIB
     change(home)
-    assert home.said() == EXPECTED
+    assert home.said() == sorted(EXPECTED)
     second = home.apply()
     assert (second.status, second.problems, second.changed_since_plan) == ("complete", [], [])
     assert home.said() == []

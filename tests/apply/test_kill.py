@@ -196,7 +196,7 @@ def test_ctrl_c_records_what_is_finished(place: Place) -> None:
     for number in range(300):
         (place.data / f"small{number}").write_bytes(source.randbytes(20_000))
     large_file(place.data / "zlarge", source, 80 * MIB)
-    for process in interrupted(place, when=".uploads/*/parts"):
+    for process in interrupted(place, when="*/data/*"):
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130, out.decode()
@@ -208,7 +208,6 @@ def test_ctrl_c_records_what_is_finished(place: Place) -> None:
     assert "1 to upload" in out or "zlarge" in out
     place.apply()
     place.check()
-    assert place.catalog_value("SELECT count(*) FROM upload") == 0
 
 
 def test_ctrl_c_twice_stops_at_once(place: Place) -> None:
@@ -239,7 +238,7 @@ def test_a_signal_to_all_processes_at_once_records_what_is_finished(place: Place
         os.killpg(process.pid, number)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130, out.decode()
-        assert b"unexpectedly" not in out
+        assert b"by itself" not in out
     assert place.catalog_value("SELECT status FROM snapshot") == "partial"
     assert place.catalog_value("SELECT count(*) FROM version WHERE kind = 0") > 0
     place.apply()
@@ -257,7 +256,7 @@ def test_a_worker_that_is_killed_is_named(place: Place) -> None:
             os.kill(int(child), signal.SIGKILL)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 1, out.decode()
-        assert b"a worker process ended unexpectedly" in out
-        assert b"want of memory" in out
+        assert b"a worker process ended by itself" in out
+        assert b"ran out of memory" in out
     place.apply()
     place.check()

@@ -214,7 +214,7 @@ def test_the_next_record_says_only_what_changed() -> None:
         tables = [orjson.loads(line)[0] for line in site.records[1]]
         assert sorted(tables) == ["content", "object", "snapshot", "version", "version"]
         site.apply(2, [("flag", 2, 0)], settled=True)
-        assert sorted(orjson.loads(line)[0] for line in site.records[2]) == ["snapshot", "version"]
+        assert sorted(orjson.loads(line)[0] for line in site.records[2]) == ["snapshot", "version", "version"]
         site.apply(3, [("hold", 1, 3)], settled=True)
         assert sorted(orjson.loads(line)[0] for line in site.records[3]) == ["held", "snapshot"]
         site.apply(4, [("put", 1, 9), ("remove", 2, 0)], settled=True)

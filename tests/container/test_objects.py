@@ -67,7 +67,6 @@ def recovered(recover: ModuleType, path: Path, name: str) -> tuple[Contents, boo
             contents[recover.entry_path(stretches[-1][1])] = b"".join(recover.joined(stretches))
         except recover.DamagedError:
             whole = False
-    found.file.close()
     return contents, whole
 
 

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 
 from blake3 import blake3
 
-from backup_runner.applying.worker import PACK_CONTENTS
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.recording import Meta, NewVersion, Recorder
-from backup_runner.container import IndexEntry, ObjectId, ObjectKind, new_header
+from backup_runner.container import IndexEntry
+from backup_runner.policy import StoringPolicy
 from backup_runner.records import Kind, NewObject, Placed
 from backup_runner.repository import commits as committing
+from backup_runner.repository.packing import Builder, Room
+from backup_runner.repository.sealing import Sealing
 from backup_runner.repository.session import Session
-from backup_runner.repository.writer import ObjectWriter
 from tests.history.site import Site
 
+PACK_CONTENTS = StoringPolicy().pack_contents
 MODE, MTIME_NS = 0o644, 1_700_000_000_000_000_000
 
 
@@ -49,14 +51,12 @@ def _entries(numbers: range) -> Iterator[IndexEntry]:
 
 
 def _pack(session: Session, store: Store, entries: list[IndexEntry]) -> NewObject:
-    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.DATA, os.urandom)
-    header, keys = new_header(object_id, session.keyring, store.salt)
-    writer = ObjectWriter(session.target, header, keys, multipart=False)
+    builder = Builder(Sealing(bytes.fromhex(store.lineage), session.keyring, store.salt).data(), Room(1 << 20))
     for entry in entries:
         assert entry.path is not None
         folder, _, name = entry.path.removesuffix(b".txt").partition(b"/")
-        writer.add(b"%d" % (int(folder) * 1000 + int(name)))
-    return writer.finish(entries)
+        builder.add(b"%d" % (int(folder) * 1000 + int(name)))
+    return builder.finish(entries).put(session.target)
 
 
 def _write(cat: Catalog, store: Store, new: NewObject, entries: list[IndexEntry]) -> None:

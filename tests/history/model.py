@@ -15,8 +15,6 @@ from blake3 import blake3
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from backup_runner.applying import large, worker
-from backup_runner.applying import paths as pathapplier
 from backup_runner.errors import CatalogError, StalePlanError
 from backup_runner.planning.file import Header, key_of
 from backup_runner.progress import Outcome
@@ -25,6 +23,7 @@ from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
+from tests.support.jobs import CUT
 from tests.support.places import HELD
 
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "\u00e4", "z.bin"])
@@ -35,7 +34,6 @@ FUSES = st.integers(0, 24)
 
 Tree = dict[bytes, tuple[Any, ...]]
 FAST = "/dev/shm"
-SMALL, STRETCH = worker.SMALL, large.STRETCH
 counter = itertools.count()
 steps = 0
 """Rules run in this process, of all machines."""
@@ -62,12 +60,11 @@ class Machine(RuleBasedStateMachine):
         # The invariant that follows is the beginning's, and no step.
         steps -= 1
         tally["lives"] += 1
-        # In half of all lives most files are "large", in objects of their own, several to a file.
-        limit = 1000 if small else SMALL
-        pathapplier.SMALL = worker.SMALL = limit
-        large.STRETCH = 2500 if small else STRETCH
         self.root = tempfile.mkdtemp(prefix="model-", dir=FAST if os.access(FAST, os.W_OK) else None)
         self.site = Site(self.root)
+        # In half of all lives most files are "large", composed of several pieces.
+        if small:
+            self.site.policy = CUT
         self.trees: dict[int, Tree] = {}
         self.past: dict[int, Tree] = {}
         """Every complete snapshot that there ever was."""
@@ -85,7 +82,6 @@ class Machine(RuleBasedStateMachine):
         steps += 1
 
     def teardown(self) -> None:
-        pathapplier.SMALL, worker.SMALL, large.STRETCH = SMALL, SMALL, STRETCH
         if hasattr(self, "root"):
             shutil.rmtree(self.root)
 

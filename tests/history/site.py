@@ -18,6 +18,7 @@ from backup_runner.container.keys import DEFAULT_COST, Cost, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header
 from backup_runner.planning.making import make_plan
+from backup_runner.policy import StoringPolicy
 from backup_runner.progress import Outcome, RestoreOutcome, Silent, VerifyOutcome
 from backup_runner.records import Action
 from backup_runner.recovery import choose as recovery
@@ -126,6 +127,7 @@ class Site:
     machine: int = 0
     """Each machine has a catalog of its own."""
     job_changes: dict[str, Any] = field(default_factory=dict)
+    policy: StoringPolicy = field(default_factory=StoringPolicy)
 
     def __post_init__(self) -> None:
         self.bucket = self.bucket or f"{self.root}/bucket"
@@ -188,7 +190,7 @@ class Site:
             plan = make_plan(session, PlanOptions(**options), Silent())
             try:
                 chosen = apply_options or ApplyOptions(
-                    workers=self.workers, overrides=options.get("overrides", frozenset())
+                    workers=self.workers, overrides=options.get("overrides", frozenset()), policy=self.policy
                 )
                 return plan.header, apply_plan(session, plan, chosen, Silent(), Interrupt())
             finally:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from backup_runner.applying import large, worker
-from backup_runner.applying import paths as pathapplier
 from backup_runner.planning.file import key_of
 from backup_runner.records import ActionKind, Kind
 from backup_runner.repository import commits as committing
@@ -18,15 +16,14 @@ from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
 from tests.history.site import Site
 from tests.restore.build import tree
+from tests.support.jobs import CUT
 from tests.support.places import HELD
 
 
 @pytest.fixture
-def old(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+def old(site: Site) -> Site:
     """Three snapshots: packs, large files in several objects, and files that only older snapshots have."""
-    for module in (pathapplier, worker):
-        monkeypatch.setattr(module, "SMALL", 1000)
-    monkeypatch.setattr(large, "STRETCH", 2500)
+    site.policy = CUT
     for number in range(6):
         site.write(f"small-{number}", os.urandom(100 + number))
     site.write("large-1", os.urandom(6000))

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from backup_runner.applying import large, worker
-from backup_runner.applying import paths as pathapplier
 from backup_runner.errors import AccessDenied
 from backup_runner.spec import Retention
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Site
 from tests.restore.build import tree
+from tests.support.jobs import CUT
 
 
 class Stubborn(DirectoryTarget):
@@ -33,11 +32,9 @@ class Stubborn(DirectoryTarget):
         raise Crash
 
 
-def test_a_content_of_which_one_object_stays_is_not_used_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_content_of_which_one_object_stays_is_not_used_again(site: Site) -> None:
     """The bucket keeps one object of a large file back, the other one is deleted, and then the process dies."""
-    for module in (pathapplier, worker):
-        monkeypatch.setattr(module, "SMALL", 1000)
-    monkeypatch.setattr(large, "STRETCH", 2500)
+    site.policy = CUT
     data = os.urandom(5000)
     site.write("large", data)
     site.write("other", b"other")

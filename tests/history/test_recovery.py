@@ -12,25 +12,22 @@ from typing import Any
 
 import pytest
 
-from backup_runner.applying import large, worker
-from backup_runner.applying import paths as pathapplier
 from backup_runner.records import Kind
 from backup_runner.repository import commits as committing
 from backup_runner.spec import Retention
 from tests.history.many import fill
 from tests.history.site import Site
 from tests.restore.build import tree
+from tests.support.jobs import CUT
 
 FULL = os.environ.get("PROOF") == "full"
 SIZES = (100_000, 1_000_000) if FULL else (3_000,)
 
 
 @pytest.fixture
-def lived(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, dict[int, dict[bytes, tuple[Any, ...]]]]:
+def lived(site: Site) -> tuple[Site, dict[int, dict[bytes, tuple[Any, ...]]]]:
     """Three snapshots with all that a file system knows, large contents over several objects among it."""
-    for module in (pathapplier, worker):
-        monkeypatch.setattr(module, "SMALL", 1000)
-    monkeypatch.setattr(large, "STRETCH", 2500)
+    site.policy = CUT
     site.write("small", b"small")
     site.write("large", os.urandom(7000))
     site.write("deep/er/file", b"deep")

@@ -175,6 +175,10 @@ TINY = StoringPolicy(
     pieces=PieceSizes(1024, 2048, 8192), window=32 << 10, hole=8192, skipped_zeros=1 << 20,
 )  # fmt: skip
 """Small files are composed of many pieces in many packs."""
+CUT = StoringPolicy(
+    pack_bytes=32 << 10, small=1000, pieces=PieceSizes(256, 600, 1500), window=4096, hole=4096, skipped_zeros=1 << 16
+)
+"""Files of a few kilobytes are composed of a few pieces."""
 ALL_GUARDS = frozenset({"min_files", "max_change_percent", "max_delete_percent", "source_empty", "source_missing"})
 
 
@@ -262,12 +266,12 @@ def stored_contents(bucket: str, keyring: Keyring = KEYRING) -> list[tuple[str, 
 
 
 def stored_twice(found: Iterable[tuple[str, Index]]) -> list[tuple[int, str]]:
-    """(size, BLAKE3) of whole contents that lie in more than one place."""
+    """(size, BLAKE3) of whole contents and of pieces that lie in more than one place."""
     seen: set[tuple[int, bytes]] = set()
     twice = []
     for _, index in found:
         for entry in index.entries:
-            if entry.blake3 is None or entry.length != entry.size:
+            if entry.blake3 is None or entry.length != entry.size or entry.pieces is not None:
                 continue
             identity = (entry.size, entry.blake3)
             if identity in seen:

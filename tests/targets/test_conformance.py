@@ -12,12 +12,12 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
+from backup_runner.targets.abandoned import abort_abandoned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.spec import AuthSpec, DirectoryTargetSpec, OciTargetSpec
-from backup_runner.targets.abandoned import abort_abandoned
 from backup_runner.targets.base import Part, Put, Target, Tier
 from backup_runner.targets.opening import open_target
 from tests.oci_emulator.fixture import Running, start

@@ -15,9 +15,9 @@ import pytest
 from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.targets.base import Put
 from backup_runner.targets.directory import files as dir_files
-from backup_runner.targets.directory.files import temporary_name
 from backup_runner.targets.directory.place import Place
 from backup_runner.targets.directory.target import DirectoryTarget
+from backup_runner.targets.directory.temporary import temporary_name
 
 DATA = b"data"
 MD5 = md5(DATA, usedforsecurity=False).digest()
@@ -129,15 +129,16 @@ def test_strays_of_dead_writers_go(root: Path) -> None:
     folder = root / ".tmp"
     folder.mkdir(parents=True)
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    here = os.path.basename(temporary_name(str(root))).partition("-")[0]
-    gone = f"{here}-{int(dead.stdout)}-a"
-    names = {gone: 0, f"{here}-{os.getpid()}-b": 2, "elsewhere-1-c": 0.5, "elsewhere-1-d": 2}
+    here = temporary_name().partition("-")[0]
+    random, elsewhere = "0123456789abcdef", "0123456789ab"
+    gone, alive = f"{here}-{int(dead.stdout)}-{random}", f"{here}-{os.getpid()}-{random}"
+    names = {gone: 0, alive: 2, f"{elsewhere}-1-{random}": 0.5, f"{elsewhere}-2-{random}": 2, "not-1-ours": 2}
     for name, days in names.items():
         (folder / name).write_bytes(b"x")
         then = time.time() - days * 86_400
         os.utime(folder / name, (then, then))
     DirectoryTarget(str(root)).put("l/data/x", DATA, md5=MD5)
-    assert sorted(os.listdir(folder)) == sorted([f"{here}-{os.getpid()}-b", "elsewhere-1-c"])
+    assert sorted(os.listdir(folder)) == sorted([alive, f"{elsewhere}-1-{random}", "not-1-ours"])
 
 
 def test_reading_creates_nothing(target: DirectoryTarget, root: Path) -> None:

@@ -19,6 +19,7 @@ from .primitives import hkdf
 SEED_LENGTH = 32
 MAX_PASSPHRASE = 1024
 
+_SHORTEST_TEXT = 36
 _SEALED_LENGTH = 32 + SEED_LENGTH + 8
 _TEXTS = {
     keytext.TEXT_KEY: (32,),
@@ -98,10 +99,10 @@ def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget 
     bare = raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
     if len(bare) in KEY_LENGTHS:
         return Secret(SecretKind.RAW, bare)
-    text = bare.decode("ascii", "replace").strip()
+    text = bare.decode("latin-1").strip()
     if (plain := _plain(text)) is not None:
         return Secret(SecretKind.RAW, plain)
-    if "bkr" not in text.lower():
+    if not text.isascii() or len(text) <= _SHORTEST_TEXT:
         CryptoKey(bare)  # says what is wrong with its length
     prefix, data = keytext.decode_text(text)
     if prefix == keytext.RECIPIENT:

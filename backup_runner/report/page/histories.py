@@ -49,8 +49,7 @@ def history_page(
     return Page(
         title=f"Report: {job}",
         heading=job,
-        headline=f"Snapshot {newest.id} of {units.local_time(newest.scanned_ns)} has {units.count(number, 'file')}, "
-        f"{units.size(size)}.",
+        headline=f"Snapshot {newest.id} of {newest.date_text} has {units.count(number, 'file')}, {units.size(size)}.",
         facts=[("at", escape.one_line(target)), ("snapshots", units.count(len(snapshots)))],
         rows=rows,
         list_title=f"What changed since snapshot {before.id}" if before else "What it has",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import squarify
 
+from ...moments import local_text
 from .. import escape, units
 from ..folders import FolderTree
 
@@ -132,9 +134,10 @@ def charts(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _bars(snapshots: Sequence[Mapping[str, Any]], name: str, title: str) -> dict[str, Any]:
     numbers = [int(one["totals"].get(name, 0)) for one in snapshots]
     most = max(numbers) or 1
+    seconds = Counter(one["scanned_ns"] // 10**9 for one in snapshots)
     bars = [
         {
-            "label": f"{one['id']}, {units.local_time(one['scanned_ns'])}",
+            "label": f"{one['id']}, {local_text(one['scanned_ns'], exact=seconds[one['scanned_ns'] // 10**9] > 1)}",
             "size": units.size(number),
             "status": one["status"],
             "percent": round(100 * number / most, 2),

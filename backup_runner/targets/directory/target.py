@@ -14,30 +14,17 @@ from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
-from ...errors import ConditionFailed, ObjectMissing, TargetError
+from ...errors import ObjectMissing, TargetError
 from ...records import StoredObject
 from ..base import Buffer, Part, Parts, Put, Stored, Tier
-from .files import (
-    PRIVATE,
-    TEMPORARY,
-    UPLOADS,
-    check_name,
-    etag_of,
-    link_new,
-    locate,
-    locked,
-    make_folders,
-    read_range,
-    remove_quietly,
-    remove_strays,
-    sync_folder,
-    translated,
-    write_temporary,
-)
+from .beneath import Beneath, open_to_read, sync
+from .files import TEMPORARY, UPLOADS, check_name, etag_of, read_range, stored, translated
+from .listing import walk
+from .lock import locked
+from .naming import link_new, replace
 from .place import Place, absence
+from .temporary import remove_strays, written
 from .uploads import Uploads
-
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DirectoryTarget:
@@ -46,7 +33,8 @@ class DirectoryTarget:
     def __init__(self, path: str, device: int | None = None) -> None:
         self._root = os.path.realpath(path)
         self._place = Place(self._root, device)
-        self._uploads = Uploads(self._root)
+        self._beneath = Beneath(self._root)
+        self._uploads = Uploads(self._beneath)
         self._ready = False
         self._opening = threading.Lock()
 
@@ -83,21 +71,21 @@ class DirectoryTarget:
         tier: Tier = Tier.JOB,
     ) -> Stored:
         self._prepare()
-        final = locate(self._root, name)
+        check_name(name)
         size = memoryview(data).nbytes
-        with translated(f"storing {name}", final):
-            make_folders(self._root, os.path.dirname(final))
-            temporary = write_temporary(self._root, data)
-            try:
-                status = os.stat(temporary)
-                if status.st_size != size:
-                    raise TargetError(f"storing {name}: {status.st_size} of {size} bytes arrived in {final}")
-                if condition is Put.CREATE:
-                    link_new(self._root, temporary, final, name)
-                else:
-                    self._replace(temporary, final, name, etag)
-            finally:
-                remove_quietly(temporary)
+        path = f"{self._root}/{name}"
+        with (
+            translated(f"storing {name}", path),
+            self._beneath.parent(name, make=True) as (folder, _),
+            self._beneath.folder(TEMPORARY) as kept,
+            written(kept, data) as (temporary, status),
+        ):
+            if status.st_size != size:
+                raise TargetError(f"storing {name}: {status.st_size} of {size} bytes arrived in {path}")
+            if condition is Put.CREATE:
+                link_new(self._beneath, kept, temporary, folder, name)
+            else:
+                replace(self._beneath, kept, temporary, folder, name, etag)
         return Stored(b64encode(md5).decode(), etag_of(status), size)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -113,12 +101,13 @@ class DirectoryTarget:
             return read_range(file.fileno(), start, size - start), size
 
     def stat(self, name: str) -> StoredObject:
-        path = locate(self._root, name)
-        with translated(f"looking at {name}", path):
-            status = os.stat(path, follow_symlinks=False)
+        check_name(name)
+        path = f"{self._root}/{name}"
+        with translated(f"looking at {name}", path), self._beneath.parent(name) as (folder, last):
+            status = os.stat(last, dir_fd=folder, follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             raise ObjectMissing(f"{path} is not a file, so there is no object {name}")
-        return _stored(name, status)
+        return stored(name, status)
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         with translated("listing", self._root):
@@ -126,23 +115,25 @@ class DirectoryTarget:
         folder, _, _ = prefix.rpartition("/")
         if folder:
             check_name(folder)
-            locate(self._root, f"{folder}/x")
-        return self._walk(f"{folder}/" if folder else "", prefix)
+        return walk(self._beneath, f"{folder}/" if folder else "", prefix)
 
     def delete(self, name: str) -> None:
-        path = locate(self._root, name)
-        if not os.path.lexists(path):
+        check_name(name)
+        try:
+            with translated(f"deleting {name}", f"{self._root}/{name}"), self._beneath.parent(name) as (folder, last):
+                found = os.stat(last, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISDIR(found.st_mode):
+                    # A folder is no object.
+                    return
+                with locked(self._beneath):
+                    os.unlink(last, dir_fd=folder)
+                    sync(folder)
+        except ObjectMissing:
             return
-        with translated(f"deleting {name}", path), locked(self._root):
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                return
-            sync_folder(os.path.dirname(path))
 
     def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
         self._prepare()
-        locate(self._root, name)
+        check_name(name)
         return self._uploads.begin(name)
 
     def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
@@ -153,7 +144,8 @@ class DirectoryTarget:
 
     def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
         self._prepare()
-        return self._uploads.commit(name, upload, parts, locate(self._root, name))
+        check_name(name)
+        return self._uploads.commit(name, upload, parts)
 
     def abort_upload(self, name: str, upload: str) -> None:
         self._uploads.abort(upload)
@@ -174,60 +166,25 @@ class DirectoryTarget:
             self._place.check()
             if not self._ready:
                 for folder in (TEMPORARY, UPLOADS):
-                    make_folders(self._root, f"{self._root}/{folder}")
-                remove_strays(self._root, time.time())
+                    with self._beneath.folder(folder, make=True):
+                        pass
+                remove_strays(self._beneath, time.time())
                 self._place.check()
                 self._ready = True
 
-    def _replace(self, temporary: str, final: str, name: str, etag: str) -> None:
-        with locked(self._root):
-            try:
-                current = etag_of(os.stat(final, follow_symlinks=False))
-            except FileNotFoundError:
-                current = ""
-            if not current or current != etag:
-                raise ConditionFailed(f"object {name} in {self._root} is not the version that was read")
-            os.replace(temporary, final)
-            sync_folder(os.path.dirname(final))
-
     def _open(self, name: str) -> _Reading:
-        path = locate(self._root, name)
-        with translated(f"reading {name}", path):
-            return _Reading(path, name)
-
-    def _walk(self, folder: str, prefix: str) -> Iterator[StoredObject]:
-        """Depth first, a folder sorting as its name and "/", which gives whole names in order."""
-        path = f"{self._root}/{folder}"
-        found: list[tuple[str, os.DirEntry[str] | None]] = []
-        try:
-            with translated("listing", path), os.scandir(path) as entries:
-                for entry in entries:
-                    name = folder + entry.name
-                    if not folder and entry.name in PRIVATE:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        found.append((f"{name}/", None))
-                    elif entry.is_file(follow_symlinks=False):
-                        found.append((name, entry))
-        except ObjectMissing:
-            return
-        for name, file in sorted(found, key=lambda item: os.fsencode(item[0])):
-            if file is None:
-                if name.startswith(prefix) or prefix.startswith(name):
-                    yield from self._walk(name, prefix)
-            elif name.startswith(prefix):
-                try:
-                    yield _stored(name, file.stat(follow_symlinks=False))
-                except FileNotFoundError:
-                    continue
+        check_name(name)
+        path = f"{self._root}/{name}"
+        with translated(f"reading {name}", path), self._beneath.parent(name) as (folder, last):
+            return _Reading(open_to_read(folder, last, path), path, name)
 
 
 class _Reading:
     """An object opened for reading, as a context manager; OSErrors in it are translated."""
 
-    def __init__(self, path: str, name: str) -> None:
+    def __init__(self, descriptor: int, path: str, name: str) -> None:
         self._path, self._name = path, name
-        self._descriptor = os.open(path, _READ)
+        self._descriptor = descriptor
 
     def fileno(self) -> int:
         return self._descriptor
@@ -240,7 +197,3 @@ class _Reading:
         if isinstance(error, OSError):
             with translated(f"reading {self._name}", self._path):
                 raise error
-
-
-def _stored(name: str, status: os.stat_result) -> StoredObject:
-    return StoredObject(name, status.st_size, "", etag_of(status), status.st_mtime, "Standard", "")

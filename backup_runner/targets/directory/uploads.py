@@ -10,7 +10,6 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -20,104 +19,124 @@ import orjson
 from ...errors import ObjectMissing, TargetError
 from ..base import Buffer, Part, Parts, Stored
 from ..checksums import multipart_checksum
-from .files import UPLOADS, etag_of, link_new, make_folders, sync_folder, temporary_name, translated, write_all
+from .beneath import Beneath, open_to_read, open_to_write, sync
+from .files import TEMPORARY, UPLOADS, etag_of, read_range, translated, write_all
+from .naming import link_new
+from .temporary import remove_upload, temporary_name
 
 _Placed = list[tuple[Part, int]]
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
+_LARGEST = 16 << 20
+"""Bytes of `meta` or `parts`: 10,000 parts take 2 MB."""
 
 
 class Uploads:
-    """The unfinished uploads below `root`."""
+    """The unfinished uploads of a bucket's folder."""
 
-    def __init__(self, root: str) -> None:
-        self._root = root
+    def __init__(self, beneath: Beneath) -> None:
+        self._beneath = beneath
 
     def begin(self, name: str) -> str:
         upload = secrets.token_hex(16)
-        folder = f"{self._root}/{UPLOADS}/{upload}"
         # Under its name only when it says whose it is: what a kill leaves before that is a stray like others.
-        new = temporary_name(self._root)
-        with translated("opening an upload", folder):
-            os.mkdir(new, 0o700)
-            _append(f"{new}/data", b"")
-            _append(f"{new}/parts", b"")
-            _append(f"{new}/meta", orjson.dumps({"name": name, "created": time.time()}))
-            sync_folder(new)
-            os.rename(new, folder)
-            sync_folder(os.path.dirname(folder))
+        new = temporary_name()
+        with (
+            translated("opening an upload", self._path(upload)),
+            self._beneath.folder(TEMPORARY) as kept,
+            self._beneath.folder(UPLOADS) as uploads,
+        ):
+            os.mkdir(new, 0o700, dir_fd=kept)
+            with self._beneath.folder(f"{TEMPORARY}/{new}") as folder:
+                self._append(folder, upload, "data", b"")
+                self._append(folder, upload, "parts", b"")
+                self._append(folder, upload, "meta", orjson.dumps({"name": name, "created": time.time()}))
+                sync(folder)
+            os.rename(new, upload, src_dir_fd=kept, dst_dir_fd=uploads)
+            sync(uploads)
         return upload
 
     def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, md5: bytes) -> Part:
-        folder = self._folder(name, upload)
         size = memoryview(data).nbytes
         etag = secrets.token_hex(8)
         line = {"number": number, "size": size, "md5": b64encode(md5).decode(), "etag": etag}
-        with translated(f"storing part {number} of {name}", folder):
-            if any(part.number == number for part in self.list_parts(name, upload)):
+        again = any(part.number == number for part in self.list_parts(name, upload))
+        with translated(f"storing part {number} of {name}", self._path(upload)), self._folder(name, upload) as folder:
+            if again:
                 # Its bytes are about to go: were we killed now, the old line must not vouch for them.
-                _append(f"{folder}/parts", _line({"number": number, "void": True}))
-            descriptor = os.open(f"{folder}/data", os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                write_all(descriptor, data, offset)
-                os.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
-            _append(f"{folder}/parts", _line({**line, "offset": offset}))
+                self._append(folder, upload, "parts", _line({"number": number, "void": True}))
+            with contextlib.closing(_Opened(open_to_write(folder, "data", f"{self._path(upload)}/data"))) as opened:
+                write_all(opened.descriptor, data, offset)
+                os.fdatasync(opened.descriptor)
+            self._append(folder, upload, "parts", _line({**line, "offset": offset}))
         return Part(number, size, b64encode(md5).decode(), etag)
 
     def list_parts(self, name: str, upload: str) -> Parts:
-        return [part for part, _ in self._lines(name, upload)]
+        return [part for part, _ in self._lines(name, upload, writable=True)]
 
-    def commit(self, name: str, upload: str, parts: Parts, final: str) -> Stored:
-        folder = self._folder(name, upload)
+    def commit(self, name: str, upload: str, parts: Parts) -> Stored:
         size = self._check_parts(name, upload, parts)
-        data = f"{folder}/data"
-        with translated(f"committing {name}", final):
-            make_folders(self._root, os.path.dirname(final))
-            if not _is_ours(data, final, size):
-                with contextlib.closing(_Opened(data)) as opened:
+        with (
+            translated(f"committing {name}", f"{self._beneath.root}/{name}"),
+            self._folder(name, upload) as folder,
+            self._beneath.parent(name, make=True) as (final, last),
+        ):
+            if not _is_ours(folder, final, last, size):
+                with contextlib.closing(_Opened(open_to_write(folder, "data", f"{self._path(upload)}/data"))) as opened:
                     os.ftruncate(opened.descriptor, size)
                     os.fsync(opened.descriptor)
-                link_new(self._root, data, final, name)
-            etag = etag_of(os.stat(final, follow_symlinks=False))
-        shutil.rmtree(folder, ignore_errors=True)
+                link_new(self._beneath, folder, "data", final, name)
+            etag = etag_of(os.stat(last, dir_fd=final, follow_symlinks=False))
+        self.abort(upload)
         return Stored(multipart_checksum(parts), etag, size)
 
     def abort(self, upload: str) -> None:
         if _ID.match(upload):
-            shutil.rmtree(f"{self._root}/{UPLOADS}/{upload}", ignore_errors=True)
+            with contextlib.suppress(OSError), self._beneath.folder(UPLOADS) as uploads:
+                remove_upload(uploads, upload)
 
     def list(self) -> Iterator[tuple[str, str, float]]:
-        with contextlib.suppress(FileNotFoundError), os.scandir(f"{self._root}/{UPLOADS}") as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                meta = _read_meta(entry.path)
-                if meta is not None:
-                    yield meta[0], entry.name, meta[1]
+        try:
+            with self._beneath.folder(UPLOADS) as uploads:
+                names = sorted(name for name in os.listdir(uploads) if _ID.match(name))
+        except FileNotFoundError:
+            return
+        for upload in names:
+            meta = self._read_meta(upload)
+            if meta is not None:
+                yield meta[0], upload, meta[1]
 
-    def _folder(self, name: str, upload: str) -> str:
-        folder = f"{self._root}/{UPLOADS}/{upload}"
-        meta = _read_meta(folder) if _ID.match(upload) else None
+    def _path(self, upload: str) -> str:
+        return f"{self._beneath.root}/{UPLOADS}/{upload}"
+
+    @contextlib.contextmanager
+    def _folder(self, name: str, upload: str) -> Iterator[int]:
+        meta = self._read_meta(upload) if _ID.match(upload) else None
         if meta is None or meta[0] != name:
-            raise ObjectMissing(f"there is no unfinished upload {upload} of {name} in {self._root}")
-        return folder
+            raise ObjectMissing(f"there is no unfinished upload {upload} of {name} in {self._beneath.root}")
+        with self._beneath.folder(f"{UPLOADS}/{upload}") as folder:
+            yield folder
 
-    def _lines(self, name: str, upload: str) -> _Placed:
-        """Confirmed parts with their offsets, by number; a later line of one number counts."""
-        folder = self._folder(name, upload)
-        with translated(f"reading the parts of {name}", folder), open(f"{folder}/parts", "rb") as file:
-            lines = file.read().split(b"\n")
+    def _lines(self, name: str, upload: str, *, writable: bool = False) -> _Placed:
+        """Confirmed parts with their offsets, by number; a later line of one number counts.
+
+        With `writable`, an upload that no more can be written to (its data has an object's name already) is missing."""
+        path = self._path(upload)
+        with translated(f"reading the parts of {name}", path), self._folder(name, upload) as folder:
+            if writable:
+                os.close(open_to_write(folder, "data", f"{path}/data"))
+            lines = _read(folder, "parts", path).split(b"\n")
         found: dict[int, tuple[Part, int]] = {}
         for line in lines:
             try:
                 item = orjson.loads(line)
-            except orjson.JSONDecodeError:
+                if item.get("void"):
+                    found.pop(item["number"], None)
+                else:
+                    part = Part(int(item["number"]), int(item["size"]), str(item["md5"]), str(item["etag"]))
+                    found[part.number] = part, int(item["offset"])
+            except (ValueError, TypeError, KeyError, AttributeError):
                 continue
-            if item.get("void"):
-                found.pop(item["number"], None)
-            else:
-                part = Part(item["number"], item["size"], item["md5"], item["etag"])
-                found[part.number] = part, item["offset"]
         return [found[number] for number in sorted(found)]
 
     def _check_parts(self, name: str, upload: str, parts: Parts) -> int:
@@ -133,45 +152,49 @@ class Uploads:
             raise TargetError(f"upload {upload} of {name} has no parts to commit")
         return size
 
+    def _read_meta(self, upload: str) -> tuple[str, float] | None:
+        try:
+            with self._beneath.folder(f"{UPLOADS}/{upload}") as folder:
+                meta = orjson.loads(_read(folder, "meta", self._path(upload)))
+            return str(meta["name"]), float(meta["created"])
+        except (OSError, TargetError, ValueError, KeyError, TypeError):
+            return None
+
+    def _append(self, folder: int, upload: str, name: str, data: bytes) -> None:
+        flags = os.O_CREAT | os.O_APPEND
+        descriptor = open_to_write(folder, name, f"{self._path(upload)}/{name}", flags)
+        try:
+            os.write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
 
 class _Opened:
-    def __init__(self, path: str) -> None:
-        self.descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
     def close(self) -> None:
         os.close(self.descriptor)
 
 
-def _is_ours(data: str, final: str, size: int) -> bool:
+def _read(folder: int, name: str, path: str) -> bytes:
+    with contextlib.closing(_Opened(open_to_read(folder, name, f"{path}/{name}"))) as opened:
+        return read_range(opened.descriptor, 0, _LARGEST)
+
+
+def _is_ours(folder: int, final: int, last: str, size: int) -> bool:
     """A commit that was killed after it had named the object is taken up again."""
     try:
-        there = os.stat(final, follow_symlinks=False)
+        there = os.stat(last, dir_fd=final, follow_symlinks=False)
     except FileNotFoundError:
         return False
     try:
-        return os.path.samestat(os.stat(data), there)
+        return os.path.samestat(os.stat("data", dir_fd=folder, follow_symlinks=False), there)
     except FileNotFoundError:
         return there.st_size == size
-
-
-def _read_meta(folder: str) -> tuple[str, float] | None:
-    try:
-        with open(f"{folder}/meta", "rb") as file:
-            meta = orjson.loads(file.read())
-        return str(meta["name"]), float(meta["created"])
-    except (OSError, orjson.JSONDecodeError, KeyError):
-        return None
 
 
 def _line(item: dict[str, object]) -> bytes:
     # A leading newline parts it from a line that a power failure cut.
     return b"\n" + orjson.dumps(item) + b"\n"
-
-
-def _append(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

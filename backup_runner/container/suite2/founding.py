@@ -1,0 +1,45 @@
+"""What an identity seals with: the lineage that it founds, or one where it is an owner or was enrolled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ..identity import Identity
+from ..keys import Random
+from .editing import Members, Succession, found
+from .envelope import SALT_LENGTH, Envelope
+from .lineage import Lineage, Rights, Writer, enrol
+from .recipients import Public
+from .signing import SigningKey
+
+
+def found_lineage(
+    identity: Identity,
+    others: Sequence[Public] = (),
+    *,
+    salt: bytes | None = None,
+    after: Succession | None = None,
+    random: Random = os.urandom,
+) -> Lineage:
+    """A new lineage with this identity as its one owner, who also opens it, and more recipients.
+
+    `salt`: that of suite 1's records, for a lineage `after` it. For the holder of a raw key that is all there is to
+    founding: every machine with the key is the same owner.
+    """
+    salt = random(SALT_LENGTH) if salt is None else salt
+    key = identity.signing_key(salt)
+    members = Members([identity.public(salt), *(one.opening for one in others)], [key.public])
+    return Lineage(found(members, key, salt, after=after, random=random), Writer(key))
+
+
+def owned_lineage(identity: Identity, envelope: Envelope) -> Lineage | None:
+    """What this identity seals with as an owner; None if it is none, and needs a key that an owner enrolled."""
+    key = identity.signing_key(envelope.salt)
+    return Lineage(envelope, Writer(key)) if key.public in envelope.owners else None
+
+
+def enrolled_lineage(owner: Identity, envelope: Envelope, key: SigningKey, rights: Rights) -> Lineage:
+    """What a machine with a signing key of its own seals with, once the owner enrolled it."""
+    proof = enrol(owner.signing_key(envelope.salt), envelope.lineage, key.public, rights)
+    return Lineage(envelope, Writer(key, rights, proof))

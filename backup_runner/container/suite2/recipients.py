@@ -1,0 +1,51 @@
+"""A recipient in public: what others need to seal to somebody, as text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...errors import DamagedError, KeyFileError
+from ..identity import Identity
+from ..keytext import RECIPIENT, decode_text, encode_text
+from .pairs import PUBLIC_LENGTH, check_public
+from .primitives import LABEL, sha256
+from .signing import KEY_LENGTH, check_point
+
+
+class Public(NamedTuple):
+    """Both public keys of one recipient; those of raw and text keys and of passphrases hold for one lineage only."""
+
+    opening: bytes
+    signing: bytes
+
+    @classmethod
+    def of(cls, identity: Identity, salt: bytes) -> Public:
+        """The public half of an identity, under a lineage's salt (which key pairs do not depend on)."""
+        return cls(identity.public(salt), identity.signing_key(salt).public)
+
+    @property
+    def text(self) -> str:
+        """One line, `bkr1…`, of about 2,000 letters."""
+        return encode_text(RECIPIENT, self.opening + self.signing)
+
+
+def read_recipient(text: str) -> Public:
+    """A recipient from its text. Raises KeyFileError (KeyTextError for a mistyped letter)."""
+    prefix, data = decode_text(text)
+    if prefix != RECIPIENT or len(data) != PUBLIC_LENGTH + KEY_LENGTH:
+        raise KeyFileError(
+            "this is no recipient's public key", hint="`key recipient FILE` prints the one of a key pair"
+        )
+    public = Public(data[:PUBLIC_LENGTH], data[PUBLIC_LENGTH:])
+    try:
+        check_public(public.opening)
+        check_point(public.signing)
+    except DamagedError as error:
+        raise KeyFileError("this recipient's public key can be no key", hint="ask for it again") from error
+    return public
+
+
+def fingerprint(public: bytes) -> str:
+    """By what people tell public keys apart: 16 hex digits in groups of four."""
+    digits = sha256(LABEL, b"fingerprint", public).hex()[:16]
+    return "-".join(digits[at : at + 4] for at in range(0, 16, 4))

@@ -1,0 +1,134 @@
+"""Descriptors below a bucket's folder: every name is opened in the folder above it, and no symlink is followed.
+
+Others may be able to write to the bucket's folder, so whatever lies there can be swapped at any time: a path that was
+looked at proves nothing when it is used. Folders are opened one name after the other with O_NOFOLLOW; a name has few
+parts and never "..", so this guarantees as much as openat2 with RESOLVE_BENEATH does, on every system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from ...errors import ObjectMissing, TargetError
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""O_NONBLOCK: opening a FIFO waits for the other side without it."""
+
+
+class Beneath:
+    """The folder at `root` and what is below it. Opens descriptors for as long as they are used, and keeps none."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    @contextlib.contextmanager
+    def folder(self, path: str = "", *, make: bool = False) -> Iterator[int]:
+        """The folder at `path` ("a/b", "" for the root). With `make`, missing ones are created and synced.
+
+        Raises OSError, and TargetError where a symlink is on the way."""
+        descriptor = self._open_root(make=make)
+        try:
+            way = self.root
+            for name in path.split("/") if path else ():
+                way = f"{way}/{name}"
+                below = _open_folder(descriptor, name, way, make=make)
+                os.close(descriptor)
+                descriptor = below
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def parent(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """The folder that the object called `name` lies in, and the last part of its name."""
+        path, _, last = name.rpartition("/")
+        with self.folder(path, make=make) as folder:
+            yield folder, last
+
+    def _open_root(self, *, make: bool) -> int:
+        if make and not os.path.isdir(self.root):
+            os.makedirs(self.root, 0o700, exist_ok=True)
+            above = os.open(os.path.dirname(self.root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                sync(above)
+            finally:
+                os.close(above)
+        return os.open(self.root, _FOLDER)
+
+
+def _open_folder(parent: int, name: str, path: str, *, make: bool) -> int:
+    try:
+        return os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        if not make:
+            raise
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(parent, name):
+            raise TargetError(
+                f"{path} is a symlink, and a directory target never follows one",
+                hint="replace it by a real folder, or set target.path to where it leads",
+            ) from None
+        raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=parent)
+    sync(parent)
+    return os.open(name, _FOLDER, dir_fd=parent)
+
+
+def _is_link(parent: int, name: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def open_to_read(folder: int, name: str, path: str) -> int:
+    """A regular file; anything else is no object. Raises OSError, ObjectMissing."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
+    except OSError as error:
+        # ENXIO: a socket.
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise ObjectMissing(f"{path} is not a file, so no object") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ObjectMissing(f"{path} is not a file, so no object")
+    return descriptor
+
+
+def open_to_write(folder: int, name: str, path: str, flags: int = 0) -> int:
+    """A regular file of ours that is written into. One that has another name as well, or is none, is refused: those
+    bytes may be somebody else's. Raises OSError, ObjectMissing."""
+    try:
+        descriptor = os.open(name, os.O_WRONLY | _FILE | flags, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _foreign(path) from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+        os.close(descriptor)
+        raise _foreign(path)
+    return descriptor
+
+
+def _foreign(path: str) -> ObjectMissing:
+    return ObjectMissing(
+        f"{path} is not a file of ours: it is a symlink, has a second name, or is no regular file",
+        hint="look who can write to the bucket's folder, take it away there, and run again",
+    )
+
+
+def sync(folder: int) -> None:
+    """Make names in `folder` survive a power cut, where the file system can."""
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF, errno.EROFS):
+            raise
