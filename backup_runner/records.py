@@ -30,9 +30,8 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
   there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well gets
   its MD5. `Recorder.put_composed([Composed]) -> ids` resolves pieces by digest; all of them are in the catalog by then,
   which the caller saw to. Both run in the caller's transaction (`Catalog.batch` or `Catalog.transaction`).
-- The store's `seed` (32 bytes) sets the cutter: random in a new store, in the header line of each record and copy
-  ("seed", hex). Stores made before have `BLAKE3 derive_key("backup-runner/cutter-seed", lineage)`, the same on every
-  machine.
+- The store's `seed` (32 bytes) sets the cutter: `catalog.seeds.seed_of(lineage)`, and in the header line of each record
+  and copy ("seed", hex), which wins. It never changes within a lineage.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..moments import local_text
 from .batch import Batch
 from .failures import explained
 from .lock import quiet
+from .seeds import seed_of
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
@@ -22,7 +23,6 @@ APPLICATION_ID = 0x42525552
 
 SCHEMA_VERSION = 2
 """How many migrations there are; a test compares."""
-SEED = 32
 _SECOND_NS = 10**9
 _LOCK_SECONDS = 30.0
 """For which another process's transaction is waited for."""
@@ -171,7 +171,7 @@ class Catalog:
     def add_store(self, *, target: str, key_id: str, lineage: str, salt: bytes) -> Store:
         cursor = self.conn.execute(
             "INSERT INTO store (target, key_id, lineage, salt, seed) VALUES (?, ?, ?, ?, ?)",
-            (target, key_id, lineage, salt, os.urandom(SEED)),
+            (target, key_id, lineage, salt, seed_of(lineage)),
         )
         return self.store(int(cursor.lastrowid or 0))
 
