@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 from ..catalog import history, journal
 from ..catalog.recording import Meta, NewVersion, Recorder
-from ..errors import GuardError, Interrupted
+from ..errors import GuardError, Interrupted, OddFileError
+from ..foreign import describe
 from ..planning.facts import hash_file
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Digests, Flag, Kind, Problem
@@ -77,7 +78,7 @@ class PathApplier:
         try:
             self._dispatch(action)
         except OSError as error:
-            self._fail(action, error.errno or 0, error.strerror or str(error))
+            self._fail(action, error.errno or 0, describe(error))
 
     def finish(self) -> None:
         """Do what was put aside: files in packs, then large ones, then hard links to them."""
@@ -90,7 +91,7 @@ class PathApplier:
             try:
                 self._follow(action)
             except OSError as error:
-                self._fail(action, error.errno or 0, error.strerror or str(error))
+                self._fail(action, error.errno or 0, describe(error))
         self.settle()
 
     def settle(self) -> None:
@@ -175,7 +176,7 @@ class PathApplier:
     def _directory(self, action: Action) -> None:
         status = self._tree.status(action.key)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
-            raise OSError(errno.ENOTDIR, "is no directory any more")
+            raise OddFileError(errno.ENOTDIR, "is no directory any more")
         meta = self._meta(action.key, Kind.DIRECTORY, status, size=0)
         self._recorder.put_version(action.key, meta, None)
         self._count(action)
@@ -264,7 +265,7 @@ class PathApplier:
                 try:
                     self._store_one(lane, action)
                 except OSError as error:
-                    self._fail(action, error.errno or 0, error.strerror or str(error))
+                    self._fail(action, error.errno or 0, describe(error))
                     # The journal of the next file must not wait for this transaction.
                     self.commit()
         finally:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 from ..container import IndexEntry, ObjectId, ObjectKind, new_header
 from ..container.keys import Keyring
 from ..errors import BackupRunnerError
+from ..foreign import describe
+from ..foreign import place as place_of
 from ..repository.writer import ObjectWriter
 from ..source.reading import FileRead, read_small
 from ..source.tree import Tree
@@ -124,7 +126,7 @@ class Worker:
             try:
                 found = read_small(self._setting.tree, key, SMALL, room)
             except OSError as error:
-                files.append((error.errno or 0, error.strerror or str(error)))
+                files.append((error.errno or 0, describe(error)))
                 held.files.append(None)
                 continue
             files.append(found[0] if found else None)
@@ -188,7 +190,7 @@ def _portable(error: BaseException) -> BaseException:
     if isinstance(error, BackupRunnerError | OSError | MemoryError):
         return error
     hint = "this is a fault in backup-runner; apply again, and report it if it comes back"
-    return BackupRunnerError(f"a worker failed: {type(error).__name__}: {error}", hint=hint)
+    return BackupRunnerError(f"a worker failed: {describe(error)} at {place_of(error)}", hint=hint)
 
 
 def main(setting: Setting, pipe: Connection, others: list[Connection]) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ..errors import CatalogError
+from ..foreign import describe
 from ..moments import local_text
 from .failures import explained
 
@@ -88,7 +89,7 @@ class Catalog:
             if told := explained(error, path):
                 raise told from None
             raise CatalogError(
-                f"cannot open the catalog {path}: {error}",
+                f"cannot open the catalog {path}: {describe(error)}",
                 hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
             ) from None
 

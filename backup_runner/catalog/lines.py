@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ..errors import CatalogError
+from ..foreign import describe
 from .database import Catalog, Store
 from .many import select
 
@@ -209,7 +210,9 @@ def replay(cat: Catalog, store: Store, lines: Iterable[bytes]) -> None:
             if table == "content":
                 _replay_extents(cat, row[0], extents, store.shift)
         except (ValueError, KeyError, IndexError, TypeError, sqlite3.Error) as error:
-            raise CatalogError(f"a catalog record does not fit: {error}", hint="try `catalog rebuild JOB`") from None
+            raise CatalogError(
+                f"a catalog record does not fit: {describe(error)}", hint="try `catalog rebuild JOB`"
+            ) from None
 
 
 def _known(table: str) -> str:

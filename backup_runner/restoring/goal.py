@@ -11,6 +11,8 @@ import stat
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from ..foreign import describe
+
 _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT = 48
 """Descriptors of so many levels stay open; what is deeper is walked to from there."""
@@ -51,7 +53,7 @@ def explain(error: OSError) -> tuple[str, str]:
         return "blocked", "a symlink or a file stands where one of its folders should be; it was not followed"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "unwritable", "permission denied"
-    return "unwritable", error.strerror or str(error)
+    return "unwritable", describe(error)
 
 
 class Goal:

@@ -14,6 +14,7 @@ from ..catalog import Catalog
 from ..catalog.database import Store
 from ..catalog.restoring import FileRow, PlainRow, Selection
 from ..errors import BackupRunnerError
+from ..foreign import describe
 from ..progress import Events, RestoreOutcome
 from ..repository.session import Session
 from ..targets.opening import crew, divided
@@ -119,7 +120,7 @@ def _open_goal(path: bytes, *, new: bool) -> Goal:
         return Goal.open(path)
     except OSError as error:
         raise BackupRunnerError(
-            f"cannot restore to {os.fsdecode(path)}: {error.strerror}",
+            f"cannot restore to {os.fsdecode(path)}: {describe(error)}",
             hint="make that folder, or give another one with --to DIR",
         ) from None
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from ..errors import OddFileError
 from ..beneath import STEP, open_beneath
 from .access import read_xattrs
 
@@ -45,7 +46,7 @@ class Tree:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise OSError(errno.EINVAL, "not a regular file any more", key)
+            raise OddFileError(errno.EINVAL, "not a regular file any more", key)
         return fd, status
 
     def open_folder(self, key: bytes) -> int:

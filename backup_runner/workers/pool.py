@@ -6,13 +6,13 @@ import multiprocessing
 import os
 import queue
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from ..errors import BackupRunnerError
+from ..foreign import WorkerFaultError, describe, place, trace
 from .forking import in_child, start
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Pool(Generic[T, R]):
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
         """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
 
-        Raises BackupRunnerError if a worker dies, RuntimeError with its traceback if a task raises.
+        Raises BackupRunnerError if a worker dies, WorkerFaultError with its trace if a task raises.
         """
         if not self._workers:
             handle = self._inline = self._inline or self._setup()
@@ -91,7 +91,7 @@ class Pool(Generic[T, R]):
         except (EOFError, OSError):
             raise self._dead(connection) from None
         if not fine:
-            raise RuntimeError(f"in a worker process:\n{result}")
+            raise WorkerFaultError(*result)
         return result  # type: ignore[no-any-return]
 
     def _dead(self, connection: Connection) -> BackupRunnerError:
@@ -116,8 +116,8 @@ def _serve(connection: Connection, others: list[Connection], setup: Callable[[],
         try:
             handle = handle or setup()
             answer = (True, handle(task))
-        except Exception:  # noqa: BLE001 - whatever it is, the main process raises it with this traceback
-            answer = (False, traceback.format_exc())
+        except Exception as error:  # noqa: BLE001 - whatever it is, the main process raises it with this trace
+            answer = (False, (describe(error), place(error), trace(error)))
         try:
             connection.send(answer)
         except OSError:
