@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ..errors import OddFileError
 from ..beneath import STEP, open_beneath
+from ..errors import OddFileError
 from .access import read_xattrs
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
