@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .database import Catalog
@@ -132,6 +134,19 @@ class Selection:
         """Whether the snapshot has this path, chosen or not."""
         return self.any_in(key, key + b"\0")
 
+    def has_chosen(self, key: bytes) -> bool:
+        """Whether this path is chosen."""
+        return self._run("SELECT 1 FROM chosen WHERE key = ?", (key,)).fetchone() is not None
+
+    def has_symlink(self, key: bytes) -> bool:
+        """Whether the snapshot says that there is a symlink at this path."""
+        row = self._run(
+            "SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key = ?3 "
+            "AND v.kind = 2 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
+            (*self._at, key),
+        ).fetchone()
+        return row is not None
+
     def any_in(self, low: bytes, high: bytes) -> bool:
         """Whether the snapshot has a path with low <= key < high, chosen or not."""
         row = self._run(
@@ -149,6 +164,25 @@ class Selection:
             "AND (leader IS NOT NULL OR path_id IN (SELECT leader FROM chosen WHERE leader IS NOT NULL))) "
             "WHERE path_id != first"
         )
+
+    def groups(self) -> Iterator[list[FileRow]]:
+        """The hard links that were found, each group sorted by key: its first brings the bytes."""
+        source = (
+            "(SELECT path_id, first FROM linked UNION SELECT first, first FROM linked) l "
+            "CROSS JOIN chosen c ON c.path_id = l.path_id"
+        )
+        rows = self._stream(
+            f"SELECT l.first, {_FILE} FROM {_FILE_FROM.replace('chosen c', source, 1)} ORDER BY 1, c.key"
+        )
+        for _, group in groupby(rows, key=itemgetter(0)):
+            yield [FileRow._make(row[1:]) for row in group]
+
+    def lead(self, changes: Iterable[tuple[int, int]]) -> None:
+        """Let other members bring the bytes of their groups: pairs of the first that was, and the one to be."""
+        for old, new in changes:
+            self._run("DELETE FROM linked WHERE path_id = ?", (new,))
+            self._run("UPDATE linked SET first = ? WHERE first = ?", (new, old))
+            self._run("INSERT INTO linked VALUES (?, ?)", (old, new))
 
     def unlink(self, firsts: Iterable[int]) -> None:
         """Files linked to these come as files of their own in `files(again=True)`."""

@@ -50,6 +50,7 @@ class Files:
         """Restore these files, sorted by object and offset."""
         for task, result in self._pool.run(self._tasks(rows)):
             self._book.notes.update(result.notes)
+            self._book.lacking(result.lacking)
             self._book.fatal = self._book.fatal or result.fatal
             if isinstance(task, Batch):
                 self._batch_done(task, result)
