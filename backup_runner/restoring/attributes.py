@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from ..errors import CatalogError
+from ..foreign import describe
 from ..source.xattrs import decode_xattrs
 from . import acl
 
@@ -155,7 +156,7 @@ class _Attributes:
         try:
             os.chmod(self._where, self._mode)
         except OSError as error:
-            self.lacking.append(f"mode {self._mode:o} ({error.strerror})")
+            self.lacking.append(f"mode {self._mode:o} ({describe(error)})")
             return
         # The system drops a bit that this user may not set, without an error.
         if self._mode & _SET_ID and os.stat(self._where).st_mode & _SET_ID != self._mode & _SET_ID:
@@ -176,7 +177,7 @@ class _Attributes:
         try:
             os.setxattr(self._where, name, value)
         except OSError as error:
-            self.lacking.append(f"{_shown(name)} ({error.strerror})")
+            self.lacking.append(f"{_shown(name)} ({describe(error)})")
             return False
         return True
 
@@ -185,7 +186,7 @@ class _Attributes:
         try:
             os.removexattr(self._where, name)
         except OSError as error:
-            self.lacking.append(f"{_shown(name)}, which the snapshot does not have, stays ({error.strerror})")
+            self.lacking.append(f"{_shown(name)}, which the snapshot does not have, stays ({describe(error)})")
             return False
         return True
 
@@ -204,14 +205,14 @@ def change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | No
 
 def owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
     """What to name where a file has not got its owner, or its group."""
-    why = failure.strerror if failure else "the file system does not take it"
+    why = describe(failure) if failure else "the file system does not take it"
     lacking = [f"owner {row.uid} ({why})"] if owner else []
     return [*lacking, f"group {row.gid} ({why})"] if group else lacking
 
 
 def reason(error: OSError | OverflowError) -> str:
     """Why something failed, in the system's words."""
-    return error.strerror or str(error) if isinstance(error, OSError) else "the system takes no such time"
+    return describe(error) if isinstance(error, OSError) else "the system takes no such time"
 
 
 def _recorded(row: Meta) -> tuple[dict[bytes, bytes], bool]:

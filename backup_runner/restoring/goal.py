@@ -14,16 +14,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-<<<<<<< HEAD
 from ..foreign import describe
-
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_KEPT = 48
-"""Descriptors of so many levels stay open; what is deeper is walked to from there."""
-=======
 from .strays import Names, sweep
 from .way import UnsafeKeyError, Way, path_of, split_key
->>>>>>> 6928c23 (Restore: one place for policies, attributes one by one, one path for dry runs)
 
 _LOOK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
