@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from ..errors import CatalogError
+from ..foreign import describe
 from ..moments import local_text
 from .batch import Batch
 from .failures import explained
@@ -73,7 +74,10 @@ class Snapshot:
         return local_text(self.scanned_ns, exact=self.exact)
 
 
-_STORE = "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
+_STORE = (
+    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, "
+    "seed"
+)
 _SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
 
 
@@ -91,7 +95,7 @@ class Catalog:
             if told := explained(error, path):
                 raise told from None
             raise CatalogError(
-                f"cannot open the catalog {path}: {error}",
+                f"cannot open the catalog {path}: {describe(error)}",
                 hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
             ) from None
 

@@ -43,8 +43,8 @@ class Made:
         self.missing: list[str] = []
 
     def add(self, new: NewObject, index: Index) -> None:
-        """Record an object and the contents that it holds whole; stretches wait for the others of their group, and lists
-        of pieces for all objects."""
+        """Record an object and the contents that it holds whole; stretches wait for the others of their group, and
+        lists of pieces for all objects."""
         object_id = add_object(self._cat, self._store.id, new)
         whole: list[IndexEntry] = []
         for entry in index.entries:
@@ -67,20 +67,8 @@ class Made:
 
     def _add_list(self, object_id: int, entry: IndexEntry) -> None:
         packed = pack_pieces(Piece(*piece) for piece in entry.pieces or ())
-        mode, mtime_ns = entry.mode or _MODE, entry.mtime_ns or 0
-        self._found.add_list(
-            FoundList(
-                entry.size,
-                entry.blake3 or b"",
-                entry.md5,
-                packed,
-                object_id,
-                entry.path,
-                mode,
-                mtime_ns,
-                self._found.next_number(),
-            )  # fmt: skip
-        )
+        head = (entry.size, entry.blake3 or b"", entry.md5, packed, object_id, entry.path)
+        self._found.add_list(FoundList(*head, entry.mode or _MODE, entry.mtime_ns or 0, self._found.next_number()))
 
     # -- when all objects were read
 
