@@ -1,4 +1,4 @@
-"""A catalog of migration 1 and its bucket, as an earlier version left them: opened, restored, gone on with and pruned."""
+"""A catalog of migration 1 and its bucket, as an earlier version left them: opened, restored, continued, pruned."""
 
 from __future__ import annotations
 
