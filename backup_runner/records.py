@@ -29,7 +29,8 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 - `Recorder.record_pack(NewObject, [Placed], anew=...) -> ids` writes an object and what lies in it: a content that is
   there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well
   gets its MD5. `Recorder.put_composed([Composed], object_id) -> ids` resolves pieces by digest; all of them are in the
-  catalog by then, which the caller saw to; `object_id` is the pack whose index has the lists. Both run in the caller's transaction (`Catalog.batch` or `Catalog.transaction`).
+  catalog by then, which the caller saw to; `object_id` is the pack whose index has the lists. Both run in the caller's
+  transaction (`Catalog.batch` or `Catalog.transaction`).
 - The store's `seed` (32 bytes) sets the cutter: `catalog.seeds.seed_of(lineage)`, and in the header line of each record
   and copy ("seed", hex), which wins. It never changes within a lineage.
 """

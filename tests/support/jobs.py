@@ -176,7 +176,7 @@ TINY = StoringPolicy(
 )  # fmt: skip
 """Small files are composed of many pieces in many packs."""
 CUT = StoringPolicy(
-    pack_bytes=32 << 10, small=1000, pieces=PieceSizes(256, 600, 1500), window=4096, hole=4096, skipped_zeros=1 << 16
+    pack_bytes=3000, small=1000, pieces=PieceSizes(256, 600, 1500), window=4096, hole=4096, skipped_zeros=1 << 16
 )
 """Files of a few kilobytes are composed of a few pieces."""
 ALL_GUARDS = frozenset({"min_files", "max_change_percent", "max_delete_percent", "source_empty", "source_missing"})
