@@ -87,6 +87,10 @@ class Catalog:
     def __init__(self, path: str, *, create: bool) -> None:
         """Raises CatalogError if the file is no catalog, is newer than this program, or cannot be opened."""
         self.path = path
+        self.format = SCHEMA_VERSION
+        """The number of its newest migration."""
+        self.migrated_from: int | None = None
+        """The format that it had before it was opened, if that was an older one."""
         if not create and not os.path.exists(path):
             raise CatalogError(f"no catalog at {path}", hint="apply a job first, or use `catalog pull JOB`")
         try:
@@ -118,10 +122,12 @@ class Catalog:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         conn = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECONDS, check_same_thread=False)
         try:
-            _prepare(conn, path)
+            before = _prepare(conn, path)
         except BaseException:
             conn.close()
             raise
+        if 0 < before < SCHEMA_VERSION:
+            self.migrated_from = before
         return conn
 
     def close(self) -> None:
@@ -248,7 +254,8 @@ class Catalog:
         self.conn.execute("UPDATE plan_used SET finished = 1 WHERE plan_id = ?", (plan_id,))
 
 
-def _prepare(conn: sqlite3.Connection, path: str) -> None:
+def _prepare(conn: sqlite3.Connection, path: str) -> int:
+    """Make the tables what they are to be; the number of the migration that the catalog was at."""
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     if tables and application != APPLICATION_ID:
@@ -268,6 +275,7 @@ def _prepare(conn: sqlite3.Connection, path: str) -> None:
             _migrate(conn, path)
             conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     conn.execute("PRAGMA foreign_keys = ON")
+    return int(version)
 
 
 def _migrate(conn: sqlite3.Connection, path: str) -> None:

@@ -141,9 +141,11 @@ class Replay:
             raise _unfit(f"there is no table {table!r}")
 
     def _delete_old(self, row_id: int) -> None:
-        """A version by the id that it had in format 1. Raises CatalogError where that is not known."""
-        if not self._old:
+        """A version by the id that it had in format 1. Raises CatalogError in a catalog that gave these ids up."""
+        if self.newest_only:
             raise _unfit("it names versions by ids that this catalog no longer has")
+        if not self._old:
+            return
         row = self._run("SELECT path_id, first FROM old_version WHERE id = ?", (row_id,)).fetchone()
         if row is not None:
             self._run("DELETE FROM version WHERE path_id = ? AND first = ?", row)
