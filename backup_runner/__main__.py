@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 
 _GENERATIONS = 100_000, 50, 100
 _INTERRUPTED = 130
@@ -24,6 +24,7 @@ def main() -> None:
     code = _INTERRUPTED
     try:
         _fill_closed_streams()
+        keep_foreign_texts_in()
         from .cli.app import run
 
         code = _profiled(run, path) if (path := os.environ.get(_PROFILE)) else run(sys.argv[1:])
@@ -45,7 +46,29 @@ def _profiled(run: Callable[[list[str]], int], path: str) -> int:
         try:
             profile.dump_stats(path)
         except OSError as error:
-            sys.stderr.write(f"warning: {_PROFILE}={path}: cannot write the profile: {error.strerror}\n")
+            from .foreign import describe
+
+            sys.stderr.write(f"warning: {_PROFILE}={path}: cannot write the profile: {describe(error)}\n")
+
+
+def keep_foreign_texts_in() -> None:
+    """What libraries print by themselves may hold secrets: warnings and logs are dropped, errors lose their texts."""
+    import logging
+    import threading
+    import warnings
+
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.lastResort = None
+    sys.excepthook = _show
+    threading.excepthook = lambda found: _show(found.exc_type, found.exc_value, found.exc_traceback)
+
+
+def _show(kind: type[BaseException], error: BaseException | None, at: TracebackType | None) -> None:
+    """In place of the interpreter's own report of an error that nothing caught."""
+    from .foreign import trace
+
+    sys.stderr.write("\n".join([*trace(error or kind()), ""]))
 
 
 def _at_once(number: int, frame: FrameType | None) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+from .errors import OddFileError
+
 PATH_LIMIT: Final = 4095 if sys.platform == "linux" else 1023
 """Longest path the system takes in one call, in bytes (PATH_MAX counts the closing NUL)."""
 STEP: Final = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
@@ -36,7 +38,7 @@ def open_beneath(path: bytes, flags: int, mode: int = 0, *, at: int | None = Non
         if error.errno != errno.ELOOP:
             raise
         text = "it, or a folder on the way to it, is a symlink by now, and is not followed"
-        raise OSError(errno.ELOOP, text, path) from None
+        raise OddFileError(errno.ELOOP, text, path) from None
 
 
 def _open(path: bytes, flags: int, mode: int, at: int | None) -> int:

@@ -20,6 +20,10 @@ class BackupRunnerError(Exception):
         self.hint = hint or self.usual_hint
 
 
+class OddFileError(OSError):
+    """A file is not what it must be to be read: an errno, and a text of ours that may be shown."""
+
+
 class UsageError(BackupRunnerError):
     """The command line asks for something that cannot be meant."""
 

@@ -9,9 +9,9 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 - A content is *placed* (its bytes lie at one offset of one object; length = size) or *composed* (`Composed`: rows in
   order, each a placed content or a run of zeros). Composed contents hold no other composed contents. What suite 1
   stored in several extents stays as it is, in a table of its own.
-- Catalog rows of a composed content: `(content, at, piece)`: from byte `at` on, the bytes of a placed content. Zeros have
-  no row: what no piece covers is a hole, so a hole of a terabyte costs nothing. Zero bytes that were read (a whole piece
-  of them) are one too. In the packed list a run of zeros is one row; runs that meet are joined (`pack_pieces` does).
+- Catalog rows of a composed content: `(content, at, piece)`: from byte `at` on, the bytes of a placed content. Zeros
+  have no row: what no piece covers is a hole, so a hole of a terabyte costs nothing. Zero bytes that were read (a whole
+  piece of them) are one too. In the packed list a run of zeros is one row; runs that meet are joined (`pack_pieces`).
 - Between processes a list of pieces is packed: 40 bytes a row, `BLAKE3 (32) + length (u64, little-endian)`, the
   BLAKE3 of a run of zeros being 32 zero bytes (`pack_pieces`, `unpack_pieces`).
 - `md5` of a piece is None. `md5` of a composed content is None too where more zeros were skipped than could be hashed
@@ -27,12 +27,12 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 - `known_pieces(cat, store_id, digests) -> {blake3: (id, size)}` finds placed contents that a version may refer to,
   `usable_contents` finds files by (size, blake3), placed or composed; a composed one is usable if all its pieces are.
 - `Recorder.record_pack(NewObject, [Placed], anew=...) -> ids` writes an object and what lies in it: a content that is
-  there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well gets
-  its MD5. `Recorder.put_composed([Composed]) -> ids` resolves pieces by digest; all of them are in the catalog by then,
-  which the caller saw to. Both run in the caller's transaction (`Catalog.batch` or `Catalog.transaction`).
-- The store's `seed` (32 bytes) sets the cutter: random in a new store, in the header line of each record and copy
-  ("seed", hex). Stores made before have `BLAKE3 derive_key("backup-runner/cutter-seed", lineage)`, the same on every
-  machine.
+  there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well
+  gets its MD5. `Recorder.put_composed([Composed], object_id) -> ids` resolves pieces by digest; all of them are in the
+  catalog by then, which the caller saw to; `object_id` is the pack whose index has the lists. Both run in the caller's
+  transaction (`Catalog.batch` or `Catalog.transaction`).
+- The store's `seed` (32 bytes) sets the cutter: `catalog.seeds.seed_of(lineage)`, and in the header line of each record
+  and copy ("seed", hex), which wins. It never changes within a lineage.
 """
 
 from __future__ import annotations
@@ -272,6 +272,6 @@ class Action:
 
     @property
     def unread(self) -> bool:
-        """Whether it is a large file that may have changed and was not read for the plan; `content_id` is what it had."""
+        """Whether it is a large file that may have changed and was not read for the plan; it had `content_id`."""
         changes = self.kind is ActionKind.UPDATE and self.entry_kind == Kind.FILE and not self.forced
         return changes and self.blake3 is None and self.content_id is not None

@@ -27,7 +27,7 @@ LAYERS: list[tuple[str, list[str]]] = [
     ("system", ["beneath"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
-    ("base", ["errors", "records", "policy", "moments"]),
+    ("base", ["errors|foreign", "records", "policy", "moments"]),
 ]
 PURE = ("container", "types", "base")
 
@@ -48,7 +48,7 @@ IMPURE = {
     *("time", "random", "secrets", "pathlib", "shutil", "subprocess", "tempfile", "socket"),
     *("multiprocessing", "signal", "glob", "logging", "rich", "sqlite3", "oci", "typer", "ruamel"),
 }
-HARMLESS_OS = {"urandom", "fsencode", "fsdecode"}
+HARMLESS_OS = {"urandom", "fsencode", "fsdecode", "strerror"}
 CLOCKS = {"now", "today", "utcnow"}
 
 

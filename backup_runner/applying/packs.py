@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..container import IndexEntry
 from ..contents.cutting import FileCut
+from ..foreign import describe
 from ..policy import StoringPolicy
 from ..records import NewObject, unpack_pieces
 from ..repository.packing import Builder, Room, Sealed, Threads
@@ -104,7 +105,7 @@ class Packs:
             self.put()
 
     def fail(self, number: int, error: OSError) -> None:
-        self._open.failed.append((number, error.errno or 0, error.strerror or str(error)))
+        self._open.failed.append((number, error.errno or 0, describe(error)))
 
     def was_read(self, size: int) -> None:
         """So many bytes of a large file."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from ..catalog import history
 from ..catalog.recording import Meta
-from ..errors import Interrupted
+from ..errors import Interrupted, OddFileError
+from ..foreign import describe
 from ..records import Action, ActionKind, Digests, Flag, Kind
 from ..source.reading import attributes, kind_of
 from ..source.tree import Tree
@@ -61,7 +62,7 @@ class PathApplier:
         try:
             act(action)
         except OSError as error:
-            self._versions.fail(action, error.errno or 0, error.strerror or str(error))
+            self._versions.fail(action, error.errno or 0, describe(error))
 
     # -- what kind of work an action is
 
@@ -100,7 +101,7 @@ class PathApplier:
     def _directory(self, action: Action) -> None:
         status = self._tree.status(action.key)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
-            raise OSError(errno.ENOTDIR, "is no directory any more")
+            raise OddFileError(errno.ENOTDIR, "is no directory any more")
         self._versions.put(action, self._meta(action.key, Kind.DIRECTORY, status, size=0), None)
 
     def _symlink(self, action: Action) -> None:

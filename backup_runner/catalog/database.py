@@ -11,10 +11,12 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 from ..errors import CatalogError
+from ..foreign import describe
 from ..moments import local_text
 from .batch import Batch
 from .failures import explained
 from .lock import quiet
+from .seeds import seed_of
 
 APPLICATION_ID = 0x42525552
 """SQLite's application_id, "BRUR": tells our files from other SQLite databases."""
@@ -22,7 +24,6 @@ APPLICATION_ID = 0x42525552
 
 SCHEMA_VERSION = 2
 """How many migrations there are; a test compares."""
-SEED = 32
 _SECOND_NS = 10**9
 _LOCK_SECONDS = 30.0
 """For which another process's transaction is waited for."""
@@ -73,7 +74,10 @@ class Snapshot:
         return local_text(self.scanned_ns, exact=self.exact)
 
 
-_STORE = "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, seed"
+_STORE = (
+    "id, target, key_id, lineage, serial, record_digest, copies, base_size, since_size, shift, salt, pending, state, "
+    "seed"
+)
 _SNAPSHOT = "id, job_id, scanned_ns, started_ns, finished_ns, status, plan_id, scope, totals"
 
 
@@ -83,6 +87,10 @@ class Catalog:
     def __init__(self, path: str, *, create: bool) -> None:
         """Raises CatalogError if the file is no catalog, is newer than this program, or cannot be opened."""
         self.path = path
+        self.format = SCHEMA_VERSION
+        """The number of its newest migration."""
+        self.migrated_from: int | None = None
+        """The format that it had before it was opened, if that was an older one."""
         if not create and not os.path.exists(path):
             raise CatalogError(f"no catalog at {path}", hint="apply a job first, or use `catalog pull JOB`")
         try:
@@ -91,7 +99,7 @@ class Catalog:
             if told := explained(error, path):
                 raise told from None
             raise CatalogError(
-                f"cannot open the catalog {path}: {error}",
+                f"cannot open the catalog {path}: {describe(error)}",
                 hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
             ) from None
 
@@ -114,10 +122,12 @@ class Catalog:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         conn = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_SECONDS, check_same_thread=False)
         try:
-            _prepare(conn, path)
+            before = _prepare(conn, path)
         except BaseException:
             conn.close()
             raise
+        if 0 < before < SCHEMA_VERSION:
+            self.migrated_from = before
         return conn
 
     def close(self) -> None:
@@ -171,7 +181,7 @@ class Catalog:
     def add_store(self, *, target: str, key_id: str, lineage: str, salt: bytes) -> Store:
         cursor = self.conn.execute(
             "INSERT INTO store (target, key_id, lineage, salt, seed) VALUES (?, ?, ?, ?, ?)",
-            (target, key_id, lineage, salt, os.urandom(SEED)),
+            (target, key_id, lineage, salt, seed_of(lineage)),
         )
         return self.store(int(cursor.lastrowid or 0))
 
@@ -244,7 +254,8 @@ class Catalog:
         self.conn.execute("UPDATE plan_used SET finished = 1 WHERE plan_id = ?", (plan_id,))
 
 
-def _prepare(conn: sqlite3.Connection, path: str) -> None:
+def _prepare(conn: sqlite3.Connection, path: str) -> int:
+    """Make the tables what they are to be; the number of the migration that the catalog was at."""
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     if tables and application != APPLICATION_ID:
@@ -264,6 +275,7 @@ def _prepare(conn: sqlite3.Connection, path: str) -> None:
             _migrate(conn, path)
             conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     conn.execute("PRAGMA foreign_keys = ON")
+    return int(version)
 
 
 def _migrate(conn: sqlite3.Connection, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from ..errors import BusyError, CatalogError
+from ..foreign import describe
 
 _ACCESS = "file and folder must be writable, even for reading; else copy it, and name the copy in the job (`catalog:`)"
 _DAMAGED = "the file is damaged: move it and its -wal and -shm away; `catalog pull JOB` makes it anew from the bucket"
@@ -27,6 +28,6 @@ def explained(error: Exception, path: str) -> BusyError | CatalogError | None:
         return None
     # The upper bits only say more of the same kind.
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return BusyError(f"another program holds the catalog {path}: {error}", hint=_BUSY)
+        return BusyError(f"another program holds the catalog {path}: {describe(error)}", hint=_BUSY)
     hint = _HINTS.get(code & 0xFF)
-    return CatalogError(f"cannot use the catalog {path}: {error}", hint=hint) if hint else None
+    return CatalogError(f"cannot use the catalog {path}: {describe(error)}", hint=hint) if hint else None

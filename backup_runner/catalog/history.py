@@ -182,7 +182,8 @@ def open_version(cat: Catalog, job_id: int, key: bytes) -> VersionRow | None:
 def sizes(cat: Catalog, store_id: int) -> set[int]:
     """The sizes that contents have, pieces left out: only hashing a file of such a size can tell something."""
     rows = cat.conn.execute(
-        "SELECT DISTINCT size FROM content WHERE store_id = ? AND blake3 IS NOT NULL AND (layout > 0 OR md5 IS NOT NULL)",
+        "SELECT DISTINCT size FROM content WHERE store_id = ? AND blake3 IS NOT NULL "
+        "AND (layout > 0 OR md5 IS NOT NULL)",
         (store_id,),
     )
     return {row[0] for row in rows}
@@ -280,8 +281,8 @@ def names_outside(cat: Catalog, store_id: int, prefix: str) -> list[str]:
 
 
 def contents_in(cat: Catalog, object_ids: Iterable[int]) -> list[tuple[int, int]]:
-    """(content id, object id) of all contents that need one of these objects: those that lie in it and those composed of
-    such. Reads the whole catalog."""
+    """(content id, object id) of all contents that need one of these objects: those that lie in it and those composed
+    of such. Reads the whole catalog."""
     wanted = list(object_ids)
     if not wanted:
         return []

@@ -56,13 +56,14 @@ _JOINS = {
     "held": "held t JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
 }
 KEYS = {
-    "version": ("path_id", "first"), "held": ("path_id",), "stretch": ("content_id", "seq"), "extent": ("content_id", "at")
+    "version": ("path_id", "first"), "held": ("path_id",), "stretch": ("content_id", "seq"),
+    "extent": ("content_id", "at"),
 }  # fmt: skip
 """What tells the rows of a table apart, where it is not `id`."""
 NOTED = {"version": "first", "stretch": "content_id", "extent": "content_id"}
-"""The column whose greatest value in a record is noted, where it is not `id`: what is above it is new. `held` has none."""
+"""The column whose greatest value in a record is noted, where it is not `id`: above it is what is new."""
 _MARKED = ("job", "snapshot", "path", "object", "content")
-"""Tables with ids of their own. The mark of versions is the newest snapshot's; extents and stretches go with contents."""
+"""Tables with ids of their own. The mark of versions is the newest snapshot's, that of extents the contents'."""
 _DELETE_ORDER = ("version", "held", "content", "path", "object", "snapshot", "job")
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import BusyError, CatalogError
+from ..foreign import describe
 
 
 class CatalogLock:
@@ -30,7 +31,7 @@ class CatalogLock:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CatalogError(
-                f"cannot lock the catalog: {self._path}: {error.strerror}",
+                f"cannot lock the catalog: {self._path}: {describe(error)}",
                 hint="the catalog's folder must exist and be writable",
             ) from None
         deadline = time.monotonic() + self._wait

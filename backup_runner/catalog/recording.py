@@ -58,7 +58,7 @@ class Recorder:
             "SELECT row_id FROM high_water WHERE store_id = ? AND name = 'version'", (store_id,)
         ).fetchone()
         self._recorded = mark is not None and snapshot_id <= mark[0]
-        """Whether a record has versions of this snapshot already: then new ones are noted as changes of it."""
+        """Whether a record has versions of this snapshot already."""
 
     def path_id(self, key: bytes) -> int:
         return self._path_ids([key])[0][key]
@@ -101,10 +101,10 @@ class Recorder:
                 for key, meta, content_id, leader in rows
             ],
         )
-        self._note([ids[row.key] for row in rows])
+        self._note_new([ids[row.key] for row in rows])
 
-    def _note(self, path_ids: Iterable[int]) -> None:
-        """New versions of a snapshot that a record has already are changes of it."""
+    def _note_new(self, path_ids: Iterable[int]) -> None:
+        """New versions of a snapshot that a record has already go into the next record as changes."""
         if self._recorded:
             self._run_many(
                 "INSERT INTO change (store_id, name, row_id, first) VALUES (?, 'version', ?, ?)",
@@ -123,18 +123,18 @@ class Recorder:
         if row is None:
             return False
         first, flags = row
-        now = self.snapshot_id
         if flags | bits == flags:
             return True
-        if first == now:
-            self._run("UPDATE version SET flags = ? WHERE path_id = ? AND first = ?", (flags | bits, path_id, first))
+        at = (path_id, first)
+        if first == self.snapshot_id:
+            self._run("UPDATE version SET flags = ? WHERE path_id = ? AND first = ?", (flags | bits, *at))
             return True
         # Earlier snapshots keep their row as it is.
-        self._run("UPDATE version SET until = ? WHERE path_id = ? AND first = ?", (now, path_id, first))
+        self._run("UPDATE version SET until = ? WHERE path_id = ? AND first = ?", (self.snapshot_id, *at))
         rest = "kind, size, mtime_ns, ctime_ns, mode, uid, gid, link, xattrs, content_id, leader"
         statement = f"INSERT INTO version (path_id, first, flags, {rest}) SELECT path_id, ?, ?, {rest} FROM version"
-        self._run(f"{statement} WHERE path_id = ? AND first = ?", (now, flags | bits, path_id, first))
-        self._note([path_id])
+        self._run(f"{statement} WHERE path_id = ? AND first = ?", (self.snapshot_id, flags | bits, *at))
+        self._note_new([path_id])
         return True
 
     def hold(self, key: bytes, size: int, mtime_ns: int, ctime_ns: int) -> None:

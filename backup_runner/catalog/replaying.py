@@ -1,4 +1,4 @@
-"""A catalog made again from the lines of records and copies, of every format there ever was. Callers hold a transaction."""
+"""A catalog made again from the lines of records and copies, whatever their format. Callers hold a transaction."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ..errors import CatalogError
+from ..foreign import describe
 from .database import Catalog, Store
 from .lines import COLUMNS, FORMAT, KEYS
 
@@ -64,7 +65,7 @@ class Replay:
                 for table, group in groupby(rows, key=lambda row: row[0]):
                     self._take(table, list(group))
         except (ValueError, KeyError, IndexError, TypeError, sqlite3.Error) as error:
-            raise CatalogError(f"a catalog record does not fit: {error}", hint="try `catalog rebuild JOB`") from None
+            raise _unfit(describe(error)) from None
 
     def close(self) -> None:
         """Drop what is only needed while records are replayed."""
@@ -90,7 +91,7 @@ class Replay:
         extra = table == "content" and columns is not COLUMNS[table]
         wanted = 1 + len(columns) + extra
         if any(len(row) != wanted for row in rows):
-            raise ValueError(f"a row of {table} has another number of columns")
+            raise _unfit(f"a row of {table} has another number of columns")
         by_column = list(zip(*rows, strict=True))[1:]
         for at, (_, code) in enumerate(columns):
             if code == "i" and self._shift:
@@ -137,15 +138,21 @@ class Replay:
         elif table in COLUMNS:
             self._run(f"DELETE FROM {table} WHERE {KEYS.get(table, ('id',))[0]} = ?", (row_id,))
         else:
-            raise KeyError(table)
+            raise _unfit(f"there is no table {table!r}")
 
     def _delete_old(self, row_id: int) -> None:
-        """A version by the id that it had in format 1. Raises ValueError where that is not known."""
+        """A version by the id that it had in format 1. Raises CatalogError in a catalog that gave these ids up."""
+        if self.newest_only:
+            raise _unfit("it names versions by ids that this catalog no longer has")
         if not self._old:
-            raise ValueError("it names versions by ids that this catalog no longer has")
+            return
         row = self._run("SELECT path_id, first FROM old_version WHERE id = ?", (row_id,)).fetchone()
         if row is not None:
             self._run("DELETE FROM version WHERE path_id = ? AND first = ?", row)
+
+
+def _unfit(why: str) -> CatalogError:
+    return CatalogError(f"a catalog record does not fit: {why}", hint="try `catalog rebuild JOB`")
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[list[list[Any]]]:
@@ -163,7 +170,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[list[list[Any]]]:
 def _parse(lines: list[bytes]) -> list[list[Any]]:
     rows: list[list[Any]] = orjson.loads(b"[" + b",".join(lines) + b"]")
     if len(rows) != len(lines) or not all(isinstance(row, list) and row for row in rows):
-        raise ValueError("a line is no row")
+        raise _unfit("a line is no row")
     return rows
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .database import Catalog
@@ -17,8 +19,8 @@ from .history import CHUNK
 class FileRow(NamedTuple):
     """A file to restore and where its content lies. `size` is the content's, in bytes.
 
-    `object_id` is None if the content lies at more than one place, or at none; `spread` is 1 if it lies in stretches, and
-    `list` is set if it is composed: the digest of its list of pieces.
+    `object_id` is None if the content lies at more than one place, or at none; `spread` is 1 if it lies in stretches,
+    and `list` is set if it is composed: the digest of its list of pieces.
     """
 
     key: bytes
@@ -104,7 +106,7 @@ _FILE = (
 _FILE_FROM = "chosen c JOIN content t ON t.id = c.content_id WHERE c.kind = 0"
 
 
-def _which(again: bool) -> str:
+def _which(*, again: bool) -> str:
     return f"c.path_id {'IN (SELECT path_id FROM again)' if again else 'NOT IN (SELECT path_id FROM linked)'}"
 
 
@@ -151,6 +153,19 @@ class Selection:
         """Whether the snapshot has this path, chosen or not."""
         return self.any_in(key, key + b"\0")
 
+    def has_chosen(self, key: bytes) -> bool:
+        """Whether this path is chosen."""
+        return self._run("SELECT 1 FROM chosen WHERE key = ?", (key,)).fetchone() is not None
+
+    def has_symlink(self, key: bytes) -> bool:
+        """Whether the snapshot says that there is a symlink at this path."""
+        row = self._run(
+            "SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key = ?3 "
+            "AND v.kind = 2 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
+            (*self._at, key),
+        ).fetchone()
+        return row is not None
+
     def any_in(self, low: bytes, high: bytes) -> bool:
         """Whether the snapshot has a path with low <= key < high, chosen or not."""
         row = self._run(
@@ -168,6 +183,25 @@ class Selection:
             "AND (leader IS NOT NULL OR path_id IN (SELECT leader FROM chosen WHERE leader IS NOT NULL))) "
             "WHERE path_id != first"
         )
+
+    def groups(self) -> Iterator[list[FileRow]]:
+        """The hard links that were found, each group sorted by key: its first brings the bytes."""
+        source = (
+            "(SELECT path_id, first FROM linked UNION SELECT first, first FROM linked) l "
+            "CROSS JOIN chosen c ON c.path_id = l.path_id"
+        )
+        rows = self._stream(
+            f"SELECT l.first, {_FILE} FROM {_FILE_FROM.replace('chosen c', source, 1)} ORDER BY 1, c.key"
+        )
+        for _, group in groupby(rows, key=itemgetter(0)):
+            yield [FileRow._make(row[1:]) for row in group]
+
+    def lead(self, changes: Iterable[tuple[int, int]]) -> None:
+        """Let other members bring the bytes of their groups: pairs of the first that was, and the one to be."""
+        for old, new in changes:
+            self._run("DELETE FROM linked WHERE path_id = ?", (new,))
+            self._run("UPDATE linked SET first = ? WHERE first = ?", (new, old))
+            self._run("INSERT INTO linked VALUES (?, ?)", (old, new))
 
     def unlink(self, firsts: Iterable[int]) -> None:
         """Files linked to these come as files of their own in `files(again=True)`."""
@@ -202,12 +236,12 @@ class Selection:
         """Files that bring their own bytes, by object and offset, composed ones left out; `again`: those that `unlink`
         named."""
         order = "t.object_id, t.offset, c.content_id, c.key"
-        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout != 3 AND {_which(again)} ORDER BY {order}"
+        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout != 3 AND {_which(again=again)} ORDER BY {order}"
         return map(FileRow._make, self._stream(query))
 
     def composed(self, *, again: bool = False) -> Iterator[FileRow]:
         """Files whose contents are composed, by key."""
-        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout = 3 AND {_which(again)} ORDER BY c.key"
+        query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout = 3 AND {_which(again=again)} ORDER BY c.key"
         return map(FileRow._make, self._stream(query))
 
     def want_pieces(self, file: int, content_id: int) -> int:

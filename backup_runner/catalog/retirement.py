@@ -1,7 +1,7 @@
 """What expiring snapshots would free, and taking it out. Planning only reads: it works in temporary tables.
 
 A version dies when no snapshot of its job that is kept lies in [first, until). A content is dead when no version
-refers to it, neither as it is nor, for a piece, through a composed content; an object when it holds no content that lives.
+refers to it, neither as it is nor, for a piece, through a composed content; an object when it holds none that lives.
 """
 
 from __future__ import annotations
@@ -186,17 +186,18 @@ def marked(cat: Catalog, store_id: int) -> list[tuple[int, str, int]]:
 
 
 def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes, bytes | None, Extent]]:
-    """(id, size, BLAKE3, MD5, extent) of the contents of an object that `find_living` found; `Places` was made for it."""
+    """(id, size, BLAKE3, MD5, extent) of what `find_living` found in an object; `Places` was made for it."""
     rows = cat.conn.execute(
         "SELECT c.id, c.size, c.blake3, c.md5, p.object_id, p.offset, p.length FROM temp.places p "
-        "JOIN content c ON c.id = p.content_id JOIN temp.living l ON l.id = c.id WHERE p.object_id = ? ORDER BY p.offset",
+        "JOIN content c ON c.id = p.content_id JOIN temp.living l ON l.id = c.id WHERE p.object_id = ? "
+        "ORDER BY p.offset",
         (object_id,),
     )
     return [(row[0], row[1], row[2], row[3], Extent(*row[4:])) for row in rows]
 
 
 def living_lists(cat: Catalog, store_id: int, object_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
-    """(id, size) of the composed contents that `find_living` found and whose lists stand in these objects, by object."""
+    """(id, size) of composed contents that `find_living` found and whose lists stand in these objects, by object."""
     found: dict[int, list[tuple[int, int]]] = {}
     rows = cat.conn.execute(
         "SELECT c.object_id, c.id, c.size FROM content c JOIN temp.living l ON l.id = c.id WHERE c.store_id = ? "

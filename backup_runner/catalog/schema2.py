@@ -17,7 +17,7 @@ import json
 
 from sqlite_utils import Database
 
-from .seeds import old_seed
+from .seeds import seed_of
 
 _CONTENT = """
 CREATE TABLE content (
@@ -183,7 +183,7 @@ def _stores(db: Database, newest: int) -> None:
         if noted:
             noted["marks"]["version"] = newest
         pending = json.dumps(noted) if noted else None
-        db.execute("UPDATE store SET seed = ?, pending = ? WHERE id = ?", (old_seed(lineage), pending, store_id))
+        db.execute("UPDATE store SET seed = ?, pending = ? WHERE id = ?", (seed_of(lineage), pending, store_id))
 
 
 TABLES = _CONTENT + _EXTENT + _VERSION

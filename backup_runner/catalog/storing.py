@@ -45,8 +45,8 @@ def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
 def put_placed(
     cat: Catalog, store_id: int, object_id: int, items: Sequence[Placed], *, anew: bool = False
 ) -> list[int]:
-    """Record what lies in a new object: the ids, in order. Equal items, and those that the catalog has and can give back
-    already, share an id; what was lost or marked, or anything with `anew`, lies here from now on."""
+    """Record what lies in a new object: the ids, in order. Equal items, and those that the catalog has and can give
+    back already, share an id; what was lost or marked, or anything with `anew`, lies here from now on."""
     wanted = [Digests(item.size, item.blake3, item.md5 or b"") for item in items]
     known = content_ids(cat, store_id, wanted)
     usable = {} if anew or not known else usable_contents(cat, store_id, wanted)
@@ -82,7 +82,7 @@ def has_pieces(cat: Catalog, store_id: int, item: Composed) -> bool:
 
 
 def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed], object_id: int | None) -> list[int]:
-    """Record contents whose pieces are all in the catalog: their ids. `object_id` is the pack whose index has the lists.
+    """Record contents whose pieces are all in the catalog: their ids. The index of `object_id` has their lists.
 
     Raises KeyError for an unknown piece."""
     return [_put_composed(cat, store_id, item, object_id) for item in items]

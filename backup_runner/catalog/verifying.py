@@ -67,5 +67,6 @@ def fill_lost(cat: Catalog, content_ids: Iterable[int]) -> None:
     run("CREATE TEMP TABLE lost (content_id INTEGER PRIMARY KEY, because INTEGER)")
     cat.conn.executemany("INSERT OR IGNORE INTO lost VALUES (?1, ?1)", ((one,) for one in content_ids))
     run(
-        "INSERT OR IGNORE INTO lost SELECT e.content_id, e.piece_id FROM extent e JOIN lost l ON l.content_id = e.piece_id"
+        "INSERT OR IGNORE INTO lost SELECT e.content_id, e.piece_id FROM extent e "
+        "JOIN lost l ON l.content_id = e.piece_id"
     )

@@ -199,8 +199,8 @@ def _unexpected(error: Exception) -> int:
     from ..report.failures import DEBUG, unexpected_lines
 
     if os.environ.get(DEBUG):
-        import traceback
+        from ..foreign import trace
 
-        traceback.print_exception(error)
+        complain(trace(error))
     complain(unexpected_lines(error, stderr_look()))
     return EXIT_ERROR

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from . import importing
@@ -35,7 +37,8 @@ def info(job: JobFile, *, json: Json = False) -> int:
     out = output(json=json)
     with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
         catalog = session.catalog()
-        fields = catalog_fields(catalog) if catalog else {"catalog": session.job.catalog.path, "stores": []}
+        absent: dict[str, Any] = {"catalog": session.job.catalog.path, "format": None, "migrated_from": None, "stores": []}
+        fields = catalog_fields(catalog) if catalog else absent
         bucket = None if session.store() else lineage_fields(survey(session))
         target = session.target.identity
     out.emit(fields | {"bucket": bucket})

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import UsageError
+from ..foreign import describe
 from .output import Output
 
 
@@ -32,7 +33,7 @@ def check_goal(path: str, inputs: Sequence[str]) -> None:
             raise cannot_write(path, f"there is no folder {folder}") from None
         return
     except OSError as error:
-        raise cannot_write(path, error.strerror) from None
+        raise cannot_write(path, describe(error)) from None
     if not stat.S_ISREG(there.st_mode):
         raise cannot_write(path, "it is no regular file")
     if any(os.path.exists(one) and os.path.samefile(path, one) for one in inputs):
@@ -53,7 +54,7 @@ def written(path: str) -> Iterator[Output]:
     try:
         file = open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
     except OSError as error:
-        raise cannot_write(path, error.strerror) from None
+        raise cannot_write(path, describe(error)) from None
     try:
         with file:
             yield _FileOutput(json=True, human=file, look=Look())

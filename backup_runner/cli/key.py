@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import KeyFileError
+from ..foreign import describe
 from .options import JobFile, Json
 from .output import output
 
@@ -32,7 +33,7 @@ def new(path: Annotated[str, typer.Argument(metavar="PATH", help="Where to write
             hint="a key that is lost opens nothing; choose another name",
         ) from None
     except OSError as error:
-        raise KeyFileError(f"cannot write {path}: {error.strerror}") from None
+        raise KeyFileError(f"cannot write {path}: {describe(error)}") from None
     with os.fdopen(handle, "wb") as file:
         file.write(key.raw)
         file.flush()

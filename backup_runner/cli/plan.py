@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..foreign import describe
 from .completing import stored_paths
 from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_names
 from .output import Output, output
@@ -114,7 +115,7 @@ def _save(plan: Plan, path: str) -> None:
     try:
         plan.save(path)
     except OSError as error:
-        raise cannot_write(path, error.strerror) from None
+        raise cannot_write(path, describe(error)) from None
 
 
 def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..foreign import describe
 from .header import SealKeys
 from .keys import Random
 from .segment import MAC_LENGTH, Buffer, Stream, open_segment, seal_segment, sealed_length
@@ -194,18 +195,18 @@ def decode_index(keys: SealKeys, plain: bytes) -> Index:
     try:
         head, *lines = (orjson.loads(line) for line in plain.splitlines())
         if (head["format"], head["version"]) != (FORMAT, VERSIONS[keys.suite]):
-            raise ValueError("another format")
+            raise keys.damaged("index cannot be read: another format")
         entries = [_decode_entry(line) for line in lines]
         macs = base64.b64decode(head.get("macs", ""), validate=True)
         index = Index(int(head["plaintext"]), [int(length) for length in head["segments"]], entries, macs)
         if head["kind"] != keys.object_id.kind.label or head["contents"] != len(entries):
-            raise ValueError("kind or number of contents")
+            raise keys.damaged("index cannot be read: kind or number of contents")
         if len(index.segments) != max(1, -(-index.plaintext // keys.segment_size)):
-            raise ValueError("number of segments")
+            raise keys.damaged("index cannot be read: number of segments")
         if any(not _fits(entry, index.plaintext) for entry in entries):
-            raise ValueError("content out of bounds")
+            raise keys.damaged("index cannot be read: content out of bounds")
     except (ValueError, KeyError, TypeError) as error:
-        raise keys.damaged(f"index cannot be read: {error}") from error
+        raise keys.damaged(f"index cannot be read: {describe(error)}") from error
     return index
 
 

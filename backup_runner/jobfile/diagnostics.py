@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..errors import BackupRunnerError
 from .rulebook import RULES
 from .rules import Severity
+from .veil import veiled
 
 
 class Span(NamedTuple):
@@ -69,8 +70,8 @@ class Complaints:
                 column=span.column,
                 code=code,
                 severity=RULES[code].severity,
-                message=message,
-                hint=hint,
+                message=veiled(message),
+                hint=hint and veiled(hint),
                 end_line=end[0],
                 end_column=end[1],
                 secret=secret,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .veil import TOKENS
 
 SECRET_KEYS = (
     *("key", "crypto_key", "secret_key", "private_key", "secret", "password", "passphrase", "token", "api_key"),
@@ -27,23 +28,13 @@ _LITERAL = r"""["']?[^$"'\s]"""
 _ASSIGNMENT = re.compile(rf"(?<![\w-])(?P<name>{_NAME})={_LITERAL}", re.IGNORECASE)
 _OPTION = re.compile(rf"(?<!\w)--{_NAME.replace('_]', '_-]')}(?:=|\s{{1,8}}){_LITERAL}", re.IGNORECASE)
 _USER_IN_URL = re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^/\s@:]{0,256}:(?!\$)[^/\s@]{1,256}@", re.IGNORECASE)
-_TOKENS = re.compile(
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY"
-    r"|AGE-SECRET-KEY-1"
-    r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{30}"
-    r"|\bglpat-[A-Za-z0-9_-]{20}"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10}"
-    r"|\bBearer\s{1,8}[A-Za-z0-9._~+/-]{16}"
-    r"|\beyJ[A-Za-z0-9_-]{10,400}\.[A-Za-z0-9_-]{10,400}\."
-)
 _KEY_SHAPED = re.compile(r"(?:[0-9a-fA-F]{32}|[0-9a-fA-F]{48}|[0-9a-fA-F]{64}|[A-Za-z0-9+/]{43}=|[A-Za-z0-9+/]{22}==)")
 """Nothing but 16, 24 or 32 bytes in hex, or 16 or 32 in base64."""
 
 
 def looks_secret(text: str) -> bool:
     """Whether a value is most likely a key, a token, or a password handed to a program."""
-    found = _TOKENS.search(text) or _ASSIGNMENT.search(text) or _OPTION.search(text) or _USER_IN_URL.search(text)
+    found = TOKENS.search(text) or _ASSIGNMENT.search(text) or _OPTION.search(text) or _USER_IN_URL.search(text)
     return found is not None or _KEY_SHAPED.fullmatch(text.strip()) is not None
 
 

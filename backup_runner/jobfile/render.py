@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from .diagnostics import Diagnostic, printable
+from .veil import veiled_lines
 from .yamltext import split_lines
 
 _WIDTH = 100
@@ -13,7 +14,7 @@ _WIDTH = 100
 
 def render_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
     """One paragraph a diagnostic. Lines that hold a secret are not shown, by none of them."""
-    lines = {file: split_lines(text) for file, text in sources.items()}
+    lines = {file: veiled_lines(split_lines(text)) for file, text in sources.items()}
     hidden = {(item.file, line) for item in diagnostics if item.secret for line in range(item.line, item.end_line + 1)}
     paragraphs = []
     for item in diagnostics:

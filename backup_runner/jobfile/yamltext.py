@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from ..foreign import describe
 from . import rules
 from .characters import find_refused
 from .diagnostics import Complaints, Span, printable
@@ -47,7 +48,7 @@ def read_text(path: str, complaints: Complaints) -> str:
         data = _read(path)
     except OSError as error:
         pattern = isinstance(error, FileNotFoundError) and glob.has_magic(path)
-        text = "no file matches this pattern" if pattern else f"cannot be read: {error.strerror or error}"
+        text = "no file matches this pattern" if pattern else f"cannot be read: {describe(error)}"
         raise complaints.stop(rules.UNREADABLE, TOP, text) from None
     except ValueError:
         raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None

@@ -28,6 +28,7 @@ from ..container import (
 from ..container.keys import Keyring
 from ..contents import legacy_format as legacy
 from ..errors import BackupRunnerError, DamagedError
+from ..foreign import describe
 
 _CHUNK = 1 << 20
 
@@ -146,7 +147,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
         if os.path.isdir(path):
             raise IsADirectoryError(21, os.strerror(21))
     except OSError as error:
-        raise BackupRunnerError(f"cannot read {path}: {error.strerror}", hint=_ACCESS) from None
+        raise BackupRunnerError(f"cannot read {path}: {describe(error)}", hint=_ACCESS) from None
     with file:
         yield file
 
@@ -160,7 +161,7 @@ def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     try:
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise BackupRunnerError(f"cannot write {goal}: {error.strerror}", hint=_ACCESS) from None
+        raise BackupRunnerError(f"cannot write {goal}: {describe(error)}", hint=_ACCESS) from None
     try:
         with os.fdopen(fd, "w+b") as file:
             yield file

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from ..errors import UsageError
+from ..foreign import describe
 from ..spec import Job
 
 _FORMAT = 1
@@ -38,7 +39,7 @@ class CacheFile:
         except FileNotFoundError:
             return False
         except (OSError, ValueError) as error:
-            raise UsageError(f"cannot use the cache file {self._path}: {error}") from None
+            raise UsageError(f"cannot use the cache file {self._path}: {describe(error)}") from None
         if not isinstance(state, dict) or state.get("backup_runner_state") != _FORMAT:
             theirs = isinstance(state, dict) and "backup" in state
             what = "backup-tool's" if theirs else "no state of a run of ours"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ..catalog import Catalog, history
 from ..catalog.browsing import PathVersion, versions_of
 from ..catalog.database import Snapshot
+from ..foreign import describe
 from ..patterns.globs import Rules, compile_rules
 from ..records import Action, Kind
 from ..repository.session import Session
@@ -142,7 +143,7 @@ def _at(
         return Verdict("skipped", key, source, rule)
     if trouble is not None:
         missing = trouble.errno in _GONE
-        return Verdict("missing" if missing else "unreadable", key, source, rule, trouble.strerror or "")
+        return Verdict("missing" if missing else "unreadable", key, source, rule, describe(trouble))
     if kind == Kind.SYMLINK and (not last or job.symlinks is Symlinks.SKIP):
         return Verdict("symlink", key, source, rule)
     if kind == -1:

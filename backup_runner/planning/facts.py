@@ -11,6 +11,7 @@ from blake3 import blake3
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..contents.cutting import Cutting
+from ..foreign import describe
 from ..policy import StoringPolicy
 from ..records import CatalogRow, Digests, Kind, Problem
 from ..repository.session import Session
@@ -65,7 +66,7 @@ class PlanFacts:
         except FileNotFoundError:
             self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
         except OSError as error:
-            self._on_problem(Problem(key, "unreadable", error.strerror or str(error)))
+            self._on_problem(Problem(key, "unreadable", describe(error)))
         return None
 
     def find(self, digests: Digests) -> int | None:

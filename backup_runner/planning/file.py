@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from ..errors import PlanFileError
+from ..foreign import describe
 from ..records import Action, ActionKind, Kind
 
 FORMAT = 2
@@ -206,7 +207,7 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
                 yield action_from(fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanFileError(
-                f"line {count + 2} of the plan is damaged: {error}", hint="make the plan again"
+                f"line {count + 2} of the plan is damaged: {describe(error)}", hint="make the plan again"
             ) from None
     if closing is None:
         raise PlanFileError("the plan file is cut short: its closing line is missing", hint="make the plan again")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 
 from ..catalog import Catalog, history
+from ..foreign import describe
 from ..records import CatalogRow, Entry, Kind, Problem
 from ..source.reading import kind_of
 from ..source.tree import Tree
@@ -62,7 +63,7 @@ def _entry(row: CatalogRow, tree: Tree, on_problem: Callable[[Problem], None]) -
         if error.errno in _GONE:
             return None
         # What cannot be looked at is not gone.
-        on_problem(Problem(row.key, "unreadable", error.strerror or str(error)))
+        on_problem(Problem(row.key, "unreadable", describe(error)))
         return Entry(*row[:8], 0, 0, 1, 0)
     kind = kind_of(status.st_mode)
     if kind == -1 or (kind == Kind.DIRECTORY) != (row.kind == Kind.DIRECTORY):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from ..errors import PlanFileError
+from ..foreign import describe
 from ..records import Action
 from . import file as planfile
 from .file import Header
@@ -35,11 +36,13 @@ class Plan:
             with _open(self.path) as file:
                 yield from file
         except OSError as error:
-            raise PlanFileError(f"cannot read the plan {self.path}: {error.strerror}") from None
+            raise PlanFileError(f"cannot read the plan {self.path}: {describe(error)}") from None
         except PlanFileError:
             raise
         except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
-            raise PlanFileError(f"cannot read the plan {self.path}: {error}", hint="make the plan again") from None
+            raise PlanFileError(
+                f"cannot read the plan {self.path}: {describe(error)}", hint="make the plan again"
+            ) from None
 
     def actions(self) -> Iterator[Action]:
         """Raises PlanFileError at the end if the file was cut or altered."""
@@ -88,9 +91,9 @@ def _first_line(path: str) -> bytes:
         with _open(path) as file:
             return file.readline(1 << 26)
     except OSError as error:
-        raise PlanFileError(f"cannot read the plan {path}: {error.strerror}") from None
+        raise PlanFileError(f"cannot read the plan {path}: {describe(error)}") from None
     except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
-        raise PlanFileError(f"cannot read the plan {path}: {error}") from None
+        raise PlanFileError(f"cannot read the plan {path}: {describe(error)}") from None
 
 
 def _open(path: str) -> IO[bytes]:

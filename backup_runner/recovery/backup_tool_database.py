@@ -10,6 +10,7 @@ import urllib.parse
 from typing import Any, NamedTuple
 
 from ..errors import CatalogError
+from ..foreign import describe
 
 _WAIT_SECONDS = 2.0
 _OBJECTS = ("id", "uploaded_file_path", "original_md5_checksum", "uploaded_md5_checksum")
@@ -61,9 +62,9 @@ def read_database(path: str) -> LegacyDatabase:
                 f"the database {path} is locked: backup-tool is at work on it",
                 hint="let it end, then import again; nothing was changed",
             ) from None
-        raise CatalogError(f"cannot read the database {path}: {error}") from None
+        raise CatalogError(f"cannot read the database {path}: {describe(error)}") from None
     except sqlite3.DatabaseError as error:
-        raise CatalogError(f"{path} is no SQLite database, or a damaged one: {error}") from None
+        raise CatalogError(f"{path} is no SQLite database, or a damaged one: {describe(error)}") from None
 
 
 def _read(conn: sqlite3.Connection, path: str) -> LegacyDatabase:

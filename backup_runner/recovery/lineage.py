@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from ..catalog import Catalog, history, lines
 from ..catalog.database import Store
 from ..catalog.replaying import Replay, check_references
-from ..catalog.seeds import old_seed
 from ..errors import CatalogError, ContainerError, TargetError, WrongKeyError
 from ..progress import Events
 from ..records import StoredObject
@@ -209,8 +208,7 @@ class Bucket:
             lineage=self.lineage,
             salt=keyring.new_salt(),
         )
-        # Records name the seed of a lineage that has one; without, it is as in those that began before.
-        cat.set_store(store.id, shift=shift, seed=old_seed(self.lineage))
+        cat.set_store(store.id, shift=shift)
         lines.start_ids_above(cat, shift)
         return cat.store(store.id)
 

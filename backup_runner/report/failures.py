@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import BackupRunnerError
+from ..foreign import describe, place
 from . import escape
 from .look import Look
 
@@ -22,7 +23,7 @@ def error_lines(error: BackupRunnerError, look: Look) -> Iterator[str]:
 
 
 def unexpected_lines(error: BaseException, look: Look) -> Iterator[str]:
-    """A fault of ours: its kind in a line, and how to get the traceback."""
-    text = escape.one_line(str(error)) or "no message"
-    yield f"{look.paint('error:', 'red', 'bold')} unexpected {type(error).__name__}: {text}"
+    """A fault of ours: its kind and place in a line, and how to get the trace. Its text could hold anything."""
+    where = f" at {place(error)}" if place(error) else ""
+    yield f"{look.paint('error:', 'red', 'bold')} unexpected {escape.one_line(describe(error))}{where}"
     yield f"  {look.paint('hint:', 'cyan')} this is a fault in backup-runner; {DEBUG}=1 shows where, for a report"

@@ -27,6 +27,7 @@ NEXT = {
 """What to do now, by kind of problem of a backup."""
 
 RESTORE_NEXT = {
+    "attributes": "root may set them all, where the file system has them; until then nobody has more access for it",
     "archived": "`restore --thaw` asks for them to be made readable",
     "blocked": "move away what stands there, or put them elsewhere with `--to DIR`",
     "damaged": NEXT["damaged"],

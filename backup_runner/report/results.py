@@ -69,9 +69,11 @@ def restore_lines(
     outcome: RestoreOutcome, look: Look, *, dry_run: bool, hints: Mapping[str, str] = RESTORE_NEXT
 ) -> Iterator[str]:
     """The end of a restore; `hints` say what to do now by kind of problem, as the command's options have it."""
-    if outcome.problems:
-        rows, number = rows_of(outcome.problems), len(outcome.problems)
-        yield from problem_lines("Not restored", rows, number, look, see="restore --json", hints=hints)
+    lacking = [problem for problem in outcome.problems if problem.kind == "attributes"]
+    absent = [problem for problem in outcome.problems if problem.kind != "attributes"]
+    for title, problems in (("Not restored", absent), ("Restored without all attributes", lacking)):
+        if problems:
+            yield from problem_lines(title, rows_of(problems), len(problems), look, see="restore --json", hints=hints)
     yield from _notes(outcome.notes, look)
     verb = "would be " if dry_run else ""
     said = ", ".join(_counted(number, name) for name, number in outcome.counts.items() if number)

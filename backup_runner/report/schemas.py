@@ -305,7 +305,15 @@ _LINEAGE = _object(
 def _catalog_info() -> Schema:
     job = _object({"name": _TEXT, "snapshots": _COUNT, "last": _nullable(_SNAPSHOT)})
     store = {"target": _TEXT, "lineage": _TEXT, "serial": _COUNT, "key_id": _TEXT, "state": _TEXT, "jobs": _list(job)}
-    return _object({"catalog": _TEXT, "stores": _list(_object(store)), "bucket": _nullable(_list(_LINEAGE))})
+    return _object(
+        {
+            "catalog": _TEXT,
+            "format": _nullable(_COUNT),
+            "migrated_from": _nullable(_COUNT),
+            "stores": _list(_object(store)),
+            "bucket": _nullable(_list(_LINEAGE)),
+        }
+    )
 
 
 def _key_check() -> Schema:

@@ -70,12 +70,20 @@ def catalog_fields(catalog: Catalog) -> Fields:
                 "jobs": jobs,
             }
         )
-    return {"catalog": catalog.path, "stores": stores}
+    return {
+        "catalog": catalog.path,
+        "format": catalog.format,
+        "migrated_from": catalog.migrated_from,
+        "stores": stores,
+    }
 
 
 def catalog_lines(fields: Fields) -> Iterator[str]:
     """What `catalog_fields` found, for people."""
-    yield f"catalog {escape.one_line(fields['catalog'])}"
+    before = fields["migrated_from"]
+    form = f", format {fields['format']}" if fields["format"] else ""
+    form += f" (migrated from format {before} just now)" if before else ""
+    yield f"catalog {escape.one_line(fields['catalog'])}{form}"
     if not fields["stores"]:
         yield "  nothing applied yet"
     for store in fields["stores"]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ..container.keys import CryptoKey
 from ..errors import KeyFileError
+from ..foreign import describe
 from ..spec import EncryptionSpec
 
 _COMMAND_SECONDS = 60
@@ -38,7 +39,7 @@ def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
             hint=f"copy your key there, or, if nothing is backed up yet, make one with `backup-runner key new {path}`",
         ) from None
     except OSError as error:
-        raise KeyFileError(f"cannot read the key file {path}: {error.strerror}") from None
+        raise KeyFileError(f"cannot read the key file {path}: {describe(error)}") from None
     warnings = []
     if stat.S_IMODE(mode) & 0o077:
         warnings.append(f"the key file {path} can be read by others; `chmod 600 {path}` mends that")
@@ -57,7 +58,7 @@ def _from_command(command: tuple[str, ...]) -> CryptoKey:
     except subprocess.TimeoutExpired:
         raise KeyFileError(f"key_command {name} did not answer within {_COMMAND_SECONDS} s") from None
     except OSError as error:
-        raise KeyFileError(f"key_command {name} cannot be started: {error.strerror}") from None
+        raise KeyFileError(f"key_command {name} cannot be started: {describe(error)}") from None
     if done.returncode:
         # Its output is not shown: whatever it printed may hold the key.
         raise KeyFileError(f"key_command {name} ended with status {done.returncode}", hint="run it by hand to see why")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..catalog.restoring import FileRow, PlainRow
@@ -81,6 +81,11 @@ class Book:
         self.outcome.problems.append(Problem(key, kind, text))
         if self.options.listen:
             self.options.listen(kind, key, 0)
+
+    def lacking(self, found: Iterable[tuple[bytes, str]]) -> None:
+        """Note files and folders that are in place and lack some of their attributes."""
+        for key, text in found:
+            self.problem(key, "attributes", text)
 
     def attempt(self, key: bytes, act: Callable[[], object]) -> None:
         """Do something with one path; what goes wrong is a problem of that path."""

@@ -1,5 +1,5 @@
-"""Composed files: each gets a temporary file of its full length, workers write the pieces where they belong, and it gets
-its name when the last piece is there. What no piece covers is never written: it stays a hole."""
+"""Composed files: each gets a temporary file of its full length, workers write the pieces where they belong, and it
+gets its name when the last piece is there. What no piece covers is never written: it stays a hole."""
 
 from __future__ import annotations
 

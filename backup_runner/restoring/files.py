@@ -67,6 +67,7 @@ class Files:
     def _run(self, tasks: Iterator[Task]) -> None:
         for task, result in self._pool.run(tasks):
             self._book.notes.update(result.notes)
+            self._book.lacking(result.lacking)
             self._book.fatal = self._book.fatal or result.fatal
             if isinstance(task, Batch):
                 self._batch_done(task, result)

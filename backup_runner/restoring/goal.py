@@ -1,48 +1,38 @@
-"""The folder that files are restored below. Every step down is taken by descriptor; no symlink is ever followed."""
+"""The folder that files are restored below: what is there, and folders that are made in it.
+
+With `pretend` it is only looked at: folders that a restore would make are remembered, so that what comes after them
+finds what it would find then.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import re
-import secrets
 import stat
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_KEPT = 48
-"""Descriptors of so many levels stay open; what is deeper is walked to from there."""
+from ..foreign import describe
+from .strays import Names, sweep
+from .way import UnsafeKeyError, Way, path_of, split_key
 
-_TEMPORARY = re.compile(r"\.([0-9]{1,9})-[0-9a-f]{9,}\.brtmp")
+_LOOK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OWNER = stat.S_IRWXU
+_T = TypeVar("_T")
+
+NOT_FINISHED = stat.S_ISVTX | _OWNER
+"""The mode of a folder that a restore has made and not finished. The sticky bit, which means nothing there, tells it
+from others: should the restore be killed, the next one gives it its attributes, whatever its policy."""
 
 STOPPING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """Errors after which going on to the next file makes no sense."""
 
 
-class UnsafeKeyError(Exception):
-    """A stored path that would lead out of the goal, or that no file system can hold."""
-
-
 class BlockedError(Exception):
     """Something else stands where a file or folder should go, and stays."""
-
-
-def components(key: bytes) -> list[bytes]:
-    """The names in a key, a folder's closing slash aside. Raises UnsafeKeyError."""
-    parts = key.removesuffix(b"/").split(b"/") if key else []
-    if b"\0" in key or any(part in (b"", b".", b"..") for part in parts):
-        raise UnsafeKeyError("the stored path has empty, `.` or `..` components, so it is not restored")
-    return parts
-
-
-def split_key(key: bytes) -> tuple[bytes, bytes]:
-    """The key of the folder that holds it, and its own name. Raises UnsafeKeyError."""
-    head, slash, name = key.removesuffix(b"/").rpartition(b"/")
-    if name in (b"", b".", b"..") or b"\0" in name:
-        raise UnsafeKeyError("the stored path ends in no name that a file can have, so it is not restored")
-    return head + slash, name
 
 
 def explain(error: OSError) -> tuple[str, str]:
@@ -51,131 +41,184 @@ def explain(error: OSError) -> tuple[str, str]:
         return "blocked", "a symlink or a file stands where one of its folders should be; it was not followed"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "unwritable", "permission denied"
-    return "unwritable", error.strerror or str(error)
+    return "unwritable", describe(error)
 
 
-class Goal:
-    """Keeps the way to the present folder open. `folder` lends descriptors: good until its next call."""
+class Goal(Way):
+    """What is there and what is made, by key. Descriptors that it lends are good until the next call."""
 
-    def __init__(self, root: int) -> None:
-        """`root` is a directory's descriptor, which this object then owns."""
-        self.root = root
-        self._parts: list[bytes] = []
-        self._fds: list[int] = []
-        self._deep = -1
-        self._key: bytes | None = b""
-        self._at = root
-        self._token = secrets.token_hex(4)
-        self._numbers = count()
+    def __init__(self, root: int | None, *, followed: Collection[bytes] = (), pretend: bool = False) -> None:
+        """`root` is a directory's descriptor, which this object then owns; None, if there is none yet (`pretend`)."""
+        super().__init__(-1 if root is None else root, followed, unlocking=not pretend)
+        self.pretend = pretend
+        self.closed: dict[bytes, int] = {}
+        """Modes of folders that were there and that this user cannot write in, though they are the user's own."""
+        self._pretended: set[bytes] = {b""} if root is None else set()
+        self._unmarked: set[bytes] | None = None
+        self._names = Names()
 
     @classmethod
-    def open(cls, path: bytes) -> Goal:
+    def open(cls, path: bytes, *, followed: Collection[bytes] = (), pretend: bool = False) -> Goal:
         """The folder at `path`, symlinks on the way to it followed: the user named it. Raises OSError."""
-        return cls(os.open(path, _STEP & ~os.O_NOFOLLOW))
+        root = os.open(path, _LOOK & ~os.O_NOFOLLOW | os.O_DIRECTORY)
+        goal = cls(root, followed=followed, pretend=pretend)
+        goal.note_closed(b"", os.fstat(root))
+        return goal
 
     def again(self) -> Goal:
         """Another goal at the same folder, for another process: with temporary names of its own."""
-        return Goal(os.dup(self.root))
+        return Goal(os.dup(self.root), followed=self._followed)
 
-    def folder(self, key: bytes) -> int:
-        """Descriptor of the folder with this key (b"" is the goal itself). Raises OSError, UnsafeKeyError."""
-        if key == self._key:
-            return self._at
-        self._walk(components(key))
-        self._key = key
-        return self._at
+    # -- looking
 
-    def make_folders(self, key: bytes, private: Callable[[bytes], bool]) -> Iterator[bytes]:
-        """Make what is missing on the way to a folder, like mkdir -p; yields the keys of those it made.
-
-        Those whose key is `private` are for their owner alone: they get their own mode later."""
-        at = b""
-        for part in components(key):
-            above = self.folder(at)
-            at += part + b"/"
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(part, 0o700 if private(at) else 0o777, dir_fd=above)
-                yield at
-
-    def make_folder(self, key: bytes) -> None:
-        """A folder for its owner alone, for the time being. Raises BlockedError if something else is there."""
-        head, name = split_key(key)
-        above = self.folder(head)
+    def look(self, key: bytes) -> os.stat_result | None:
+        """What is there, be it a symlink; None if nothing is. Raises OSError, UnsafeKeyError."""
+        head = split_key(key)[0]
+        if head in self._pretended or key in self._pretended:
+            return None
         try:
-            os.mkdir(name, 0o700, dir_fd=above)
-        except FileExistsError:
-            mode = os.stat(name, dir_fd=above, follow_symlinks=False).st_mode
-            if not stat.S_ISDIR(mode):
-                what = "a symlink" if stat.S_ISLNK(mode) else "something that is no folder"
-                raise BlockedError(f"{what} stands where the folder should go; it was left") from None
-            with contextlib.suppress(OSError):
-                _sweep(above, name)
+            at, name = self.place(key)
+            try:
+                return os.stat(name, dir_fd=at, follow_symlinks=False)
+            except PermissionError:
+                if not self.unlock(at):
+                    raise
+            return os.stat(name, dir_fd=at, follow_symlinks=False)
+        except FileNotFoundError:
+            if self.has_folder(head):
+                return None
+            raise
 
     def has_folder(self, key: bytes) -> bool:
         """Whether the folder is there: a restore that was stopped has not made them all."""
+        if key in self._pretended:
+            return True
         try:
             self.folder(key)
         except (OSError, UnsafeKeyError):
             return False
         return True
 
+    def is_empty(self, key: bytes) -> bool:
+        """Whether nothing is in the folder that stands where the file `key` should go."""
+        at, name = self.place(key)
+        try:
+            fd = os.open(name, _READ | os.O_DIRECTORY, dir_fd=at)
+            try:
+                with os.scandir(fd) as entries:
+                    return next(entries, None) is None
+            finally:
+                os.close(fd)
+        except OSError:
+            return False
+
+    @contextmanager
+    def handle(self, key: bytes) -> Iterator[int | bytes]:
+        """What stands for a file or folder in calls on its attributes: a descriptor, or, where this user may not read
+        it, a path that leads to the same file whatever becomes of its name. Raises OSError, UnsafeKeyError."""
+        is_folder = not key or key.endswith(b"/")
+        at, name = (self.folder(key), b".") if is_folder else self.place(key)
+        try:
+            fd, readable = os.open(name, _READ, dir_fd=at), True
+        except PermissionError:
+            fd, readable = os.dup(at) if is_folder else os.open(name, _LOOK, dir_fd=at), False
+        try:
+            yield fd if readable else path_of(fd)
+        finally:
+            os.close(fd)
+
+    # -- folders
+
+    def make_folder(self, key: bytes, mode: int = NOT_FINISHED) -> bool:
+        """Make a folder; False if something is there already. Raises OSError, UnsafeKeyError."""
+        if self.pretend:
+            if self.look(key) is not None:
+                return False
+            self._check_writable(split_key(key)[0])
+            self._pretended.add(key)
+            return True
+        try:
+            self.write_in(key, lambda at, name: os.mkdir(name, mode, dir_fd=at))
+        except FileExistsError:
+            return False
+        if mode == NOT_FINISHED:
+            self._mark(key)
+        return True
+
+    def is_new(self, key: bytes, there: os.stat_result) -> bool:
+        """Whether a restore made this folder and has not finished it."""
+        if self._unmarked and key in self._unmarked:
+            return True
+        # What it is made in may hand down its set-group-id bit.
+        return stat.S_IMODE(there.st_mode) & ~stat.S_ISGID == NOT_FINISHED and there.st_uid == os.geteuid()
+
+    def replace_by_folder(self, key: bytes) -> None:
+        """Take away what stands there, no folder, and make one. Raises OSError."""
+        if self.pretend:
+            self._pretended.add(key)
+            return
+        self.write_in(key, lambda at, name: os.unlink(name, dir_fd=at))
+        self.make_folder(key)
+
+    def sweep(self, key: bytes) -> None:
+        """Take away what restores left in a folder when they were killed."""
+        if not self.pretend:
+            with contextlib.suppress(OSError):
+                sweep(self.folder(key))
+
+    def note_closed(self, key: bytes, there: os.stat_result) -> None:
+        """Remember the mode of a folder that is there, if this user may change it and cannot write in it as it is."""
+        if os.geteuid() and there.st_uid == os.geteuid() and there.st_mode & _OWNER != _OWNER:
+            self.closed[key] = stat.S_IMODE(there.st_mode)
+
+    def set_back(self, key: bytes) -> None:
+        """Close a folder again that was opened for writing. Raises OSError."""
+        mode = self.closed.pop(key, None)
+        if mode is None or self.pretend:
+            return
+        at = self.folder(key)
+        if stat.S_IMODE(os.fstat(at).st_mode) != mode:
+            os.chmod(path_of(at), mode)
+
+    # -- writing
+
+    def write_in(self, key: bytes, act: Callable[[int, bytes], _T]) -> _T:
+        """Call `act` with the folder that `key` lies in, and its name there. Raises OSError, UnsafeKeyError.
+
+        A folder of this user's that is read-only is opened for it; `set_back` closes it."""
+        at, name = self.place(key)
+        try:
+            return act(at, name)
+        except PermissionError:
+            if not self.unlock(at):
+                raise
+        return act(at, name)
+
+    def check_writable(self, key: bytes) -> None:
+        """Whether `write_in` could write where `key` goes, without doing so. Raises OSError, UnsafeKeyError."""
+        self._check_writable(split_key(key)[0])
+
+    def pretend_written(self, key: bytes) -> None:
+        """Take a file for written anew: it is no longer the one that other names lead to."""
+        there = self.look(key)
+        if there is not None and there.st_nlink > 1:
+            self._pretended.add(key)
+
     def temporary_name(self) -> bytes:
         """A name that no stored file has and that always fits."""
-        return f".{os.getpid()}-{self._token}{next(self._numbers):x}.brtmp".encode()
+        return self._names.new()
 
-    def close(self) -> None:
-        """Let all descriptors go, the goal's own too."""
-        self._cut(0)
-        os.close(self.root)
+    def _check_writable(self, folder: bytes) -> None:
+        if folder in self._pretended or folder in self.closed:
+            return
+        if not os.access(path_of(self.folder(folder)), os.W_OK | os.X_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    def _walk(self, parts: list[bytes]) -> None:
-        same = 0
-        for mine, theirs in zip(self._parts, parts, strict=False):
-            if mine != theirs:
-                break
-            same += 1
-        self._key = None
-        self._cut(same)
-        for part in parts[len(self._fds) :]:
-            step = os.open(part, _STEP, dir_fd=self._at)
-            if len(self._fds) < _KEPT:
-                self._fds.append(step)
-                self._parts.append(part)
-            else:
-                if self._deep >= 0:
-                    os.close(self._deep)
-                self._deep = step
-            self._at = step
-
-    def _cut(self, level: int) -> None:
-        """Forget the way beyond `level` components, and anything deeper than what is kept."""
-        if self._deep >= 0:
-            os.close(self._deep)
-            self._deep = -1
-        while len(self._fds) > level:
-            os.close(self._fds.pop())
-        del self._parts[len(self._fds) :]
-        self._at = self._fds[-1] if self._fds else self.root
-
-
-def _sweep(above: int, name: bytes) -> None:
-    """Take away what restores left in a folder when they were killed: the process that each names is gone."""
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
-    try:
-        with os.scandir(fd) as entries:
-            strays = [one for entry in entries if (one := _TEMPORARY.fullmatch(entry.name))]
-        for stray in strays:
-            if not _alive(int(stray[1])):
-                os.unlink(stray[0], dir_fd=fd)
-    finally:
-        os.close(fd)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    def _mark(self, key: bytes) -> None:
+        """Note which folders are new where the file system does not keep the mode that says so."""
+        if self._unmarked is None:
+            self._unmarked = set()
+            if not self.is_new(key, os.fstat(self.folder(key))):
+                self._unmarked.add(key)
+        elif self._unmarked:
+            self._unmarked.add(key)

@@ -5,27 +5,33 @@ A content gets its final name only once its hash was compared; a file that canno
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import time
-from functools import partial
-from itertools import chain
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..catalog.restoring import FileRow, PlainRow, Selection
+from ..catalog.restoring import Selection, Totals
+from ..container.keys import Keyring
 from ..errors import BackupRunnerError
+from ..foreign import describe
 from ..progress import Events, RestoreOutcome
 from ..repository.session import Session
+from ..spec import Job
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
 from .book import Book, RestoreOptions
 from .files import Files
-from .goal import Goal
+from .goal import NOT_FINISHED, Goal
+from .preview import Preview
 from .select import choose_paths, choose_snapshot
 from .thaw import look_at_archive
-from .work import CAUGHT, Result, Task, Worker, problem_of
-from .write import Decision, Writer
+from .tree import Tree
+from .work import Result, Task, Worker
+from .write import Writer
 
 __all__ = ["RestoreOptions", "restore"]
 
@@ -54,46 +60,31 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
         selection.settle_links()
         book = Book(options, events, outcome)
         goal = options.to if options.to is not None else session.job.base or b"/"
-        if options.dry_run:
-            _look(selection, book, goal)
-        else:
-            _restore(session, store, cat, selection, book, goal)
+        _carry_out(session, store, cat, selection, book, goal)
     finally:
         selection.close()
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
-    keyring = session.check_key(store)
-    session.check_place(store)
-    # Worker processes find the result; without this each would run scrypt itself.
-    keyring.stretch(store.salt)
+def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
+    """All steps, in order; a dry run takes the same ones, with a goal that pretends and files that are not fetched."""
     options, totals = book.options, chosen.totals()
-    frozen = look_at_archive(session.target, store.lineage, chosen, options)
+    session.check_place(store)
+    keyring = None if options.dry_run else session.check_key(store)
+    frozen = look_at_archive(session.target, store.lineage, chosen, replace(options, thaw=_thaws(options)))
     book.outcome.pending_thaw = frozen.pending
     book.outcome.notes += frozen.notes
-    goal = _open_goal(path, new=options.to is not None)
-    small = totals.size <= _INLINE_BYTES and totals.files <= _INLINE_FILES
-    workers = 0 if small else crew(session.target, options.workers or os.cpu_count() or 1)
-    target = pickle.dumps(divided(session.target, max(1, workers)))
-    pool = Pool[Task, Result](
-        workers,
-        lambda: Worker(
-            pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
-            keyring,
-            goal if small else goal.again(),
-            options.overwrite,
-        ),
-    )
+    goal, root_stays = _open_goal(session, chosen, options, path)
     writer = Writer(goal, options.overwrite)
-    # Sources that are files have no folders in the snapshot; one-shot commands' jobs do not say what theirs were.
-    loose = not session.job.sources or any(not s.key.endswith(b"/") and s.key for s in session.job.sources)
-    tree = _Tree(chosen, book, writer, parents=bool(options.paths) or loose)
-    files = Files(cat, session.target, book, writer, pool, frozen.ids)
+    tree = Tree(chosen, book, writer, root_stays=root_stays)
+    pool = _start_workers(session, store, keyring, goal, totals, options)
+    kind = Preview if options.dry_run else Files
+    files = kind(cat, session.target, book, writer, pool, frozen.ids)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
         tree.make_folders()
+        tree.gather_links()
         files.run(chosen)
         tree.links()
         files.run(chosen, again=True)
@@ -104,6 +95,7 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
         tree.finish_folders()
         goal.close()
         book.notes.update(writer.notes)
+        book.lacking(writer.take_lacking())
         book.conclude()
     if book.fatal:
         raise BackupRunnerError(
@@ -112,111 +104,89 @@ def _restore(session: Session, store: Store, cat: Catalog, chosen: Selection, bo
         )
 
 
-def _open_goal(path: bytes, *, new: bool) -> Goal:
-    """The folder to restore to, made first if it may be `new`. Raises BackupRunnerError."""
+def _thaws(options: RestoreOptions) -> bool:
+    return options.thaw and not options.dry_run
+
+
+def _start_workers(
+    session: Session, store: Store, keyring: Keyring | None, goal: Goal, totals: Totals, options: RestoreOptions
+) -> Pool[Task, Result]:
+    """Those that fetch files; none where there is little to do, or without a key, for a dry run."""
+    if keyring is None:
+        return Pool[Task, Result](0, _no_worker)
+    # Worker processes find the result; without this each would run scrypt itself.
+    keyring.stretch(store.salt)
+    small = totals.size <= _INLINE_BYTES and totals.files <= _INLINE_FILES
+    workers = 0 if small else crew(session.target, options.workers or os.cpu_count() or 1)
+    target = pickle.dumps(divided(session.target, max(1, workers)))
+    return Pool[Task, Result](
+        workers,
+        lambda: Worker(
+            pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
+            keyring,
+            goal if small else goal.again(),
+            options.overwrite,
+        ),
+    )
+
+
+def _no_worker() -> Worker:
+    raise AssertionError("a dry run fetches nothing")
+
+
+def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, path: bytes) -> tuple[Goal, bool]:
+    """The folder to restore to, and whether it keeps its own attributes: a folder that the user named with `--to`.
+
+    It is made first if it is not there. Raises BackupRunnerError."""
     try:
-        if new:
-            os.makedirs(path, exist_ok=True)
-        return Goal.open(path)
+        if options.to is None:
+            return Goal.open(path, followed=_own_paths(session.job, chosen, options), pretend=options.dry_run), False
+        stays = os.path.isdir(path)
+        if options.dry_run and not os.path.lexists(path):
+            _check_makeable(path)
+            return Goal(None, pretend=True), False
+        if not stays and not options.dry_run:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.mkdir(path, NOT_FINISHED if chosen.has_chosen(b"") else 0o777)
+        return Goal.open(path, pretend=options.dry_run), stays
     except OSError as error:
         raise BackupRunnerError(
-            f"cannot restore to {os.fsdecode(path)}: {error.strerror}",
+            f"cannot restore to {os.fsdecode(path)}: {describe(error)}",
             hint="make that folder, or give another one with --to DIR",
         ) from None
 
 
-def _look(chosen: Selection, book: Book, path: bytes) -> None:
-    """What a restore would do; neither the bucket's data nor the goal is touched."""
-    try:
-        goal = Goal.open(path)
-    except FileNotFoundError:
-        goal = None
-    writer = Writer(goal, book.options.overwrite) if goal else None
-    for row in chain(chosen.files(), chosen.composed()):
-        _would(row, book, writer, Decision.WRITE.value)
-    for _, row in chosen.links():
-        _would(row, book, writer, "linked")
-    totals = chosen.totals()
-    book.counts["folders"], book.counts["symlinks"] = totals.folders, totals.symlinks
-    if goal:
-        goal.close()
-    book.conclude()
+def _check_makeable(path: bytes) -> None:
+    """Whether a folder could be made, without doing so. Raises OSError."""
+    above = os.path.dirname(path)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    if not os.path.isdir(above):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _would(row: FileRow, book: Book, writer: Writer | None, word: str) -> None:
-    decision = Decision.WRITE
-    try:
-        decision = writer.decide(row) if writer else decision
-    except FileNotFoundError:
-        pass
-    except CAUGHT as error:
-        book.problem(row.key, *problem_of(error))
-        return
-    book.settle(row, word if decision is Decision.WRITE else decision.value)
+def _own_paths(job: Job, chosen: Selection, options: RestoreOptions) -> frozenset[bytes]:
+    """Keys on the way to the job's sources: the user wrote them, so symlinks there are followed.
+
+    A one-shot command's job has no sources; there it is what lies above all that was backed up. What a snapshot says to
+    be a symlink is none of the user's."""
+    keys: set[bytes] = set()
+    for source in job.sources:
+        root = source.key.rstrip(b"/")
+        keys |= {*_prefixes(root), root} if root else set()
+    for path in options.paths if not job.sources else ():
+        for key in _prefixes(path.rstrip(b"/")):
+            keys.add(key)
+            if chosen.has(key):
+                break
+    return frozenset(key for key in keys if not chosen.has_symlink(key.rstrip(b"/")))
 
 
-class _Tree:
-    """All of a restore but the files' bytes: folders, hard links, symlinks."""
-
-    def __init__(self, chosen: Selection, book: Book, writer: Writer, *, parents: bool) -> None:
-        self._parents = parents
-        self._chosen = chosen
-        self._book = book
-        self._writer = writer
-
-    def make_folders(self) -> None:
-        for row in self._chosen.folders():
-            if row.key and not self._book.stopped():
-                self._book.attempt(row.key, partial(self._make_folder, row.key))
-        last = b""
-        for key in self._chosen.all_keys() if self._parents else ():
-            # Folders that were not chosen, on the way to files that were.
-            head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
-            if head != last:
-                last = head
-                self._book.attempt_quietly("a folder could not be made", partial(self._make_parents, head + slash))
-
-    def _make_folder(self, key: bytes) -> None:
-        try:
-            self._writer.goal.make_folder(key)
-        except FileNotFoundError:
-            head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
-            self._make_parents(head + slash)
-            self._writer.goal.make_folder(key)
-
-    def _make_parents(self, key: bytes) -> None:
-        for made in self._writer.goal.make_folders(key, self._chosen.has):
-            # They get their own mode and time with the others, if the snapshot knows them.
-            self._chosen.add_key(made)
-
-    def finish_folders(self) -> None:
-        for row in self._chosen.folders_deepest_first():
-            what = "a folder's mode, owner or times could not be set"
-            if self._book.stopped() and not self._writer.goal.has_folder(row.key):
-                continue
-            if self._book.attempt_quietly(what, partial(self._writer.finish_folder, row)):
-                self._book.counts["folders"] += 1
-
-    def links(self) -> None:
-        # What is in the first one's place is not this content, so the others cannot be links of it.
-        self._chosen.unlink(self._book.absent)
-        for first, row in self._chosen.links():
-            if self._book.stopped():
-                return
-            self._book.attempt(row.key, partial(self._link, first, row))
-
-    def _link(self, first: bytes, row: FileRow) -> None:
-        decision = self._writer.link(first, row)
-        self._book.settle(row, "linked" if decision is Decision.WRITE else decision.value)
-        self._book.events.advance(1, row.size)
-
-    def symlinks(self) -> None:
-        for row in self._chosen.symlinks():
-            if self._book.stopped():
-                return
-            self._book.attempt(row.key, partial(self._symlink, row))
-
-    def _symlink(self, row: PlainRow) -> None:
-        decision = self._writer.put_symlink(row)
-        self._book.settle(row, "symlinks" if decision is Decision.WRITE else decision.value)
-        self._book.events.advance(1, 0)
+def _prefixes(path: bytes) -> Iterator[bytes]:
+    """The keys of the folders above a path, and of a folder at it."""
+    at = b""
+    for part in path.split(b"/"):
+        at += part + b"/"
+        yield at

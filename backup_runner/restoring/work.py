@@ -19,7 +19,8 @@ from ..contents.sealed import Place, Reader, open_reader
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..spec import Overwrite
 from ..targets.base import Target
-from .goal import STOPPING, BlockedError, Goal, UnsafeKeyError, explain
+from .goal import STOPPING, BlockedError, Goal, explain
+from .way import UnsafeKeyError
 from .write import Decision, Hasher, Writer, write_at
 
 FAILED = "failed"
@@ -54,15 +55,18 @@ Task = Batch | Stretch
 
 @dataclass(slots=True)
 class Result:
-    """`statuses` go by row: a Decision's value or `failed`; `problems` are (row, kind, text), `torn` (piece, kind, text).
+    """`statuses` go by row: a Decision's value or `failed`; `problems` are (row, kind, text), and
+    `torn` (piece, kind, text).
 
-    `fatal` is why no further file can be written.
+    `lacking` are keys of files that are in place, with what could not be set of their attributes. `fatal` is why no
+    further file can be written.
     """
 
     statuses: list[str] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     torn: list[tuple[int, str, str]] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
+    lacking: list[tuple[bytes, str]] = field(default_factory=list)
     fatal: str | None = None
 
 
@@ -106,6 +110,7 @@ class Worker:
 
     def __call__(self, task: Task) -> Result:
         result = self._batch(task) if isinstance(task, Batch) else self._stretch(task)
+        result.lacking = self._writer.take_lacking()
         result.notes = dict(self._writer.notes)
         self._writer.notes.clear()
         return result

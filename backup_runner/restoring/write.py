@@ -1,120 +1,75 @@
-"""Writing one file, symlink or folder with all its metadata; what is there already is looked at first."""
+"""Writing one file, symlink or folder with all its attributes; what is there already is looked at first."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import Protocol
-
-from blake3 import blake3
 
 from ..catalog.restoring import FileRow, PlainRow
-from ..errors import CatalogError, DamagedError
 from ..records import Flag
-from ..source.xattrs import decode_xattrs
 from ..spec import Overwrite
-from .goal import BlockedError, Goal, split_key
+from .attributes import Meta, change_owner, differ, owners_lacking, reason, restore_attributes, stat_differs
+from .checked import Hasher
+from .goal import BlockedError, Goal
+from .policy import Decision, Policy
+from .way import path_of
+
+__all__ = ["Decision", "Hasher", "Writer", "write_at"]
 
 _BLOCK = 4096
 _ZEROS = bytes(_BLOCK)
-_CHUNK = 1 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_SET_ID = stat.S_ISUID | stat.S_ISGID
-
-
-class Decision(StrEnum):
-    """What is done with a path, given what is there."""
-
-    WRITE = "restored"
-    UNCHANGED = "unchanged"
-    KEEP = "kept"
-
-
-class Meta(Protocol):
-    """What files and folders have in common."""
-
-    @property
-    def mode(self) -> int: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def gid(self) -> int: ...
-    @property
-    def mtime_ns(self) -> int: ...
-    @property
-    def xattrs(self) -> bytes | None: ...
-
-
-class Hasher:
-    """Checks the strong hash of a content as its bytes pass by; MD5 where none is recorded."""
-
-    def __init__(self, row: FileRow) -> None:
-        self._expected = row.blake3 or row.md5
-        self._hash = blake3() if row.blake3 or not row.md5 else hashlib.md5(usedforsecurity=False)
-        self._size = 0
-        self._row = row
-
-    def update(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._expected is not None:
-            self._hash.update(data)
-
-    def check(self) -> None:
-        """Raises DamagedError unless these were the bytes that were backed up."""
-        if self._size != self._row.size:
-            raise DamagedError(f"has {self._size} bytes, {self._row.size} were backed up")
-        if self._expected is not None and self._hash.digest() != self._expected:
-            raise DamagedError("its hash is not that of what was backed up")
+_LINK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
+_CLOCK_STEP_NS = 20_000_000
+"""File systems' clocks may be so much behind ours."""
+_LEFT = "modes, owners or times of what was there differ and were left (see --overwrite)"
 
 
 class Writer:
-    """Writes below one goal. `notes` counts what could not be set, by sentence."""
+    """Writes below one goal; below one that only pretends, says what it would do.
+
+    `notes` counts what is worth a sentence; `lacking` are keys with what could not be set of their attributes."""
 
     def __init__(self, goal: Goal, overwrite: Overwrite) -> None:
         self.goal = goal
-        self.overwrite = overwrite
+        self.policy = Policy(goal, overwrite)
         self.notes: Counter[str] = Counter()
-        self._root = os.geteuid() == 0
+        self.lacking: list[tuple[bytes, str]] = []
+        self._started_ns = time.time_ns() - _CLOCK_STEP_NS
+
+    def take_lacking(self) -> list[tuple[bytes, str]]:
+        """What could not be set since this was asked last."""
+        taken, self.lacking = self.lacking, []
+        return taken
 
     # -- files
 
     def decide(self, row: FileRow) -> Decision:
         """What to do with a file. Raises OSError, BlockedError, UnsafeKeyError."""
-        head, name = split_key(row.key)
-        at = self.goal.folder(head)
-        try:
-            there = os.stat(name, dir_fd=at, follow_symlinks=False)
-        except FileNotFoundError:
-            return Decision.WRITE
-        if stat.S_ISDIR(there.st_mode):
-            raise BlockedError("a folder stands where the file should go; it was left")
-        if self.overwrite is Overwrite.ALWAYS:
-            return Decision.WRITE
-        comparable = stat.S_ISREG(there.st_mode) and there.st_size == row.size
-        if comparable and (there.st_mtime_ns == row.mtime_ns or _same_bytes(at, name, row)):
-            return Decision.UNCHANGED
-        return Decision.KEEP if self.overwrite is Overwrite.NEVER else Decision.WRITE
+        decision = self.policy.file(row)
+        if decision is Decision.WRITE and self.goal.pretend:
+            self.goal.check_writable(row.key)
+        return decision
 
     def refresh(self, row: FileRow) -> None:
-        """Set the metadata of a file whose bytes are right."""
-        head, name = split_key(row.key)
-        at = self.goal.folder(head)
-        there = os.stat(name, dir_fd=at, follow_symlinks=False)
-        have = (stat.S_IMODE(there.st_mode), there.st_mtime_ns)
-        if have == (row.mode, row.mtime_ns) and row.xattrs is None and not self._owner_differs(there, row):
-            return
-        fd = os.open(name, _READ, dir_fd=at)
-        try:
-            self.set_meta(fd, row)
-        finally:
-            os.close(fd)
+        """Set the attributes of a file whose bytes are right, if the policy lets it be touched."""
+        with self.goal.handle(row.key) as where:
+            there = os.stat(where)
+            if not self.policy.touches:
+                if stat_differs(there, row):
+                    self.notes[_LEFT] += 1
+            elif not differ(where, there, row) or self.goal.pretend:
+                return
+            elif not self.policy.may_change_in_place(there, row):
+                # `decide` would have had it written again.
+                raise BlockedError("it was exchanged for another file just now; restore again")
+            else:
+                self._set_attributes(where, row.key, row)
 
     def put(self, row: FileRow, data: bytes) -> None:
         """Bring a checked content under its final name."""
@@ -132,127 +87,153 @@ class Writer:
 
     def create(self, key: bytes) -> tuple[int, bytes]:
         """Descriptor and name of a new temporary file next to the goal of `key`."""
-        at = self.goal.folder(split_key(key)[0])
         temporary = self.goal.temporary_name()
-        return os.open(temporary, _NEW, 0o600, dir_fd=at), temporary
+        return self.goal.write_in(key, lambda at, _: os.open(temporary, _NEW, 0o600, dir_fd=at)), temporary
 
     def reopen(self, key: bytes, temporary: bytes) -> int:
         """Descriptor of a temporary file that another process made."""
-        at = self.goal.folder(split_key(key)[0])
-        return os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        return os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.goal.place(key)[0])
 
     def finish(self, fd: int, row: FileRow, temporary: bytes) -> None:
-        """Set the metadata of a temporary file and give it its final name."""
-        self.set_meta(fd, row)
-        head, name = split_key(row.key)
-        at = self.goal.folder(head)
-        os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+        """Set the attributes of a temporary file and give it its final name."""
+        lacking = restore_attributes(fd, row)
+        self._rename(row.key, temporary)
+        self._note_lacking(row.key, lacking)
         if row.blake3 is None and row.md5 is None:
             self.notes["the catalog has no hash to compare with"] += 1
 
     def discard(self, key: bytes, temporary: bytes) -> None:
         """Take a temporary file away; that it is gone already is no error."""
         with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=self.goal.folder(split_key(key)[0]))
+            os.unlink(temporary, dir_fd=self.goal.place(key)[0])
 
     def link(self, first: bytes, row: FileRow) -> Decision:
         """Make `row` a hard link of the file `first`, which is restored."""
-        head, name = split_key(row.key)
-        above, source = split_key(first)
-        decision = self.decide(row)
-        origin = os.dup(self.goal.folder(above))
+        decision = self.policy.link(first, row)
+        if decision is not Decision.WRITE:
+            return decision
+        if self.goal.pretend:
+            self.goal.check_writable(row.key)
+            return decision
+        above, source = self.goal.place(first)
+        origin = os.dup(above)
         try:
-            at = self.goal.folder(head)
-            if decision is Decision.KEEP or _same_file((origin, source), (at, name)):
-                return Decision.KEEP if decision is Decision.KEEP else Decision.UNCHANGED
-            if decision is Decision.UNCHANGED and self.overwrite is Overwrite.NEVER:
-                return decision
             temporary = self.goal.temporary_name()
-            os.link(source, temporary, src_dir_fd=origin, dst_dir_fd=at, follow_symlinks=False)
-            _rename(temporary, name, at)
+            self.goal.write_in(
+                row.key,
+                lambda at, _: os.link(source, temporary, src_dir_fd=origin, dst_dir_fd=at, follow_symlinks=False),
+            )
+            self._rename(row.key, temporary)
         finally:
             os.close(origin)
-        return Decision.WRITE
+        return decision
 
     # -- folders and symlinks
 
-    def finish_folder(self, row: PlainRow) -> None:
-        """Final mode, owner and times of a folder, set when nothing more is written in it."""
-        if row.key:
-            head, name = split_key(row.key)
-            fd = os.open(name, _READ | os.O_DIRECTORY, dir_fd=self.goal.folder(head))
-        else:
-            fd = os.open(b".", _READ | os.O_DIRECTORY, dir_fd=self.goal.root)
-        try:
-            self.set_meta(fd, row)
-        finally:
-            os.close(fd)
+    def make_folder(self, key: bytes) -> None:
+        """A folder for its owner alone, for the time being. Raises BlockedError if something else stays there."""
+        if self.goal.make_folder(key):
+            return
+        there = self.goal.look(key)
+        if there is None:
+            raise BlockedError("something stood where the folder should go and is gone again; restore again")
+        if self.policy.folder(key, there) is Decision.WRITE:
+            self.goal.replace_by_folder(key)
+            return
+        self.goal.note_closed(key, there)
+        self.goal.sweep(key)
+
+    def finish_folder(self, row: PlainRow, *, stays: bool = False) -> None:
+        """Final attributes of a folder, set when nothing more is written in it; of one that was there, by policy.
+
+        One that `stays` was given by the user, and keeps its own if it was there."""
+        if self.goal.pretend:
+            if not self.goal.has_folder(row.key):
+                self.goal.folder(row.key)
+            return
+        with self.goal.handle(row.key) as where:
+            there = os.stat(where)
+            touches = self.policy.touches and not stays
+            if self.goal.is_new(row.key, there) or (touches and differ(where, there, row)):
+                self._set_attributes(where, row.key, row)
+                self.goal.closed.pop(row.key, None)
+                return
+            if not touches and there.st_mtime_ns >= self._started_ns:
+                # This restore wrote in it, which moved its time already.
+                with contextlib.suppress(OSError, OverflowError):
+                    os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
+        mode = self.goal.closed.get(row.key, stat.S_IMODE(there.st_mode))
+        self.goal.set_back(row.key)
+        if not touches and not stays and (mode, there.st_uid, there.st_gid) != (row.mode, row.uid, row.gid):
+            self.notes[_LEFT] += 1
 
     def put_symlink(self, row: PlainRow) -> Decision:
         """Make a symlink; where it points to does not matter, nothing is written through it."""
-        head, name = split_key(row.key)
-        at = self.goal.folder(head)
-        target = row.link or b""
-        decision = self._decide_symlink(at, name, target)
+        decision = self.policy.symlink(row)
+        if self.goal.pretend:
+            if decision is Decision.WRITE:
+                self.goal.check_writable(row.key)
+            return decision
         if decision is Decision.WRITE:
             temporary = self.goal.temporary_name()
-            os.symlink(target, temporary, dir_fd=at)
-            _rename(temporary, name, at)
-        if decision is not Decision.KEEP:
-            if self._root:
-                os.chown(name, row.uid, row.gid, dir_fd=at, follow_symlinks=False)
-            os.utime(name, ns=(row.mtime_ns, row.mtime_ns), dir_fd=at, follow_symlinks=False)
+            self.goal.write_in(row.key, lambda at, _: os.symlink(row.link or b"", temporary, dir_fd=at))
+            lacking = _symlink_attributes(self.goal.place(row.key)[0], temporary, row)
+            self._rename(row.key, temporary)
+            self._note_lacking(row.key, lacking)
+        elif decision is Decision.UNCHANGED and self.policy.touches:
+            self._note_lacking(row.key, _symlink_attributes(*self.goal.place(row.key), row))
         return decision
 
-    def _decide_symlink(self, at: int, name: bytes, target: bytes) -> Decision:
+    # -- common to all
+
+    def _set_attributes(self, where: int | bytes, key: bytes, row: Meta) -> None:
+        self._note_lacking(key, restore_attributes(where, row))
+
+    def _note_lacking(self, key: bytes, lacking: list[str]) -> None:
+        if lacking:
+            self.lacking.append((key, "could not be set: " + ", ".join(lacking)))
+
+    def _rename(self, key: bytes, temporary: bytes) -> None:
+        """Give a temporary file its final name. Raises OSError; then it is gone."""
+        at, name = self.goal.place(key)
         try:
-            mode = os.stat(name, dir_fd=at, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            return Decision.WRITE
-        if stat.S_ISDIR(mode):
-            raise BlockedError("a folder stands where the symlink should go; it was left")
-        if stat.S_ISLNK(mode) and os.readlink(name, dir_fd=at) == target:
-            return Decision.UNCHANGED
-        return Decision.KEEP if self.overwrite is Overwrite.NEVER else Decision.WRITE
+            try:
+                os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+            except IsADirectoryError:
+                if not self.policy.changes_types:
+                    raise
+                # Empty, or it is not removed.
+                os.rmdir(name, dir_fd=at)
+                os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=at)
+            if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise BlockedError("a folder stands where it should go; it was left") from None
+            raise
 
-    # -- metadata
 
-    def set_meta(self, fd: int, row: Meta) -> None:
-        """Owner (as root), xattrs, mode and mtime, in the order in which none undoes another."""
-        mode = row.mode
+def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[str]:
+    """Owner and time of a symlink: held by a descriptor, since what has its name may change."""
+    lacking: list[str] = []
+    fd = os.open(name, _LINK, dir_fd=at)
+    try:
         there = os.fstat(fd)
-        if self._owner_differs(there, row):
-            try:
-                os.fchown(fd, row.uid, row.gid)
-            except OSError:
-                self.notes["the owner could not be set"] += 1
-                mode &= ~_SET_ID
-        elif mode & _SET_ID and (there.st_uid, there.st_gid) != (row.uid, row.gid):
-            # Run by another user, a program must not get that user's rights.
-            mode &= ~_SET_ID
-        if row.xattrs is not None:
-            self._set_xattrs(fd, row.xattrs)
-        if stat.S_IMODE(there.st_mode) != mode or mode & _SET_ID:
-            os.fchmod(fd, mode)
+        if not stat.S_ISLNK(there.st_mode):
+            raise BlockedError("it was exchanged for something else just now; restore again")
+        if (there.st_uid, there.st_gid) != (row.uid, row.gid):
+            failure = change_owner(path_of(fd), there, row)
+            now = os.fstat(fd)
+            owner, group = now.st_uid != row.uid, now.st_gid != row.gid
+            lacking += owners_lacking(owner=owner, group=group, row=row, failure=failure)
         if there.st_mtime_ns != row.mtime_ns:
-            # Setting a time moves ctime, by which the next plan would take what is as it was for touched.
-            os.utime(fd, ns=(row.mtime_ns, row.mtime_ns))
-
-    def _owner_differs(self, there: os.stat_result, row: Meta) -> bool:
-        return self._root and (there.st_uid, there.st_gid) != (row.uid, row.gid)
-
-    def _set_xattrs(self, fd: int, blob: bytes) -> None:
-        try:
-            attributes = decode_xattrs(blob)
-        except CatalogError:
-            self.notes["extended attributes in the catalog could not be read"] += 1
-            return
-        for name, value in attributes.items():
             try:
-                os.setxattr(fd, name, value)
-            except OSError:
-                self.notes["extended attributes could not be set"] += 1
-                return
+                os.utime(path_of(fd), ns=(row.mtime_ns, row.mtime_ns))
+            except (OSError, OverflowError) as error:
+                lacking.append(f"time ({reason(error)})")
+    finally:
+        os.close(fd)
+    return lacking
 
 
 def write_at(fd: int, data: bytes, offset: int, *, sparse: bool) -> None:
@@ -279,37 +260,3 @@ def _filled(view: memoryview) -> Iterable[tuple[int, int]]:
             begin = start
     if begin >= 0:
         yield begin, len(view)
-
-
-def _same_bytes(at: int, name: bytes, row: FileRow) -> bool:
-    """Whether the file there has the recorded hash; one that cannot be read, or has none, has not."""
-    if row.blake3 is None and row.md5 is None:
-        return False
-    hasher = Hasher(row)
-    try:
-        fd = os.open(name, _READ, dir_fd=at)
-        with open(fd, "rb", buffering=0) as file:
-            while data := file.read(_CHUNK):
-                hasher.update(data)
-        hasher.check()
-    except (OSError, DamagedError):
-        return False
-    return True
-
-
-def _same_file(one: tuple[int, bytes], other: tuple[int, bytes]) -> bool:
-    try:
-        first, second = (os.stat(name, dir_fd=at, follow_symlinks=False) for at, name in (one, other))
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-        return False
-    return os.path.samestat(first, second)
-
-
-def _rename(temporary: bytes, name: bytes, at: int) -> None:
-    try:
-        os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
-    except OSError:
-        os.unlink(temporary, dir_fd=at)
-        raise

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import BackupRunnerError
+from ..foreign import describe
 
 _GRACE_SECONDS = 5.0
 _SHOWN_BYTES = 2000
@@ -51,7 +52,7 @@ def run_hook(
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            return Ended(f"{command[0]} cannot be started: {error.strerror}", "", 0)
+            return Ended(f"{command[0]} cannot be started: {describe(error)}", "", 0)
         try:
             status = process.wait(time_limit)
             problem = _status(command[0], status) if status else ""

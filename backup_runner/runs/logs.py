@@ -12,6 +12,8 @@ import sys
 from datetime import datetime
 from logging.handlers import RotatingFileHandler
 
+from ..foreign import describe
+
 ROTATE_BYTES = 5 << 20
 KEPT = 3
 
@@ -58,7 +60,7 @@ def set_up(*, file: str | None, json_lines: bool, console: bool) -> str:
             os.makedirs(os.path.dirname(os.path.abspath(file)), mode=0o700, exist_ok=True)
             _add(_PrivateFile(file, maxBytes=ROTATE_BYTES, backupCount=KEPT, encoding="utf-8"), form)
         except OSError as error:
-            problem = f"cannot write the log {file}: {error.strerror}"
+            problem = f"cannot write the log {file}: {describe(error)}"
     if console:
         _add(logging.StreamHandler(sys.stderr), form)
     log.setLevel(logging.DEBUG if log.handlers else logging.CRITICAL)

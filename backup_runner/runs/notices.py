@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from enum import StrEnum
 
+from ..foreign import describe
 from ..spec import NoticeStyle, Notify
 
 _SECONDS = 10.0
@@ -42,8 +43,8 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
     except urllib.error.HTTPError as error:
         return f"the notice to {host} was answered with status {error.code}"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        return f"the notice to {host} could not be sent: {getattr(reason, 'strerror', None) or type(reason).__name__}"
+        cause = getattr(error, "reason", None)
+        return f"the notice to {host} could not be sent: {describe(cause if isinstance(cause, Exception) else error)}"
     return ""
 
 

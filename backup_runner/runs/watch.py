@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ..errors import BackupRunnerError, Interrupted
+from ..foreign import describe
 from ..planning.file import Header
 from ..progress import Outcome
 from ..spec import Job
@@ -123,7 +124,7 @@ class Watch:
         try:
             write_metrics(self.job.metrics_file, figures)
         except OSError as error:
-            self.warn(f"cannot write the metrics to {self.job.metrics_file}: {error.strerror}")
+            self.warn(f"cannot write the metrics to {self.job.metrics_file}: {describe(error)}")
 
     def _problems(self) -> int:
         return len(self.outcome.problems) if self.outcome else 0

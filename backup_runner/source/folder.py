@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from ..beneath import open_beneath
+from ..foreign import describe
 from ..patterns.globs import Rules
 from ..records import EntryFields, Kind, Problem
 from ..spec import Symlinks
@@ -210,4 +211,4 @@ class FolderReader:
     def _problem(self, key: bytes, error: OSError) -> None:
         kinds = {errno.ENOENT: "vanished", errno.ENOTDIR: "changed", errno.ELOOP: "changed"}
         kind = kinds.get(error.errno or 0, "unreadable")
-        self._context.on_problem(Problem(key, kind, error.strerror or str(error)))
+        self._context.on_problem(Problem(key, kind, describe(error)))

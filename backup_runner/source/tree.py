@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from ..beneath import STEP, open_beneath
+from ..errors import OddFileError
 from .access import read_xattrs
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
@@ -45,7 +46,7 @@ class Tree:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise OSError(errno.EINVAL, "not a regular file any more", key)
+            raise OddFileError(errno.EINVAL, "not a regular file any more", key)
         return fd, status
 
     def open_folder(self, key: bytes) -> int:

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ..foreign import describe
 from ..records import Entry, EntryFields, Kind, Problem
 from .access import is_mount_point, mount_point_of, read_changed, read_xattrs
 from .asked import OnProblem, OwnFiles, ScanOptions, ScanSource, ScanTotals
@@ -88,7 +89,7 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
         found = os.stat(source.path)
     except OSError as error:
         gone = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        problem = Problem(key, "source-missing" if gone else "unreadable", error.strerror or str(error))
+        problem = Problem(key, "source-missing" if gone else "unreadable", describe(error))
         _missing(problem, totals, on_problem)
         return None
     is_dir = stat.S_ISDIR(found.st_mode)

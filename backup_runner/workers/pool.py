@@ -12,13 +12,13 @@ import os
 import pickle
 import queue
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from ..errors import BackupRunnerError
+from ..foreign import WorkerFaultError, describe, place, trace
 from .forking import in_child, start
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Pool(Generic[T, R]):
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
         """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
 
-        Raises BackupRunnerError if a worker dies, RuntimeError with its traceback if a task raises.
+        Raises BackupRunnerError if a worker dies, WorkerFaultError with its trace if a task raises.
         """
         if not self._workers:
             handle = self._inline = self._inline or self._setup()
@@ -190,9 +190,8 @@ def give_up(error: BaseException) -> None:
 def _portable(error: BaseException) -> bytes:
     if isinstance(error, BackupRunnerError | OSError | MemoryError):
         return pickle.dumps(error)
-    # Whatever it is, the main process raises it with this traceback.
-    told = "".join(traceback.format_exception(error))
-    return pickle.dumps(RuntimeError(f"in a worker process:\n{told}"))
+    # Whatever it is, the main process raises it with this trace.
+    return pickle.dumps(WorkerFaultError(describe(error), place(error), trace(error)))
 
 
 def _serve(connection: Connection, others: list[Connection], setup: Callable[[], Callable[[Any], Any]]) -> None:

@@ -114,6 +114,7 @@ def test_snapshots_and_catalog_info(place: Any, schema: Callable[[str], Callable
     info = json.loads(place.run("catalog", "info", "job.yaml", "--json").out)
     schema("catalog-info")(info)
     assert info["stores"][0]["serial"] == 2
+    assert (info["format"], info["migrated_from"]) == (2, None)
     assert 'job "job": 2 snapshots, last 2 (complete)' in place.run("catalog", "info", "job.yaml").out
 
 

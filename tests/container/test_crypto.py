@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup_runner.container.keys import Cost, CryptoKey, Keyring, hkdf
+from backup_runner.container import ObjectId, new_header, open_header
+from backup_runner.container.keys import Cost, CryptoKey, KdfBudget, Keyring, hkdf
 from backup_runner.errors import DamagedError, KeyFileError, WrongKeyError
 
 CHEAP = Cost(log2_n=4)
@@ -85,3 +86,30 @@ def test_costs_out_of_bounds_are_refused_before_scrypt(cost: Cost) -> None:
 def test_the_default_cost_is_what_the_format_says() -> None:
     assert Cost() == (16, 8, 1)
     assert len(Keyring(CryptoKey(b"k" * 32)).new_salt()) == 32
+
+
+def test_a_budget_counts_what_is_new_and_bounds_memory() -> None:
+    ring = Keyring(CryptoKey(b"k" * 16), budget=KdfBudget(units=2, log2_n=16))
+    stretched = ring.stretch(SALT, CHEAP)
+    assert ring.knows(SALT, CHEAP)
+    assert ring.stretch(SALT, CHEAP) == stretched
+    with pytest.raises(DamagedError, match="may spend"):
+        ring.stretch(SALT, Cost(log2_n=17))
+    with pytest.raises(DamagedError, match="may spend"):
+        ring.stretch(SALT, Cost(log2_n=16, p=2))
+    ring.stretch(b"t" * 32, CHEAP)
+    with pytest.raises(DamagedError, match="may spend"):
+        ring.stretch(bytes(32), CHEAP)
+
+
+def test_what_is_known_is_tried_before_what_costs(object_id: ObjectId) -> None:
+    """Strangers' stanzas stand before ours in a header; with no budget left, ours opens all the same."""
+    ring = Keyring(CryptoKey(b"k" * 16), budget=KdfBudget(units=1))
+    header, _ = new_header(object_id, ring, SALT, cost=CHEAP)
+    stanza = header[56:143]
+    strange = stanza[:15] + bytes(32) + stanza[47:]
+    head = header[:12] + (len(header) + 15 * len(stanza)).to_bytes(4, "big") + header[16:54] + b"\0\x10"
+    head += 15 * strange + stanza
+    head += hashlib.sha256(head).digest()
+    with pytest.raises(DamagedError, match="header altered"):
+        open_header(head + bytes(32), object_id, ring)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -32,7 +33,7 @@ from backup_runner.container.suite2.epochs import public_of, seal_epoch
 from backup_runner.container.suite2.founding import enrolled_lineage, found_lineage, owned_lineage
 from backup_runner.container.suite2.keysobject import open_keys, stated_envelope
 from backup_runner.container.suite2.lineage import Lineage, Rights, Writer, enrol
-from backup_runner.container.suite2.pairs import check_public, seal_secret
+from backup_runner.container.suite2.pairs import check_public, expand, seal_secret
 from backup_runner.container.suite2.recipients import Public
 from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster, decode_roster, seal_keys
 from backup_runner.container.suite2.sealer import seal_object
@@ -522,3 +523,30 @@ def test_who_is_no_owner_seals_with_an_enrolled_key() -> None:
     data = seal_object(own, object_id, b"hello")
     assert open_object(data, len(data), object_id, reader).payload() == b"hello"
     assert found_lineage(owner).id != lineage.id
+
+
+def test_key_pairs_are_those_of_x_wing() -> None:
+    """The first published example of X-Wing (the KEM MLKEM768-X25519): start of the public key of this seed."""
+    seed = bytes.fromhex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26")
+    assert expand(seed)[1].hex().startswith("e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5b19cfc3d")
+
+
+def test_identities_pickle_with_what_they_know(world: World) -> None:
+    data = world.seal(b"hello")
+    identity = Identity(world.owner.secret, budget=KdfBudget(units=0))
+    assert open_object(data, len(data), world.data(), identity).payload() == b"hello"
+    identity.accept(world.id, [world.newest.digest])
+    copy = pickle.loads(pickle.dumps(identity))
+    assert open_object(data, len(data), world.data(), copy).payload() == b"hello"
+    copy.accept(world.id, [])
+    with pytest.raises(NoiseError, match="none that this lineage is known to have"):
+        open_object(data, len(data), world.data(), copy)
+
+
+def test_noise_is_refused_before_scrypt(world: World) -> None:
+    """Where the chain is known, another envelope costs nothing: not even the seed under its salt."""
+    identity = Identity(Secret(SecretKind.RAW, b"k" * 32), budget=KdfBudget(units=0))
+    data = world.seal()
+    identity.accept(world.id, [])
+    with pytest.raises(NoiseError):
+        open_object(data, len(data), world.data(), identity)

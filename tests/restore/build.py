@@ -106,6 +106,13 @@ class World:
             self.catalog.finish_snapshot(snapshot, status=status, finished_ns=scanned_ns + 1, totals="{}")
         return snapshot
 
+    def forget(self, *keys: bytes) -> None:
+        """Take versions of these paths out of the catalog, as if they had never been scanned."""
+        with self.catalog.transaction():
+            for key in keys:
+                (path,) = self.catalog.conn.execute("SELECT id FROM path WHERE key = ?", (key,)).fetchone()
+                self.catalog.conn.execute("DELETE FROM version WHERE path_id = ?", (path,))
+
     def object_names(self) -> list[str]:
         return [one.name for one in self.target.list(f"{self.store.lineage}/data/")]
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ...errors import DamagedError, NotEntitledError
+from ...foreign import describe
 from ..names import ObjectId, ObjectKind
 from .envelope import MAX_RECIPIENTS, Envelope
 from .lineage import ENROLMENT_LENGTH, Lineage, Rights
@@ -106,7 +107,7 @@ def decode_roster(payload: bytes) -> Roster:
     try:
         line = orjson.loads(payload)
         if line["keys"] != _FORMAT:
-            raise ValueError("another format")
+            raise DamagedError("the list of recipients and writers has another format")
         roster = Roster(
             [_recipient(one) for one in line["recipients"]],
             [_writer(one) for one in line["writers"]],
@@ -114,9 +115,9 @@ def decode_roster(payload: bytes) -> Roster:
             _read_mark(line["suite1"]),
         )
         if len(roster.recipients) > MAX_RECIPIENTS or len(roster.writers) > MAX_WRITERS:
-            raise ValueError("too many recipients or writers")
+            raise DamagedError("the list of recipients and writers is too long")
     except (ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"the list of recipients and writers cannot be read: {error}") from error
+        raise DamagedError(f"the list of recipients and writers cannot be read: {describe(error)}") from error
     return roster
 
 

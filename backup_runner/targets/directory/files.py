@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ...errors import AccessDenied, ObjectMissing, TargetError, TransientError
+from ...foreign import describe
 from ...records import StoredObject
 from ..base import Buffer
 
@@ -45,7 +46,7 @@ def translate(error: OSError, doing: str, path: str) -> TargetError:
         return TransientError(
             f"{doing}: {os.strerror(error.errno or 0)} for {path}", hint="check that the disk is connected"
         )
-    what, hint = _HINTS.get(error.errno or 0, (error.strerror or str(error), None))
+    what, hint = _HINTS.get(error.errno or 0, (describe(error), None))
     return TargetError(f"{doing}: {what} for {path}", hint=hint)
 
 

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from ...errors import ChecksumMismatch, TargetError, TransientError
+from ...foreign import describe
 from ...records import StoredObject
 from ..base import Part
 
@@ -53,7 +54,7 @@ def readable() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise TransientError(f"the answer is not what was expected ({type(error).__name__}: {error})") from None
+        raise TransientError(f"the answer is not what was expected ({describe(error)})") from None
 
 
 def listed(item: dict[str, Any], prefix: str) -> StoredObject:

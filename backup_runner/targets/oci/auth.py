@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import ConfigError, TargetError
+from ...foreign import describe, sifted
 from ...spec import AuthMethod, AuthSpec
+from .configfile import check_key, read_profile
 
-_CONFIG_HINT = "docs/oci-setup.md shows how to make a key and a config file"
 _METADATA_HOSTS = ("169.254.169.254", "[fd00:c1::a9fe:a9fe]")
 _METADATA_SECONDS = 3.0
 _MACHINE_METHODS = {
@@ -33,9 +34,7 @@ def credentials(auth: AuthSpec, region: str | None) -> tuple[dict[str, Any], Any
     if auth.method in _MACHINE_METHODS:
         signer = _machine_signer(auth.method)
         return {"region": region or getattr(signer, "region", None)}, signer
-    config = _read_config(auth)
-    if region:
-        config["region"] = region
+    config = read_profile(auth, region)
     if auth.method is AuthMethod.SESSION_TOKEN:
         return config, _session_signer(config, auth)
     return config, None
@@ -46,39 +45,10 @@ def token_stamp(auth: AuthSpec) -> tuple[int, int] | None:
     if auth.method is not AuthMethod.SESSION_TOKEN:
         return None
     try:
-        status = os.stat(_token_file(_read_config(auth), auth))
+        status = os.stat(_token_file(read_profile(auth), auth))
     except (OSError, ConfigError):
         return None
     return status.st_mtime_ns, status.st_size
-
-
-def _read_config(auth: AuthSpec) -> dict[str, Any]:
-    import oci
-
-    try:
-        config: dict[str, Any] = oci.config.from_file(auth.config_file, auth.profile)
-        if auth.method is AuthMethod.CONFIG_FILE:
-            oci.config.validate_config(config)
-    except oci.exceptions.ConfigFileNotFound:
-        raise ConfigError(
-            f"there is no OCI config file {auth.config_file}",
-            hint=f"set target.auth.config_file; {_CONFIG_HINT}",
-        ) from None
-    except oci.exceptions.ProfileNotFound:
-        raise ConfigError(
-            f"{auth.config_file} has no profile {auth.profile}", hint="set target.auth.profile to one it has"
-        ) from None
-    except oci.exceptions.InvalidConfig as error:
-        problems = ", ".join(f"{key} is {what}" for key, what in dict(error.errors).items())
-        raise ConfigError(
-            f"profile {auth.profile} in {auth.config_file} cannot be used: {problems}", hint=_CONFIG_HINT
-        ) from None
-    except (oci.exceptions.ClientError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"profile {auth.profile} in {auth.config_file} cannot be used: {_first_line(error)}",
-            hint=_CONFIG_HINT,
-        ) from None
-    return config
 
 
 def _session_signer(config: dict[str, Any], auth: AuthSpec) -> Any:
@@ -88,11 +58,10 @@ def _session_signer(config: dict[str, Any], auth: AuthSpec) -> Any:
     try:
         with open(path, encoding="ascii") as file:
             token = file.read().strip()
-        key = oci.signer.load_private_key_from_file(config["key_file"], config.get("pass_phrase"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the session token or its key cannot be read: {error}", hint=_renew(auth)) from None
-    except oci.exceptions.ClientError as error:
-        raise ConfigError(f"the session key {config['key_file']} cannot be used: {error}") from None
+        raise ConfigError(f"the session token {path} cannot be read: {describe(error)}", hint=_renew(auth)) from None
+    check_key(config, auth)
+    key = oci.signer.load_private_key_from_file(config["key_file"], config.get("pass_phrase"))
     expired = _expiry(token)
     if expired is not None and expired <= time.time():
         minutes = (time.time() - expired) / 60
@@ -137,19 +106,27 @@ def _machine_signer(method: AuthMethod) -> Any:
                 _seek_metadata_service()
                 return signers.InstancePrincipalsSecurityTokenSigner()
             case AuthMethod.RESOURCE_PRINCIPAL:
+                _need_variable("OCI_RESOURCE_PRINCIPAL_VERSION")
                 return signers.get_resource_principals_signer()
             case _:
+                _need_variable("KUBERNETES_SERVICE_HOST")
                 return signers.get_oke_workload_identity_resource_principal_signer()
     except Exception as error:
         # The signers raise whatever their HTTP, JSON and key code meets; all of it means the same here.
         raise TargetError(
-            f"auth.method {method.value} gives no identity here: {_first_line(error)}",
+            f"auth.method {method.value} gives no identity here: {_why(error)}",
             hint=f"{_MACHINE_METHODS[method]}; elsewhere use auth.method config_file",
         ) from error
 
 
+def _need_variable(name: str) -> None:
+    """Raise TargetError without what the platform sets where this identity exists."""
+    if not os.environ.get(name):
+        raise TargetError(f"the variable {name} is not set")
+
+
 def _seek_metadata_service() -> None:
-    """Raise OSError if this is no OCI instance; the SDK itself takes a minute and a half to find that out."""
+    """Raise TargetError if this is no OCI instance; the SDK itself takes a minute and a half to find that out."""
     url = os.environ.get("OCI_METADATA_BASE_URL", "")
     places = [urlsplit(url)] if url else [urlsplit(f"http://{host}") for host in _METADATA_HOSTS]
     for number, place in enumerate(places, 1):
@@ -158,9 +135,14 @@ def _seek_metadata_service() -> None:
             return
         except OSError as error:
             if number == len(places):
-                raise OSError(f"no instance metadata service at {place.hostname} ({error})") from error
+                told = f"no instance metadata service at {place.hostname} ({describe(error)})"
+                raise TargetError(told) from error
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+def _why(error: BaseException) -> str:
+    """The identity service's own code and words, or the kind of error."""
+    import oci
+
+    if isinstance(error, oci.exceptions.ServiceError):
+        return f"{error.status} {error.code}: {sifted(str(error.message))}"
+    return describe(error)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import oci
 
 from ...errors import AccessDenied, BackupRunnerError, ConfigError, TargetError, TransientError
+from ...foreign import describe
 from ...spec import AuthMethod, OciTargetSpec
 from ..base import Buffer
 from ..limits import Rate, Throttled
@@ -170,7 +171,9 @@ def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
     try:
         client = oci.object_storage.ObjectStorageClient(config, **options)
     except (oci.exceptions.ClientError, ValueError, OSError) as error:
-        raise ConfigError(f"the OCI client cannot be set up: {error}", hint="see docs/oci-setup.md") from error
+        raise ConfigError(
+            f"the OCI client cannot be set up: {describe(error)}", hint="see docs/oci-setup.md"
+        ) from error
     _set_up_session(client.base_client, spec, pool_size)
     return client
 

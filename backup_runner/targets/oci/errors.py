@@ -21,6 +21,7 @@ from ...errors import (
     TargetError,
     TransientError,
 )
+from ...foreign import describe, sifted
 from .policy import policy_line
 
 RequestException = oci._vendor.requests.exceptions.RequestException
@@ -88,11 +89,13 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
     if isinstance(error, oci.exceptions.ServiceError):
         return _service(error, doing, place, where)
     if isinstance(error, oci.exceptions.InvalidConfig | oci.exceptions.InvalidPrivateKey):
-        return ConfigError(f"{place.signer} cannot be used: {error}", hint="docs/oci-setup.md shows a working one")
+        return ConfigError(
+            f"{place.signer} cannot be used: {describe(error)}", hint="docs/oci-setup.md shows a working one"
+        )
     if isinstance(error, RequestException | urllib3.exceptions.HTTPError | OSError):
         return _connection(error, place, where)
     if isinstance(error, ValueError) and "endpoint" in str(error).lower():
-        return ConfigError(f"target.endpoint {place.endpoint} cannot be used: {error}")
+        return ConfigError(f"target.endpoint {place.endpoint} cannot be used", hint="write it as https://HOST")
     return TransientError(f"{where}: the answer cannot be read ({type(error).__name__})")
 
 
@@ -127,7 +130,7 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
             return ConditionFailed(said)
         case 412, _:
             return ObjectExists(said)
-    return TargetError(f"{said}: {error.message}")
+    return TargetError(f"{said}: {sifted(str(error.message))}")
 
 
 def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str) -> TargetError:

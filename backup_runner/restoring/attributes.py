@@ -1,0 +1,245 @@
+"""Owner, ACLs, extended attributes, mode and times of one file or folder, in an order in which none undoes another.
+
+Each is tried by itself, and what cannot be set is named. On the way and at the end, nobody has more access than the
+snapshot says: rights are narrowed before anything else changes, and the mode is widened last.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Container
+from contextlib import suppress
+from typing import Protocol
+
+from ..errors import CatalogError
+from ..foreign import describe
+from ..source.xattrs import decode_xattrs
+from . import acl
+
+_SET_ID = stat.S_ISUID | stat.S_ISGID
+_ACLS = (acl.ACCESS, acl.DEFAULT)
+_ALWAYS_KEPT = (b"security.capability", *_ACLS)
+_OWN_RIGHTS = 0o600
+"""What an ordinary user needs to set attributes of a file; of a folder too, one search bit aside."""
+
+Where = int | bytes
+"""An open descriptor, or a path that leads to the same file and no other (see `Goal.handle`)."""
+
+
+class Meta(Protocol):
+    """What files and folders have in common."""
+
+    @property
+    def mode(self) -> int: ...
+    @property
+    def uid(self) -> int: ...
+    @property
+    def gid(self) -> int: ...
+    @property
+    def mtime_ns(self) -> int: ...
+    @property
+    def xattrs(self) -> bytes | None: ...
+
+
+def restore_attributes(where: Where, row: Meta) -> list[str]:
+    """Give a file or folder what the snapshot says; returns what could not be set, each with why."""
+    return _Attributes(where, row).restore()
+
+
+def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
+    """Whether anything is not as in the snapshot."""
+    if stat_differs(there, row):
+        return True
+    wanted, _ = _recorded(row)
+    return wanted != _read(where, wanted)
+
+
+def stat_differs(there: os.stat_result, row: Meta) -> bool:
+    """The same, of what a status tells: mode, owner, group and time."""
+    have = (stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, there.st_mtime_ns)
+    return have != (row.mode, row.uid, row.gid, row.mtime_ns)
+
+
+class _Attributes:
+    def __init__(self, where: Where, row: Meta) -> None:
+        self._where = where
+        self._row = row
+        self._there = os.stat(where)
+        self._wanted, readable = _recorded(row)
+        self._have = _read(where, self._wanted)
+        self._mode = row.mode
+        self.lacking: list[str] = []
+        if not readable:
+            self._wanted = {name: value for name, value in self._have.items() if value and name not in _ACLS}
+            # There may have been an ACL, whose mask is in the place of the group's bits.
+            self._mode &= ~0o77
+            self.lacking.append("extended attributes (the catalog's cannot be read)")
+
+    def restore(self) -> list[str]:
+        there, row = self._there, self._row
+        owners = (there.st_uid, there.st_gid) != (row.uid, row.gid)
+        if owners or self._have != self._wanted:
+            self._narrow()
+            if owners:
+                self._set_owner()
+                # A change of owner takes capabilities away.
+                self._have = _read(self._where, self._wanted)
+            self._set_acls()
+            self._set_others()
+        self._set_mode()
+        self._set_time()
+        return self.lacking
+
+    def _narrow(self) -> None:
+        """Until all is set: the rights that both the file and the snapshot's mode have, and this user's own."""
+        now = stat.S_IMODE(self._there.st_mode)
+        mode = now & self._row.mode & 0o777 | now & stat.S_ISVTX
+        if os.geteuid():
+            mode |= _OWN_RIGHTS | (stat.S_IXUSR if stat.S_ISDIR(self._there.st_mode) else 0)
+        if mode != now:
+            # Not the owner: nothing else can be set either, and that is named.
+            with suppress(OSError):
+                os.chmod(self._where, mode)
+
+    def _set_owner(self) -> None:
+        row = self._row
+        failure = change_owner(self._where, self._there, row)
+        after = os.stat(self._where)
+        owner, group = after.st_uid != row.uid, after.st_gid != row.gid
+        self.lacking += owners_lacking(owner=owner, group=group, row=row, failure=failure)
+        if not owner and not group:
+            return
+        # Run by another user, a program must not get that user's rights.
+        drop = (stat.S_ISUID if owner else 0) | (stat.S_ISGID if group else 0)
+        self._mode &= ~drop
+        blob = self._wanted.get(acl.ACCESS)
+        if blob is None:
+            bits = acl.Bits.of(self._mode).for_another(owner=owner, group=group)
+            self._mode = self._mode & ~0o777 | bits.mode
+            return
+        try:
+            self._wanted[acl.ACCESS] = acl.limited(blob, owner=row.uid if owner else None, group=group)
+            self._mode = self._mode & ~0o7 | acl.other_bits(self._wanted[acl.ACCESS])
+        except ValueError:
+            self._mode &= ~0o77
+
+    def _set_acls(self) -> None:
+        for name in _ACLS:
+            blob, there = self._wanted.get(name), name in self._have
+            if blob == self._have.get(name) or (blob is not None and self._try_set(name, blob)):
+                continue
+            removed = not there or self._try_remove(name)
+            if name == acl.DEFAULT:
+                continue
+            if blob is not None:
+                try:
+                    self._mode = acl.without(blob, self._mode)
+                except ValueError:
+                    self._mode &= ~0o77
+            if not removed:
+                # Its lines are bounded by the mask, which is in the place of the group's bits.
+                self._mode &= ~0o70
+
+    def _set_others(self) -> None:
+        for name in self._have.keys() - self._wanted.keys():
+            if name not in _ACLS:
+                self._try_remove(name)
+        for name, value in self._wanted.items():
+            if name not in _ACLS and self._have.get(name) != value:
+                self._try_set(name, value)
+
+    def _set_mode(self) -> None:
+        there = os.stat(self._where)
+        if stat.S_IMODE(there.st_mode) == self._mode:
+            return
+        try:
+            os.chmod(self._where, self._mode)
+        except OSError as error:
+            self.lacking.append(f"mode {self._mode:o} ({describe(error)})")
+            return
+        # The system drops a bit that this user may not set, without an error.
+        if self._mode & _SET_ID and os.stat(self._where).st_mode & _SET_ID != self._mode & _SET_ID:
+            self.lacking.append(f"mode {self._mode:o} (the system dropped the set-id bit)")
+
+    def _set_time(self) -> None:
+        time_ns = self._row.mtime_ns
+        # Setting a time moves ctime, by which the next plan would take what is as it was for touched.
+        if self._there.st_mtime_ns == time_ns:
+            return
+        try:
+            os.utime(self._where, ns=(time_ns, time_ns))
+        except (OSError, OverflowError) as error:
+            self.lacking.append(f"time ({reason(error)})")
+
+    def _try_set(self, name: bytes, value: bytes) -> bool:
+        """Whether it is set; named if not."""
+        try:
+            os.setxattr(self._where, name, value)
+        except OSError as error:
+            self.lacking.append(f"{_shown(name)} ({describe(error)})")
+            return False
+        return True
+
+    def _try_remove(self, name: bytes) -> bool:
+        """Whether it is gone; named if not."""
+        try:
+            os.removexattr(self._where, name)
+        except OSError as error:
+            self.lacking.append(f"{_shown(name)}, which the snapshot does not have, stays ({describe(error)})")
+            return False
+        return True
+
+
+def change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
+    """Owner and group; where the owner cannot be had, the group alone, as far as this user may. Returns what failed."""
+    try:
+        os.chown(where, row.uid if there.st_uid != row.uid else -1, row.gid if there.st_gid != row.gid else -1)
+    except OSError as error:
+        if there.st_uid != row.uid and there.st_gid != row.gid:
+            with suppress(OSError):
+                os.chown(where, -1, row.gid)
+        return error
+    return None
+
+
+def owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
+    """What to name where a file has not got its owner, or its group."""
+    why = describe(failure) if failure else "the file system does not take it"
+    lacking = [f"owner {row.uid} ({why})"] if owner else []
+    return [*lacking, f"group {row.gid} ({why})"] if group else lacking
+
+
+def reason(error: OSError | OverflowError) -> str:
+    """Why something failed, in the system's words."""
+    return describe(error) if isinstance(error, OSError) else "the system takes no such time"
+
+
+def _recorded(row: Meta) -> tuple[dict[bytes, bytes], bool]:
+    """The extended attributes in the catalog, and whether they could be read."""
+    try:
+        return decode_xattrs(row.xattrs), True
+    except CatalogError:
+        return {}, False
+
+
+def _read(where: Where, wanted: Container[bytes]) -> dict[bytes, bytes | None]:
+    """Those of the file: the wanted ones, and those of the kinds that every snapshot holds, so that they can go.
+
+    A value that this user may not read is None."""
+    found: dict[bytes, bytes | None] = {}
+    if not hasattr(os, "listxattr"):
+        return found
+    with suppress(OSError):
+        for text in os.listxattr(where):
+            name = os.fsencode(text)
+            if name.startswith(b"user.") or name in _ALWAYS_KEPT or name in wanted:
+                found[name] = None
+                with suppress(OSError):
+                    found[name] = os.getxattr(where, text)
+    return found
+
+
+def _shown(name: bytes) -> str:
+    names = {acl.ACCESS: "the ACL", acl.DEFAULT: "the default ACL"}
+    return names.get(name) or name.decode(errors="backslashreplace")

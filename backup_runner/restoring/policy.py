@@ -1,0 +1,130 @@
+"""What becomes of what is there already: the one place that knows `--overwrite`.
+
+| there is | never | changed | always |
+|---|---|---|---|
+| the same file, folder or symlink | left, attributes too | gets the attributes | written again |
+| a file or symlink that differs | named | replaced | replaced |
+| a folder, in place of a file or symlink | named | named | replaced if it is empty |
+| a file that holds nothing, in place of a folder | named | named | replaced |
+| a symlink, or a file that holds something, in place of a folder | named | named | named |
+
+What is named was left as it was.
+
+A file is also written again, never changed in its place, if it has another owner or more names than this one and its
+attributes differ: the other names may be files that nobody meant.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from enum import StrEnum
+
+from ..catalog.restoring import FileRow, PlainRow
+from ..spec import Overwrite
+from .attributes import Meta, differ
+from .checked import same_bytes
+from .goal import BlockedError, Goal
+
+
+class Decision(StrEnum):
+    """What is done with a path, given what is there."""
+
+    WRITE = "restored"
+    UNCHANGED = "unchanged"
+    KEEP = "kept"
+
+
+class Policy:
+    """Looks at what is there and decides; changes nothing. All methods raise OSError, UnsafeKeyError, BlockedError."""
+
+    def __init__(self, goal: Goal, overwrite: Overwrite) -> None:
+        self._goal = goal
+        self._overwrite = overwrite
+        self._euid = os.geteuid()
+
+    @property
+    def touches(self) -> bool:
+        """Whether what is there may be changed at all."""
+        return self._overwrite is not Overwrite.NEVER
+
+    @property
+    def changes_types(self) -> bool:
+        """Whether a folder that is empty may go for a file."""
+        return self._overwrite is Overwrite.ALWAYS
+
+    def file(self, row: FileRow) -> Decision:
+        """What to do with a file."""
+        there = self._goal.look(row.key)
+        if there is None:
+            return Decision.WRITE
+        if stat.S_ISDIR(there.st_mode):
+            return self._over_folder(row.key, "file")
+        if self._overwrite is Overwrite.ALWAYS:
+            return Decision.WRITE
+        if not self._same(there, row):
+            return Decision.WRITE if self.touches else Decision.KEEP
+        return Decision.WRITE if self.touches and self._must_be_new(there, row) else Decision.UNCHANGED
+
+    def symlink(self, row: PlainRow) -> Decision:
+        """What to do with a symlink."""
+        there = self._goal.look(row.key)
+        if there is None:
+            return Decision.WRITE
+        if stat.S_ISDIR(there.st_mode):
+            return self._over_folder(row.key, "symlink")
+        at, name = self._goal.place(row.key)
+        if stat.S_ISLNK(there.st_mode) and os.readlink(name, dir_fd=at) == (row.link or b""):
+            have = (there.st_uid, there.st_gid, there.st_mtime_ns)
+            same = have == (row.uid, row.gid, row.mtime_ns) or self.may_change_in_place(there, row)
+            return Decision.UNCHANGED if same or not self.touches else Decision.WRITE
+        return Decision.WRITE if self.touches else Decision.KEEP
+
+    def link(self, first: bytes, row: FileRow) -> Decision:
+        """What to do with a name of a file whose name `first` is in place."""
+        decision = self.file(row)
+        if decision is not Decision.KEEP and self._same_file(first, row.key):
+            return Decision.UNCHANGED
+        return Decision.WRITE if decision is Decision.UNCHANGED and self.touches else decision
+
+    def folder(self, key: bytes, there: os.stat_result) -> Decision:
+        """What to do where something is in a folder's place."""
+        if stat.S_ISDIR(there.st_mode):
+            return Decision.UNCHANGED
+        is_file = stat.S_ISREG(there.st_mode) and there.st_size == 0
+        holds_nothing = is_file or stat.S_ISFIFO(there.st_mode) or stat.S_ISSOCK(there.st_mode)
+        if self.changes_types and holds_nothing:
+            return Decision.WRITE
+        what = "a symlink" if stat.S_ISLNK(there.st_mode) else "something that is no folder"
+        raise BlockedError(f"{what} stands where the folder should go; it was left")
+
+    def may_change_in_place(self, there: os.stat_result, row: Meta) -> bool:
+        """Whether attributes of a file may be set in its place: it is its owner's, and has no other name."""
+        owner = there.st_uid == (self._euid or row.uid)
+        return owner and there.st_nlink == 1
+
+    def _must_be_new(self, there: os.stat_result, row: FileRow) -> bool:
+        if self.may_change_in_place(there, row):
+            return False
+        with self._goal.handle(row.key) as where:
+            return differ(where, there, row)
+
+    def _over_folder(self, key: bytes, what: str) -> Decision:
+        if self.changes_types and self._goal.is_empty(key):
+            return Decision.WRITE
+        raise BlockedError(f"a folder stands where the {what} should go; it was left")
+
+    def _same(self, there: os.stat_result, row: FileRow) -> bool:
+        if not stat.S_ISREG(there.st_mode) or there.st_size != row.size:
+            return False
+        return there.st_mtime_ns == row.mtime_ns or same_bytes(*self._goal.place(row.key), row)
+
+    def _same_file(self, one: bytes, other: bytes) -> bool:
+        try:
+            first, second = self._goal.look(one), self._goal.look(other)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return False
+        return first is not None and second is not None and os.path.samestat(first, second)

@@ -1,0 +1,33 @@
+"""What a restore would do with files: all but fetching and writing them."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from ..catalog.restoring import Selection
+from .files import Files
+from .work import CAUGHT, problem_of
+from .write import Decision
+
+
+class Preview(Files):
+    """Decides as workers do, and fetches nothing."""
+
+    def run(self, chosen: Selection, *, again: bool = False) -> None:
+        """Say what would become of the chosen files."""
+        for row in chain(chosen.files(again=again), chosen.composed(again=again)):
+            if self._book.stopped():
+                return
+            if row.list is None and self._hopeless(row):
+                continue
+            try:
+                decision = self._writer.decide(row)
+                if decision is Decision.UNCHANGED:
+                    self._writer.refresh(row)
+            except CAUGHT as error:
+                self._book.fail(row, *problem_of(error))
+                continue
+            if decision is Decision.WRITE:
+                self._writer.goal.pretend_written(row.key)
+            self._book.settle(row, decision.value)
+            self._book.events.advance(1, row.size)

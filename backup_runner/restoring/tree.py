@@ -1,0 +1,127 @@
+"""All of a restore but the files' bytes: folders, hard links, symlinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from heapq import merge
+from operator import itemgetter
+
+from ..catalog.restoring import FileRow, PlainRow, Selection
+from .book import Book
+from .way import components
+from .work import CAUGHT
+from .write import Decision, Writer
+
+_OPEN_MODE = 0o777
+"""Of folders on the way that the snapshot does not know: what the umask leaves of it."""
+
+
+class Tree:
+    """Makes and finishes folders, hard links and symlinks of one restore, or says what it would do."""
+
+    def __init__(self, chosen: Selection, book: Book, writer: Writer, *, root_stays: bool) -> None:
+        """With `root_stays`, the folder that is restored to was there, and keeps its attributes."""
+        self._chosen = chosen
+        self._book = book
+        self._writer = writer
+        self._root_stays = root_stays
+
+    def make_folders(self) -> None:
+        """All chosen folders, and those on the way to what was chosen."""
+        for row in self._chosen.folders():
+            if row.key and not self._book.stopped():
+                self._book.attempt(row.key, partial(self._make_folder, row.key))
+        for head in self._ways():
+            self._book.attempt_quietly("a folder could not be made", partial(self._make_parents, head))
+
+    def _ways(self) -> Iterator[bytes]:
+        """Folders that hold something chosen and are not chosen themselves."""
+        open_folders: list[bytes] = []
+        last = b""
+        for key in self._chosen.all_keys():
+            while open_folders and not key.startswith(open_folders[-1]):
+                open_folders.pop()
+            head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
+            head += slash
+            if head and head != last and (not open_folders or open_folders[-1] != head):
+                last = head
+                yield head
+            if key.endswith(b"/"):
+                open_folders.append(key)
+
+    def _make_folder(self, key: bytes) -> None:
+        try:
+            self._writer.make_folder(key)
+        except FileNotFoundError:
+            head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
+            self._make_parents(head + slash)
+            self._writer.make_folder(key)
+
+    def _make_parents(self, key: bytes) -> None:
+        goal, at = self._writer.goal, b""
+        for part in components(key):
+            at += part + b"/"
+            known = self._chosen.has(at)
+            made = goal.make_folder(at) if known else goal.make_folder(at, _OPEN_MODE)
+            if made and known:
+                # They get their own attributes with the others.
+                self._chosen.add_key(at)
+            elif not made and (there := goal.look(at)):
+                goal.note_closed(at, there)
+
+    def finish_folders(self) -> None:
+        """Attributes of folders, deepest first; what was opened for writing is closed again."""
+        rows = ((row.key, row) for row in self._chosen.folders_deepest_first())
+        closed = ((key, None) for key in sorted(self._writer.goal.closed, reverse=True))
+        for key, row in merge(rows, closed, key=itemgetter(0), reverse=True):
+            what = "a folder's attributes could not be set"
+            if self._book.stopped() and not self._writer.goal.has_folder(key):
+                continue
+            if row is None:
+                self._book.attempt_quietly(what, partial(self._writer.goal.set_back, key))
+                continue
+            finish = partial(self._writer.finish_folder, row, stays=self._root_stays and not key)
+            if self._book.attempt_quietly(what, finish):
+                self._book.counts["folders"] += 1
+
+    def gather_links(self) -> None:
+        """Where a name of a file with many is in place, the others become links of it; it need not be their first."""
+        changes = []
+        for group in self._chosen.groups():
+            if self._book.stopped():
+                return
+            in_place = next((row.path_id for row in group if self._in_place(row)), group[0].path_id)
+            if in_place != group[0].path_id:
+                changes.append((group[0].path_id, in_place))
+        self._chosen.lead(changes)
+
+    def links(self) -> None:
+        # What is in the first one's place is not this content, so the others cannot be links of it.
+        self._chosen.unlink(self._book.absent)
+        for first, row in self._chosen.links():
+            if self._book.stopped():
+                return
+            self._book.attempt(row.key, partial(self._link, first, row))
+
+    def _in_place(self, row: FileRow) -> bool:
+        try:
+            return self._writer.policy.file(row) is Decision.UNCHANGED
+        except CAUGHT:
+            return False
+
+    def _link(self, first: bytes, row: FileRow) -> None:
+        decision = self._writer.link(first, row)
+        self._book.settle(row, "linked" if decision is Decision.WRITE else decision.value)
+        self._book.events.advance(1, row.size)
+
+    def symlinks(self) -> None:
+        for row in self._chosen.symlinks():
+            if self._book.stopped():
+                return
+            self._book.attempt(row.key, partial(self._symlink, row))
+
+    def _symlink(self, row: PlainRow) -> None:
+        decision = self._writer.put_symlink(row)
+        self._book.settle(row, "symlinks" if decision is Decision.WRITE else decision.value)
+        self._book.events.advance(1, 0)
