@@ -29,6 +29,7 @@ from ..container.keys import Keyring
 from ..contents import legacy_format as legacy
 from ..errors import BackupRunnerError, DamagedError
 from ..foreign import describe
+from ..repository.keyfile import refuse_guessable
 
 _CHUNK = 1 << 20
 
@@ -84,6 +85,7 @@ def decrypt_file(keyring: Keyring, source: str, goal: str, *, overwrite: bool) -
 def _seal(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
     status = os.fstat(file.fileno())
     object_id = ObjectId.new(os.urandom(16), ObjectKind.DATA, os.urandom)
+    refuse_guessable(keyring.crypto_key)
     header, keys = new_header(object_id, keyring, keyring.new_salt())
     plain, strong, sealed = _md5(), blake3(), _md5()
 

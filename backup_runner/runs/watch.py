@@ -76,7 +76,7 @@ class Watch:
             folder=os.path.dirname(os.path.abspath(self.job.file)),
             work_directory=self.job.work_directory,
             env=self._environment(name, status, code, message),
-            secrets=[self.env[variable] for variable in self._secret_names() if variable in self.env],
+            hidden=[self.env[variable] for variable in self._secret_names() if variable in self.env],
         )
         # What a hook prints may hold anything, so the log only says how much it was.
         log.info("hook %s ended: %s; it printed %d bytes", name, ended.problem or "well", ended.printed)
