@@ -25,6 +25,7 @@ from ..records import Extent, Flag
 from ..repository.writer import ObjectWriter, SentPart
 from ..source.access import read_changed
 from ..source.reading import FileRead, metadata, settled
+from ..source.times import kept_times
 from ..source.tree import Tree
 from ..targets.base import Part, Target
 from .large_hashes import PartHashes, Sums
@@ -129,7 +130,7 @@ class LargeLane:
                 s.job,
                 key,
                 before.st_size,
-                before.st_mtime_ns,
+                kept_times(before)[0],
             ) and row.at:
                 if row.object_id is None:
                     s.target.abort_upload(row.name, row.upload)
@@ -162,7 +163,7 @@ class _Stretch:
         """(object id, bytes, journal row). `sums` goes on over the stretch's bytes."""
         s = self._s
         earlier = journal.find(
-            s.cat, s.store_id, s.job, self._key, self._at, self._before.st_size, self._before.st_mtime_ns
+            s.cat, s.store_id, s.job, self._key, self._at, self._before.st_size, kept_times(self._before)[0]
         )
         if earlier is not None:
             tried = sums.copy()
@@ -305,7 +306,7 @@ class _Stretch:
             group=self.group if self._many else None,
             path=self._key,
             mode=self._before.st_mode & 0o7777,
-            mtime_ns=self._before.st_mtime_ns,
+            mtime_ns=kept_times(self._before)[0],
         )
 
     def _record(self, new: NewObject, header: bytes, strong: bytes | None) -> tuple[int, int, int]:
@@ -343,7 +344,7 @@ class _Stretch:
     def _new_row(self, name: str, upload: str, header: bytes, object_id: int | None, strong: bytes | None) -> int:
         before = self._before
         row = Upload(
-            0, name, upload, header, self._s.job, self._key, self._at, before.st_size, before.st_mtime_ns, object_id,
+            0, name, upload, header, self._s.job, self._key, self._at, before.st_size, kept_times(before)[0], object_id,
             strong,
         )  # fmt: skip
         return journal.begin(self._s.cat, self._s.store_id, row)

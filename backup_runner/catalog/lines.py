@@ -209,7 +209,7 @@ def replay(cat: Catalog, store: Store, lines: Iterable[bytes]) -> None:
             cat.conn.execute(statements[table], row)
             if table == "content":
                 _replay_extents(cat, row[0], extents, store.shift)
-        except (ValueError, KeyError, IndexError, TypeError, sqlite3.Error) as error:
+        except (ValueError, KeyError, IndexError, TypeError, OverflowError, sqlite3.Error) as error:
             raise CatalogError(
                 f"a catalog record does not fit: {describe(error)}", hint="try `catalog rebuild JOB`"
             ) from None

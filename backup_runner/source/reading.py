@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from ..records import Flag, Kind
 from .access import chattr_flags, read_changed, read_xattrs
+from .times import kept_times
 from .tree import Tree
 from .xattrs import encode_xattrs
 
@@ -48,8 +49,7 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
     flags |= chattr_flags(fd) << Flag.CHATTR_SHIFT
     return (
         status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
+        *kept_times(status),
         status.st_mode & 0o7777,
         status.st_uid,
         status.st_gid,
