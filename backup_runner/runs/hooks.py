@@ -8,12 +8,12 @@ import re
 import secrets
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import BackupRunnerError
 from ..foreign import describe
+from ..replacing import unnamed
 
 _GRACE_SECONDS = 5.0
 _SHOWN_BYTES = 2000
@@ -51,7 +51,7 @@ def run_hook(
 
     Its output goes to a temporary file, not a pipe: a hook that leaves a daemon behind cannot hang us."""
     mark = secrets.token_hex(16)
-    with tempfile.TemporaryFile(dir=work_directory) as printed:
+    with unnamed(work_directory) as printed:
         try:
             process = subprocess.Popen(
                 command, cwd=folder, env={**env, _MARK: mark}, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,

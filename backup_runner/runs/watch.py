@@ -69,7 +69,6 @@ class Watch:
         if not command or hooks is None:
             return
         log.info("hook %s: %s", name, command[0])
-        os.makedirs(self.job.work_directory, mode=0o700, exist_ok=True)
         ended = run_hook(
             command,
             time_limit=hooks.time_limit,

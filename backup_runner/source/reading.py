@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from ..errors import OddFileError
 from ..records import Flag, Kind
 from .access import chattr_flags, read_changed, read_xattrs
 from .times import kept_times
@@ -141,7 +142,7 @@ def _read_on(fd: int, start: memoryview) -> memoryview:
         data += chunk
         if len(data) > UNSIZED:
             text = f"states no size and has more than {UNSIZED >> 20} MiB; copy it to a file and back that up"
-            raise OSError(errno.EFBIG, text)
+            raise OddFileError(errno.EFBIG, text)
     return memoryview(data)
 
 
