@@ -21,7 +21,7 @@ SECONDS = 10.0
 """A notice gets so long, from the start of its process to the end of the answer."""
 _MOST = 10_000
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,255}")
-_SAID = re.compile(r"[A-Za-z0-9 ,.'()-]{0,200}")
+_SAID = re.compile(r"[A-Za-z0-9 ,.:'()-]{0,200}")
 
 
 class Event(StrEnum):

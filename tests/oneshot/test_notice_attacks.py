@@ -33,15 +33,15 @@ def endless(client: socket.socket) -> None:
 
 
 ANSWERS: dict[str, tuple[Answer, str]] = {
-    "garbage": (lambda client: client.sendall(f"{SECRET} \x1b[2J ::error::\r\n\r\n".encode()), "could not be sent"),
-    "binary": (lambda client: client.sendall(bytes(range(256)) * 300), "could not be sent"),
-    "nothing": (lambda client: client.shutdown(socket.SHUT_RDWR), "could not be sent"),
+    "garbage": (lambda client: client.sendall(f"{SECRET} \x1b[2J ::error::\r\n\r\n".encode()), "could not be sent: "),
+    "binary": (lambda client: client.sendall(bytes(range(256)) * 300), "could not be sent: "),
+    "nothing": (lambda client: client.shutdown(socket.SHUT_RDWR), "could not be sent: "),
     "status": (lambda client: client.sendall(f"HTTP/1.1 500 {SECRET}\r\n\r\n{SECRET}".encode()), "status 500"),
     "redirect to a file": (
         lambda client: client.sendall(f"HTTP/1.1 302 x\r\nLocation: file:///{SECRET}\r\n\r\n".encode()),
         "status 302",
     ),
-    "headers": (lambda client: client.sendall(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 5000), "could not be sent"),
+    "headers": (lambda client: client.sendall(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 5000), "could not be sent: "),
     "silence": (lambda client: time.sleep(60), "within 2 s"),
     "one byte after the other": (dribble, "within 2 s"),
     "a body without end": (endless, ""),
