@@ -31,7 +31,7 @@ Fault = dict[str, object]
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pack's worth of files and one that goes up in parts."""
+    """A pack's worth of files and one that is cut into pieces."""
     root = tmp_path_factory.mktemp("shared")
     with start(root / "emulator") as running:
         site = Site(root / "site", running)
@@ -99,15 +99,6 @@ class Trial:
     def record(self) -> Done:
         return self._first_apply("PutObject", "*/records/*", large=False)
 
-    def part(self) -> Done:
-        return self._first_apply("UploadPart", "*", large=True)
-
-    def commit(self) -> Done:
-        return self._first_apply("CommitMultipartUpload", "*", large=True)
-
-    def begin(self) -> Done:
-        return self._first_apply("CreateMultipartUpload", "", large=True)
-
     def lease(self) -> Done:
         return self._first_apply("PutObject", "*/lease/*", large=False)
 
@@ -174,8 +165,8 @@ class Trial:
         self.site.apply()
 
 
-WHAT = ("put", "record", "begin", "part", "commit", "get", "list", "pull", "delete", "lease", "release")
-SLICE = (("commit", "lost", ONCE), ("delete", "reset_after", ALWAYS))
+WHAT = ("put", "record", "get", "list", "pull", "delete", "lease", "release")
+SLICE = (("put", "lost", ONCE), ("delete", "reset_after", ALWAYS))
 
 
 def combinations() -> list[tuple[str, Fault, int]]:

@@ -12,7 +12,6 @@ from hashlib import md5
 from pathlib import Path
 
 import pytest
-from backup_runner.targets.abandoned import abort_abandoned
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -231,15 +230,6 @@ def test_abort(target: Target) -> None:
         target.list_parts("l/data/s", upload)
     with pytest.raises(ObjectMissing):
         target.put_part("l/data/s", upload, 1, 0, b"abc", md5=digest(b"abc"))
-
-
-def test_abandoned_uploads_go_and_others_stay(target: Target) -> None:
-    old, kept = target.begin_upload("l/data/old"), target.begin_upload("l/data/kept")
-    foreign = target.begin_upload("m/data/x")
-    soon = time.time() + 60
-    assert abort_abandoned(target, "l/", keep={kept}, before=soon - 3600) == []
-    assert abort_abandoned(target, "l/", keep={kept}, before=soon) == [("l/data/old", old)]
-    assert {upload for _, upload, _ in target.list_uploads()} == {kept, foreign}
 
 
 def test_a_target_goes_to_another_process(target: Target) -> None:
