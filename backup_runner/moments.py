@@ -77,3 +77,10 @@ def _ns(at: datetime) -> int:
 def within_range(time_ns: int) -> int:
     """The time, or the nearest one that can be kept."""
     return min(max(time_ns, LOWEST_NS), HIGHEST_NS)
+
+
+def from_seconds(seconds: float) -> int:
+    """What others state in seconds since the epoch, in nanoseconds: the nearest that can be kept, 0 for none."""
+    if seconds != seconds:
+        return 0
+    return within_range(round(min(max(seconds, -1e10), 1e10) * 1e9))

@@ -12,6 +12,7 @@ from ..errors import Interrupted, OddFileError
 from ..foreign import describe
 from ..records import Action, ActionKind, Digests, Flag, Kind
 from ..source.reading import attributes, kind_of
+from ..source.times import kept_times
 from ..source.tree import Tree
 from .lane import Lane
 from .versions import Versions
@@ -113,7 +114,7 @@ class PathApplier:
     def _refer(self, action: Action) -> None:
         """The content is stored; if the file is still what the plan saw, only its metadata is written."""
         status = self._tree.status(action.key)
-        seen = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        seen = (status.st_size, *kept_times(status))
         known = action.content_id is not None and history.usable(self._cat, action.content_id, status.st_size)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
             action.forced = False
@@ -134,7 +135,7 @@ class PathApplier:
         if first is not None and first.content_id is not None and not first.flags & Flag.STALE:
             leader = self._tree.status(action.leader)
             same = (leader.st_dev, leader.st_ino) == (status.st_dev, status.st_ino)
-            same = same and (first.size, first.mtime_ns) == (status.st_size, status.st_mtime_ns)
+            same = same and (first.size, first.mtime_ns) == (status.st_size, kept_times(status)[0])
         if not same or first is None:
             action.leader = None
             self._lane.add(action)
@@ -149,6 +150,6 @@ class PathApplier:
         flags, xattrs = attributes(self._tree, key, kind)
         self._versions.note_attributes(key, flags)
         return Meta(
-            kind, size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode & 0o7777, status.st_uid, status.st_gid,
+            kind, size, *kept_times(status), status.st_mode & 0o7777, status.st_uid, status.st_gid,
             flags | (Flag.SPARSE if sparse else 0), None, xattrs,
         )  # fmt: skip

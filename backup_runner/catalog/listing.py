@@ -92,6 +92,8 @@ def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
 
 def path_of(cat: Catalog, store_id: int, path_id: int) -> KnownPath | None:
     """What a path id from the list stands for; a path that was taken out is found in the last snapshot that had it."""
+    if not 0 < path_id < 1 << 63:
+        return None
     row = cat.conn.execute(
         "SELECT j.name, p.key, v.until, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = j.id AND s.id >= v.first "
         "AND s.id < v.until) FROM path p JOIN job j ON j.id = p.job_id JOIN version v ON v.path_id = p.id "

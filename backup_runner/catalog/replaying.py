@@ -71,7 +71,7 @@ class Replay:
             for rows in _parsed(lines):
                 for table, group in groupby(rows, key=lambda row: row[0]):
                     self._take(table, list(group))
-        except (ValueError, KeyError, IndexError, TypeError, sqlite3.Error) as error:
+        except (ValueError, KeyError, IndexError, TypeError, OverflowError, sqlite3.Error) as error:
             raise _unfit(describe(error)) from None
         self._statements = self._upserts
 

@@ -37,7 +37,8 @@ def info(job: JobFile, *, json: Json = False) -> int:
     out = output(json=json)
     with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
         catalog = session.catalog()
-        absent: dict[str, Any] = {"catalog": session.job.catalog.path, "format": None, "migrated_from": None, "stores": []}
+        path = session.job.catalog.path
+        absent: dict[str, Any] = {"catalog": path, "format": None, "migrated_from": None, "stores": []}
         fields = catalog_fields(catalog) if catalog else absent
         bucket = None if session.store() else lineage_fields(survey(session))
         target = session.target.identity

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ..errors import UsageError
 from ..foreign import describe
+from ..replacing import replacing
 from .output import Output
 
 
@@ -50,15 +52,12 @@ def written(path: str) -> Iterator[Output]:
     """An output whose file is there whole, under its name, or not at all. Raises UsageError if it cannot be written."""
     from ..report.look import Look
 
-    temporary = f"{path}.{secrets.token_hex(4)}.tmp"
-    try:
-        file = open(temporary, "x", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
-    except OSError as error:
-        raise cannot_write(path, describe(error)) from None
-    try:
-        with file:
-            yield _FileOutput(json=True, human=file, look=Look())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with contextlib.ExitStack() as opened:
+        try:
+            raw = opened.enter_context(replacing(path))
+        except OSError as error:
+            raise cannot_write(path, describe(error)) from None
+        file = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+        yield _FileOutput(json=True, human=file, look=Look())
+        file.flush()
+        file.detach()

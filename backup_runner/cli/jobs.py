@@ -23,12 +23,15 @@ def load_jobs(paths: Sequence[str]) -> list[Job]:
     """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError."""
     from ..jobfile import load
     from ..jobfile.render import render_text
+    from ..jobfile.rules import UNREADABLE
     from .settings import defaults, overridden
 
     result = load(paths, env=os.environ, defaults=defaults())
     errors = [item for item in result.diagnostics if item.severity == "error"]
     if errors:
         complain([render_text(errors, result.sources)])
+        if all(item.code == UNREADABLE for item in errors):
+            raise BackupRunnerError("no job file was read; nothing was done", hint="see the names above")
         plural = "s" if len(errors) > 1 else ""
         raise BackupRunnerError(
             f"{len(errors)} mistake{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done",

@@ -13,7 +13,7 @@ import typer
 
 from ..errors import UsageError
 from .options import JobFile, Json
-from .output import output
+from .output import Output, output
 
 
 class Form(StrEnum):
@@ -33,7 +33,8 @@ def command(
 
     Example: backup-runner schedule documents.yaml --format crontab
     """
-    from ..runs.schedule import crontab_line, units
+    from ..jobfile.variables import variables_of
+    from ..runs.schedule import crontab_line, environment_file, units
     from .jobs import load_job
 
     out = output(json=json)
@@ -42,17 +43,46 @@ def command(
         hint = 'add for example `schedule: {every: day, at: "02:30"}`'
         raise UsageError(f'job "{loaded.name}" has no schedule', hint=hint)
     program = shutil.which("backup-runner")
-    words = [program] if program else [sys.executable, "-m", "backup_runner"]
+    # Units and cron find programs by a path of their own, so every part of the command is absolute.
+    words = [os.path.abspath(program)] if program else [sys.executable, "-P", "-m", "backup_runner"]
     words += ["apply", os.path.abspath(job), "--yes", "--wait", "30m"]
+    variables = variables_of(job, loaded)
+    stored = environment_file(loaded.name, system=_is_root()) if variables else ""
+    hints = _variable_hints(stored, variables)
     if form is Form.CRONTAB:
-        line = crontab_line(loaded.schedule, shlex.join(words))
-        out.emit({"crontab": line})
-        out.say([line])
+        _crontab(out, crontab_line(loaded.schedule, _with_environment(words, stored)), hints)
         return 0
-    made = units(loaded.name, loaded.schedule, words)
+    home = os.path.expanduser("~") if _is_root() else ""
+    made = units(loaded.name, loaded.schedule, words, environment_file=stored, home=home)
     out.emit(made)
+    folder = "/etc/systemd/system" if _is_root() else "~/.config/systemd/user"
     for name, text in made.items():
-        out.say([f"# ~/.config/systemd/user/{name}", text])
+        out.say([f"# {folder}/{name}", text])
+    control = "systemctl" if _is_root() else "systemctl --user"
     timer = next(name for name in made if name.endswith(".timer"))
-    out.say([f"# systemctl --user daemon-reload && systemctl --user enable --now {timer}"])
+    out.say([*hints, f"# {control} daemon-reload && {control} enable --now {timer}"])
+    if not _is_root():
+        out.say(["# So that it runs while you are not logged in: loginctl enable-linger"])
     return 0
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _crontab(out: Output, line: str, hints: list[str]) -> None:
+    out.emit({"crontab": line})
+    out.say([*hints, line])
+
+
+def _with_environment(words: list[str], stored: str) -> str:
+    """cron reads no file of variables, but its shell does."""
+    command = shlex.join(words)
+    return f"set -a; . {shlex.quote(stored)}; set +a; exec {command}" if stored else command
+
+
+def _variable_hints(stored: str, variables: list[str]) -> list[str]:
+    if not variables:
+        return []
+    lines = [f"# The job takes variables: write {stored}, mode 0600, with the lines"]
+    return [*lines, *(f"#   {name}=..." for name in variables)]

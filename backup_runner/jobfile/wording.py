@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence as List
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -66,6 +68,10 @@ _EXAMPLES = {
     "path": "e.g. `path: ./bucket`",
     "bucket": "name the bucket, here or in the config file",
 }
+_UNITS = {"keep_within": "d", "upload": "MiB/s", "download": "MiB/s"}
+_COMMANDS = ("before", "after", "on_failure")
+_SHELL = re.compile(r"[|&;<>()$`*?\n]")
+_PLAIN_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -107,6 +113,8 @@ def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, 
         )
     if kind == "enum":
         return _choice(name, shown, value, str(context["expected"]))
+    if isinstance(value, str) and "${" in value and kind in ("string_pattern_mismatch", "value_error"):
+        return Complaint(rules.MALFORMED, f"{shown}: ${{…}} is resolved in paths only", "write the value itself")
     if kind == "string_pattern_mismatch":
         form, hint = _FORMS[_key(loc)]
         return Complaint(rules.MALFORMED, f"{shown} is not {form}", hint)
@@ -167,6 +175,8 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
     text = written.text
     if kind == "bool_type":
         return _boolean_hint(written)
+    if kind == "string_type" and (unit := _UNITS.get(_key(loc))) and text.strip().isdecimal():
+        return f"a number needs its unit, e.g. {text.strip()[:20]}{unit}"
     if kind == "string_type" and written.plain:
         return f'YAML reads this as {_what(written.value)}; quote it to make it text: "{text[:60]}"'
     if kind in ("int_type", "int_from_float"):
@@ -175,11 +185,25 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
             return "write a whole number in digits"
         return f"write {digits[:20]}" + ("" if written.plain else ", without quotes")
     if kind == "list_type":
+        if _key(loc) in _COMMANDS:
+            return _command_hint(text)
         one_rule = _key(loc) == "skip" and "\n" not in text
         return f"write [{quoted(text)}]" if one_rule else "write each item on its own line, after `- `"
     if loc[:1] == ("sources",) and len(loc) == 2:
         return f"write `path: {text[:60]}`" if text.isprintable() else "a source has a `path`"
     return _EXAMPLES.get(_key(loc))
+
+
+def _command_hint(text: str) -> str:
+    """A command as a list; what only a shell understands goes to a shell."""
+    text = text.strip()
+    try:
+        words = ["sh", "-c", text] if _SHELL.search(text) else shlex.split(text)
+    except ValueError:
+        words = ["sh", "-c", text]
+    shown = ", ".join(word if _PLAIN_WORD.fullmatch(word) else quoted(word) for word in words)
+    why = "no shell is run unless you name one; " if words[:2] == ["sh", "-c"] else ""
+    return f"{why}write [{shown}]" if len(text) <= 200 else "write a list: the program, then each argument"
 
 
 def _boolean_hint(written: Scalar | None) -> str | None:

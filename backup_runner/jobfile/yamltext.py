@@ -49,7 +49,7 @@ def read_text(path: str, complaints: Complaints) -> str:
     except OSError as error:
         pattern = isinstance(error, FileNotFoundError) and glob.has_magic(path)
         text = "no file matches this pattern" if pattern else f"cannot be read: {describe(error)}"
-        raise complaints.stop(rules.UNREADABLE, TOP, text) from None
+        raise complaints.stop(rules.UNREADABLE, TOP, text, None if pattern else _other_name(path)) from None
     except ValueError:
         raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None
     if data is None:
@@ -60,6 +60,18 @@ def read_text(path: str, complaints: Complaints) -> str:
     if len(data) > MAX_BYTES:
         raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")
     return _decode(data, complaints)
+
+
+def _other_name(path: str) -> str | None:
+    """What may have been meant by a job file that is not there."""
+    for ending in (".yaml", ".yml"):
+        if os.path.isfile(path + ending):
+            return f"did you mean {printable(path + ending)}?"
+    if os.path.lexists(path):
+        return None
+    if os.path.isabs(path):
+        return "name a job file that is there"
+    return f"name a job file that is there; this is looked for in {printable(os.getcwd())}"
 
 
 def _read(path: str) -> bytes | None:

@@ -29,6 +29,8 @@ from ..container.keys import Keyring
 from ..contents import legacy_format as legacy
 from ..errors import BackupRunnerError, DamagedError
 from ..foreign import describe
+from ..replacing import replacing
+from ..repository.keyfile import refuse_guessable
 
 _CHUNK = 1 << 20
 
@@ -84,6 +86,7 @@ def decrypt_file(keyring: Keyring, source: str, goal: str, *, overwrite: bool) -
 def _seal(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
     status = os.fstat(file.fileno())
     object_id = ObjectId.new(os.urandom(16), ObjectKind.DATA, os.urandom)
+    refuse_guessable(keyring.crypto_key)
     header, keys = new_header(object_id, keyring, keyring.new_salt())
     plain, strong, sealed = _md5(), blake3(), _md5()
 
@@ -157,17 +160,9 @@ def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A new file beside the goal, which takes the goal's name once everything went well."""
     if os.path.lexists(goal) and not overwrite:
         raise BackupRunnerError(f"{goal} is there already and was left as it is", hint="--overwrite replaces it")
-    temporary = f"{goal}.{os.urandom(4).hex()}.tmp"
-    try:
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise BackupRunnerError(f"cannot write {goal}: {describe(error)}", hint=_ACCESS) from None
-    try:
-        with os.fdopen(fd, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, goal)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(replacing(goal))
+        except OSError as error:
+            raise BackupRunnerError(f"cannot write {goal}: {describe(error)}", hint=_ACCESS) from None
+        yield file

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..foreign import describe
+from ..replacing import replacing
 from ..spec import Job
 
 _FORMAT = 1
@@ -60,9 +61,5 @@ class CacheFile:
     def write(self, status: str, **more: Any) -> None:
         """Note how far the run is: `running`, `interrupted` or `complete`."""
         state = {"backup_runner_state": _FORMAT, "status": status, "at": time.time(), **self._about, **more}
-        temporary = f"{self._path}.{os.getpid()}.tmp"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(state, file, indent=1)
-            file.write("\n")
-        os.replace(temporary, self._path)
+        with replacing(self._path) as file:
+            file.write(f"{json.dumps(state, indent=1)}\n".encode("utf-8", "surrogateescape"))

@@ -15,6 +15,7 @@ import orjson
 
 from ..errors import PlanFileError
 from ..foreign import describe
+from ..moments import HIGHEST_NS, LOWEST_NS
 from ..records import Action, ActionKind, Kind
 
 FORMAT = 2
@@ -130,24 +131,31 @@ def action_fields(action: Action) -> dict[str, Any]:
     return fields
 
 
+def _number(fields: dict[str, Any], name: str, lowest: int = 0) -> int:
+    value = fields[name]
+    if type(value) is not int or not lowest <= value <= HIGHEST_NS:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
 def action_from(fields: dict[str, Any]) -> Action:
     """The inverse of `action_fields`. Raises KeyError, ValueError or TypeError on anything else."""
     kind = _ACTIONS[fields["action"]]
     if kind is ActionKind.FORGET:
-        return Action(kind, fields["why"], size=fields["size"], snapshot_id=fields["snapshot"])
+        return Action(kind, fields["why"], size=_number(fields, "size"), snapshot_id=_number(fields, "snapshot"))
     if kind in _OBJECT_ACTIONS:
-        return Action(kind, fields["why"], size=fields["size"], object_name=fields["object"])
+        return Action(kind, fields["why"], size=_number(fields, "size"), object_name=fields["object"])
     strong = fields.get("blake3")
     return Action(
         kind,
         fields["why"],
         key_of(fields) if "path_base64" in fields else fields["path"].encode(),
         _KINDS[fields["type"]],
-        fields["size"],
-        fields["mtime_ns"],
-        fields["ctime_ns"],
+        _number(fields, "size"),
+        _number(fields, "mtime_ns", LOWEST_NS),
+        _number(fields, "ctime_ns", LOWEST_NS),
         bytes.fromhex(strong) if strong else None,
-        fields.get("content"),
+        _number(fields, "content") if "content" in fields else None,
         key_of(fields, "leader") if "leader" in fields else None,
         fields.get("forced", False),
     )
@@ -193,7 +201,7 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
     digest = hashlib.sha256()
     count = -1
     closing: dict[str, Any] | None = None
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if closing is not None:
             raise PlanFileError("the plan file goes on after its end", hint="make the plan again")
         try:
@@ -207,7 +215,7 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
                 yield action_from(fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanFileError(
-                f"line {count + 2} of the plan is damaged: {describe(error)}", hint="make the plan again"
+                f"line {number} of the plan is damaged: {describe(error)}", hint="make the plan again"
             ) from None
     if closing is None:
         raise PlanFileError("the plan file is cut short: its closing line is missing", hint="make the plan again")

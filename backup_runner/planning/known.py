@@ -10,6 +10,7 @@ from ..catalog import Catalog, history
 from ..foreign import describe
 from ..records import CatalogRow, Entry, Kind, Problem
 from ..source.reading import kind_of
+from ..source.times import kept_times
 from ..source.tree import Tree
 from ..source.walk import ScanTotals
 from ..spec import Job
@@ -69,6 +70,6 @@ def _entry(row: CatalogRow, tree: Tree, on_problem: Callable[[Problem], None]) -
     if kind == -1 or (kind == Kind.DIRECTORY) != (row.kind == Kind.DIRECTORY):
         return None
     return Entry(
-        row.key, kind, status.st_size if kind == Kind.FILE else 0, status.st_mtime_ns, status.st_ctime_ns,
+        row.key, kind, status.st_size if kind == Kind.FILE else 0, *kept_times(status),
         status.st_mode & 0o7777, status.st_uid, status.st_gid, status.st_dev, status.st_ino, 1, status.st_blocks,
     )  # fmt: skip

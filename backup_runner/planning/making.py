@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from ..options import PlanOptions
 from ..patterns.globs import compile_rules
 from ..progress import Events
 from ..records import Action, ActionKind, CatalogRow, Digests, EntryFields, Kind, Problem
+from ..replacing import unnamed
 from ..repository.drift import Drift, listing_digest, look
 from ..repository.session import Session
 from ..source.process import ScanProcess
@@ -50,7 +50,6 @@ def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
     """Compare the job with catalog and bucket, and spool what is to be done. Changes nothing.
 
     The plan says itself which guards stop it (`header.guards`); raising them is for the caller."""
-    os.makedirs(session.job.work_directory, mode=0o700, exist_ok=True)
     return _Planning(session, options, events).run()
 
 
@@ -113,13 +112,13 @@ class _Planning:
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
         """The header stands first and is known last, so actions wait in a file of their own."""
         folder = self.session.job.work_directory
-        with tempfile.TemporaryFile(dir=folder) as body:
+        with unnamed(folder) as body:
             for action in self._actions(cat, store, drift):
                 body.write(orjson.dumps(planfile.action_fields(action)))
                 body.write(b"\n")
             header = self._header(store, drift)
             body.seek(0)
-            spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - the plan closes it
+            spool = unnamed(folder)
             spool.writelines(planfile.write(header, (line[:-1] for line in body)))
             spool.flush()
         return Plan(header, spool=spool)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
@@ -12,6 +11,7 @@ from typing import IO
 from ..errors import PlanFileError
 from ..foreign import describe
 from ..records import Action
+from ..replacing import replacing
 from . import file as planfile
 from .file import Header
 
@@ -50,22 +50,15 @@ class Plan:
 
     def save(self, path: str) -> None:
         """Copy the plan to `path`; a name ending in .zst is compressed. Readable by the owner only."""
-        temporary = f"{path}.{secrets.token_hex(4)}.tmp"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as raw:
-                if path.endswith(".zst"):
-                    import zstandard
+        with replacing(path) as raw:
+            if path.endswith(".zst"):
+                import zstandard
 
-                    with zstandard.ZstdCompressor(level=3).stream_writer(raw) as out:
-                        for line in self.lines():
-                            out.write(line)
-                else:
-                    raw.writelines(self.lines())
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+                with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
+                    for line in self.lines():
+                        out.write(line)
+            else:
+                raw.writelines(self.lines())
 
     def close(self) -> None:
         if self.spool is not None:

@@ -23,6 +23,7 @@ from ..catalog.database import Store
 from ..catalog.importing import ForeignFile, ForeignObject, Importer
 from ..contents import legacy_format as legacy
 from ..errors import BackupRunnerError, CatalogError, DamagedError, ForkedError, TargetError, WrongKeyError
+from ..moments import from_seconds
 from ..progress import Events
 from ..records import Problem, StoredObject
 from ..repository import commits as committing
@@ -146,7 +147,7 @@ class _Look:
         checksum = there.checksum or expected
         return ForeignObject(
             item.id, item.name, there.size, plain, item.plain_md5, item.sealed_md5, checksum, there.etag,
-            there.tier or "Standard", int(there.created * 1e9),
+            there.tier or "Standard", from_seconds(there.created),
         )  # fmt: skip
 
     def _plain_size(self, item: LegacyObject, there: StoredObject) -> int | None:

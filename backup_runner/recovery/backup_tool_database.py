@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import CatalogError
 from ..foreign import describe
+from ..moments import from_seconds
 
 _WAIT_SECONDS = 2.0
 _OBJECTS = ("id", "uploaded_file_path", "original_md5_checksum", "uploaded_md5_checksum")
@@ -113,5 +114,7 @@ def _md5(text: object) -> bytes | None:
 
 
 def _file(row: tuple[Any, ...]) -> LegacyFile:
-    mtime = None if row[3] is None else round(float(row[3]) * 1e9)
-    return LegacyFile(row[0], row[1], os.fsencode(row[2]), mtime, row[4])
+    # SQLite keeps whatever was put into a column; a figure that is none is as good as absent.
+    mtime = from_seconds(row[3]) if isinstance(row[3], int | float) else None
+    size = row[4] if isinstance(row[4], int) and row[4] >= 0 else None
+    return LegacyFile(row[0], row[1], os.fsencode(row[2]), mtime, size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +13,7 @@ from ..container import open_object, parse_name
 from ..container.keys import Keyring
 from ..errors import DamagedError
 from ..records import StoredObject
+from ..replacing import unnamed
 from ..repository.session import Session
 from ..targets.base import Target
 
@@ -47,11 +47,9 @@ def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterat
     """A record's or copy's header line, its other lines, and the hex SHA-256 of the sealed object.
 
     Sealed bytes pass through a temporary file. Raises ContainerError (also while lines are read), TargetError."""
-    folder = session.job.work_directory
-    os.makedirs(folder, mode=0o700, exist_ok=True)
     object_id = parse_name(item.name)
     assert object_id is not None
-    with tempfile.TemporaryFile(dir=folder) as file:
+    with unnamed(session.job.work_directory) as file:
         digest, size = hashlib.sha256(), 0
         while size < item.size and (chunk := session.target.get(item.name, size, _CHUNK)):
             file.write(chunk)

@@ -19,6 +19,7 @@ NEXT = {
     "attributes": "nothing, if the file system has none; else check the disk, and apply again",
     "special": "nothing: such files hold no content",
     "lost": "`find JOB NAME` says which snapshots have another version",
+    "time": "`touch` them; their contents are stored",
     "source-missing": "mount or restore the source, or take it out of the job",
     "damaged": "`verify JOB --level data` says what else is; `history JOB PATH` which earlier version may be whole",
     "no-backup": "nothing can bring them back: their content was never imported",

@@ -12,6 +12,7 @@ from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_i
 from ..container.keys import Keyring
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
+from ..moments import from_seconds
 from ..records import Composed, NewObject, Piece, Placed, pack_pieces
 from ..targets.base import Target
 
@@ -127,6 +128,6 @@ def examine(target: Target, keyring: Keyring, name: str) -> tuple[NewObject, Ind
         header,
         pack_lengths(list(found.segments)),
         listed.tier or "Standard",
-        int(listed.created * 1e9),
+        from_seconds(listed.created),
     )
     return new, found

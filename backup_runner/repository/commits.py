@@ -30,6 +30,7 @@ from ..errors import (
     ObjectExists,
     ObjectMissing,
 )
+from ..replacing import replacing
 from ..targets.base import Target, Tier
 from .packing import Builder, Room
 from .sealing import Sealer, Sealing
@@ -203,10 +204,8 @@ def remember_serial(catalog_path: str, lineage: str, serial: int) -> None:
         return
     seen[lineage] = serial
     # One name for all: whoever writes holds the catalog's lock, and what a kill leaves is used up by the next run.
-    temporary = f"{catalog_path}.seen.tmp"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(seen, file)
-    os.replace(temporary, catalog_path + ".seen")
+    with replacing(f"{catalog_path}.seen", temporary=f"{catalog_path}.seen.tmp") as file:
+        file.write(json.dumps(seen).encode())
 
 
 def seen_serials(catalog_path: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Mapping
+from itertools import pairwise
 
 from ..container.keys import CryptoKey
 from ..errors import KeyFileError
@@ -14,6 +15,8 @@ from ..spec import EncryptionSpec
 
 _COMMAND_SECONDS = 60
 _MOST = 4096
+_FEWEST = 6
+_LONGEST_PERIOD = 8
 
 
 def load_key(spec: EncryptionSpec, env: Mapping[str, str]) -> tuple[CryptoKey, list[str]]:
@@ -26,6 +29,24 @@ def load_key(spec: EncryptionSpec, env: Mapping[str, str]) -> tuple[CryptoKey, l
             raise KeyFileError(f"the variable {spec.key_env} that should hold the key is not set")
         return CryptoKey.from_bytes(os.fsencode(value)), []
     return _from_command(spec.key_command), []
+
+
+def refuse_guessable(key: CryptoKey) -> None:
+    """Raise KeyFileError for a key that nobody drew at random. Only for what begins: older backups stay readable."""
+    raw = key.raw
+    steps = {(after - before) % 256 for before, after in pairwise(raw)}
+    if len(set(raw)) < _FEWEST:
+        why = f"has {len(set(raw))} different byte(s) only"
+    elif any(raw == (raw[:period] * len(raw))[: len(raw)] for period in range(1, _LONGEST_PERIOD + 1)):
+        why = "repeats a few bytes"
+    elif len(steps) == 1:
+        why = "counts through the bytes"
+    else:
+        return
+    raise KeyFileError(
+        f"the crypto key {why}, and is soon guessed",
+        hint="make one with `backup-runner key new FILE`; what this key sealed before can still be restored",
+    )
 
 
 def _from_file(path: str) -> tuple[CryptoKey, list[str]]:

@@ -15,7 +15,7 @@ from ..errors import CatalogError, KeyFileError, TargetError, WrongKeyError
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
-from .keyfile import load_key
+from .keyfile import load_key, refuse_guessable
 
 
 @dataclass
@@ -60,7 +60,8 @@ class Session:
 
     @cached_property
     def new_salt(self) -> bytes:
-        """The salt of the store that this session makes, if there is none yet."""
+        """The salt of the store that this session makes, if there is none yet. Raises KeyFileError."""
+        refuse_guessable(self.keyring.crypto_key)
         return self.keyring.new_salt()
 
     def catalog(self, *, create: bool = False) -> Catalog | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..errors import BackupRunnerError
 from ..foreign import describe
+from ..replacing import unnamed
 
 _GRACE_SECONDS = 5.0
 _SHOWN_BYTES = 2000
+_ROUNDS = 10
+_MARK = "BACKUP_RUNNER_HOOK_RUN"
+"""A variable by which a hook's processes are known, wherever they went."""
 _SHOWN_LINES = 20
 _SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|api_?key|credential)")
 
@@ -40,15 +45,16 @@ def run_hook(
     folder: str,
     work_directory: str,
     env: Mapping[str, str],
-    secrets: Iterable[str] = (),
+    hidden: Iterable[str] = (),
 ) -> Ended:
     """Run a hook to its end, or end it and all that it started when `time_limit` seconds are over.
 
     Its output goes to a temporary file, not a pipe: a hook that leaves a daemon behind cannot hang us."""
-    with tempfile.TemporaryFile(dir=work_directory) as printed:
+    mark = secrets.token_hex(16)
+    with unnamed(work_directory) as printed:
         try:
             process = subprocess.Popen(
-                command, cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
+                command, cwd=folder, env={**env, _MARK: mark}, stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
                 start_new_session=True,
             )  # fmt: skip
         except OSError as error:
@@ -58,13 +64,13 @@ def run_hook(
             problem = _status(command[0], status) if status else ""
         except subprocess.TimeoutExpired:
             problem = f"{command[0]} did not end within {time_limit:g} s and was ended"
-            _end(process)
+            _end(process, mark)
         except BaseException:
-            _end(process)
+            _end(process, mark)
             raise
         size = os.fstat(printed.fileno()).st_size
         tail = os.pread(printed.fileno(), _SHOWN_BYTES, max(0, size - _SHOWN_BYTES)).decode("utf-8", "replace")
-    return Ended(problem, _without(tail, env, secrets), size)
+    return Ended(problem, _without(tail, env, hidden), size)
 
 
 def _status(name: str, status: int) -> str:
@@ -73,8 +79,8 @@ def _status(name: str, status: int) -> str:
     return f"{name} ended with status {status}"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the hook's whole process group, gently first."""
+def _end(process: subprocess.Popen[bytes], mark: str) -> None:
+    """End the hook's whole process group, gently first, then what left the group (a daemon, `setsid`)."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -82,10 +88,29 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
     process.wait()
+    # One that is just being started may be missed in a round; it is there in the next.
+    for _ in range(_ROUNDS):
+        if not _end_marked(f"{_MARK}={mark}".encode()):
+            return
 
 
-def _without(text: str, env: Mapping[str, str], secrets: Iterable[str]) -> str:
-    values = {value for name, value in env.items() if _SECRET_NAME.search(name)} | set(secrets)
+def _end_marked(variable: bytes) -> bool:
+    """End all processes that were started with this variable; whether there were any. Needs proc(5)."""
+    found = False
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if not name.isdecimal():
+                continue
+            # Processes come and go, and those of others say nothing.
+            with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
+                if variable in file.read().split(b"\0"):
+                    os.kill(int(name), signal.SIGKILL)
+                    found = True
+    return found
+
+
+def _without(text: str, env: Mapping[str, str], hidden: Iterable[str]) -> str:
+    values = {value for name, value in env.items() if _SECRET_NAME.search(name)} | set(hidden)
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= 4:
             text = text.replace(value, "***")

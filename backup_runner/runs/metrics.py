@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import NamedTuple
+
+from ..replacing import replacing
 
 _PREFIX = "backup_runner_"
 _LAST_SUCCESS = re.compile(rf"^{_PREFIX}last_success_timestamp_seconds\{{[^}}]*\}} (\S+)$", re.MULTILINE)
@@ -36,15 +37,9 @@ class Figures(NamedTuple):
 def write_metrics(path: str, figures: Figures) -> None:
     """Replace the file in one step. Raises OSError."""
     text = render(figures, _last_success(path))
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    # The collector runs as another user.
+    with replacing(path, mode=0o644) as file:
+        file.write(text.encode())
 
 
 def render(figures: Figures, last_success: float) -> str:

@@ -1,18 +1,27 @@
-"""Telling a URL that a run started, succeeded or failed, as healthchecks.io and ntfy want it. Never fails a run."""
+"""Telling a service that a run started, succeeded or failed: as healthchecks.io and ntfy want it, or by apprise.
+
+Never fails a run. A process of its own sends the notice (`sending`), because only a process can be ended when its time
+is over: a name that does not resolve, or an answer of one byte a second, would hold a thread for ever. It reports what
+went wrong in words of its own, so that neither the URL nor what a server answers gets into a message.
+"""
 
 from __future__ import annotations
 
-import urllib.error
+import json
+import re
+import subprocess
+import sys
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from enum import StrEnum
 
-from ..foreign import describe
 from ..spec import NoticeStyle, Notify
 
-_SECONDS = 10.0
+SECONDS = 10.0
+"""A notice gets so long, from the start of its process to the end of the answer."""
 _MOST = 10_000
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,255}")
+_SAID = re.compile(r"[A-Za-z0-9 ,.:'()-]{0,200}")
 
 
 class Event(StrEnum):
@@ -23,35 +32,39 @@ class Event(StrEnum):
     FAILURE = "failure"
 
 
-_PATHS = {Event.START: "/start", Event.SUCCESS: "", Event.FAILURE: "/fail"}
-_PRIORITY = {Event.START: "min", Event.SUCCESS: "low", Event.FAILURE: "high"}
-_TAGS = {Event.START: "hourglass", Event.SUCCESS: "white_check_mark", Event.FAILURE: "rotating_light"}
-
-
 def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, str]) -> str:
-    """Call the URL once; "" or what went wrong, naming the host only, because the rest of such a URL is a secret."""
+    """Send one notice; "" or what went wrong, naming the host at most, because the rest of such a URL is a secret."""
     url = notify.url or env.get(notify.url_env or "", "")
     if not url:
         return f"the variable {notify.url_env} that should hold the notice URL is not set"
-    if not url.startswith(("http://", "https://")):
+    if notify.style is not NoticeStyle.APPRISE and not url.startswith(("http://", "https://")):
         return "the notice URL is neither http nor https"
-    host = urllib.parse.urlsplit(url).netloc.rpartition("@")[2]
+    body = text.encode("utf-8", "replace")[:_MOST].decode("utf-8", "ignore")
+    order = {"style": notify.style.value, "url": url, "event": event.value, "job": job, "text": body}
+    to = _addressee(notify.style, url)
     try:
-        request = _request(notify.style, url, event, job, text)
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - http and https only
-            answer.read(_MOST)
-    except urllib.error.HTTPError as error:
-        return f"the notice to {host} was answered with status {error.code}"
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "reason", None)
-        return f"the notice to {host} could not be sent: {describe(cause if isinstance(cause, Exception) else error)}"
-    return ""
+        done = subprocess.run(
+            # -P: the folder that the program was started in is nothing to import from.
+            [sys.executable, "-P", "-m", f"{__package__}.sending"], input=json.dumps(order).encode(),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, env=dict(env), check=False,
+            start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"the notice{to} was not answered within {SECONDS:g} s"
+    except (OSError, ValueError):
+        return f"the notice{to} could not be sent: no process could be started for it"
+    said = done.stdout.decode("ascii", "replace").strip()
+    if done.returncode or not _SAID.fullmatch(said):
+        return f"the notice{to} could not be sent"
+    return f"the notice{to} {said}" if said else ""
 
 
-def _request(style: NoticeStyle, url: str, event: Event, job: str, text: str) -> urllib.request.Request:
-    body = text.encode("utf-8", "replace")[:_MOST]
-    if style is NoticeStyle.HEALTHCHECKS:
-        return urllib.request.Request(url.rstrip("/") + _PATHS[event], body, method="POST")  # noqa: S310
-    # HTTP headers hold ASCII only; the job's name is.
-    headers = {"Title": f"backup {job}: {event.value}", "Priority": _PRIORITY[event], "Tags": _TAGS[event]}
-    return urllib.request.Request(url, body, headers, method="POST")  # noqa: S310
+def _addressee(style: NoticeStyle, url: str) -> str:
+    """The host, where it is one; in apprise's URLs tokens may stand in its place."""
+    if style is NoticeStyle.APPRISE:
+        return ""
+    try:
+        host = urllib.parse.urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    return f" to {host}" if _HOST.fullmatch(host) else ""

@@ -1,9 +1,13 @@
-"""A job's schedule as systemd units or as a crontab line. Pure."""
+"""A job's schedule as systemd units or as a crontab line."""
 
 from __future__ import annotations
 
+import os
+import re
+
 from ..spec import Every, Schedule
 
+_PLAIN = re.compile(r"[A-Za-z0-9/._:=@+,-]+")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
@@ -36,8 +40,13 @@ def crontab_line(schedule: Schedule, command: str) -> str:
     return when + " " + command.replace("%", "\\%")
 
 
-def units(job: str, schedule: Schedule, words: list[str]) -> dict[str, str]:
-    """systemd's service and timer by file name; `words` are the command and its arguments."""
+def units(
+    job: str, schedule: Schedule, words: list[str], *, environment_file: str = "", home: str = ""
+) -> dict[str, str]:
+    """systemd's service and timer by file name; `words` are the command and its arguments.
+
+    `environment_file` holds what the job takes from variables. `home` is set where systemd does not set it: in system
+    units."""
     name = f"backup-runner-{job}"
     service = [
         "[Unit]",
@@ -47,6 +56,9 @@ def units(job: str, schedule: Schedule, words: list[str]) -> dict[str, str]:
         "",
         "[Service]",
         "Type=oneshot",
+        *([f"Environment={_quoted(f'HOME={home}', dollars=False)}"] if home else []),
+        # Read by systemd itself, so it may be readable by its owner only.
+        *([f"EnvironmentFile={environment_file.replace('%', '%%')}"] if environment_file else []),
         f"ExecStart={' '.join(_quoted(word) for word in words)}",
         # 3 is: done, but some files could not be read; the log names them.
         "SuccessExitStatus=3",
@@ -68,7 +80,15 @@ def units(job: str, schedule: Schedule, words: list[str]) -> dict[str, str]:
     return {f"{name}.service": "\n".join(service) + "\n", f"{name}.timer": "\n".join(timer) + "\n"}
 
 
-def _quoted(word: str) -> str:
-    """A word of ExecStart: systemd.syntax(7) quoting, `%` and `$` doubled so that nothing is expanded."""
-    text = word.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$").replace('"', '\\"')
-    return f'"{text}"' if text != word or " " in word or not word else word
+def _quoted(word: str, *, dollars: bool = True) -> str:
+    """A word of a unit: systemd.syntax(7) quoting, `%` doubled and, in ExecStart, `$`, so that nothing is expanded."""
+    text = word.replace("\\", "\\\\").replace("%", "%%").replace('"', '\\"').replace("\n", "\\n")
+    if dollars:
+        text = text.replace("$", "$$")
+    return text if _PLAIN.fullmatch(word) else f'"{text}"'
+
+
+def environment_file(job: str, *, system: bool) -> str:
+    """Where the variables of a job's runs are kept, for units of the system or of this user."""
+    folder = "/etc/backup-runner" if system else os.path.expanduser("~/.config/backup-runner")
+    return f"{folder}/{job}.env"

@@ -69,14 +69,13 @@ class Watch:
         if not command or hooks is None:
             return
         log.info("hook %s: %s", name, command[0])
-        os.makedirs(self.job.work_directory, mode=0o700, exist_ok=True)
         ended = run_hook(
             command,
             time_limit=hooks.time_limit,
             folder=os.path.dirname(os.path.abspath(self.job.file)),
             work_directory=self.job.work_directory,
             env=self._environment(name, status, code, message),
-            secrets=[self.env[variable] for variable in self._secret_names() if variable in self.env],
+            hidden=[self.env[variable] for variable in self._secret_names() if variable in self.env],
         )
         # What a hook prints may hold anything, so the log only says how much it was.
         log.info("hook %s ended: %s; it printed %d bytes", name, ended.problem or "well", ended.printed)

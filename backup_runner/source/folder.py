@@ -17,10 +17,12 @@ from typing import Final, NamedTuple
 
 from ..beneath import open_beneath
 from ..foreign import describe
+from ..moments import HIGHEST_NS, LOWEST_NS
 from ..patterns.globs import Rules
 from ..records import EntryFields, Kind, Problem
 from ..spec import Symlinks
 from .asked import OnProblem, OwnFiles, ScanTotals
+from .times import kept_times, odd_times
 
 CHUNK: Final = 4096
 """Entries looked at in one go."""
@@ -161,6 +163,9 @@ class FolderReader:
                 size = 0
             sizes += size
             mtime, ctime, blocks = found.st_mtime_ns, found.st_ctime_ns, found.st_blocks
+            if mtime > HIGHEST_NS or mtime < LOWEST_NS or ctime > HIGHEST_NS or ctime < LOWEST_NS:
+                self._context.on_problem(odd_times(path, found))
+                mtime, ctime = kept_times(found)
             add((path, kind, size, mtime, ctime, mode & 0o7777, uid, gid, dev, ino, links, blocks))
         totals.files += len(entries) - others
         totals.size += sizes

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from ..errors import OddFileError
 from ..records import Flag, Kind
 from .access import chattr_flags, read_changed, read_xattrs
+from .times import kept_times
 from .tree import Tree
 from .xattrs import encode_xattrs
 
@@ -48,8 +50,7 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
     flags |= chattr_flags(fd) << Flag.CHATTR_SHIFT
     return (
         status.st_size,
-        status.st_mtime_ns,
-        status.st_ctime_ns,
+        *kept_times(status),
         status.st_mode & 0o7777,
         status.st_uid,
         status.st_gid,
@@ -141,7 +142,7 @@ def _read_on(fd: int, start: memoryview) -> memoryview:
         data += chunk
         if len(data) > UNSIZED:
             text = f"states no size and has more than {UNSIZED >> 20} MiB; copy it to a file and back that up"
-            raise OSError(errno.EFBIG, text)
+            raise OddFileError(errno.EFBIG, text)
     return memoryview(data)
 
 

@@ -85,4 +85,4 @@ class Tree:
             if not prefix or key == prefix or key.startswith(prefix + b"/"):
                 rest = key[len(prefix) :].strip(b"/")
                 return real.rstrip(b"/") + b"/" + rest if rest else real
-        raise FileNotFoundError(errno.ENOENT, "lies in no source of the job", key)
+        raise OddFileError(errno.ENOENT, "lies in no source of the job", key)

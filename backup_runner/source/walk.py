@@ -18,6 +18,7 @@ from ..records import Entry, EntryFields, Kind, Problem
 from .access import is_mount_point, mount_point_of, read_changed, read_xattrs
 from .asked import OnProblem, OwnFiles, ScanOptions, ScanSource, ScanTotals
 from .folder import Chunk, Context, FolderReader
+from .times import kept_times, odd_times
 
 __all__ = [
     "OnProblem",
@@ -98,9 +99,12 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
         _missing(Problem(key, "special", "is neither a directory nor a file"), totals, on_problem)
         return None
     key += b"/" if is_dir and key else b""
+    times = kept_times(found)
+    if times != (found.st_mtime_ns, found.st_ctime_ns):
+        on_problem(odd_times(key, found))
     kind, size = (Kind.DIRECTORY, 0) if is_dir else (Kind.FILE, found.st_size)
     return (
-        key, int(kind), size, found.st_mtime_ns, found.st_ctime_ns, stat.S_IMODE(found.st_mode), found.st_uid,
+        key, int(kind), size, *times, stat.S_IMODE(found.st_mode), found.st_uid,
         found.st_gid, found.st_dev, found.st_ino, found.st_nlink, found.st_blocks,
     )  # fmt: skip
 

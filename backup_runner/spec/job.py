@@ -199,6 +199,7 @@ class NoticeStyle(StrEnum):
 
     HEALTHCHECKS = "healthchecks"
     NTFY = "ntfy"
+    APPRISE = "apprise"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,17 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+def _no_variable(text: str) -> str:
+    # Taken literally, hosts that were meant to differ would share a prefix.
+    if "${" in text:
+        raise ValueError("${…} is resolved in paths only")
+    return text
+
+
 def _usable_prefix(text: str) -> str:
     if any(part in (".", "..") for part in text.split("/")):
         raise ValueError('"." and ".." are no names in a bucket')
-    return text
+    return _no_variable(text)
 
 
 def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
@@ -46,7 +53,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
 # No "@": a password in a URL would be a key in the job.
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=1024)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=1024), AfterValidator(_no_variable)]
 Prefix = Annotated[
     str, Field(pattern=r"^([^/\u0000-\u001f]+/)*[^/\u0000-\u001f]*$", max_length=512), AfterValidator(_usable_prefix)
 ]
@@ -119,7 +126,7 @@ class AuthModel(_Model):
 
     method: AuthMethod = _lax("Default config_file.", AuthMethod.CONFIG_FILE)
     config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
-    profile: str = Field("DEFAULT", min_length=1, max_length=256)
+    profile: Annotated[str, AfterValidator(_no_variable)] = Field("DEFAULT", min_length=1, max_length=256)
 
 
 class LimitsModel(_Model):

@@ -24,7 +24,7 @@ FULL = os.environ.get("PROOF") == "full"
 KILLS = 100 if FULL else 6
 MIB = 1 << 20
 LARGE = (200 if FULL else 70) * MIB
-KEY = b"k" * 32
+KEY = b"test-key-0123456789-abcdefghijkl"
 
 
 @dataclass

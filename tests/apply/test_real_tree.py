@@ -108,7 +108,7 @@ def test_a_real_tree_comes_back_and_a_huge_file_takes_no_memory(tmp_path: pathli
     data = tmp_path / "data"
     data.mkdir()
     count = _tree(data)
-    (tmp_path / "key").write_bytes(b"k" * 32)
+    (tmp_path / "key").write_bytes(b"test-key-0123456789-abcdefghijkl")
     (tmp_path / "key").chmod(0o600)
     (tmp_path / "job.yaml").write_text(
         "version: 1\nname: tree\nsources: [{path: ./data}]\nrelative_path: ./data\nsymlinks: store\n"

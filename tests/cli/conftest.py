@@ -90,7 +90,7 @@ def furnished(root: Path) -> Place:
     (found.data / "docs").mkdir(parents=True)
     (found.data / "docs" / "a.txt").write_text("first")
     (found.data / "b.txt").write_text("second")
-    (root / "key").write_bytes(b"k" * 32)
+    (root / "key").write_bytes(b"test-key-0123456789-abcdefghijkl")
     (root / "key").chmod(0o600)
     found.write_job()
     return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import pathlib
+import random
 import time
 
 import pytest
 
+from backup_runner.container.keys import CryptoKey
 from backup_runner.errors import KeyFileError
 from backup_runner.repository import keyfile
-from backup_runner.repository.keyfile import load_key
+from backup_runner.repository.keyfile import load_key, refuse_guessable
 from backup_runner.spec import EncryptionSpec
 
 KEY = b"a secret of just 32 bytes, yes.."
@@ -101,3 +104,31 @@ def unseen(error: KeyFileError) -> None:
     while seen is not None:
         assert os.fsdecode(KEY[2:12]) not in f"{seen!r} {seen} {getattr(error, 'hint', '')}"
         seen = None if seen.__suppress_context__ else seen.__context__
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"k" * 32,
+        bytes(32),
+        b"\xff" * 16,
+        b"01" * 16,
+        b"password" * 4,
+        bytes(range(32)),
+        bytes(range(64, 32, -1)),
+        b"aaaabbbbccccdddd",
+    ],
+)
+def test_a_key_that_nobody_drew_begins_nothing(raw: bytes) -> None:
+    with pytest.raises(KeyFileError, match="soon guessed") as error:
+        refuse_guessable(CryptoKey(raw))
+    assert raw.decode("latin-1") not in f"{error.value.message} {error.value.hint}"
+
+
+def test_keys_at_random_are_taken() -> None:
+    for number in range(1000):
+        for length in (16, 24, 32):
+            refuse_guessable(CryptoKey(random.Random(number).randbytes(length)))
+        # As text, which is how people keep them.
+        refuse_guessable(CryptoKey(random.Random(number).randbytes(16).hex().encode()))
+        refuse_guessable(CryptoKey(base64.b64encode(random.Random(number).randbytes(24))))

@@ -58,7 +58,7 @@ class Site:
         self.data.mkdir(parents=True, exist_ok=True)
         key = self.root / "key"
         if not key.exists():
-            key.write_bytes(b"k" * 32)
+            key.write_bytes(b"test-key-0123456789-abcdefghijkl")
             key.chmod(0o600)
         self.write_job()
 

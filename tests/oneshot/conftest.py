@@ -78,7 +78,7 @@ def make_home(root: Path, target: str, url: str = "") -> Home:
     home.data.mkdir()
     home.config.parent.mkdir()
     key = home.config.parent / "crypto-key"
-    key.write_bytes(b"k" * 32)
+    key.write_bytes(b"test-key-0123456789-abcdefghijkl")
     key.chmod(0o600)
     home.config.write_text(
         "general:\n  database_file: ./catalog.db\n  crypto_key_file: ./crypto-key\n"

@@ -25,7 +25,7 @@ def test_an_archived_import_is_thawed_and_restored(oci_home, emulator):
     path = home.write("a", plain)
     sealed = bytearray()
     with open(path, "rb") as file:
-        encrypt(CryptoKey(b"k" * 32), SIZE, file.read, sealed.extend)
+        encrypt(CryptoKey(b"test-key-0123456789-abcdefghijkl"), SIZE, file.read, sealed.extend)
     auth = AuthSpec(config_file=emulator.owner.config_file)
     spec = OciTargetSpec(
         emulator.bucket, emulator.namespace, f"{prefix}/", StorageTier.ARCHIVE, "us-ashburn-1", emulator.url, auth=auth

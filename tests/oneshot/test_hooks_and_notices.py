@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import re
@@ -16,6 +17,8 @@ from backup_runner.runs.hooks import run_hook
 from backup_runner.runs.metrics import Figures, render, write_metrics
 from backup_runner.runs.schedule import calendar, crontab_line, units
 from backup_runner.spec import Every, Schedule, Weekday
+
+KEY = "test-key-0123456789-abcdefghijkl"
 
 
 @pytest.fixture
@@ -93,10 +96,26 @@ def test_a_hook_that_hangs_is_ended_with_all_it_started(home, job):
     home.run("apply", path, "--yes", code=1)
     assert time.monotonic() - started < 30
     assert "did not end within 2 s" in home.err
-    stat = Path(f"/proc/{(home.root / 'child').read_text().strip()}/stat")
-    while stat.exists() and stat.read_text().split()[2] != "Z":
-        assert time.monotonic() - started < 30
-        time.sleep(0.05)
+    wait_until_gone(home.root / "child")
+
+
+def test_what_left_the_group_of_a_hook_that_hangs_is_ended_too(home, job):
+    """A daemon: a session of its own, its parent gone."""
+    (home.root / "daemon.sh").write_text("trap : TERM; echo $$ > daemon; while :; do sleep 1; done")
+    (home.root / "hang.sh").write_text("(setsid sh daemon.sh &); sleep 300")
+    home.run("apply", job("hooks: {before: [sh, hang.sh], time_limit: 2}"), "--yes", code=1)
+    assert "did not end within 2 s" in home.err
+    wait_until_gone(home.root / "daemon")
+
+
+def wait_until_gone(file: Path) -> None:
+    """The process whose number the file holds."""
+    stat = Path(f"/proc/{file.read_text().strip()}/stat")
+    until = time.monotonic() + 20
+    with contextlib.suppress(FileNotFoundError):
+        while stat.read_text().split()[2] != "Z":
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 def test_a_hook_that_cannot_be_started(home, job):
@@ -106,13 +125,13 @@ def test_a_hook_that_cannot_be_started(home, job):
 
 def test_secrets_stay_out_of_log_and_console(home, job, monkeypatch):
     plain = home.environment()
-    secrets = {"DB_PASSWORD": "hunter22", "THE_KEY": "k" * 32}
+    secrets = {"DB_PASSWORD": "hunter22", "THE_KEY": KEY}
     monkeypatch.setattr(type(home), "environment", lambda _: plain | secrets)
     path = job("encryption: {key_env: THE_KEY}", "hooks:", "  before: [sh, -c, 'echo $DB_PASSWORD [$THE_KEY]; exit 1']")
     home.run("apply", path, "--yes", code=1)
     everything = home.err + (home.root / "log").read_text()
     assert "hunter22" not in everything
-    assert "k" * 32 not in everything
+    assert KEY not in everything
     assert "*** []" in home.err
 
 

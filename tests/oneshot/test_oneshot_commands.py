@@ -172,7 +172,7 @@ def test_a_damaged_file_is_not_decrypted(home):
     assert sorted(p.name for p in home.root.iterdir() if "back" in p.name and p.is_file()) == []
     (home.config.parent / "crypto-key").write_bytes(b"another key 1234")
     home.run("file", "encrypt", path, "other")
-    (home.config.parent / "crypto-key").write_bytes(b"k" * 32)
+    (home.config.parent / "crypto-key").write_bytes(b"test-key-0123456789-abcdefghijkl")
     home.run("file", "decrypt", "other", "back", code=1)
     assert "another crypto key" in home.err
 

@@ -73,7 +73,7 @@ def check(place: Any) -> Any:
 
 def test_one_shot_outputs_keep_to_their_schemas(place: Any, check: Any) -> None:
     (place.root / ".backup-runner").mkdir()
-    (place.root / ".backup-runner" / "crypto-key").write_bytes(b"k" * 32)
+    (place.root / ".backup-runner" / "crypto-key").write_bytes(b"test-key-0123456789-abcdefghijkl")
     (place.root / ".backup-runner" / "crypto-key").chmod(0o600)
     (place.root / ".backup-runner" / "config.yaml").write_text(f"directory: {{path: {place.root / 'bucket'}}}\n")
     (place.data / "twin").write_text("second")

@@ -1,7 +1,7 @@
 """Which contents need which objects, as a table for tests' own queries."""
 
 HELD = (
-    "(SELECT id AS content_id, object_id FROM content WHERE object_id IS NOT NULL "
+    "(SELECT id AS content_id, object_id FROM content WHERE layout < 2 "
     "UNION ALL SELECT content_id, object_id FROM stretch "
     "UNION ALL SELECT e.content_id, p.object_id FROM extent e JOIN content p ON p.id = e.piece_id)"
 )
