@@ -35,7 +35,7 @@ class Replay:
     """Does what the lines of one store's records say, in their order."""
 
     def __init__(self, cat: Catalog, store: Store, *, empty: bool = False) -> None:
-        """`empty`: the store has no rows yet, so those of the first record meet none, and hashes are sorted at the end."""
+        """`empty`: the store has no rows yet, so those of the first record meet none; hashes are sorted at the end."""
         self._cat = cat
         self._shift = store.shift
         self._run = cat.conn.execute
