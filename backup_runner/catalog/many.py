@@ -57,6 +57,7 @@ def known_pieces(cat: Catalog, store_id: int, strong: Iterable[bytes]) -> dict[b
     return found
 
 
+HASH_INDEX = "CREATE INDEX content_hash ON content (substr(blake3, 1, 5)) WHERE blake3 IS NOT NULL"
 _HASH = "substr(c.blake3, 1, 5) = substr(w.blake3, 1, 5) AND c.blake3 = w.blake3"
 """Found by the index on the first bytes. No two BLAKE3s are equal by chance, so sizes need not be compared."""
 

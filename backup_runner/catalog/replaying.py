@@ -15,6 +15,7 @@ from ..errors import CatalogError
 from ..foreign import describe
 from .database import Catalog, Store
 from .lines import COLUMNS, FORMAT, KEYS
+from .many import HASH_INDEX
 
 _AT_ONCE = 2000
 """Lines that are taken in together."""
@@ -33,7 +34,8 @@ _LEGACY, _SPREAD = 1, 2
 class Replay:
     """Does what the lines of one store's records say, in their order."""
 
-    def __init__(self, cat: Catalog, store: Store) -> None:
+    def __init__(self, cat: Catalog, store: Store, *, empty: bool = False) -> None:
+        """`empty`: the store has no rows yet, so those of the first record meet none; hashes are sorted at the end."""
         self._cat = cat
         self._shift = store.shift
         self._run = cat.conn.execute
@@ -43,7 +45,12 @@ class Replay:
         """Whether ids of versions are known, by which records of format 1 take versions out."""
         self.newest_only = False
         """Whether records of older formats are refused: their ids of versions mean nothing to a migrated catalog."""
-        self._statements = {table: _upsert(table, store.id) for table in COLUMNS}
+        self._empty = empty
+        self._upserts = {table: _upsert(table, store.id) for table in COLUMNS}
+        self._statements = self._upserts
+        if empty:
+            self._statements = {table: text.partition(" ON CONFLICT")[0] for table, text in self._upserts.items()}
+            self._run("DROP INDEX content_hash")
 
     def record(self, lines: Iterable[bytes], version: int = FORMAT) -> None:
         """Do what one record or copy of this format says. Raises CatalogError."""
@@ -66,10 +73,13 @@ class Replay:
                     self._take(table, list(group))
         except (ValueError, KeyError, IndexError, TypeError, OverflowError, sqlite3.Error) as error:
             raise _unfit(describe(error)) from None
+        self._statements = self._upserts
 
     def close(self) -> None:
         """Drop what is only needed while records are replayed."""
         self._run("DROP TABLE IF EXISTS temp.old_version")
+        if self._empty:
+            self._run(HASH_INDEX)
 
     def _take(self, table: str, rows: list[list[Any]]) -> None:
         if table == "-":

@@ -170,7 +170,7 @@ class Bucket:
         self._events.phase("reading records from the bucket", files=len(self._records))
         with cat.transaction():
             store, previous = self._fresh_store(cat), ""
-            replay = Replay(cat, store)
+            replay = Replay(cat, store, empty=True)
             if base is not None:
                 try:
                     store, previous = self._replay_copy(cat, store, base, result, replay)
