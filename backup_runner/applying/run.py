@@ -116,7 +116,7 @@ class _Run:
         elif header.listing:
             self._take_lease(store, keyring)
             self.events.phase("listing the bucket")
-            found = look(cat, store, session.target)
+            found = look(cat, store, session.target, keyring=lambda: keyring)
             if state == "started":
                 self.orphans = found.unknown
             elif found.digest != header.listing:

@@ -135,9 +135,18 @@ class Catalog:
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
             raise
-        self.conn.execute("COMMIT")
+        try:
+            self.conn.execute("COMMIT")
+        except sqlite3.IntegrityError as error:
+            # Only when it ends, a transaction looks for rows that others refer to.
+            self.conn.execute("ROLLBACK")
+            raise CatalogError(f"rows refer to rows that are not there: {error}; nothing was written") from None
 
     # -- stores and jobs
+
+    def is_alone(self, store_id: int) -> bool:
+        """Whether there is no other store, not even a retired one."""
+        return self.conn.execute("SELECT 1 FROM store WHERE id != ? LIMIT 1", (store_id,)).fetchone() is None
 
     def stores(self, target: str | None = None) -> list[Store]:
         """All stores, or those at one target, oldest first; retired ones are left out."""

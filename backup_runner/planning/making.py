@@ -207,7 +207,12 @@ class _Planning:
                     "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
                 )
             return Drift(digest=listing_digest([]))
-        return look(cat, store, self.session.target)
+        found = look(cat, store, self.session.target, keyring=lambda: self.session.keyring)
+        if found.noise:
+            self.notes.append(
+                f"passed over {found.noise} object(s) that this key does not open, under names of records"
+            )
+        return found
 
     def _note_repair(self, action: Action) -> None:
         content_id = action.content_id if action.kind is ActionKind.REPAIR else None

@@ -1,9 +1,9 @@
 """Each line of a record or copy is looked at before it changes the catalog.
 
 Whoever holds the key of one store can write any line into its records, and the catalog may hold other stores. So a row
-has the columns of its table and nothing else; ids are above zero and so, raised by the store's shift, above those of all
-other stores (a store is read anew, with a shift above all rows there are, unless it is alone in its catalog); objects
-lie in the store's own lineage, or in none. One bad line refuses the whole.
+has the columns of its table and nothing else; ids are above zero and so, raised by the store's shift, above those of
+all other stores (a store is read anew, with a shift above all rows there are, unless it is alone in its catalog);
+objects lie in the store's own lineage, or in none. One bad line refuses the whole.
 """
 
 from __future__ import annotations
@@ -67,6 +67,15 @@ def _path(value: object) -> bool:
     return type(value) is str
 
 
+def _key(value: object) -> bool:
+    """A path below what the job is relative to: it is joined to where a restore writes."""
+    if not _path(value):
+        return False
+    key = value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])  # type: ignore[index]
+    parts = key.removesuffix(b"/").split(b"/")
+    return not key or (b"\0" not in key and not {b"", b".", b".."}.intersection(parts))
+
+
 def _json(kind: type) -> Check:
     def check(value: object) -> bool:
         try:
@@ -93,7 +102,7 @@ _ROWS: dict[str, tuple[Check, ...]] = {
     "snapshot": (
         _id, _id, _number, _number, _or_none(_number), _text, _text, _json(list), _json(dict),
     ),
-    "path": (_id, _id, _path),
+    "path": (_id, _id, _key),
     "object": (
         _id, _text, _count, _count, _text, _text, _or_none(_text), _base64, _lengths, _text, _number, _text, _count,
     ),
@@ -108,7 +117,7 @@ _ROWS: dict[str, tuple[Check, ...]] = {
 
 
 def confined(lineage: str, rows: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines, once each proved to be a row that this store may have. Raises CatalogError at the first that is not."""
+    """The lines, each once it proved to be a row that this store may have. Raises CatalogError for one that is not."""
     for number, line in enumerate(rows, 2):
         trouble = _trouble(lineage, line)
         if trouble:
