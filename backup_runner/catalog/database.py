@@ -137,10 +137,10 @@ class Catalog:
             raise
         try:
             self.conn.execute("COMMIT")
-        except sqlite3.IntegrityError as error:
+        except sqlite3.IntegrityError:
             # Only when it ends, a transaction looks for rows that others refer to.
             self.conn.execute("ROLLBACK")
-            raise CatalogError(f"rows refer to rows that are not there: {error}; nothing was written") from None
+            raise CatalogError("rows refer to rows that are not there; nothing was written") from None
 
     # -- stores and jobs
 
