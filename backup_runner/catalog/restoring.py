@@ -130,6 +130,11 @@ class Selection:
         condition = "AND p.key >= ?3 AND substr(p.key, 1, ?4) = ?3 AND chosen_matches(p.key)"
         return self._run(_CHOOSE + condition, (*self._at, start, len(start))).rowcount
 
+    def drop_matching(self, matches: Callable[[bytes], bool]) -> None:
+        """Take chosen paths for which `matches` is true out again."""
+        self._conn.create_function("dropped_matches", 1, matches)
+        self._run("DELETE FROM chosen WHERE dropped_matches(key)")
+
     def has(self, key: bytes) -> bool:
         """Whether the snapshot has this path, chosen or not."""
         return self.any_in(key, key + b"\0")
