@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..catalog import history, journal
 from ..catalog.recording import Meta, NewVersion, Recorder
-from ..errors import GuardError, Interrupted, OddFileError
+from ..errors import Interrupted, OddFileError
 from ..foreign import describe
 from ..planning.facts import hash_file
 from ..progress import Events, Outcome
@@ -18,12 +18,12 @@ from ..repository.session import Session
 from ..source.reading import FileRead, attributes, kind_of
 from ..source.times import kept_times
 from .large import LargeLane, LargeSetting
+from .losses import Losses
 from .smalllane import SmallLane, Written
 from .worker import SMALL, Setting
 
 _OPERATIONS = 2000
 _FILE = int(Kind.FILE)
-_GUARD_FROM = 20
 
 
 class PathApplier:
@@ -38,7 +38,7 @@ class PathApplier:
         outcome: Outcome,
         *,
         workers: int,
-        known: int,
+        losses: Losses,
         stop: Callable[[], bool],
         children: set[int],
     ) -> None:
@@ -50,12 +50,11 @@ class PathApplier:
         self._events = events
         self._outcome = outcome
         self._workers = workers
-        self._known = known
+        self._losses = losses
         self._stop = stop
         self._operations = 0
         self._large: list[Action] = []
         self._followers: list[Action] = []
-        self._lost_sight = 0
         self.removed = 0
         self.read_bytes = 0
         self.small = SmallLane(
@@ -172,6 +171,7 @@ class PathApplier:
         self._recorder.remove(action.key)
         if action.entry_kind != Kind.DIRECTORY:
             self.removed += 1
+            self._losses.taken_out(action.key)
         self._count(action)
 
     def _directory(self, action: Action) -> None:
@@ -353,19 +353,10 @@ class PathApplier:
         before = "what was stored before is kept" if kept else "nothing is stored of it"
         if gone:
             self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
-            self._lost_sight += 1
-            self._weigh()
+            if kept and action.entry_kind != Kind.DIRECTORY:
+                self._losses.vanished(action.key)
         else:
             self._problem(action.key, "unreadable", f"{text}; {before}")
-
-    def _weigh(self) -> None:
-        """The guard on vanished files speaks here too: a disk may go away between plan and apply."""
-        limit = self._session.job.guards.max_delete_percent
-        if self._lost_sight >= _GUARD_FROM and 100 * self._lost_sight > limit * max(self._known, _GUARD_FROM):
-            raise GuardError(
-                f"{self._lost_sight} files vanished since the plan was made; max_delete_percent is {limit}",
-                hint="is the source still mounted? plan again; nothing was forgotten",
-            )
 
     def _problem(self, key: bytes, kind: str, message: str) -> None:
         self._outcome.problems.append(Problem(key, kind, message))

@@ -15,6 +15,7 @@ import orjson
 from ..catalog import Catalog, CatalogLock
 from ..catalog.browsing import bytes_now
 from ..catalog.database import Store
+from ..catalog.history import count_files
 from ..catalog.recording import Recorder
 from ..container.keys import Keyring
 from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError, WrongKeyError
@@ -32,6 +33,7 @@ from ..repository.session import Session
 from ..source.tree import Tree
 from ..workers.interrupt import Interrupt
 from . import retirement as retiring
+from .losses import Losses
 from .paths import PathApplier
 from .worker import Setting
 
@@ -234,7 +236,7 @@ class _Run:
             self.events,
             self.outcome,
             workers=workers,
-            known=header.totals.known,
+            losses=self._losses(recorder),
             stop=self._stop,
             children=self.interrupt.children,
         )
@@ -265,6 +267,11 @@ class _Run:
         self._added, self._removed = recorder.added, applier.removed
         return pruning
 
+    def _losses(self, recorder: Recorder) -> Losses:
+        overrides = self.options.overrides | set(self.plan.header.overridden)
+        known = self.plan.header.totals.known
+        return Losses(self.session.job, known, lambda key: count_files(self.cat, recorder.job_id, key), overrides)
+
     def _adopt(self, action: Action, keyring: Keyring) -> None:
         why_not = adopt(self.cat, self.store, self.session.target, keyring, action.object_name)
         if why_not:
@@ -278,10 +285,7 @@ class _Run:
         read_until = time.time_ns()
         named = {(problem.key, problem.kind) for problem in outcome.problems}
         for fields in header.problems:
-            if fields["problem"] == "special":
-                # Reported, but nothing that a backup could hold is missing.
-                outcome.notes.append(f"{fields['path']} {fields['message']}; it is not backed up")
-            elif (_key(fields), fields["problem"]) not in named:
+            if (_key(fields), fields["problem"]) not in named:
                 outcome.problems.append(Problem(_key(fields), fields["problem"], fields["message"]))
         outcome.status = "partial" if outcome.interrupted else "complete"
         totals = {

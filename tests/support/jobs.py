@@ -115,7 +115,7 @@ class Home:
         options.setdefault("overrides", ALL_GUARDS)
         try:
             made = plan or make_plan(session, PlanOptions(**options), Silent())
-            how = ApplyOptions(workers=self.workers, overrides=ALL_GUARDS, new_lineage=new_lineage)
+            how = ApplyOptions(workers=self.workers, overrides=options["overrides"], new_lineage=new_lineage)
             outcome = apply_plan(session, made, how, events or Silent(), interrupt)
             if plan is None:
                 made.close()
