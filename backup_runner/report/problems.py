@@ -17,6 +17,7 @@ NEXT = {
     "vanished": "nothing, if they were meant to go; the next plan looks again",
     "changed": "apply again when nothing writes to them, or dump them in a `before` hook",
     "attributes": "nothing, if the file system has none; else check the disk, and apply again",
+    "special": "nothing: such files hold no content",
     "lost": "`find JOB NAME` says which snapshots have another version",
     "time": "`touch` them; their contents are stored",
     "source-missing": "mount or restore the source, or take it out of the job",
