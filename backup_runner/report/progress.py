@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from ..inert import inert
 from ..progress import Events
 from . import escape, units
 from .look import Look, look_of
@@ -60,7 +61,7 @@ class LineReporter:
         self._stream.flush()
 
     def _say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(inert(text), file=self._stream, flush=True)
 
 
 class BarReporter:
@@ -98,7 +99,7 @@ class BarReporter:
 
     def warn(self, text: str) -> None:
         if self._progress is None:
-            print(warning(text, self._look), file=self._stream, flush=True)
+            print(inert(warning(text, self._look)), file=self._stream, flush=True)
         else:
             from rich.text import Text
 
