@@ -41,6 +41,7 @@ class Files:
         self._pool = pool
         self._archived = archived
         self._assembly = Assembly(writer)
+        self._shown: dict[int, int] = {}
 
     def close(self) -> None:
         """Drop large files that are not whole."""
@@ -54,8 +55,8 @@ class Files:
             self._book.fatal = self._book.fatal or result.fatal
             if isinstance(task, Batch):
                 self._batch_done(task, result)
-            elif done := self._assembly.arrived(task, result):
-                self._large_done(done)
+            else:
+                self._piece_done(task, result)
 
     def _tasks(self, rows: Iterable[FileRow]) -> Iterator[Task]:
         batch: list[FileRow] = []
@@ -143,10 +144,16 @@ class Files:
             self._book.fail(batch.rows[index], kind, text)
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
 
-    def _large_done(self, done: Finished) -> None:
+    def _piece_done(self, piece: Piece, result: Result) -> None:
+        self._book.events.advance(0, piece.length)
+        self._shown[piece.file] = self._shown.get(piece.file, 0) + piece.length
+        if done := self._assembly.arrived(piece, result):
+            self._large_done(done, self._shown.pop(piece.file))
+
+    def _large_done(self, done: Finished, shown: int) -> None:
         self._book.fatal = self._book.fatal or done.fatal
         if done.problem:
             self._book.fail(done.row, *done.problem)
         else:
             self._book.settle(done.row, Decision.WRITE.value)
-        self._book.events.advance(1, done.row.size)
+        self._book.events.advance(1, done.row.size - shown)
