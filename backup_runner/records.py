@@ -122,7 +122,7 @@ class Problem(NamedTuple):
 
     key: bytes
     kind: str
-    """`unreadable`, `vanished`, `changed`, `special` (socket, fifo, device), `name-too-long`, …"""
+    """`unreadable`, `vanished`, `changed`, `special` (socket, fifo, device: no content), `name-too-long`, …"""
     message: str
 
 

@@ -24,7 +24,7 @@ LAYERS: list[tuple[str, list[str]]] = [
         ],
     ),
     ("edges", ["jobfile", "catalog", "targets"]),
-    ("system", ["beneath", "replacing"]),
+    ("system", ["beneath", "replacing", "inert"]),
     ("container", ["container"]),
     ("types", ["spec", "patterns"]),
     ("base", ["errors|foreign", "records", "policy", "moments"]),

@@ -88,7 +88,7 @@ class Check:
         """The bucket's listing with what the plan saw. The lease is let go if that fails."""
         try:
             self._events.phase("listing the bucket")
-            found = look(ground.cat, ground.store, self._session.target)
+            found = look(ground.cat, ground.store, self._session.target, keyring=lambda: self._session.keyring)
             if started:
                 ground.orphans = found.unknown
             elif found.digest != self._header.listing:

@@ -11,7 +11,7 @@ import time
 
 import orjson
 
-from ..catalog import Catalog, CatalogLock
+from ..catalog import Catalog, CatalogLock, history
 from ..catalog.browsing import bytes_now
 from ..catalog.recording import Recorder
 from ..errors import AccessDenied, CatalogError, Interrupted
@@ -32,6 +32,7 @@ from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
 from .lane import Book, Lane
+from .losses import Losses
 from .paths import PathApplier
 from .retirement import Retirement
 from .running import Running
@@ -119,8 +120,7 @@ class _Run:
             recorder,
             cat.batch(_OPERATIONS),
             self._running,
-            known=header.totals.known,
-            max_vanished=self._session.job.guards.max_delete_percent,
+            self._losses(job_id),
         )
         pruning = self._paths(versions)
         self._finish(versions, pruning)
@@ -144,6 +144,11 @@ class _Run:
 
     def _retirement(self, actions: list[Action], job_id: int) -> Retirement:
         return Retirement(self._session, self._ground, job_id, actions, self._running)
+
+    def _losses(self, job_id: int) -> Losses:
+        overrides = self._options.overrides | set(self._header.overridden)
+        known = self._header.totals.known
+        return Losses(self._session.job, known, lambda key: history.count_files(self._cat, job_id, key), overrides)
 
     # -- paths
 
@@ -256,10 +261,7 @@ class _Run:
         outcome = self._outcome
         named = {(problem.key, problem.kind) for problem in outcome.problems}
         for fields in self._header.problems:
-            if fields["problem"] == "special":
-                # Reported, but nothing that a backup could hold is missing.
-                outcome.notes.append(f"{fields['path']} {fields['message']}; it is not backed up")
-            elif (key_of(fields), fields["problem"]) not in named:
+            if (key_of(fields), fields["problem"]) not in named:
                 outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
 
     def _totals(self, versions: Versions) -> dict[str, object]:

@@ -7,36 +7,29 @@ from collections import Counter
 
 from ..catalog.batch import Batch
 from ..catalog.recording import Meta, NewVersion, Recorder
-from ..errors import GuardError
 from ..records import Action, ActionKind, Flag, Kind, Problem
 from ..source.reading import FileRead
+from .losses import Losses
 from .running import Running
 
 _FILE = int(Kind.FILE)
-_GUARD_FROM = 20
-"""So many files have to vanish between plan and apply before the guard speaks."""
 
 
 class Versions:
-    """Writes the versions of one snapshot, and counts. `known` files did the job have before, of which no more than
-    `max_vanished` percent may be gone since the plan."""
+    """Writes the versions of one snapshot, and counts. `losses` is told what went."""
 
     def __init__(
         self,
         recorder: Recorder,
         batch: Batch,
         running: Running,
-        *,
-        known: int,
-        max_vanished: int,
+        losses: Losses,
     ) -> None:
         self.recorder = recorder
         self.batch = batch
         self._events = running.events
         self._outcome = running.outcome
-        self._known = known
-        self._max_vanished = max_vanished
-        self._vanished = 0
+        self._losses = losses
         self.removed = 0
         """Files and symlinks that are gone."""
 
@@ -49,6 +42,7 @@ class Versions:
         self.recorder.remove(action.key)
         if action.entry_kind != Kind.DIRECTORY:
             self.removed += 1
+            self._losses.taken_out(action.key)
         self.count(action)
 
     def hold(self, action: Action) -> None:
@@ -99,19 +93,10 @@ class Versions:
         before = "what was stored before is kept" if kept else "nothing is stored of it"
         if number in (errno.ENOENT, errno.ENOTDIR):
             self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
-            self._vanished += 1
-            self._weigh()
+            if kept and action.entry_kind != Kind.DIRECTORY:
+                self._losses.vanished(action.key)
         else:
             self._problem(action.key, "unreadable", f"{text}; {before}")
-
-    def _weigh(self) -> None:
-        """The guard on vanished files speaks here too: a disk may go away between plan and apply."""
-        limit = self._max_vanished
-        if self._vanished >= _GUARD_FROM and 100 * self._vanished > limit * max(self._known, _GUARD_FROM):
-            raise GuardError(
-                f"{self._vanished} files vanished since the plan was made; max_delete_percent is {limit}",
-                hint="is the source still mounted? plan again; nothing was forgotten",
-            )
 
     def note_attributes(self, key: bytes, flags: int) -> None:
         if flags & Flag.NO_ATTRIBUTES:

@@ -147,13 +147,22 @@ class Catalog:
             if self.conn.in_transaction:
                 self.conn.execute("ROLLBACK")
             raise
-        self.conn.execute("COMMIT")
+        try:
+            self.conn.execute("COMMIT")
+        except sqlite3.IntegrityError:
+            # Only when it ends, a transaction looks for rows that others refer to.
+            self.conn.execute("ROLLBACK")
+            raise CatalogError("rows refer to rows that are not there; nothing was written") from None
 
     def batch(self, limit: int) -> Batch:
         """Transactions of so many writes, for what is written bit by bit."""
         return Batch(self.conn, limit)
 
     # -- stores and jobs
+
+    def is_alone(self, store_id: int) -> bool:
+        """Whether there is no other store, not even a retired one."""
+        return self.conn.execute("SELECT 1 FROM store WHERE id != ? LIMIT 1", (store_id,)).fetchone() is None
 
     def stores(self, target: str | None = None) -> list[Store]:
         """All stores, or those at one target, oldest first; retired ones are left out."""

@@ -149,6 +149,11 @@ class Selection:
         condition = "AND p.key >= ?3 AND substr(p.key, 1, ?4) = ?3 AND chosen_matches(p.key)"
         return self._run(_CHOOSE + condition, (*self._at, start, len(start))).rowcount
 
+    def drop_matching(self, matches: Callable[[bytes], bool]) -> None:
+        """Take chosen paths for which `matches` is true out again."""
+        self._conn.create_function("dropped_matches", 1, matches)
+        self._run("DELETE FROM chosen WHERE dropped_matches(key)")
+
     def has(self, key: bytes) -> bool:
         """Whether the snapshot has this path, chosen or not."""
         return self.any_in(key, key + b"\0")
@@ -196,8 +201,25 @@ class Selection:
         for _, group in groupby(rows, key=itemgetter(0)):
             yield [FileRow._make(row[1:]) for row in group]
 
+    def apart(self) -> Iterator[tuple[FileRow, list[tuple[int, bytes]]]]:
+        """Chosen files that bring bytes and have names that were not chosen: path ids and keys of these, by key."""
+        query = f"SELECT {_FILE}, coalesce(c.leader, c.path_id) FROM {_FILE_FROM} AND (c.leader IS NOT NULL OR EXISTS "
+        query += (
+            "(SELECT 1 FROM version v WHERE v.leader = c.path_id)) AND c.path_id NOT IN (SELECT path_id FROM linked)"
+        )
+        for row in self._stream(query):
+            file = FileRow._make(row[:-1])
+            others = self._run(
+                "SELECT p.id, p.key FROM version v JOIN path p ON p.id = v.path_id WHERE p.job_id = ?1 AND "
+                "(v.leader = ?3 OR v.path_id = ?3) AND v.content_id = ?4 AND v.first <= ?2 AND "
+                "(v.until IS NULL OR v.until > ?2) AND p.id NOT IN (SELECT path_id FROM chosen) ORDER BY p.key",
+                (*self._at, row[-1], file.content_id),
+            ).fetchall()
+            if others:
+                yield file, others
+
     def lead(self, changes: Iterable[tuple[int, int]]) -> None:
-        """Let other members bring the bytes of their groups: pairs of the first that was, and the one to be."""
+        """Let others be what is linked to: pairs of the first that was, and the one to be, which may not be chosen."""
         for old, new in changes:
             self._run("DELETE FROM linked WHERE path_id = ?", (new,))
             self._run("UPDATE linked SET first = ? WHERE first = ?", (new, old))
@@ -262,7 +284,7 @@ class Selection:
 
     def links(self) -> Iterator[tuple[bytes, FileRow]]:
         """The key of the file that is there, and the path that is to be a hard link of it, by key."""
-        source = "linked l CROSS JOIN chosen c ON c.path_id = l.path_id JOIN chosen f ON f.path_id = l.first"
+        source = "linked l CROSS JOIN chosen c ON c.path_id = l.path_id JOIN path f ON f.id = l.first"
         tables = _FILE_FROM.replace("chosen c", source, 1)
         rows = self._stream(f"SELECT f.key, {_FILE} FROM {tables} ORDER BY c.key")
         return ((row[0], FileRow._make(row[1:])) for row in rows)

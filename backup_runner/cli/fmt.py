@@ -64,7 +64,7 @@ def _rewrite_all(
     for path in files:
         complaints, text = Complaints(printable(path)), ""
         try:
-            text = read_text(path, complaints)
+            text = read_text(path, complaints, confined=True)
             if not is_job(text):
                 complain([f"{complaints.file} is no job, and stays as it is"])
                 continue

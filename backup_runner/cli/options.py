@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated
 
@@ -31,9 +32,26 @@ OverrideGuards = Annotated[
     list[str] | None,
     typer.Option("--override-guard", metavar="NAME", help="Let this guard pass, this once; may be repeated."),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", "-x", metavar="PATH", help="Leave these out, named like PATH; may be repeated."),
+]
 Wait = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for another run to end: 30s, 10m, 2h.")
 ]
+
+
+def encoded(paths: list[str] | None) -> tuple[bytes, ...]:
+    """Paths as the system has them."""
+    return tuple(os.fsencode(path) for path in paths or ())
+
+
+def here() -> bytes | None:
+    """The folder where the user stands; None if it is gone."""
+    try:
+        return os.getcwdb()
+    except OSError:
+        return None
 
 
 def seconds(text: str) -> float:

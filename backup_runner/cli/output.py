@@ -23,8 +23,10 @@ class Output:
 
     def say(self, lines: Iterable[str]) -> None:
         """Text for people, line by line."""
+        from ..inert import inert
+
         for line in lines:
-            print(line, file=self.human)
+            print(inert(line), file=self.human)
         self.human.flush()
 
     def emit(self, fields: dict[str, Any] | list[dict[str, Any]]) -> None:
@@ -36,7 +38,9 @@ class Output:
 
     def raw(self, data: bytes) -> None:
         """Bytes that are JSON already."""
-        sys.stdout.buffer.write(data)
+        from ..inert import inert_json
+
+        sys.stdout.buffer.write(inert_json(data))
 
     def reporter(self) -> Reporter:
         """The listener that shows progress on stderr."""
@@ -64,9 +68,11 @@ def stderr_look() -> Look:
 
 def complain(lines: Iterable[str]) -> None:
     """Text on stderr, whatever stdout is for."""
+    from ..inert import inert
+
     stream = sys.stderr
     for line in lines:
-        print(line, file=stream)
+        print(inert(line), file=stream)
 
 
 def flush_or_drop() -> None:

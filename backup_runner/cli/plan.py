@@ -38,6 +38,12 @@ def command(
     offline: Offline = False,
     checksum: Checksum = False,
     override_guard: OverrideGuards = None,
+    no_programs: Annotated[
+        bool,
+        typer.Option(
+            "--no-programs", help="Refuse a job whose `key_command` would be run: for jobs that others may change."
+        ),
+    ] = False,
     explain: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,6 +55,8 @@ def command(
     ] = None,
 ) -> int:
     """Compare jobs with catalog and bucket and show what an apply would do. Changes nothing.
+
+    Runs the job's `key_command` where the key is needed, and no hook.
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """
@@ -68,7 +76,19 @@ def command(
         if explain
         else partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
     )
-    return each_job(load_jobs(jobs), work, out)
+    loaded = load_jobs(jobs)
+    if no_programs:
+        _refuse_programs(loaded)
+    return each_job(loaded, work, out)
+
+
+def _refuse_programs(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if job.encryption.key_command:
+            raise UsageError(
+                f'job "{job.name}" gets its key from {job.encryption.key_command[0]}, and --no-programs is given',
+                hint="give the key in a variable (`key_env`) or a file (`key_file`)",
+            )
 
 
 def _check_out(path: str, jobs: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import typer
 from ..errors import Interrupted
 from ..spec import Overwrite
 from .completing import snapshots, stored_paths
-from .options import JobFile, Json, Workers, worker_count
+from .options import Exclude, JobFile, Json, Workers, encoded, here, worker_count
 from .output import Output, output
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Stored or absolute paths, folders, or globs; all if none is given.",
+            help="Files, folders or patterns: stored, absolute or relative to where you are; all if none is given.",
             autocompletion=stored_paths,
         ),
     ] = None,
     *,
+    exclude: Exclude = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="DIR", help="Write DIR/<stored path> instead of the old places.")
     ] = None,
@@ -65,7 +66,9 @@ def command(
 
     out = output(json=json)
     options = RestoreOptions(
-        paths=tuple(os.fsencode(path) for path in paths or ()),
+        paths=encoded(paths),
+        exclude=encoded(exclude),
+        here=here(),
         to=os.fsencode(os.path.abspath(to)) if to else None,
         at=at,
         overwrite=overwrite,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,8 +76,9 @@ def _show(result: LoadResult, form: Format, out: Output, *, strict: bool) -> Non
     elif form is Format.JUNIT:
         from ..report.junit import junit
 
-        out.raw(junit(result, strict=strict).encode() + b"\n")
+        # As a log that is not redirected shows it, no name in it is a command.
+        sys.stdout.buffer.write(junit(result, strict=strict).replace("##", "#&#35;").encode() + b"\n")
     elif form is Format.GITHUB:
         from ..report.annotations import workflow_commands
 
-        out.raw("".join(f"{line}\n" for line in workflow_commands(result.diagnostics)).encode())
+        sys.stdout.buffer.write("".join(f"{line}\n" for line in workflow_commands(result.diagnostics)).encode())

@@ -9,7 +9,7 @@ from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new
 from .identity import Identity
 from .index import TAIL, Index, IndexEntry, Trailer, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
-from .reader import OpenedObject, Read, open_object, read_stretch, seal_object, segment_reader
+from .reader import OpenedObject, Read, open_object, open_whole, read_stretch, seal_object, segment_reader
 from .segment import Stream, seal_segment, sealed_bound, segment_span, segments_of
 from .suites import Opener, open_header, open_segment, read_index, seal_segment_into, suite_of
 
@@ -35,6 +35,7 @@ __all__ = [
     "open_header",
     "open_object",
     "open_segment",
+    "open_whole",
     "parse_name",
     "read_index",
     "read_stretch",

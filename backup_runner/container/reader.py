@@ -108,6 +108,16 @@ def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Op
     return OpenedObject(keys, size, index, index.segments, (), read)
 
 
+def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Opener) -> OpenedObject:
+    """Open an object that is of use only if header, trailer and index are sound. Raises WrongKeyError, DamagedError.
+
+    Nothing of a damaged one is looked for: that takes as many reads as whoever damaged it likes."""
+    read = _reader(source) if isinstance(source, bytes) else source
+    keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
+    index = _fetch_index(keys, read, size)
+    return OpenedObject(keys, size, index, index.segments, (), read)
+
+
 def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: bytes = b"") -> Callable[[int], bytes]:
     """Opens data segments by number, each fetched by its range; remembers the last one, for packs.
 

@@ -74,7 +74,7 @@ def load(
         identity = os.path.abspath(path)
         if identity not in drafts:
             around = Surroundings(os.path.dirname(identity), env, env.get("HOME") if home is None else home)
-            drafts[identity] = _load_file(path, around, defaults)
+            drafts[identity] = _load_file(path, around, defaults, confined=lint)
     _check_names(list(drafts.values()))
     if lint:
         _lint(list(drafts.values()))
@@ -99,10 +99,10 @@ def load_one(
     return result.jobs[0]
 
 
-def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object]) -> _Draft:
+def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], *, confined: bool) -> _Draft:
     draft = _Draft(Complaints(printable(path)))
     try:
-        draft.text = read_text(path, draft.complaints)
+        draft.text = read_text(path, draft.complaints, confined=confined)
         draft.root = parse(draft.text, draft.complaints)
         draft.document = document = make_document(draft.root, draft.complaints)
     except Stop:

@@ -42,8 +42,14 @@ _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAGS = {Scalar: "str", Sequence: "seq", Mapping: "map"}
 
 
-def read_text(path: str, complaints: Complaints) -> str:
-    """The file's text. Raises Stop after complaining."""
+def read_text(path: str, complaints: Complaints, *, confined: bool = False) -> str:
+    """The file's text. Raises Stop after complaining.
+
+    `confined` is for commands that check what others wrote: no symlink is followed to a file elsewhere, because
+    messages quote lines."""
+    if confined and _leads_elsewhere(path):
+        hint = "name the file itself where it lies"
+        raise complaints.stop(rules.UNREADABLE, TOP, "leads to a file elsewhere through a symlink", hint)
     try:
         data = _read(path)
     except OSError as error:
@@ -60,6 +66,22 @@ def read_text(path: str, complaints: Complaints) -> str:
     if len(data) > MAX_BYTES:
         raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")
     return _decode(data, complaints)
+
+
+def _leads_elsewhere(path: str) -> bool:
+    """Whether a symlink takes the file out of the folder that one is in, or, named from outside, out of its own."""
+    if "\0" in path:
+        return False
+    real, here = os.path.realpath(path), os.getcwd()
+    if _is_below(real, os.path.realpath(here)):
+        return False
+    if _is_below(os.path.abspath(path), here):
+        return True
+    return not _is_below(real, os.path.realpath(os.path.dirname(os.path.abspath(path))))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")
 
 
 def _other_name(path: str) -> str | None:

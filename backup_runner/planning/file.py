@@ -82,6 +82,8 @@ class Header:
     problem_count: int = 0
     guards: list[dict[str, str]] = field(default_factory=list)
     """Guards that stop this plan: {name, message}."""
+    overridden: list[str] = field(default_factory=list)
+    """Names of guards that would have stopped this plan, and were overridden when it was made."""
     notes: list[str] = field(default_factory=list)
     pruning: str = "none"
     """`none`: nothing is forgotten or deleted; `retention`; or `only`, for a plan of `prune`."""

@@ -24,7 +24,7 @@ class GuardHit(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What a plan met in one source, or in all of a job; numbers of files."""
+    """What a plan met in one source, or in all of a job; numbers of files, symlinks that are stored among them."""
 
     label: str
     """How messages call it: `source /home/ann/photos` or `job "photos"`."""
@@ -52,6 +52,13 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
             f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content"
             f"{some}; max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
         )
+    yield from weigh_deletions(seen, guards)
+
+
+def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
+    """The guard on files that would be taken out."""
+    if seen.known < SMALLEST:
+        return
     removed = 100 * seen.removed / seen.known
     if removed > guards.max_delete_percent:
         yield GuardHit(

@@ -32,6 +32,7 @@ from .facts import PlanFacts
 from .file import Header, Totals
 from .guards import GuardHit, weigh_bucket, weigh_cost
 from .known import look_at_known
+from .notes import Specials, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import plan_pruning
 from .spool import Plan, open_plan
@@ -62,6 +63,7 @@ class _Planning:
     scan_totals: ScanTotals = field(default_factory=ScanTotals)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    specials: Specials = field(default_factory=Specials)
     repaired: set[int] = field(default_factory=set)
     left_undone: Counter[ActionKind] = field(default_factory=Counter)
     scanning: ScanProcess | None = None
@@ -207,7 +209,12 @@ class _Planning:
                     "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
                 )
             return Drift(digest=listing_digest([]))
-        return look(cat, store, self.session.target)
+        found = look(cat, store, self.session.target, keyring=lambda: self.session.keyring)
+        if found.noise:
+            self.notes.append(
+                f"passed over {found.noise} object(s) that this key does not open, under names of records"
+            )
+        return found
 
     def _note_repair(self, action: Action) -> None:
         content_id = action.content_id if action.kind is ActionKind.REPAIR else None
@@ -238,6 +245,9 @@ class _Planning:
         return action
 
     def _problem(self, problem: Problem) -> None:
+        if problem.kind == "special":
+            self.specials.add(problem)
+            return
         # A file may be hashed for two reasons; that it cannot be read is one problem.
         if problem not in self.problems[-2:]:
             self.problems.append(problem)
@@ -261,10 +271,9 @@ class _Planning:
         job = self.session.job
         cost = self.cost.total()
         hits = self._guards(store, drift, cost)
-        for hit in hits:
-            if hit.name in self.options.overrides:
-                self.notes.append(f"guard {hit.name} overridden: {hit.message}")
-        self._scan_notes(drift)
+        overridden = [hit for hit in hits if hit.name in self.options.overrides]
+        self.notes += [f"guard {hit.name} overridden: {hit.message}" for hit in overridden]
+        self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
         if drift.gap:
             self.notes.append(f"{drift.gap}; an apply puts a full copy there")
         return Header(
@@ -287,6 +296,7 @@ class _Planning:
             guards=[
                 {"name": hit.name, "message": hit.message} for hit in hits if hit.name not in self.options.overrides
             ],
+            overridden=sorted({hit.name for hit in overridden}),
             notes=self.notes,
             pruning=self.options.pruning,
             cost=cost,
@@ -300,18 +310,6 @@ class _Planning:
             {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
             for one in found
         ]
-
-    def _scan_notes(self, drift: Drift) -> None:
-        totals = self.scan_totals
-        for count, text in (
-            (totals.skipped, "skipped by rules (folders count once)"),
-            (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
-            (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
-            (totals.special, "special file{s} not backed up (sockets, fifos, devices)"),
-            (drift.foreign, "object{s} of others in the bucket, not touched"),
-        ):
-            if count:
-                self.notes.append(f"{count} {text.format(s='' if count == 1 else 's')}")
 
 
 def _serial(store: Store | None, drift: Drift) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from ..records import Action, ActionKind, Kind
 from ..source.access import mount_point_of
 from ..source.walk import ScanTotals
 from ..spec import Job, Source
-from .guards import GuardHit, Seen, weigh, weigh_source
+from .guards import GuardHit, Seen, weigh, weigh_deletions, weigh_source
 from .paths import RESEALED
 
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
@@ -37,12 +37,31 @@ class Scales:
     def add(self, action: Action) -> None:
         if action.entry_kind == Kind.DIRECTORY:
             return
+        for seen in self._covering(action.key):
+            _count(seen, action)
+
+    def lose(self, key: bytes) -> None:
+        """One more file that is not there."""
+        for seen in self._covering(key):
+            seen.removed += 1
+
+    def _covering(self, key: bytes) -> list[Seen]:
         # The job as a whole counts what no source covers, too: files of a source that was taken out of it.
-        _count(self.whole, action)
+        return [self.whole, *(item.seen for item in self.by_source if item.source.covers(key))]
+
+    def know(self, known: int, count_known: Callable[[bytes], int]) -> None:
+        """`known` files did the job have before; `count_known` reads how many of them were below a key."""
+        self.whole.known = known
         for item in self.by_source:
-            if item.source.covers(action.key):
-                _count(item.seen, action)
-                return
+            if item.source.guards != self.job.guards:
+                item.seen.known = known if len(self.by_source) == 1 else count_known(item.source.key)
+
+    def deletions(self) -> Iterator[GuardHit]:
+        """What the guards on files taken out say; `know` comes first."""
+        for item in self.by_source:
+            if item.source.guards != self.job.guards:
+                yield from weigh_deletions(item.seen, item.source.guards)
+        yield from weigh_deletions(self.whole, self.job.guards)
 
     def hits(self, totals: ScanTotals, *, known: int, count_known: Callable[[bytes], int]) -> list[GuardHit]:
         """`known` files did the job have before; `count_known` reads how many of them were below a key."""

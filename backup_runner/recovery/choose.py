@@ -8,6 +8,7 @@ objects' own indexes: contents, names, modes and times, but no history.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 from ..catalog import CatalogLock, lines
@@ -15,10 +16,15 @@ from ..catalog.database import Store
 from ..container import parse_name
 from ..errors import AccessDenied, CatalogError, ContainerError, TargetError, TransientError, WrongKeyError
 from ..progress import Events
+from ..records import StoredObject
 from ..repository.commits import job_names, lineages
+from ..repository.heads import Head, head_of
 from ..repository.session import Session
+from .chain import Records
 from .lineage import Bucket, Recovered, Rewritten
-from .reading import Head, head_of
+
+_TRIES = 50
+"""So many objects of a lineage are tried, the highest number first."""
 
 __all__ = ["Recovered", "find_lineage", "pull", "rebuild"]
 
@@ -30,6 +36,8 @@ def pull(session: Session, events: Events, *, min_serial: int = 0, lineage: str 
     with CatalogLock(session.job.catalog.path):
         bucket = Bucket(session, _choose(session, lineage), events)
         bucket.check_age(min_serial)
+        if not lineage:
+            bucket.check_lineage()
         found = _advance(session, bucket) or bucket.load()
         found.seconds = time.monotonic() - started
         return found
@@ -64,8 +72,9 @@ def can_advance(session: Session, store: Store) -> bool:
     """Whether later records can be replayed on this store as it is.
 
     Only where it is alone in its catalog: another store's rows may have taken the ids that the records use."""
-    alone = [one.id for one in session.need_catalog().stores()] == [store.id]
-    return alone and store.serial > 0 and store.state == "ok" and store.pending is None
+    return (
+        session.need_catalog().is_alone(store.id) and store.serial > 0 and store.state == "ok" and store.pending is None
+    )
 
 
 # -- which lineage
@@ -129,14 +138,23 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
 
 
 def newest_readable(session: Session, lineage: str) -> Head | None:
-    """The header line of the newest record, or else copy, that can be read. Raises WrongKeyError, and TransientError or
-    AccessDenied where nothing can be said: what is not read for such a reason may well be there."""
+    """The header line of the newest record, or else copy, that can be read; what our key does not open is passed over.
+
+    Raises WrongKeyError if something is there and nothing opens, and TransientError or AccessDenied where nothing can
+    be said: what is not read for such a reason may well be there."""
+    wrong: WrongKeyError | None = None
     for kind in ("records", "copies"):
+        items = deque(session.target.list(f"{lineage}/{kind}/"), maxlen=_TRIES)
+        if kind == "records" and len(items) == _TRIES:
+            items.append(_newest_record(session, lineage) or items[-1])
         heads = []
-        for item in reversed(list(session.target.list(f"{lineage}/{kind}/"))):
+        for item in reversed(items):
             try:
                 heads.append(head_of(session.target, session.keyring, item))
-            except (WrongKeyError, TransientError, AccessDenied):
+            except WrongKeyError as error:
+                wrong = error
+                continue
+            except (TransientError, AccessDenied):
                 raise
             except (ContainerError, TargetError):
                 continue
@@ -144,4 +162,15 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
                 break
         if heads:
             return max(heads, key=lambda head: int(str(head["serial"])))
+    if wrong:
+        raise wrong
     return None
+
+
+def _newest_record(session: Session, lineage: str) -> StoredObject | None:
+    """Where there are very many, most may be a stranger's."""
+    records = Records(session.target, session.keyring, lineage)
+    try:
+        return records.item(records.newest)
+    except WrongKeyError:
+        return None

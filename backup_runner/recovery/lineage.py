@@ -6,28 +6,32 @@ the chain is an ancestor, and needs only the records after it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog, history, lines
 from ..catalog.database import Store
 from ..catalog.replaying import Replay, check_references
-from ..errors import CatalogError, ContainerError, TargetError, WrongKeyError
+from ..errors import CatalogError, ContainerError, ObjectMissing, TargetError, WrongKeyError
 from ..progress import Events
 from ..records import StoredObject
 from ..repository.adopting import examine
-from ..repository.commits import FORCE_COPY, remember_serial, seen_serials
+from ..repository.commits import FORCE_COPY
+from ..repository.heads import Head, digest_of, head_of
+from ..repository.seen import remember, seen_last, seen_serials
 from ..repository.session import Session
+from .chain import Records
+from .confine import confined
 from .indexes import Made
-from .reading import Head, format_of, head_of, rows_of
+from .reading import format_of, rows_of
 
 _CHECKED = 8 << 20
 """The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
+_MOST_COPIES = 200
+"""So many objects that are no copies of ours are tried; there are two or three copies."""
+_NAMED = 3
 _DROPPED = "what an unfinished apply had noted here is dropped; the next plan adopts its objects"
-_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
 @dataclass(slots=True)
@@ -72,15 +76,12 @@ class Bucket:
         self._target = session.target
         self.missing: list[str] = []
         self.notes: list[str] = []
-        self._records: dict[int, StoredObject] = {}
-        for item in self._target.list(f"{lineage}/records/"):
-            if match := _RECORD.fullmatch(item.name):
-                self._records[int(match[1])] = item
+        self._records = Records(session.target, session.keyring, lineage)
 
     @property
     def newest(self) -> int:
-        """The serial of the newest record; 0 without records."""
-        return max(self._records, default=0)
+        """The serial of the newest record that our key opens; 0 without records."""
+        return self._records.newest
 
     def check_age(self, min_serial: int) -> None:
         """Raises CatalogError if this machine, or the person who runs it, has seen a newer state."""
@@ -90,6 +91,21 @@ class Bucket:
                 f"the bucket is older than what is known: its newest record is {self.newest}, serial {seen} was seen; "
                 "it was rolled back, or its newest records were deleted",
                 hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` takes what there is",
+            )
+
+    def check_lineage(self) -> None:
+        """Raises CatalogError if this machine has seen the job in another lineage after this one's newest record: a
+        lineage that was given up, and was put back."""
+        session = self._session
+        last = seen_last(session.job.catalog.path, self._target.identity, session.job.name)
+        if last is None or last.lineage == self.lineage or not self.newest:
+            return
+        head = head_of(self._target, session.keyring, self._records.item(self.newest))
+        if int(str(head["created_ns"])) <= last.created_ns:
+            raise CatalogError(
+                f'the bucket is older than what is known: job "{session.job.name}" was last seen in lineage '
+                f"{last.lineage}, and what is there is lineage {self.lineage}, which ended before that",
+                hint=f"find out who changed the bucket; `--lineage {self.lineage}` takes it all the same",
             )
 
     # -- from a catalog that is behind
@@ -110,15 +126,14 @@ class Bucket:
         if not result.records:
             head = head_of(self._target, self._session.keyring, self._record(store.serial))
             result.created_ns = int(str(head["created_ns"]))
-        remember_serial(cat.path, self.lineage, result.serial)
+        remember(cat.path, self.lineage, result.serial, self._target.identity, result.jobs, result.created_ns)
         return result
 
     def _check_end(self, store: Store) -> None:
         """The record that the store ends at must still be that record."""
-        item = self._records.get(store.serial)
-        if item is None or item.size > _CHECKED:
+        if store.serial not in self._records or (item := self._records.item(store.serial)).size > _CHECKED:
             return
-        if hashlib.sha256(self._target.get(item.name)).hexdigest() != store.record_digest:
+        if digest_of(self._target, item.name, item.size) != store.record_digest:
             raise Rewritten(
                 f"record {store.serial} in the bucket is not the one that this catalog ends at: "
                 "the bucket was rolled back, and another machine went on from there",
@@ -186,7 +201,7 @@ class Bucket:
                 # After settling: what comes from indexes stands in no record yet, and goes into the next one.
                 self._from_indexes(cat, store, result)
             self._sum_up(cat, store, result)
-        remember_serial(cat.path, self.lineage, result.serial)
+        remember(cat.path, self.lineage, result.serial, self._target.identity, result.jobs, result.created_ns)
         return result
 
     def _fresh_store(self, cat: Catalog) -> Store:
@@ -197,8 +212,8 @@ class Bucket:
                 self.notes.append(_DROPPED)
             shift = old.shift
             lines.drop_store(cat, old.id)
-        if cat.stores():
-            # Ids of other stores may lie anywhere, so this one's all go above them.
+        if not cat.is_alone(0):
+            # Ids of other stores, retired ones too, may lie anywhere, so this one's all go above them.
             marks = lines.high_marks(cat)
             shift = max(value for name, value in marks.items() if name != "change")
         keyring = self._session.keyring
@@ -225,30 +240,38 @@ class Bucket:
     ) -> Store:
         """Replay the records after the store's serial up to the newest."""
         serial, salt = store.serial, store.salt
-        for number in range(serial + 1, self.newest + 1):
+        for number in self._records.between(serial, self.newest):
+            if number != serial + 1 and not self._records.ours(number):
+                continue
             try:
-                head, digest = self._replay(cat, store, self._record(number), replay, previous=previous)
+                head, digest = self._replay(cat, store, self._records.item(number), replay, previous=previous)
             except (ContainerError, TargetError, CatalogError) as error:
-                if exact or isinstance(error, WrongKeyError):
-                    raise
-                self.missing.append(f"record {number} and all after it: {error.message}")
+                if isinstance(error, ContainerError) and not self._records.ours(number):
+                    continue
+                failed = self._gap(serial + 1) if isinstance(error, Rewritten) and number > serial + 1 else error
+                if exact:
+                    raise failed from error
+                self.missing.append(f"record {serial + 1} and all after it: {failed.message}")
                 break
             serial, previous, salt = number, digest, bytes.fromhex(str(head["salt"]))
             result.records += 1
             result.created_ns = int(str(head["created_ns"]))
-            self._events.advance(1, self._records[number].size)
+            self._events.advance(1, self._records.item(number).size)
+        self.notes += self._records.notes()
         result.serial = serial
         cat.set_store(store.id, serial=serial, record_digest=previous, salt=salt)
         return cat.store(store.id)
 
+    def _gap(self, serial: int) -> CatalogError:
+        return CatalogError(
+            f"record {serial} of {self.newest} is missing in the bucket",
+            hint="`catalog rebuild JOB` makes what it can from the objects themselves",
+        )
+
     def _record(self, serial: int) -> StoredObject:
-        item = self._records.get(serial)
-        if item is None:
-            raise CatalogError(
-                f"record {serial} of {self.newest} is missing in the bucket",
-                hint="`catalog rebuild JOB` makes what it can from the objects themselves",
-            )
-        return item
+        if serial not in self._records:
+            raise self._gap(serial)
+        return self._records.item(serial)
 
     def _replay(
         self, cat: Catalog, store: Store, item: StoredObject, replay: Replay, *, previous: str | None = None
@@ -260,7 +283,8 @@ class Bucket:
                     f"record {head['serial']} does not follow from the one before it: the chain is broken",
                     hint="`catalog rebuild JOB` makes what it can",
                 )
-            replay.record(rows, format_of(head))
+            version = format_of(head)
+            replay.record(confined(self.lineage, rows, version), version)
         if "seed" in head:
             cat.set_store(store.id, seed=bytes.fromhex(str(head["seed"])))
         return head, digest
@@ -270,8 +294,8 @@ class Bucket:
         lines.settle(cat, store.id, lines.high_marks(cat))
         base, first = (copies[-1][1].size, copies[-1][0]) if copies else (0, 1)
         if not copies and 1 in self._records:
-            base = self._records[1].size
-        since = sum(item.size for serial, item in self._records.items() if serial > first)
+            base = self._records.item(1).size
+        since = self._records.bytes_between(first, self.newest)
         if store.serial < self.newest:
             # The chain has a gap: the next apply puts a full copy, from which a pull can start again. Which bytes
             # the newest record should have is not known.
@@ -294,18 +318,20 @@ class Bucket:
     def _copies(self, known: list[list[object]]) -> list[_Copy]:
         """Full copies that can be opened, by serial; those in `known` ([serial, name]) are not opened again."""
         serials = {str(name): int(str(serial)) for serial, name in known}
-        found = []
+        found: list[_Copy] = []
+        refused: list[str] = []
         for item in self._target.list(f"{self.lineage}/copies/"):
             serial = serials.get(item.name)
-            if serial is None:
+            if serial is None and len(refused) < _MOST_COPIES:
                 try:
                     serial = int(str(head_of(self._target, self._session.keyring, item)["serial"]))
-                except WrongKeyError:
-                    raise
-                except (ContainerError, TargetError) as error:
-                    self.notes.append(f"the full copy {item.name} cannot be read: {error.message}")
-                    continue
-            found.append((serial, item))
+                except (ContainerError, ObjectMissing) as error:
+                    refused.append(f"the full copy {item.name} cannot be read: {error.message}")
+            if serial is not None:
+                found.append((serial, item))
+        self.notes += refused[:_NAMED]
+        if len(refused) > _NAMED:
+            self.notes.append(f"at least {len(refused) - _NAMED} more full copies cannot be read")
         return sorted(found, key=lambda pair: pair[0])
 
     # -- what records do not tell

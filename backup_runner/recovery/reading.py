@@ -1,4 +1,4 @@
-"""Records and full copies as they lie in a bucket: the header line alone, or all rows."""
+"""Records and full copies as they lie in a bucket: all their rows."""
 
 from __future__ import annotations
 
@@ -7,34 +7,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import orjson
-
-from ..container import open_object, parse_name
-from ..container.keys import Keyring
-from ..errors import DamagedError
+from ..container import open_whole, parse_name
 from ..records import StoredObject
 from ..replacing import unnamed
+from ..repository.heads import Head, checked_head, open_record
 from ..repository.session import Session
-from ..targets.base import Target
-
-Head = dict[str, object]
-"""The header line of a record or copy."""
+from .confine import bounded
 
 _CHUNK = 8 << 20
-_HEAD = 1 << 16
-
-
-def head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
-    """The header line of a record or copy, by range reads. Raises ContainerError, TargetError."""
-    object_id = parse_name(item.name)
-    assert object_id is not None
-    opened = open_object(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, keyring)
-    first = next(opened.read(0, min(opened.index.plaintext, _HEAD))) if opened.index else b""
-    try:
-        head: Head = orjson.loads(first.split(b"\n", 1)[0])
-    except ValueError:
-        raise opened.keys.damaged("has no header line") from None
-    return head
+_AT_ONCE = 1 << 20
+"""Up to so many bytes, a record costs one request rather than three."""
 
 
 def format_of(head: Head) -> int:
@@ -46,28 +28,21 @@ def format_of(head: Head) -> int:
 def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterator[bytes], str]]:
     """A record's or copy's header line, its other lines, and the hex SHA-256 of the sealed object.
 
-    Sealed bytes pass through a temporary file. Raises ContainerError (also while lines are read), TargetError."""
+    Sealed bytes pass through a temporary file, a long one's once header and trailer proved to be ours. Raises
+    ContainerError and CatalogError (also while lines are read), TargetError."""
     object_id = parse_name(item.name)
+    if item.size > _AT_ONCE:
+        open_record(session.target, session.keyring, item)
     assert object_id is not None
     with unnamed(session.job.work_directory) as file:
         digest, size = hashlib.sha256(), 0
-        while size < item.size and (chunk := session.target.get(item.name, size, _CHUNK)):
+        while size < item.size and (chunk := session.target.get(item.name, size, min(_CHUNK, item.size - size))):
             file.write(chunk)
             digest.update(chunk)
             size += len(chunk)
         file.flush()
         fd = file.fileno()
-        opened = open_object(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
-        if opened.damage or opened.index is None:
-            raise DamagedError("; ".join(opened.damage))
-        rows = _lines(opened.read(0, opened.index.plaintext))
-        yield orjson.loads(next(rows)), rows, digest.hexdigest()
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
+        opened = open_whole(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
+        length = opened.index.plaintext if opened.index else 0
+        rows = bounded(opened.read(0, length))
+        yield checked_head(opened, next(rows, b"")), rows, digest.hexdigest()

@@ -55,7 +55,11 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
     if store is None or store.serial == 0:
         # A lineage of our own that has no record yet gives way to one in the bucket that has this job.
         lineage = find_lineage(session, events.warn)
-        return None if lineage is None else _load(session, Bucket(session, lineage, events))
+        if lineage is None:
+            return None
+        bucket = Bucket(session, lineage, events)
+        bucket.check_lineage()
+        return _load(session, bucket)
     session.check_place(store)
     bucket = Bucket(session, store.lineage, events)
     bucket.check_age(store.serial)

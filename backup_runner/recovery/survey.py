@@ -41,7 +41,6 @@ def survey(session: Session) -> list[LineageSeen]:
         seen = found.setdefault(lineage, LineageSeen(lineage))
         if object_id.kind is ObjectKind.RECORDS:
             seen.records += 1
-            seen.serial = max(seen.serial, object_id.serial)
         elif object_id.kind is ObjectKind.COPIES:
             seen.copies += 1
         else:
@@ -66,4 +65,5 @@ def _open(session: Session, seen: LineageSeen) -> None:
         return
     seen.opens = True
     seen.created_ns = int(str(head["created_ns"]))
+    seen.serial = int(str(head["serial"]))
     seen.jobs = job_names(head)

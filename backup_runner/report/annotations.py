@@ -25,7 +25,9 @@ def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # What GitHub does not decode stays visible; `##[` would act even inside of a line.
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace("##", "#\\x23")
 
 
 def _property(text: str) -> str:

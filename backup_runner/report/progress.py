@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from ..inert import inert
 from ..progress import Events
 from . import escape, units
 from .look import Look, look_of
@@ -60,7 +62,34 @@ class LineReporter:
         self._stream.flush()
 
     def _say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(inert(text), file=self._stream, flush=True)
+
+
+class Pace:
+    """How fast things go now: over the last seconds, so that a fast start or a wait does not show for ever."""
+
+    SECONDS = 15.0
+
+    def __init__(self, start: float) -> None:
+        self._since = start
+        self._steps: deque[tuple[float, int]] = deque()
+        self._size = 0
+
+    def add(self, size: int, now: float) -> None:
+        """So many bytes more are done."""
+        self._steps.append((now, size))
+        self._size += size
+        self._forget(now)
+
+    def over(self, now: float) -> tuple[int, float]:
+        """Bytes, and the seconds that they took."""
+        self._forget(now)
+        return self._size, now - self._since
+
+    def _forget(self, now: float) -> None:
+        while self._steps and self._steps[0][0] < now - self.SECONDS:
+            self._since, size = self._steps.popleft()
+            self._size -= size
 
 
 class BarReporter:
@@ -73,7 +102,8 @@ class BarReporter:
         self._task: TaskID | None = None
         self._by_size = False
         self._noun = "file"
-        self._started = 0.0
+        self._total_size = 0
+        self._pace = Pace(0.0)
         self._files = 0
         self._total_files = 0
         self._size = 0
@@ -85,20 +115,22 @@ class BarReporter:
         self._by_size = size > 0
         self._noun = _NOUNS.get(name, "file")
         self._files, self._size, self._total_files = 0, 0, files
-        self._started = time.monotonic()
+        self._total_size = size
+        self._pace = Pace(time.monotonic())
         total = size or files or None
         self._task = progress.add_task(name, total=total, detail="")
 
     def advance(self, files: int, size: int) -> None:
         self._files += files
         self._size += size
+        self._pace.add(size, time.monotonic())
         if self._progress is None or self._task is None:
             return
         self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
 
     def warn(self, text: str) -> None:
         if self._progress is None:
-            print(warning(text, self._look), file=self._stream, flush=True)
+            print(inert(warning(text, self._look)), file=self._stream, flush=True)
         else:
             from rich.text import Text
 
@@ -117,7 +149,9 @@ class BarReporter:
             files += f" of {units.count(self._total_files)}"
         parts = [f"{files} {self._noun}s"]
         if self._size:
-            parts += [units.size(self._size), units.rate(self._size, time.monotonic() - self._started)]
+            size = units.size(self._size)
+            parts += [f"{size} of {units.size(self._total_size)}" if self._total_size >= self._size else size]
+            parts += [units.rate(*self._pace.over(time.monotonic()))]
         return "  ".join(part for part in parts if part)
 
     def _bar(self) -> Progress:

@@ -59,6 +59,7 @@ _HEADER = _line(
         "problems": _list(_PROBLEM),
         "problem_count": _COUNT,
         "guards": _list(_GUARD),
+        "overridden": _TEXTS,
         "notes": _TEXTS,
         "pruning": {"enum": ["none", "retention", "only"]},
         "cost": _nullable(COST),

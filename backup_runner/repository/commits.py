@@ -6,7 +6,6 @@ record is in the bucket; whoever comes second meets the first one's record and c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ import orjson
 
 from ..catalog import Catalog, lines
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, open_object
+from ..container import ObjectId, ObjectKind
 from ..container.keys import Keyring
 from ..errors import (
     AccessDenied,
@@ -30,16 +29,19 @@ from ..errors import (
     ObjectExists,
     ObjectMissing,
 )
-from ..replacing import replacing
 from ..targets.base import Target, Tier
+from .heads import digest_of, head_of, is_ours
 from .packing import Builder, Room
 from .sealing import Sealer, Sealing
+from .seen import remember
 
 FORCE_COPY = 1 << 60
 """A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
 _JOIN = 1 << 18
 _ROOM = 1 << 20
 """What most records fit into, sealed."""
+_TAKEN = 100
+"""So many serials in a row may be taken by strangers' objects before an apply gives up."""
 _RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 
 
@@ -56,32 +58,43 @@ def record_name(store: Store, serial: int) -> str:
 
 
 def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
-    """Put the next record and move the serial. Raises ForkedError if another machine did so first."""
-    serial = store.serial + 1
-    marks = lines.high_marks(cat)
-    sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
-    sealer = sealing.new(ObjectId.record(sealing.lineage, serial))
-    pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": sealer.header.hex()}
-    with cat.transaction():
-        cat.set_store(store.id, pending=json.dumps(pending))
-    head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
-    try:
-        written = _write(target, sealer, head, lines.export_changes(cat, store, marks))
-    except ObjectExists:
-        return _met_another(cat, cat.store(store.id), target, keyring)
-    _settle(cat, store, serial, written, marks)
-    return cat.store(store.id)
+    """Put the next record and move the serial. Raises ForkedError if another machine did so first.
+
+    A serial whose name was taken by something that our key does not open is left out."""
+    for serial in range(store.serial + 1, store.serial + 1 + _TAKEN):
+        marks = lines.high_marks(cat)
+        sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
+        sealer = sealing.new(ObjectId.record(sealing.lineage, serial))
+        pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": sealer.header.hex()}
+        with cat.transaction():
+            cat.set_store(store.id, pending=json.dumps(pending))
+        head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
+        try:
+            written = _write(target, sealer, head, lines.export_changes(cat, store, marks))
+        except ObjectExists:
+            if (met := _met_another(cat, cat.store(store.id), target, keyring, serial)) is not None:
+                return met
+        else:
+            _settle(cat, store, serial, written, marks)
+            return cat.store(store.id)
+    raise DamagedError(
+        f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key does "
+        "not open",
+        hint="find out who puts them there, delete them, and apply again; what was uploaded will be adopted",
+    )
 
 
-def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
-    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost."""
-    serial = store.serial + 1
+def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring, serial: int) -> Store | None:
+    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost; None
+    if it is no record of anybody's who has the key."""
     try:
-        store = resolve_pending(cat, store, target, keyring)
+        store, taken = _resolve(cat, store, target, keyring)
     except AccessDenied:
-        store = _forget_pending(cat, store, state="forked")
+        store, taken = _forget_pending(cat, store, state="forked"), False
     if store.serial == serial:
         return store
+    if taken:
+        return None
     if store.state != "forked":
         raise ChecksumMismatch(
             f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
@@ -96,30 +109,35 @@ def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring
     """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves.
 
     If ours arrived damaged, it is deleted, since its name is needed; its header tells. Raises ContainerError for
-    another one that cannot be opened."""
-    if store.pending is None:
-        return store
-    pending = json.loads(store.pending)
+    another machine's that cannot be read."""
+    return _resolve(cat, store, target, keyring)[0] if store.pending is not None else store
+
+
+def _resolve(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> tuple[Store, bool]:
+    """The store afterwards, and whether the record's name is taken by something that this key does not open."""
+    pending = json.loads(store.pending or "")
     serial = pending["serial"]
-    object_id = ObjectId.record(bytes.fromhex(store.lineage), serial)
+    name = ObjectId.record(bytes.fromhex(store.lineage), serial).name
+    header = bytes.fromhex(pending.get("header", ""))
     try:
-        sealed = target.get(object_id.name)
-        head = read_head(sealed, object_id, keyring)
+        listed = target.stat(name)
+        nonce = head_of(target, keyring, listed).get("nonce")
     except ObjectMissing:
-        return _forget_pending(cat, store)
+        return _forget_pending(cat, store), False
     except ContainerError as error:
-        header = bytes.fromhex(pending.get("header", ""))
-        if not header or not sealed.startswith(header):
-            raise DamagedError(
-                error.message,
-                hint="if no other machine applies to this bucket, delete that object there, and apply again",
-            ) from error
-        target.delete(object_id.name)
-        return _forget_pending(cat, store)
-    if head.get("nonce") != pending["nonce"]:
-        return _forget_pending(cat, store, state="forked")
-    _settle(cat, store, serial, Written(len(sealed), hashlib.sha256(sealed).hexdigest()), pending["marks"])
-    return cat.store(store.id)
+        if header and target.get(name, 0, len(header)) == header:
+            target.delete(name)
+            return _forget_pending(cat, store), False
+        if not is_ours(target, keyring, name):
+            return _forget_pending(cat, store), True
+        raise DamagedError(
+            error.message,
+            hint="if no other machine applies to this bucket, delete that object there, and apply again",
+        ) from error
+    if nonce != pending["nonce"]:
+        return _forget_pending(cat, store, state="forked"), False
+    _settle(cat, store, serial, Written(listed.size, digest_of(target, name, listed.size)), pending["marks"])
+    return cat.store(store.id), False
 
 
 def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
@@ -128,20 +146,13 @@ def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
     return cat.store(store.id)
 
 
-def read_head(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str, object]:
-    """The first line of a record or copy. Raises ContainerError."""
-    opened = open_object(sealed, len(sealed), object_id, keyring)
-    first = opened.payload().split(b"\n", 1)[0]
-    head: dict[str, object] = orjson.loads(first)
-    return head
-
-
 def _settle(cat: Catalog, store: Store, serial: int, written: Written, marks: dict[str, int]) -> None:
     sizes = {"since_size": store.since_size + written.size} if serial > 1 else {"base_size": written.size}
     with cat.transaction():
         lines.settle(cat, store.id, marks)
         cat.set_store(store.id, serial=serial, record_digest=written.digest, pending=None, **sizes)
-    remember_serial(cat.path, store.lineage, serial)
+    jobs = [name for _, name in cat.jobs(store.id)]
+    remember(cat.path, store.lineage, serial, store.target, jobs, time.time_ns())
 
 
 def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, object]:
@@ -192,29 +203,6 @@ def copy_is_due(store: Store) -> bool:
 
     The base is the newest full copy, or else the first record, which holds as much as a copy would."""
     return store.since_size > max(store.base_size / 4, _JOIN)
-
-
-# -- what this machine has seen
-
-
-def remember_serial(catalog_path: str, lineage: str, serial: int) -> None:
-    """Note beside the catalog the newest serial seen of a lineage; outlives the catalog file itself."""
-    seen = seen_serials(catalog_path)
-    if seen.get(lineage, -1) >= serial:
-        return
-    seen[lineage] = serial
-    # One name for all: whoever writes holds the catalog's lock, and what a kill leaves is used up by the next run.
-    with replacing(f"{catalog_path}.seen", temporary=f"{catalog_path}.seen.tmp") as file:
-        file.write(json.dumps(seen).encode())
-
-
-def seen_serials(catalog_path: str) -> dict[str, int]:
-    try:
-        with open(catalog_path + ".seen", encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return {str(key): int(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
 # -- what is in a bucket

@@ -6,18 +6,23 @@ import hashlib
 import json
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
-from ..errors import AccessDenied, ForkedError, ObjectMissing, StalePlanError, TargetError
+from ..container.keys import Keyring
+from ..errors import AccessDenied, ForkedError, KeyFileError, ObjectMissing, StalePlanError, TargetError
 from ..records import StoredObject
 from ..targets.base import Target
 from .commits import FORCE_COPY, record_name
+from .heads import is_ours
 
 _CHUNK = 8 << 20
+_TRIES = 50
+"""So many records beyond the catalog's serial are tried from either end."""
 _REPLACED = "object replaced in bucket: its checksum differs"
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
@@ -40,6 +45,8 @@ class Drift:
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
+    noise: int = 0
+    """Objects under the names of later records that our key does not open."""
     gap: str = ""
     """Why a catalog could not be pulled from the bucket as it is, though nothing else is wrong."""
     size: int = 0
@@ -66,9 +73,13 @@ def listing_digest(listed: list[StoredObject]) -> str:
     return digest.hexdigest()
 
 
-def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) -> Drift:
+def look(
+    cat: Catalog, store: Store, target: Target, *, keyring: Callable[[], Keyring] | None = None, confirm: bool = True
+) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
-    StalePlanError if another run of this one got ahead just now."""
+    StalePlanError if another run of this one got ahead just now.
+
+    With a `keyring`, records beyond the catalog's serial count only if its key opens them."""
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
@@ -89,7 +100,7 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
             records[int(match[1])] = found.size
         else:
             copies[found.name] = found.size
-    drift.newest_record = max(records, default=0)
+    drift.newest_record = _newest(drift, store, records, target, keyring)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, copies)
@@ -103,9 +114,32 @@ def look(cat: Catalog, store: Store, target: Target, *, confirm: bool = True) ->
     return drift
 
 
+def _newest(
+    drift: Drift,
+    store: Store,
+    records: dict[int, int],
+    target: Target,
+    keyring: Callable[[], Keyring] | None,
+) -> int:
+    """The newest record, of those that anybody with the key put there: names alone prove nothing."""
+    ahead = sorted(serial for serial in records if serial > store.serial)
+    tried = ahead if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
+    for serial in tried:
+        try:
+            if keyring is None or is_ours(target, keyring(), record_name(store, serial)):
+                return max(ahead) if keyring is None else serial
+        except (AccessDenied, KeyFileError):
+            # Nothing can be opened here. Records that others put follow one another.
+            if store.serial + 1 in records:
+                return serial
+            break
+    drift.noise = len(ahead)
+    return max((serial for serial in records if serial <= store.serial), default=0)
+
+
 def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
     ahead = drift.newest_record > store.serial
-    if ahead and not (store.pending and drift.newest_record == store.serial + 1):
+    if ahead and not (store.pending and drift.newest_record == json.loads(store.pending)["serial"]):
         now = cat.store(store.id)
         if (now.serial, now.pending) != (store.serial, store.pending):
             # Another run with this very catalog got there between our look at it and the listing.
@@ -120,10 +154,11 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
 def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
     """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
     have been rolled back, and another machine may have gone on to the same serial."""
-    if not 0 < records.get(store.serial, 0) <= _CHUNK or not store.record_digest:
+    size = records.get(store.serial, 0)
+    if not 0 < size <= _CHUNK or not store.record_digest:
         return
     try:
-        found = target.get(record_name(store, store.serial))
+        found = target.get(record_name(store, store.serial), 0, size)
     except AccessDenied:
         # A host that may only write; creating the next record still tells it whether another machine was faster.
         return
@@ -139,12 +174,12 @@ def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
     """What is missing of the newest full copy and the records after it, or is not as long as it was put there."""
     known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
     start = max((serial for serial, _ in known), default=0)
-    missing = [serial for serial in range(start + 1, store.serial + 1) if serial not in records]
+    missing = next((serial for serial in range(start + 1, store.serial + 1) if serial not in records), 0)
     if missing:
-        return f"record {missing[0]} of the catalog is missing in the bucket"
+        return f"record {missing} of the catalog is missing in the bucket"
     noted = json.loads(store.copies)
     base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
-    since = sum(records.get(serial, 0) for serial in range(base + 1, store.serial + 1))
+    since = sum(size for serial, size in records.items() if base < serial <= store.serial)
     if size is None or store.serial == 0 or store.since_size >= FORCE_COPY:
         return ""
     same = (size, since) == (store.base_size, store.since_size)

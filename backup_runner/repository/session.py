@@ -10,12 +10,15 @@ from functools import cached_property
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..container.keys import Keyring
+from ..container.keys import KdfBudget, Keyring
 from ..errors import CatalogError, KeyFileError, TargetError, WrongKeyError
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
 from .keyfile import load_key, refuse_guessable
+
+_KDF_UNITS = 64
+"""Runs of scrypt that one command pays for: a lineage takes one, and a bucket may hold many of a job's key."""
 
 
 @dataclass
@@ -46,7 +49,7 @@ class Session:
             key, warnings = load_key(self.job.encryption, self.env)
             for warning in warnings:
                 self.warn(warning)
-            self._keyring = Keyring(key)
+            self._keyring = Keyring(key, budget=KdfBudget(units=_KDF_UNITS))
         return self._keyring
 
     def stretch_ahead(self) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from ..errors import CatalogError
 from ..foreign import describe
+from ..records import Flag
 from ..source.xattrs import decode_xattrs
 from . import acl
 
@@ -51,8 +52,8 @@ def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
     """Whether anything is not as in the snapshot."""
     if stat_differs(there, row):
         return True
-    wanted, _ = _recorded(row)
-    return wanted != _read(where, wanted)
+    wanted, missing = _recorded(row)
+    return bool(missing) or wanted != _read(where, wanted)
 
 
 def stat_differs(there: os.stat_result, row: Meta) -> bool:
@@ -66,15 +67,16 @@ class _Attributes:
         self._where = where
         self._row = row
         self._there = os.stat(where)
-        self._wanted, readable = _recorded(row)
+        self._wanted, missing = _recorded(row)
         self._have = _read(where, self._wanted)
         self._mode = row.mode
         self.lacking: list[str] = []
-        if not readable:
-            self._wanted = {name: value for name, value in self._have.items() if value and name not in _ACLS}
+        if missing:
+            self._wanted |= {name: value for name, value in self._have.items() if value and name not in _ACLS}
+            self.lacking.append(f"extended attributes ({missing})")
+        if missing and acl.ACCESS not in self._wanted:
             # There may have been an ACL, whose mask is in the place of the group's bits.
             self._mode &= ~0o77
-            self.lacking.append("extended attributes (the catalog's cannot be read)")
 
     def restore(self) -> list[str]:
         there, row = self._there, self._row
@@ -104,10 +106,10 @@ class _Attributes:
 
     def _set_owner(self) -> None:
         row = self._row
-        failure = change_owner(self._where, self._there, row)
+        failure = _change_owner(self._where, self._there, row)
         after = os.stat(self._where)
         owner, group = after.st_uid != row.uid, after.st_gid != row.gid
-        self.lacking += owners_lacking(owner=owner, group=group, row=row, failure=failure)
+        self.lacking += _owners_lacking(owner=owner, group=group, row=row, failure=failure)
         if not owner and not group:
             return
         # Run by another user, a program must not get that user's rights.
@@ -170,7 +172,7 @@ class _Attributes:
         try:
             os.utime(self._where, ns=(time_ns, time_ns))
         except (OSError, OverflowError) as error:
-            self.lacking.append(f"time ({reason(error)})")
+            self.lacking.append(f"time ({_reason(error)})")
 
     def _try_set(self, name: bytes, value: bytes) -> bool:
         """Whether it is set; named if not."""
@@ -191,7 +193,32 @@ class _Attributes:
         return True
 
 
-def change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
+def restore_symlink_attributes(where: Where, row: Meta) -> list[str]:
+    """The same for a symlink, which has no mode and no ACL. `where` leads to the link itself."""
+    there = os.stat(where)
+    wanted, missing = _recorded(row)
+    lacking = [f"extended attributes ({missing})"] if missing else []
+    if (there.st_uid, there.st_gid) != (row.uid, row.gid):
+        failure = _change_owner(where, there, row)
+        now = os.stat(where)
+        owner, group = now.st_uid != row.uid, now.st_gid != row.gid
+        lacking += _owners_lacking(owner=owner, group=group, row=row, failure=failure)
+    have = _read(where, wanted)
+    for name, value in wanted.items():
+        if have.get(name) != value:
+            try:
+                os.setxattr(where, name, value)
+            except OSError as error:
+                lacking.append(f"{_shown(name)} ({describe(error)})")
+    if there.st_mtime_ns != row.mtime_ns:
+        try:
+            os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
+        except (OSError, OverflowError) as error:
+            lacking.append(f"time ({_reason(error)})")
+    return lacking
+
+
+def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
     """Owner and group; where the owner cannot be had, the group alone, as far as this user may. Returns what failed."""
     try:
         os.chown(where, row.uid if there.st_uid != row.uid else -1, row.gid if there.st_gid != row.gid else -1)
@@ -203,24 +230,26 @@ def change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | No
     return None
 
 
-def owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
+def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
     """What to name where a file has not got its owner, or its group."""
     why = describe(failure) if failure else "the file system does not take it"
     lacking = [f"owner {row.uid} ({why})"] if owner else []
     return [*lacking, f"group {row.gid} ({why})"] if group else lacking
 
 
-def reason(error: OSError | OverflowError) -> str:
+def _reason(error: OSError | OverflowError) -> str:
     """Why something failed, in the system's words."""
     return describe(error) if isinstance(error, OSError) else "the system takes no such time"
 
 
-def _recorded(row: Meta) -> tuple[dict[bytes, bytes], bool]:
-    """The extended attributes in the catalog, and whether they could be read."""
+def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
+    """The extended attributes in the catalog, and why they may not be all."""
     try:
-        return decode_xattrs(row.xattrs), True
+        # Folders' and symlinks' rows have no flags.
+        partial = getattr(row, "flags", 0) & Flag.NO_ATTRIBUTES
+        return decode_xattrs(row.xattrs), "the backup could not read them all" if partial else ""
     except CatalogError:
-        return {}, False
+        return {}, "the catalog's cannot be read"
 
 
 def _read(where: Where, wanted: Container[bytes]) -> dict[bytes, bytes | None]:

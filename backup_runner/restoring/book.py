@@ -22,12 +22,14 @@ def _never() -> bool:
 class RestoreOptions:
     """What to restore, where to, and over what.
 
-    `paths` are stored paths, absolute paths below the job's base, or patterns; none means all. `to` is a folder, None
-    the job's base. `at` is a snapshot's id, "latest" (or None) or a local time. `stop` is asked between batches;
-    `listen` is told of every file: what was done (or would be), key, size.
+    `paths` are what is meant, none for all, but for `exclude`, in the grammar of patterns/paths; `here` is where
+    relative ones may begin. `to` is a folder, None the job's base. `at` is a snapshot's id, "latest" (or None) or a
+    local time. `stop` is asked between batches; `listen` is told of every file: what was done (or would be), key, size.
     """
 
     paths: tuple[bytes, ...] = ()
+    exclude: tuple[bytes, ...] = ()
+    here: bytes | None = None
     to: bytes | None = None
     at: str | None = None
     overwrite: Overwrite = Overwrite.NEVER

@@ -26,6 +26,7 @@ class _File:
     temporary: bytes
     waiting: int
     failure: tuple[str, str] | None = None
+    shown: int = 0
 
 
 class Composing:
@@ -100,6 +101,8 @@ class Composing:
     def _arrived(self, piece: WantedPiece) -> None:
         file = self._files[piece.file]
         file.waiting -= 1
+        file.shown += piece.size
+        self._book.events.advance(0, piece.size)
         if not file.waiting:
             self._finish(piece.file, file)
 
@@ -117,14 +120,14 @@ class Composing:
                 self._book.fatal = self._book.fatal or fatal_reason(error)
         if file.failure is None:
             self._book.settle(file.row, Decision.WRITE.value)
-            self._book.events.advance(1, file.row.size)
+            self._book.events.advance(1, file.row.size - file.shown)
             return
         self._writer.discard(file.row.key, file.temporary)
-        self._fail(file.row, *file.failure)
+        self._fail(file.row, *file.failure, shown=file.shown)
 
-    def _fail(self, row: FileRow, kind: str, text: str) -> None:
+    def _fail(self, row: FileRow, kind: str, text: str, *, shown: int = 0) -> None:
         self._book.fail(row, kind, text)
-        self._book.events.advance(1, row.size)
+        self._book.events.advance(1, row.size - shown)
 
     def discard(self) -> None:
         """Drop what is not whole."""

@@ -45,6 +45,7 @@ class Files:
         self._archived = archived
         self._assembly = Assembly(writer)
         self._composing = Composing(cat, book, writer, archived)
+        self._shown: dict[int, int] = {}
 
     def close(self) -> None:
         """Drop large files that are not whole."""
@@ -71,8 +72,8 @@ class Files:
             self._book.fatal = self._book.fatal or result.fatal
             if isinstance(task, Batch):
                 self._batch_done(task, result)
-            elif done := self._assembly.arrived(task, result):
-                self._large_done(done)
+            else:
+                self._piece_done(task, result)
 
     def _tasks(self, rows: Iterator[FileRow], pieces: Iterator[WantedPiece]) -> Iterator[Task]:
         """Files and pieces, both by object and offset: a batch is what lies together in one object."""
@@ -173,13 +174,19 @@ class Files:
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
         self._composing.done(batch.pieces, result.torn)
 
-    def _large_done(self, done: Finished) -> None:
+    def _piece_done(self, piece: Stretch, result: Result) -> None:
+        self._book.events.advance(0, piece.length)
+        self._shown[piece.file] = self._shown.get(piece.file, 0) + piece.length
+        if done := self._assembly.arrived(piece, result):
+            self._large_done(done, self._shown.pop(piece.file))
+
+    def _large_done(self, done: Finished, shown: int) -> None:
         self._book.fatal = self._book.fatal or done.fatal
         if done.problem:
             self._book.fail(done.row, *done.problem)
         else:
             self._book.settle(done.row, Decision.WRITE.value)
-        self._book.events.advance(1, done.row.size)
+        self._book.events.advance(1, done.row.size - shown)
 
 
 def _kind_key(item: FileRow | WantedPiece) -> tuple[int | None, str]:

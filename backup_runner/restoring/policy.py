@@ -67,6 +67,14 @@ class Policy:
             return Decision.WRITE if self.touches else Decision.KEEP
         return Decision.WRITE if self.touches and self._must_be_new(there, row) else Decision.UNCHANGED
 
+    def is_whole(self, row: FileRow) -> bool:
+        """Whether a file is there with its bytes and all its attributes, and stays."""
+        there = self._goal.look(row.key)
+        if there is None or self.file(row) is not Decision.UNCHANGED:
+            return False
+        with self._goal.handle(row.key) as where:
+            return not differ(where, there, row)
+
     def symlink(self, row: PlainRow) -> Decision:
         """What to do with a symlink."""
         there = self._goal.look(row.key)

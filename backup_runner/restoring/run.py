@@ -27,7 +27,7 @@ from .book import Book, RestoreOptions
 from .files import Files
 from .goal import NOT_FINISHED, Goal
 from .preview import Preview
-from .select import choose_paths, choose_snapshot
+from .select import Wanted, choose_paths, choose_snapshot
 from .thaw import look_at_archive
 from .tree import Tree
 from .work import Result, Task, Worker
@@ -56,7 +56,8 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
         outcome.notes.append(note)
     selection = Selection(cat, job_id, snapshot.id)
     try:
-        choose_paths(cat, selection, (job_id, snapshot.id), options.paths, session.job.base)
+        wanted = Wanted(options.paths, options.exclude, options.here)
+        choose_paths(cat, selection, (job_id, snapshot.id), wanted, session.job.base)
         selection.settle_links()
         book = Book(options, events, outcome)
         goal = options.to if options.to is not None else session.job.base or b"/"

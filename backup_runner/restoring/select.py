@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,12 +16,12 @@ from ..catalog.history import at_snapshot
 from ..catalog.restoring import Selection
 from ..errors import BackupRunnerError, CatalogError
 from ..moments import last_moment, local_text
-from ..patterns.wildmatch import compile_pattern
+from ..patterns.paths import PathPattern, any_covers, path_pattern
+from ..patterns.wildmatch import Pattern
 
 _LOOKED_AT = 20_000
 """Paths that are compared with a misspelt one, at most."""
 _SECOND_NS = 10**9
-_GLOB = frozenset(b"*?[")
 
 
 # -- the snapshot
@@ -92,56 +94,41 @@ def _what_there_is(snapshots: list[Snapshot]) -> str:
 # -- the paths
 
 
-def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], paths: tuple[bytes, ...], base: bytes) -> None:
-    """Fill `chosen` with what `paths` name in the snapshot `at` (job id, snapshot id); all of it if there are none.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which paths are meant: those in `paths` (all if there are none) but those in `exclude`, as users write them.
+
+    `here` is where the user stands, for relative paths; None for nowhere. See patterns/paths for the grammar."""
+
+    paths: tuple[bytes, ...] = ()
+    exclude: tuple[bytes, ...] = ()
+    here: bytes | None = None
+
+
+def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], wanted: Wanted, base: bytes) -> None:
+    """Fill `chosen` with what is wanted of the snapshot `at` (job id, snapshot id).
 
     Raises BackupRunnerError naming every path that stands for nothing, before anything is written.
     """
-    if not paths:
+    if not wanted.paths:
         chosen.add_range(b"", None)
-        return
     unknown = []
-    for path in paths:
-        key = stored_key(path, base)
-        if not _choose(chosen, key):
-            unknown.append(_complaint(cat, at, path, key))
+    for path in wanted.paths:
+        pattern = path_pattern(path, base, wanted.here)
+        if not _choose(chosen, pattern):
+            unknown.append(_complaint(cat, at, path, pattern.keys[0]))
     if unknown:
         raise BackupRunnerError(
             "\n".join(unknown),
             hint="name files or folders as they are stored, or as they were on disk; nothing was done",
         )
+    if wanted.exclude:
+        chosen.drop_matching(any_covers([path_pattern(path, base, wanted.here) for path in wanted.exclude]))
 
 
-def stored_key(path: bytes, base: bytes) -> bytes:
-    """A path as the user wrote it, as a key without a closing slash."""
-    if not path.startswith(b"/"):
-        return b"" if path.rstrip(b"/") == b"." else path.removeprefix(b"./").rstrip(b"/")
-    path = path.rstrip(b"/")
-    if path == base:
-        return b""
-    if not path.startswith(base + b"/"):
-        raise BackupRunnerError(
-            f"{os.fsdecode(path)} is not below {os.fsdecode(base or b'/')}, where this job's paths begin",
-            hint="give the path as it was when it was backed up",
-        )
-    return path[len(base) + 1 :]
-
-
-def name_matcher(text: bytes, base: bytes) -> Callable[[bytes], bool] | None:
-    """Whether a key has this name, or, if there is a slash in it, is this path; both may be globs. None: none can be.
-
-    Raises BackupRunnerError for an absolute path that is not below `base`."""
-    whole = b"/" in text.strip(b"/") or text.startswith(b"/")
-    pattern = compile_pattern(stored_key(text, base) if whole else text.rstrip(b"/"), by_name=not whole)
-    if pattern is None:
-        return None
-    fullmatch = pattern.regex.fullmatch
-    if whole:
-        return lambda key: fullmatch(key.removesuffix(b"/")) is not None
-    return lambda key: fullmatch(key.removesuffix(b"/").rpartition(b"/")[2]) is not None
-
-
-def _choose(chosen: Selection, key: bytes) -> bool:
+def _choose(chosen: Selection, pattern: PathPattern) -> bool:
+    """Whether there is anything that it names, which is chosen then."""
+    key = pattern.key(partial(_is_there, chosen))
     if not key:
         chosen.add_range(b"", None)
         return True
@@ -152,14 +139,15 @@ def _choose(chosen: Selection, key: bytes) -> bool:
     if chosen.any_in(key + b"/", key + b"0"):
         chosen.add_range(key + b"/", key + b"0")
         return True
-    return bool(_GLOB & set(key)) and _choose_matching(chosen, key)
+    return any(_choose_matching(chosen, one, by_name=pattern.by_name) for one in pattern.patterns)
 
 
-def _choose_matching(chosen: Selection, glob: bytes) -> bool:
-    """Choose the paths, and what lies in the folders, that match the whole pattern."""
-    pattern = compile_pattern(glob, by_name=False)
-    if pattern is None:
-        return False
+def _is_there(chosen: Selection, key: bytes) -> bool:
+    return not key or chosen.has(key) or chosen.any_in(key + b"/", key + b"0")
+
+
+def _choose_matching(chosen: Selection, pattern: Pattern, *, by_name: bool) -> bool:
+    """Choose the paths, and what lies in the folders, that match the whole pattern, or whose names do."""
     fullmatch = pattern.regex.fullmatch
     hits = 0
 
@@ -167,13 +155,13 @@ def _choose_matching(chosen: Selection, glob: bytes) -> bool:
         nonlocal hits
         end = len(key.removesuffix(b"/"))
         while end > 0:
-            if fullmatch(key, 0, end):
+            if fullmatch(key, key.rfind(b"/", 0, end) + 1 if by_name else 0, end):
                 hits += 1
                 return True
             end = key.rfind(b"/", 0, end)
         return False
 
-    chosen.add_matching(matches, pattern.start)
+    chosen.add_matching(matches, b"" if by_name else pattern.start)
     return hits > 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from heapq import merge
+from itertools import islice
 from operator import itemgetter
 
 from ..catalog.restoring import FileRow, PlainRow, Selection
@@ -86,7 +87,7 @@ class Tree:
                 self._book.counts["folders"] += 1
 
     def gather_links(self) -> None:
-        """Where a name of a file with many is in place, the others become links of it; it need not be their first."""
+        """Where a name of a file with many is in place, chosen or not, the others become links of it."""
         changes = []
         for group in self._chosen.groups():
             if self._book.stopped():
@@ -94,6 +95,14 @@ class Tree:
             in_place = next((row.path_id for row in group if self._in_place(row)), group[0].path_id)
             if in_place != group[0].path_id:
                 changes.append((group[0].path_id, in_place))
+        self._chosen.lead(changes)
+        changes = []
+        for row, others in self._chosen.apart():
+            if self._book.stopped():
+                return
+            if not self._in_place(row):
+                there = (number for number, key in others if self._in_place(row._replace(key=key), chosen=False))
+                changes += [(row.path_id, number) for number in islice(there, 1)]
         self._chosen.lead(changes)
 
     def links(self) -> None:
@@ -104,9 +113,11 @@ class Tree:
                 return
             self._book.attempt(row.key, partial(self._link, first, row))
 
-    def _in_place(self, row: FileRow) -> bool:
+    def _in_place(self, row: FileRow, *, chosen: bool = True) -> bool:
+        """Whether a file is there, and with its attributes, unless it is to get them."""
+        policy = self._writer.policy
         try:
-            return self._writer.policy.file(row) is Decision.UNCHANGED
+            return policy.is_whole(row) if not chosen or not policy.touches else policy.file(row) is Decision.UNCHANGED
         except CAUGHT:
             return False
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from ..catalog.restoring import FileRow, PlainRow
 from ..records import Flag
 from ..spec import Overwrite
-from .attributes import Meta, change_owner, differ, owners_lacking, reason, restore_attributes, stat_differs
+from .attributes import Meta, differ, restore_attributes, restore_symlink_attributes, stat_differs
 from .checked import Hasher
 from .goal import BlockedError, Goal
 from .policy import Decision, Policy
@@ -214,26 +214,14 @@ class Writer:
 
 
 def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[str]:
-    """Owner and time of a symlink: held by a descriptor, since what has its name may change."""
-    lacking: list[str] = []
+    """Attributes of a symlink: held by a descriptor, since what has its name may change."""
     fd = os.open(name, _LINK, dir_fd=at)
     try:
-        there = os.fstat(fd)
-        if not stat.S_ISLNK(there.st_mode):
+        if not stat.S_ISLNK(os.fstat(fd).st_mode):
             raise BlockedError("it was exchanged for something else just now; restore again")
-        if (there.st_uid, there.st_gid) != (row.uid, row.gid):
-            failure = change_owner(path_of(fd), there, row)
-            now = os.fstat(fd)
-            owner, group = now.st_uid != row.uid, now.st_gid != row.gid
-            lacking += owners_lacking(owner=owner, group=group, row=row, failure=failure)
-        if there.st_mtime_ns != row.mtime_ns:
-            try:
-                os.utime(path_of(fd), ns=(row.mtime_ns, row.mtime_ns))
-            except (OSError, OverflowError) as error:
-                lacking.append(f"time ({reason(error)})")
+        return restore_symlink_attributes(path_of(fd), row)
     finally:
         os.close(fd)
-    return lacking
 
 
 def write_at(fd: int, data: bytes, offset: int, *, sparse: bool) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from logging.handlers import RotatingFileHandler
 
 from ..foreign import describe
+from ..inert import inert, inert_json
 
 ROTATE_BYTES = 5 << 20
 KEPT = 3
@@ -24,7 +25,7 @@ log.propagate = False
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_time(record)} {record.levelname:<7} [{record.process}] {_one_line(record.getMessage())}"
+        return f"{_time(record)} {record.levelname:<7} [{record.process}] {_one_line(inert(record.getMessage()))}"
 
 
 class _Json(logging.Formatter):
@@ -35,7 +36,7 @@ class _Json(logging.Formatter):
             "process": record.process,
             "message": record.getMessage().encode("utf-8", "backslashreplace").decode(),
         }
-        return json.dumps(fields, ensure_ascii=False)
+        return inert_json(json.dumps(fields, ensure_ascii=False).encode()).decode()
 
 
 class _PrivateFile(RotatingFileHandler):

@@ -63,7 +63,7 @@ def scan_fields(
     roots.sort(key=lambda pair: pair[0][0])
     batch: list[EntryFields] = []
     for root, source in roots:
-        before = totals.files
+        before = totals.files + totals.symlinks
         context = Context(
             key=root[0],
             real=os.path.realpath(source.path),
@@ -78,7 +78,7 @@ def scan_fields(
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
-        totals.files_by_source[root[0]] = totals.files - before
+        totals.files_by_source[root[0]] = totals.files + totals.symlinks - before
     if batch:
         yield batch
 
@@ -96,7 +96,7 @@ def _root(source: ScanSource, totals: ScanTotals, on_problem: OnProblem) -> Entr
     is_dir = stat.S_ISDIR(found.st_mode)
     if not is_dir and not stat.S_ISREG(found.st_mode):
         totals.special += 1
-        _missing(Problem(key, "special", "is neither a directory nor a file"), totals, on_problem)
+        _missing(Problem(key, "source-missing", "is neither a directory nor a file"), totals, on_problem)
         return None
     key += b"/" if is_dir and key else b""
     times = kept_times(found)

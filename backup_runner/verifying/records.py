@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import orjson
 
 from ..catalog.database import Store
-from ..container import ObjectKind, OpenedObject, kind_prefix, open_object, parse_name
+from ..container import ObjectKind, OpenedObject, kind_prefix, open_whole, parse_name
 from ..container.keys import Keyring
 from ..errors import BackupRunnerError, ContainerError, DamagedError
+from ..repository.heads import is_ours
 from ..targets.base import Target
 
 _CHUNK = 8 << 20
@@ -40,7 +41,8 @@ def check_records(
         except BackupRunnerError as error:
             yield stored.name, error.message.removeprefix(f"{stored.name}: ")
             object_id = parse_name(stored.name)
-            if object_id is None:
+            if object_id is None or (isinstance(error, ContainerError) and not is_ours(target, keyring, stored.name)):
+                # Somebody else's object, which the chain goes round.
                 continue
             # What it should be is unknown, so the next one is not held against it.
             link = _Link(object_id.serial, "")
@@ -63,16 +65,17 @@ def _check(
     object_id = parse_name(name)
     if object_id is None or object_id.kind is not ObjectKind.RECORDS:
         raise DamagedError("not the name of a record")
-    opened = open_object(lambda offset, length: target.get(name, offset, length), size, object_id, keyring)
-    for damage in opened.check() if data else opened.damage:
+    opened = open_whole(lambda offset, length: target.get(name, offset, length), size, object_id, keyring)
+    for damage in opened.check() if data else ():
         raise DamagedError(damage)
     header = _first_line(opened)
     if (header.get("lineage"), header.get("serial")) != (store.lineage, object_id.serial):
         raise DamagedError("says that it is another record")
     if last is not None:
-        if object_id.serial != last.serial + 1:
+        follows = header.get("previous") == last.digest
+        if object_id.serial != last.serial + 1 and not follows:
             raise DamagedError(f"follows record {last.serial}: what is between is missing")
-        if last.digest and header.get("previous") != last.digest:
+        if last.digest and not follows:
             raise DamagedError(f"does not follow the record {last.serial} that is there")
     return _Link(object_id.serial, _digest(target, name, size))
 

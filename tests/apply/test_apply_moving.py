@@ -107,7 +107,7 @@ def test_many_vanished_files_stop_an_apply(home: Home) -> None:
     shutil.rmtree(home.data)
     os.mkdir(home.data)
     with pytest.raises(GuardError):
-        home.apply(plan)
+        home.apply(plan, overrides=frozenset({"max_change_percent"}))
     home.restore()
     assert len(photograph(f"{home.root}/back")) == 41
 

@@ -46,13 +46,13 @@ def test_plan_json(place: Any, schema: Callable[[str], Callable[[Any], None]]) -
     summary = lines[-1]
     assert summary["counts"] == {"upload": 3}
     assert summary["bytes"] == 12
-    assert [(item["path"], item["problem"]) for item in summary["problems"]] == [("pipe", "special")]
+    assert summary["problems"] == []
     assert {line.get("path") for line in lines[1:-1]} == {"", "b.txt", "docs/", "docs/a.txt", "odd\\xff"}
-    assert "pipe  special" in result.err
+    assert "pipe is a fifo" in result.err
     applied = place.run("apply", "job.yaml", "--yes")
-    # Named, but no backup could hold it: nothing is left undone.
+    # Named once, but no backup could hold it: nothing is left undone.
     assert applied.code == 0
-    assert "pipe is a fifo" in applied.out
+    assert applied.out.count("pipe is a fifo") == 1
 
 
 @pytest.mark.parametrize("name", ["saved.plan", "saved.plan.zst"])

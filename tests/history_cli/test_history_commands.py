@@ -72,6 +72,31 @@ def test_files_below_a_folder(one: Machine, path: str) -> None:
     assert [line["path"] for line in lines[:-1]] == ["docs/", "docs/b.txt", "docs/\\xff.txt"]
 
 
+@pytest.mark.parametrize(
+    ("words", "paths"),
+    [
+        (["files list", "*.txt"], ["a.txt", "docs/b.txt", "docs/\\xff.txt"]),
+        (["files list", "docs/b*"], ["docs/b.txt"]),
+        (["files list", "--exclude", "docs", "--exclude", "link"], ["", "a.txt"]),
+        (["find", "*.txt", "--exclude", "docs"], ["a.txt"]),
+        (["diff", "1", "2", "docs"], ["docs/", "docs/b.txt"]),
+        (["diff", "1", "2", "*.txt"], ["a.txt", "docs/b.txt"]),
+        (["diff", "1", "2", "--exclude", "docs"], ["a.txt"]),
+    ],
+)
+def test_one_grammar_of_paths(one: Machine, words: list[str], paths: list[str]) -> None:
+    lines = one.run(*words, "--json").lines("files-list" if words[0] == "files list" else words[0])
+    assert sorted({line["path"] for line in lines[:-1]} - {""}) == sorted(set(paths) - {""})
+
+
+@pytest.mark.parametrize(
+    "words", [["files list", "b.txt"], ["history", "b.txt"], ["find", "./b.txt"], ["files list", "."]]
+)
+def test_paths_relative_to_where_one_stands(one: Machine, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(one.site.data / "docs")
+    assert one.run(*words).code == 0
+
+
 def test_a_single_file_and_one_that_is_not_there(one: Machine) -> None:
     lines = one.run("files list", "a.txt", "--json").lines("files-list")
     assert [line.get("path") for line in lines] == ["a.txt", None]

@@ -74,7 +74,7 @@ def test_a_cache_that_is_newest_costs_little(emulator: Running, tmp_path: Path) 
     emulator.clear_log()
     assert "2 files" not in one.run("files list").out
     fetched = emulator.log("GetObject")
-    assert len(fetched) == 2, "the record it ends at, to see that it is the same, and the one after it"
+    assert len(fetched) == 3, "the record it ends at; the head of the one after it, whether it is ours; and that one"
     assert one.run("snapshots", "--json").document("snapshots")[-1]["id"] == 3
 
 
@@ -96,7 +96,8 @@ def test_at_the_same_time_with_wait_nothing_is_lost(site: Site) -> None:
 
 def test_without_wait_the_second_leaves(site: Site) -> None:
     """The first holds the lease; a second machine is told who does."""
-    from backup_runner.container import ObjectId, ObjectKind
+    from backup_runner.container import ObjectId, ObjectKind, seal_object
+    from backup_runner.container.keys import CryptoKey, Keyring
 
     site.write("a.txt", "first")
     one, two = site.machine("one", remote=True), site.machine("two", remote=True)
@@ -105,11 +106,13 @@ def test_without_wait_the_second_leaves(site: Site) -> None:
     lease = ObjectId(bytes.fromhex(lineage), ObjectKind.LEASE, bytes(16))
     path = site.root / "bucket" / lease.name
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"held by something that cannot be read")
+    keyring = Keyring(CryptoKey.from_bytes((site.root / "key").read_bytes()))
+    note = b'{"host": "elsewhere", "pid": 1, "since": 1, "nonce": "n"}'
+    path.write_bytes(seal_object(lease, keyring, keyring.new_salt(), note))
     refused = two.run("apply", "--yes")
     assert refused.code == 6
-    assert "another run holds this lineage" in refused.err
-    path.unlink()
+    assert "another run holds this lineage: process 1 on elsewhere" in refused.err
+    path.write_bytes(b"something that nobody with the key put there")
     assert two.apply()["serial"] == 2
 
 

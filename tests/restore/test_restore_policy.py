@@ -144,6 +144,33 @@ def test_a_group_stays_together_whichever_name_is_gone(world: World, overwrite: 
     assert outcome.bytes == (len(b"one content") if overwrite is Overwrite.ALWAYS else 0)
 
 
+@pytest.mark.parametrize("overwrite", [Overwrite.NEVER, Overwrite.CHANGED])
+@pytest.mark.parametrize("gone", [b"a", b"b", b"c"])
+def test_a_name_that_is_restored_alone_joins_those_that_are_there(
+    world: World, overwrite: Overwrite, gone: bytes
+) -> None:
+    _group(world, b"a", b"b", b"c")
+    world.restore()
+    os.unlink(world.out + b"/" + gone)
+    for dry_run in (True, False):
+        outcome = world.restore(gone, overwrite=overwrite, dry_run=dry_run)
+        assert (outcome.problems, outcome.counts.get("linked")) == ([], 1)
+    assert _together(world, b"a", b"b", b"c")
+
+
+@pytest.mark.parametrize("chosen", [(), (b"a",)])
+def test_a_name_does_not_join_one_that_is_open_to_more(world: World, chosen: tuple[bytes, ...]) -> None:
+    os.chmod(world.write(b"a"), 0o600)
+    os.link(world.base + b"/a", world.base + b"/b")
+    world.back_up()
+    world.restore()
+    os.unlink(world.out + b"/a")
+    os.chmod(world.out + b"/b", 0o666)
+    assert world.restore(*chosen).problems == []
+    modes = [stat.S_IMODE(os.stat(world.out + name).st_mode) for name in (b"/a", b"/b")]
+    assert modes == [0o600, 0o666]
+
+
 def test_a_group_whose_first_name_is_kept_is_gathered_at_another(world: World) -> None:
     _group(world, b"a", b"b", b"c")
     world.restore()
@@ -234,10 +261,12 @@ def _make(path: bytes, dice: random.Random, *, depth: int = 0) -> None:
                 os.mkfifo(at)
 
 
-def _run(world: World, overwrite: Overwrite, *, dry_run: bool) -> tuple[RestoreOutcome, list[tuple[str, bytes]]]:
+def _run(
+    world: World, paths: list[bytes], overwrite: Overwrite, *, dry_run: bool
+) -> tuple[RestoreOutcome, list[tuple[str, bytes]]]:
     told: list[tuple[str, bytes]] = []
     outcome = world.restore(
-        overwrite=overwrite, dry_run=dry_run, listen=lambda what, key, size: told.append((what, key))
+        *paths, overwrite=overwrite, dry_run=dry_run, listen=lambda what, key, size: told.append((what, key))
     )
     return outcome, sorted(told)
 
@@ -250,7 +279,7 @@ def _shape(root: bytes) -> list[tuple[object, ...]]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_a_dry_run_says_what_the_restore_does(seed: int) -> None:
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory() as root:
@@ -266,10 +295,12 @@ def test_a_dry_run_says_what_the_restore_does(seed: int) -> None:
             world.restore()
             shutil.rmtree(world.out + b"/" + dice.choice([b"a", b"b", b"c", b"d"]), ignore_errors=True)
             _unsettle(world.out, dice)
+        stored = [key for (key,) in world.catalog.conn.execute("SELECT key FROM path ORDER BY key") if key]
+        paths = dice.sample(stored, k=min(len(stored), 3)) if dice.random() < 0.5 else []
         before = _shape(world.out)
-        promised, told = _run(world, overwrite, dry_run=True)
+        promised, told = _run(world, paths, overwrite, dry_run=True)
         assert _shape(world.out) == before
-        kept, done = _run(world, overwrite, dry_run=False)
+        kept, done = _run(world, paths, overwrite, dry_run=False)
         assert told == done
         assert (promised.counts, promised.problems, promised.bytes) == (kept.counts, kept.problems, kept.bytes)
 

@@ -38,11 +38,55 @@ def _files(world: World) -> set[bytes]:
         ([b"do*"], [b"docs/a.txt", b"docs/b.txt", b"docs/deep/c.txt", b"docs-old/a.txt"]),
         ([b"odd[1].txt"], [b"odd[1].txt"]),
         ([b"photo.[jp]*"], [b"photo.jpg"]),
+        ([b"a.*"], [b"docs/a.txt", b"docs-old/a.txt"]),
+        ([b"*.txt"], [b"docs/a.txt", b"docs/b.txt", b"docs/deep/c.txt", b"docs-old/a.txt", b"odd[1].txt"]),
+        ([b"dee?"], [b"docs/deep/c.txt"]),
         ([b"."], [b"docs/a.txt", b"docs/b.txt", b"docs/deep/c.txt", b"docs-old/a.txt", b"odd[1].txt", b"photo.jpg"]),
     ],
 )
 def test_selectors(docs: World, paths: list[bytes], expected: list[bytes]) -> None:
     assert docs.restore(*paths).problems == []
+    assert _files(docs) == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("here", "paths", "expected"),
+    [
+        (b"/docs", [b"a.txt"], [b"docs/a.txt"]),
+        (b"/docs", [b"./a.txt", b"deep"], [b"docs/a.txt", b"docs/deep/c.txt"]),
+        (b"/docs", [b"."], [b"docs/a.txt", b"docs/b.txt", b"docs/deep/c.txt"]),
+        (b"/docs/deep", [b"../b.txt"], [b"docs/b.txt"]),
+        (b"/docs/deep", [b"../../photo.jpg"], [b"photo.jpg"]),
+        (b"/docs", [b"docs/deep"], [b"docs/deep/c.txt"]),
+        (b"/docs", [b"photo.jpg"], [b"photo.jpg"]),
+        (b"/docs", [b"./*.txt"], [b"docs/a.txt", b"docs/b.txt"]),
+        (b"/docs", [b"deep/*"], [b"docs/deep/c.txt"]),
+        (b"/docs", [b"docs/*/*"], [b"docs/deep/c.txt"]),
+    ],
+)
+def test_paths_relative_to_where_one_stands(
+    docs: World, here: bytes, paths: list[bytes], expected: list[bytes]
+) -> None:
+    assert docs.restore(*paths, here=docs.base + here).problems == []
+    assert _files(docs) == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("paths", "exclude", "expected"),
+    [
+        ([], [b"docs"], [b"docs-old/a.txt", b"photo.jpg", b"odd[1].txt"]),
+        ([b"docs"], [b"deep", b"b.*"], [b"docs/a.txt", b"docs/deep/c.txt"]),
+        ([b"docs"], [b"docs/deep", b"b.*"], [b"docs/a.txt"]),
+        ([], [b"*.txt"], [b"photo.jpg"]),
+        ([b"*.txt"], [b"do*"], [b"odd[1].txt"]),
+        ([], [b"/docs/**", b"*.jpg", b"odd[1].txt"], [b"docs-old/a.txt"]),
+    ],
+)
+def test_what_is_excluded_stays_away(
+    docs: World, paths: list[bytes], exclude: list[bytes], expected: list[bytes]
+) -> None:
+    out = tuple(docs.base + one if one.startswith(b"/") else one for one in exclude)
+    assert docs.restore(*paths, exclude=out).problems == []
     assert _files(docs) == set(expected)
 
 

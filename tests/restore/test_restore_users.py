@@ -13,6 +13,8 @@ import pytest
 
 from backup_runner.catalog import Catalog
 from backup_runner.progress import RestoreOutcome
+from backup_runner.records import Flag
+from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import Overwrite
 from tests.restore.build import World
 from tests.support.users import USER, as_user, give_away, open_folder
@@ -247,6 +249,31 @@ def test_acls_and_capabilities_come_back_with_another_owner(world: World) -> Non
         assert {name: os.getxattr(world.out + b"/program", name) for name in names} == {
             name: os.getxattr(world.base + b"/program", name) for name in os.listxattr(world.base + b"/program")
         }
+
+
+def test_attributes_of_symlinks_come_back(open_world: World) -> None:
+    world = open_world
+    os.symlink(b"x", world.base + b"/link")
+    os.setxattr(world.base + b"/link", "trusted.a", b"1", follow_symlinks=False)
+    world.back_up()
+    blob = encode_xattrs({b"trusted.a": b"1"})
+    world.catalog.conn.execute("UPDATE version SET xattrs = ? WHERE link IS NOT NULL", (blob,))
+    assert world.restore().problems == []
+    assert os.getxattr(world.out + b"/link", "trusted.a", follow_symlinks=False) == b"1"
+    shutil.rmtree(world.out)
+    outcome = _by_user(world, b"link")
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"link", "attributes")]
+    assert "trusted.a (" in outcome.problems[0].message
+
+
+def test_a_mode_that_may_hide_a_mask_gives_no_rights(world: World) -> None:
+    os.chmod(world.write(b"file"), 0o664)
+    world.back_up(flags=Flag.NO_ATTRIBUTES)
+    outcome = world.restore()
+    assert [one.message for one in outcome.problems] == [
+        "could not be set: extended attributes (the backup could not read them all)"
+    ]
+    assert _mode(world.out + b"/file") == 0o600
 
 
 def test_attributes_of_read_only_files_are_set_too(open_world: World) -> None:

@@ -152,3 +152,34 @@ def test_a_job_that_is_wrong_fails_the_merge_request(name: str, tmp_path: Path, 
     said = done.stdout + "".join(path.read_text() for path in runner.checkout.glob("validate.xml"))
     assert "detekt" in said
     assert not runner.calls.exists()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_plan_that_a_guard_stops_is_commented_all_the_same(name: str, tmp_path: Path, emulator: Running) -> None:
+    steps, review, called = PIPELINES[name]
+    runner = Runner(tmp_path, emulator, f"{name}-guard")
+    content = runner.checkout / "content"
+    for number in range(30):
+        (content / f"{number}.html").write_text(str(number))
+    assert runner.steps([*steps("plan"), *steps("apply")[1:]]).returncode == 0
+    shutil.rmtree(content)
+    content.mkdir()
+    (content / "index.html").write_text("<h1>first</h1>")
+    (runner.checkout / "backup.plan").unlink()
+    done = runner.steps(steps(review[-1]))
+    assert done.returncode == 5, done.stderr
+    assert called in runner.calls.read_text()
+    assert "max_delete_percent" in (tmp_path / "comment.md").read_text()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_merge_request_runs_no_program_of_its_own(name: str, tmp_path: Path, emulator: Running) -> None:
+    steps, review, _ = PIPELINES[name]
+    runner = Runner(tmp_path, emulator, f"{name}-program")
+    job = runner.checkout / "jobs" / "site.yaml"
+    text = job.read_text().replace("key_env: BACKUP_RUNNER_KEY", f"key_command: [touch, {tmp_path}/ran]")
+    job.write_text(text + f"hooks: {{before: [touch, {tmp_path}/ran]}}\n")
+    done = runner.steps(steps(review[-1]))
+    assert done.returncode == 64, done.stderr
+    assert "--no-programs" in done.stderr
+    assert not (tmp_path / "ran").exists()

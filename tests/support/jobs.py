@@ -117,7 +117,9 @@ class Home:
         options.setdefault("overrides", ALL_GUARDS)
         try:
             made = plan or make_plan(session, PlanOptions(**options), Silent())
-            how = ApplyOptions(workers=self.workers, overrides=ALL_GUARDS, new_lineage=new_lineage, policy=self.policy)
+            how = ApplyOptions(
+                workers=self.workers, overrides=options["overrides"], new_lineage=new_lineage, policy=self.policy
+            )
             outcome = apply_plan(session, made, how, events or Silent(), interrupt)
             if plan is None:
                 made.close()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from ...errors import ChecksumMismatch, TargetError, TransientError
@@ -59,15 +60,32 @@ def readable() -> Iterator[None]:
 
 def listed(item: dict[str, Any], prefix: str) -> StoredObject:
     """One object of a listing; `prefix` is taken off its name."""
+    size = int(item["size"])
+    if not str(item["name"]).startswith(prefix):
+        raise ValueError("a name that was not asked for")
+    if not 0 <= size < 1 << 53:
+        raise ValueError("a size that no object has")
     return StoredObject(
         str(item["name"]).removeprefix(prefix),
-        int(item["size"]),
+        size,
         str(item.get("md5") or ""),
         str(item["etag"]),
         json_time(item["timeCreated"]),
         str(item.get("storageTier") or "Standard"),
         str(item.get("archivalState") or ""),
     )
+
+
+def check_page(items: list[StoredObject], following: object, start: str, own: str, prefix: str) -> None:
+    """A page has names in order, of those that were asked for, and the next one begins after it. Raises ValueError."""
+    names = [item.name for item in items]
+    if any(not name.startswith(prefix) for name in names) or any(a >= b for a, b in pairwise(names)):
+        raise ValueError("names that were not asked for, or in no order")
+    if names and own + names[0] < start:
+        raise ValueError("a page that begins before the place that was asked for")
+    last = own + names[-1] if names else start
+    if following is not None and (not isinstance(following, str) or following < last or following == start):
+        raise ValueError("a next page that lies before this one")
 
 
 def looked_at(name: str, headers: Any) -> StoredObject:

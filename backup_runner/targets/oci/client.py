@@ -20,6 +20,7 @@ from ..retry import Retrying
 from .auth import credentials, token_stamp
 from .errors import SDK_ERRORS, Doing, HiddenError, Place, UnauthenticatedError, translate
 from .policy import policy_line
+from .wire import BoundedAdapter
 
 T = TypeVar("T")
 
@@ -181,7 +182,7 @@ def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
 def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
     session = base.session
     for scheme in ("https://", "http://"):
-        session.mount(scheme, oci.base_client.OCIHTTPAdapter(pool_connections=2, pool_maxsize=pool_size))
+        session.mount(scheme, BoundedAdapter(pool_connections=2, pool_maxsize=pool_size))
     requests = oci._vendor.requests
     # Looked up once: requests would read the environment and ~/.netrc anew for every request.
     session.proxies = requests.utils.get_environ_proxies(_endpoint(base, ""))

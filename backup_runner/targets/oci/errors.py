@@ -100,8 +100,8 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
 
 
 def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
-    status, code = int(error.status), str(error.code or "")
-    said = f"{where}: {status} {code} (request {error.request_id})".replace("  ", " ")
+    status, code = int(error.status), _short(error.code or "")
+    said = f"{where}: {status} {code} (request {_short(error.request_id)})".replace("  ", " ")
     if status == 429 or status == 408 or (status >= 500 and status != 501) or code in _RETRIED_409:
         hint = "the service is overloaded or down; run again later"
         after = _retry_after(error)
@@ -131,6 +131,11 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
         case 412, _:
             return ObjectExists(said)
     return TargetError(f"{said}: {sifted(str(error.message))}")
+
+
+def _short(text: object) -> str:
+    """What a server says of an error, as far as it can be shown: no control characters, and no page of it."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:100])
 
 
 def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str) -> TargetError:

@@ -50,6 +50,8 @@ class Reading:
         self._etag = etag
         stop = self.have + length
         for chunk in answer.data.raw.stream(_CHUNK, decode_content=False):
+            if self.have + len(chunk) > stop:
+                raise TransientError(f"the answer goes on after {length} bytes")
             self._rate.take(len(chunk))
             self.chunks.append(chunk)
             self.have += len(chunk)
@@ -79,6 +81,9 @@ class Reading:
             self.size = length
             return 0, length
         start, self.size = int(match.group(1)), int(match.group(3))
+        asked = -self._offset if self._offset < 0 else None if self._length is None else self._length - self.have
+        if length < 0 or (asked is not None and length > asked):
+            raise TransientError(f"the service answered with {length} bytes, {asked} were asked for")
         if self._offset >= 0 and start != self._offset + self.have:
             raise TransientError("the service answered with another range than was asked for")
         return start, length

@@ -14,13 +14,28 @@ from ...records import StoredObject
 from ...spec import OciTargetSpec
 from ..base import Buffer, Part, Parts, Put, Stored, Tier
 from ..checksums import multipart_checksum
-from .answers import Page, as_dict, as_list, compare, listed, looked_at, page, pages, part, readable, unfinished
+from .answers import (
+    Page,
+    as_dict,
+    as_list,
+    check_page,
+    compare,
+    listed,
+    looked_at,
+    page,
+    pages,
+    part,
+    readable,
+    unfinished,
+)
 from .client import IN_FLIGHT, Connection
 from .errors import Doing
 from .reading import Reading, read
 
 T = TypeVar("T")
 
+_THIN, _THIN_PAGES = 10, 200
+"""A listing whose pages hold next to nothing so often is one that goes on for ever."""
 _FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 
 
@@ -247,13 +262,22 @@ class OciTarget:
             body = as_dict(client.list_objects(*self._where("")[:2], **options).data)
             with readable():
                 items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
-            return items, body.get("nextStartWith")
+                following = body.get("nextStartWith")
+                check_page(items, following, str(options.get("start", "")), self._spec.prefix, prefix)
+            return items, following
 
+        thin = 0
         while True:
             found, following = self._call("ListObjects", prefix, act)
             yield from found
             if not following:
                 return
+            thin = thin + 1 if len(found) < _THIN else 0
+            if thin > _THIN_PAGES:
+                raise TargetError(
+                    f"the listing does not end: {thin} pages in a row had fewer than {_THIN} objects",
+                    hint="look at the service, or at what answers in its place (target.endpoint)",
+                )
             options["start"] = following
 
     def _settled(self, act: Callable[[], Any], stated: str, name: str, size: int, checksum: str) -> Stored:

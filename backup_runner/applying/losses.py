@@ -1,0 +1,39 @@
+"""The guard on vanished files speaks while a plan is carried out, too: a disk may go away in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from ..errors import GuardError
+from ..planning.weighing import Scales
+from ..spec import Job
+
+_NAME = "max_delete_percent"
+
+
+class Losses:
+    """Counts as a plan does: what it takes out and what vanished since, of the files that the catalog knew before.
+
+    `count_known` reads how many of them lay below a key; `overrides` are names of guards that are meant to pass."""
+
+    def __init__(
+        self, job: Job, known: int, count_known: Callable[[bytes], int], overrides: Collection[str] = ()
+    ) -> None:
+        self._scales = Scales(job)
+        self._scales.know(known, count_known)
+        self._silent = _NAME in overrides
+
+    def taken_out(self, key: bytes) -> None:
+        """A file that the plan says to take out, as it was weighed when it was made."""
+        self._scales.lose(key)
+
+    def vanished(self, key: bytes) -> None:
+        """A stored file that is not there any more. Raises GuardError if a plan made now would be stopped."""
+        self._scales.lose(key)
+        hit = None if self._silent else next(self._scales.deletions(), None)
+        if hit is not None:
+            raise GuardError(
+                f"files vanished since the plan was made: {hit.message}",
+                hint="is the source still mounted? Nothing was forgotten. Plan again; or, if this is meant, apply with "
+                f"--override-guard {_NAME}",
+            )

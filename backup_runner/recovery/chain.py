@@ -1,0 +1,91 @@
+"""Which of a lineage's records count: those that our key opens. Anybody who may write to the bucket can put objects
+under such names, with any number in them; these are noise, which is counted and named, and believed nothing."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from functools import cached_property
+
+from ..container.keys import Keyring
+from ..errors import WrongKeyError
+from ..records import StoredObject
+from ..repository.heads import is_ours
+from ..targets.base import Target
+
+_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
+_TRIES = 50
+"""So many objects are tried from the highest number downwards before the search goes upwards from what is known."""
+_NAMED = 3
+
+
+class Records:
+    """The objects below `<lineage>/records/`, by serial. Only serials and sizes are kept in memory."""
+
+    def __init__(self, target: Target, keyring: Keyring, lineage: str) -> None:
+        self._target, self._keyring, self._lineage = target, keyring, lineage
+        self._sizes: dict[int, int] = {}
+        self._known: set[int] = set()
+        self.noise: list[int] = []
+        """Serials whose objects were tried, and are not ours."""
+        for item in target.list(f"{lineage}/records/"):
+            if match := _RECORD.fullmatch(item.name):
+                self._sizes[int(match[1])] = item.size
+        self._order = sorted(self._sizes)
+
+    def __contains__(self, serial: int) -> bool:
+        return serial in self._sizes
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    def item(self, serial: int) -> StoredObject:
+        name = f"{self._lineage}/records/{serial:016d}"
+        return StoredObject(name, self._sizes[serial], "", "", 0.0, "Standard", "")
+
+    def between(self, after: int, upto: int) -> list[int]:
+        """The serials that are there, of after < serial <= upto."""
+        return self._order[bisect_right(self._order, after) : bisect_right(self._order, upto)]
+
+    def bytes_between(self, after: int, upto: int) -> int:
+        return sum(self._sizes[serial] for serial in self.between(after, upto))
+
+    @cached_property
+    def newest(self) -> int:
+        """The highest serial that our key sealed, 0 if there is none. Raises WrongKeyError if nothing of all opens."""
+        for serial in reversed(self._order[-_TRIES:]):
+            if self.ours(serial):
+                return serial
+        found = 0
+        for serial in self._order[:-_TRIES]:
+            # Ours lie close together; whoever fills the bucket with noise is not followed for ever.
+            if len(self.noise) > 2 * _TRIES and found:
+                break
+            if self.ours(serial):
+                found = serial
+        if not found and self._order:
+            raise WrongKeyError(
+                f"none of the {len(self._order)} records of lineage {self._lineage} opens: sealed with another key, or "
+                "damaged",
+                hint="point `encryption` at the key that the backups were made with",
+            )
+        return found
+
+    def ours(self, serial: int) -> bool:
+        if serial not in self._known and serial not in self.noise:
+            if is_ours(self._target, self._keyring, self.item(serial).name):
+                self._known.add(serial)
+            else:
+                self.noise.append(serial)
+        return serial in self._known
+
+    def notes(self) -> list[str]:
+        """What to say of the noise that was met."""
+        if not self.noise:
+            return []
+        names = ", ".join(self.item(serial).name for serial in sorted(self.noise)[:_NAMED])
+        more = f" and {len(self.noise) - _NAMED} more" if len(self.noise) > _NAMED else ""
+        return [
+            f"passed over {len(self.noise)} object(s) that this key does not open, under the names of records: "
+            f"{names}{more}"
+        ]

@@ -1,0 +1,84 @@
+"""What a record or full copy of the catalog says of itself, read by ranges: the header proves itself before anything
+else is fetched, so that a stranger's object costs 64 KiB, however large it is."""
+
+from __future__ import annotations
+
+import hashlib
+
+import orjson
+
+from ..container import MAX_HEADER, ObjectKind, OpenedObject, open_header, open_whole, parse_name
+from ..container.keys import SALT_LENGTH, Keyring
+from ..errors import ContainerError, DamagedError, ObjectMissing
+from ..records import StoredObject
+from ..targets.base import Target
+
+Head = dict[str, object]
+"""The header line of a record or copy."""
+
+_CHUNK = 8 << 20
+_HEAD = 1 << 16
+
+
+def is_ours(target: Target, keyring: Keyring, name: str) -> bool:
+    """Whether someone with this key sealed an object under that name: its header opens. What follows may be damaged.
+
+    Raises TargetError."""
+    object_id = parse_name(name)
+    if object_id is None:
+        return False
+    try:
+        open_header(target.get(name, 0, MAX_HEADER), object_id, keyring)
+    except (ContainerError, ObjectMissing):
+        return False
+    return True
+
+
+def open_record(target: Target, keyring: Keyring, item: StoredObject) -> OpenedObject:
+    """A whole record or copy, of which nothing but header and index was fetched. Raises ContainerError, TargetError."""
+    object_id = parse_name(item.name)
+    if object_id is None:
+        raise DamagedError(f"{item.name} is no name of ours")
+    return open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, keyring)
+
+
+def head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
+    """The header line of a record or copy. Raises ContainerError, TargetError."""
+    opened = open_record(target, keyring, item)
+    length = min(opened.index.plaintext, _HEAD) if opened.index else 0
+    return checked_head(opened, next(opened.read(0, length), b"").split(b"\n", 1)[0])
+
+
+def checked_head(opened: OpenedObject, line: bytes) -> Head:
+    """A header line as it has to be, of the object that it stands in. Raises DamagedError."""
+    object_id = opened.keys.object_id
+    try:
+        head = orjson.loads(line)
+        is_record = object_id.kind is ObjectKind.RECORDS
+        good = (
+            type(head) is dict
+            and head.get("record" if is_record else "copy") == 1
+            and head.get("lineage") == object_id.lineage.hex()
+            and type(head.get("serial")) is int
+            and (head["serial"] == object_id.serial if is_record else 0 <= head["serial"] < 10**16)
+            and type(head.get("previous")) is str
+            and len(bytes.fromhex(head["salt"])) == SALT_LENGTH
+            and type(head.get("created_ns")) is int
+            and 0 <= head["created_ns"] < 1 << 63
+            and type(head.get("jobs")) is list
+            and all(type(job) is str for job in head["jobs"])
+        )
+    except (ValueError, TypeError, KeyError):
+        good = False
+    if not good:
+        raise opened.keys.damaged("has no header line of a record or copy")
+    return dict(head)
+
+
+def digest_of(target: Target, name: str, size: int) -> str:
+    """Hex SHA-256 of the first `size` bytes of an object."""
+    digest, at = hashlib.sha256(), 0
+    while at < size and (chunk := target.get(name, at, min(_CHUNK, size - at))):
+        digest.update(chunk)
+        at += len(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,67 @@
+"""What this machine has seen, in a file beside the catalog that outlives it: the newest serial of each lineage, and for
+each job at each target the lineage that it was in last. A bucket that was put back to an older state shows by that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from ..replacing import replacing
+
+_JOBS = "jobs"
+
+
+class Last(NamedTuple):
+    """The lineage that a job was in last, and when its newest record was written; nanoseconds since the epoch."""
+
+    lineage: str
+    created_ns: int
+
+
+def remember(catalog_path: str, lineage: str, serial: int, target: str, jobs: Iterable[str], created_ns: int) -> None:
+    """Note the newest record that was seen. Whoever calls holds the catalog's lock."""
+    found = _read(catalog_path)
+    serials = _serials(found)
+    places = found.get(_JOBS)
+    noted: dict[str, Any] = dict(places) if isinstance(places, dict) else {}
+    for job in jobs:
+        noted[_place(target, job)] = [lineage, created_ns]
+    new: dict[str, Any] = {**serials, lineage: max(serial, serials.get(lineage, serial)), _JOBS: noted}
+    if new == found:
+        return
+    # One name for all: what a kill leaves is used up by the next run.
+    with replacing(f"{catalog_path}.seen", temporary=f"{catalog_path}.seen.tmp") as file:
+        file.write(json.dumps(new).encode())
+
+
+def seen_serials(catalog_path: str) -> dict[str, int]:
+    """The newest serial seen of each lineage."""
+    return _serials(_read(catalog_path))
+
+
+def seen_last(catalog_path: str, target: str, job: str) -> Last | None:
+    """The lineage that this job was in at this target when it was last seen."""
+    places = _read(catalog_path).get(_JOBS)
+    noted = places.get(_place(target, job)) if isinstance(places, dict) else None
+    try:
+        return Last(str(noted[0]), int(noted[1])) if noted else None
+    except (IndexError, TypeError, ValueError, KeyError):
+        return None
+
+
+def _place(target: str, job: str) -> str:
+    return f"{job} {target}"
+
+
+def _serials(found: dict[str, Any]) -> dict[str, int]:
+    return {key: value for key, value in found.items() if isinstance(value, int)}
+
+
+def _read(catalog_path: str) -> dict[str, Any]:
+    try:
+        with open(catalog_path + ".seen", encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,83 @@
+"""What others wrote is checked without reading anything else: symlinks in a merge request lead to no file elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+JOB = """version: 1
+name: site
+sources:
+  - path: ../content
+target: {type: directory, path: ../bucket}
+encryption: {key_env: THE_KEY}
+catalog: ../catalog.db
+"""
+SECRET = "-----BEGIN-THE-SECRET"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/key.yaml").write_text(f"{SECRET}: [\n")
+    (tmp_path / "home/more").mkdir()
+    (tmp_path / "home/more/own.yaml").write_text(f"{SECRET}: [\n")
+    jobs = tmp_path / "checkout/jobs"
+    jobs.mkdir(parents=True)
+    (jobs / "site.yaml").write_text(JOB)
+    return tmp_path / "checkout"
+
+
+def run(checkout: Path, *arguments: str, code: int) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": str(checkout.parent / "home"), "THE_KEY": "swordfish"}
+    done = subprocess.run(
+        ["backup-runner", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert SECRET not in said
+    assert "swordfish" not in said
+    return said
+
+
+@pytest.mark.parametrize("command", ["validate", "fmt", "migrate"])
+def test_a_symlink_out_of_the_folder_is_not_followed(checkout: Path, command: str) -> None:
+    (checkout / "jobs/evil.yaml").symlink_to("../../home/key.yaml")
+    (checkout / "more").symlink_to("../home/more")
+    for named in ("jobs", "jobs/evil.yaml", "more", "more/own.yaml", "jobs/*.yaml"):
+        assert "through a symlink" in run(checkout, command, named, code=1)
+    elsewhere = checkout.parent / "elsewhere"
+    elsewhere.mkdir()
+    assert "through a symlink" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
+
+
+@pytest.mark.parametrize("command", ["validate", "fmt"])
+def test_a_symlink_within_it_is(checkout: Path, command: str) -> None:
+    (checkout / "jobs/alias.yaml").symlink_to("site.yaml")
+    run(checkout, command, "jobs/alias.yaml", code=0)
+    (checkout.parent / "there").symlink_to(checkout)
+    run(checkout.parent, command, str(checkout.parent / "there/jobs/site.yaml"), code=0)
+
+
+@pytest.mark.parametrize("place", ["sources", "target", "encryption", "catalog", "metrics"])
+def test_values_of_variables_are_not_printed(checkout: Path, place: str) -> None:
+    """A request may write the name of any variable that the CI system holds into a path."""
+    values = {
+        "sources": "sources: [{path: '${THE_KEY}/content'}, {path: '${THE_KEY}/content/below'}]",
+        "target": "target: {type: directory, path: '/${THE_KEY}'}",
+        "encryption": "encryption: {key_file: '/${THE_KEY}'}",
+        "catalog": "catalog: '/${THE_KEY}/'",
+        "metrics": "metrics: {textfile: '${THE_KEY}'}",
+    }
+    text = JOB if place == "metrics" else "\n".join(
+        line for line in JOB.replace("sources:\n  - path: ../content", "sources: [{path: ../content}]").split("\n")
+        if not line.startswith(place)
+    )  # fmt: skip
+    (checkout / "jobs/site.yaml").write_text(text + values[place] + "\n")
+    for form in ("text", "json", "github", "sarif", "junit"):
+        code = 1 if place == "sources" else 0
+        run(checkout, "validate", "--format", form, "jobs", code=code)
+    run(checkout, "fmt", "--check", "jobs/site.yaml", code=1 if place != "metrics" else 0)

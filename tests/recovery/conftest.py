@@ -1,0 +1,5 @@
+"""Sites as in tests/history."""
+
+from tests.history.conftest import folder, site
+
+__all__ = ["folder", "site"]
