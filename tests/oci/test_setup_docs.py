@@ -43,7 +43,7 @@ def granted(role: str) -> set[str]:
     ("role", "fails"),
     [
         ("full", set()),
-        ("write-only", {"GetObject", *CLEANING}),
+        ("write-only", {"GetObject", "ListMultipartUploadParts", *WRITING - {"PutObject"}, *CLEANING}),
         ("restore-only", {*WRITING, *CLEANING, "HeadObject", "GetObject", "ListMultipartUploadParts"}),
     ],
 )
