@@ -164,6 +164,10 @@ class AccessDenied(TargetError):  # noqa: N818
     usual_hint = "`target check JOB` says which permission is missing"
 
 
+class ObjectProtected(AccessDenied):
+    """A retention rule keeps the object from being deleted or replaced; no permission is missing."""
+
+
 class ChecksumMismatch(TransientError):  # noqa: N818
     """What the target says it stored is not what was sent; nothing was recorded."""
 

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from ..targets.checking import Check
     from .look import Look
 
+_WRITE_ONLY = {
+    *("GetObject", "AbortMultipartUpload", "DeleteObject"),
+    *("ReplaceObject", "CreateMultipartUpload", "UploadPart", "ListMultipartUploadParts"),
+}
+"""What the write-only policies of docs/oci-setup.md leave out."""
 Fields = dict[str, Any]
 
 
@@ -18,7 +23,7 @@ def check_fields(identity: str, checks: Sequence[Check]) -> Fields:
     """`target check --json`."""
     return {
         "target": identity,
-        "ok": all(check.ok for check in checks),
+        "ok": all(check.ok or check.held for check in checks),
         "checks": [check._asdict() for check in checks],
     }
 
@@ -33,12 +38,17 @@ def check_lines(fields: Fields, look: Look) -> Iterator[str]:
             yield f"  {look.paint('ok     ', 'green')} {check['operation']}"
         else:
             said = escape.one_line(check["message"])
-            yield f"  {look.paint('MISSING', 'red', 'bold')} {check['operation'].ljust(width)}  {said}"
-    failed = [check for check in checks if not check["ok"]]
+            mark = look.paint("held   ", "yellow") if check["held"] else look.paint("MISSING", "red", "bold")
+            yield f"  {mark} {check['operation'].ljust(width)}  {said}"
+    failed = [check for check in checks if not check["ok"] and not check["held"]]
+    if any(check["held"] for check in checks):
+        yield "A retention rule holds objects: no right is missing; prune works on what is older than the rule."
     if not failed:
         yield look.paint("everything that a job may need works", "green", "bold")
         return
     yield look.paint(f"{units.count(len(failed), 'operation')} missing", "red", "bold")
+    if {check["operation"] for check in failed} <= _WRITE_ONLY:
+        yield "A write-only host lacks just these: its backups work; restore and prune from another machine."
     policies = list(dict.fromkeys(check["policy"] for check in failed if check["policy"]))
     if policies:
         yield "Policy lines that grant them (see docs/oci-setup.md; hosts that may not delete do without DeleteObject):"

@@ -330,7 +330,7 @@ def _key_check() -> Schema:
 
 
 def _target_check() -> Schema:
-    check = {"operation": _TEXT, "ok": _FLAG, "policy": _TEXT, "message": _TEXT}
+    check = {"operation": _TEXT, "ok": _FLAG, "policy": _TEXT, "message": _TEXT, "held": _FLAG}
     return _object({"target": _TEXT, "ok": _FLAG, "checks": _list(_object(check))})
 
 

@@ -78,7 +78,7 @@ class Composing:
             raise ObjectArchived("one of its objects is in the archive tier and not thawed")
 
     def places(self, numbers: Iterable[int]) -> dict[int, tuple[bytes, bytes]]:
-        """Key and temporary name of these files, those that have failed left out."""
+        """Key and temporary name of these files."""
         return {number: (file.row.key, file.temporary) for number in numbers if (file := self._files.get(number))}
 
     def wants(self, piece: WantedPiece) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hashlib import md5
 from typing import NamedTuple
 
-from ..errors import BackupRunnerError, TransientError
+from ..errors import BackupRunnerError, ObjectProtected, TransientError
 from .base import Put, Target
 from .oci.policy import policy_line
 
@@ -16,12 +16,15 @@ _MD5 = md5(_DATA, usedforsecurity=False).digest()
 
 
 class Check(NamedTuple):
-    """One operation: whether it works, the policy line that allows it ("" if none is known), what was said."""
+    """One operation: whether it works, the policy line that allows it ("" if none is known), what was said.
+
+    `held`: it is allowed, and a retention rule of the bucket keeps it from being done for now."""
 
     operation: str
     ok: bool
     policy: str
     message: str
+    held: bool = False
 
 
 def check_permissions(target: Target) -> list[Check]:
@@ -50,6 +53,9 @@ def check_permissions(target: Target) -> list[Check]:
             raise error
         first = first or error
         checks.append(check)
+    if probe.put_there and not checks[-1].ok:
+        # Said where it is: a probe that nobody knows of would stay for ever.
+        checks[-1] = checks[-1]._replace(message=f"{checks[-1].message}; the probe {probe.name} stays")
     if first is not None and not any(check.ok for check in checks):
         raise first
     return checks
@@ -63,6 +69,10 @@ class _Probe:
         self.name = f"target-check/{secrets.token_hex(8)}"
         self._etag = ""
         self._upload = ""
+
+    @property
+    def put_there(self) -> bool:
+        return bool(self._etag)
 
     def put(self) -> None:
         self._etag = self._target.put(self.name, _DATA, md5=_MD5).etag
@@ -109,8 +119,9 @@ def _attempt(operation: str, act: Callable[[], object], bucket: str) -> tuple[Ch
     try:
         act()
     except BackupRunnerError as error:
-        policy = policy_line(operation, bucket) if bucket else ""
-        return Check(operation, ok=False, policy=policy, message=error.message), error
+        held = isinstance(error, ObjectProtected)
+        policy = policy_line(operation, bucket) if bucket and not held else ""
+        return Check(operation, ok=False, policy=policy, message=error.message, held=held), error
     return Check(operation, ok=True, policy="", message=""), None
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from backup_runner.report.look import Look
+from backup_runner.report.permissions import check_fields, check_lines
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.checking import check_permissions
 from backup_runner.targets.oci.target import OciTarget
@@ -41,7 +43,7 @@ def granted(role: str) -> set[str]:
     ("role", "fails"),
     [
         ("full", set()),
-        ("write-only", {"GetObject", *CLEANING}),
+        ("write-only", {"GetObject", "ListMultipartUploadParts", *WRITING - {"PutObject"}, *CLEANING}),
         ("restore-only", {*WRITING, *CLEANING, "HeadObject", "GetObject", "ListMultipartUploadParts"}),
     ],
 )
@@ -89,3 +91,37 @@ def test_the_first_job_works_word_for_word(running: Running, tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything that a job may need works" in done.stdout
     assert "snapshot 1 complete" in done.stdout
+
+
+def test_a_retention_rule_is_no_missing_right(running: Running) -> None:
+    import oci
+
+    config = oci.config.from_file(running.owner.config_file)
+    client = oci.object_storage.ObjectStorageClient(config, service_endpoint=running.url)
+    client.create_bucket(running.namespace, {"name": "ruled", "compartmentId": "c"})
+    rule = {"displayName": "hold", "duration": {"timeAmount": 30, "timeUnit": "DAYS"}}
+    client.create_retention_rule(running.namespace, "ruled", rule)
+    auth = AuthSpec(config_file=running.owner.config_file)
+    target = OciTarget(OciTargetSpec("ruled", None, "x/", endpoint=running.url, auth=auth))
+    fields = check_fields(target.identity, check_permissions(target))
+    assert fields["ok"]
+    assert {check["operation"] for check in fields["checks"] if check["held"]} == {"ReplaceObject", "DeleteObject"}
+    assert not any(check["policy"] for check in fields["checks"])
+    said = "\n".join(check_lines(fields, Look()))
+    (left,) = target.list()
+    assert f"the probe {left.name} stays" in said
+    assert "MISSING" not in said
+
+
+def test_a_write_only_host_is_told_from_a_faulty_policy(running: Running) -> None:
+    everything = set(re.findall(NAMES, PAGE.read_text()))
+    for name, rights, known in (
+        ("wo", granted("write-only"), True),
+        ("none", granted("write-only") - {"OBJECT_INSPECT"}, False),
+    ):
+        user = running.new_user(name, deny=tuple(everything - rights))
+        auth = AuthSpec(config_file=user.config_file)
+        target = OciTarget(OciTargetSpec(running.bucket, None, f"{name}/", endpoint=running.url, auth=auth))
+        said = "\n".join(check_lines(check_fields(target.identity, check_permissions(target)), Look()))
+        assert ("A write-only host lacks just these" in said) == known
+        assert "stays" in said

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from .policy import Policy
+
 Buffer = bytes | bytearray | memoryview
 
 
@@ -47,6 +49,8 @@ class Request:
     user: str = ""
     denied: frozenset[str] = frozenset()
     """Permissions that this caller lacks."""
+    policy: Policy | None = None
+    """What this caller may do; None for everything that is not denied."""
 
     def header(self, name: str) -> str:
         """A header's value; Go sends some headers empty, which means absent."""
@@ -61,10 +65,13 @@ class Request:
             raise ApiError(400, "MalformedInput", "the body is not a JSON object")
         return value
 
-    def need(self, *permissions: str) -> None:
-        """Real OCI hides a missing permission behind the same 404 as a missing bucket."""
-        if self.denied.intersection(permissions):
-            call = self.call
+    def need(self, *permissions: str, name: str | None = None) -> None:
+        """Real OCI hides a missing permission behind the same 404 as a missing bucket. `name` is of the object
+        concerned, where that is not in the path."""
+        call = self.call
+        concerned = call.name if name is None else name
+        allowed = self.policy is None or all(self.policy.allows(one, call.bucket, concerned) for one in permissions)
+        if self.denied.intersection(permissions) or not allowed:
             raise bucket_not_found(call.namespace, call.bucket)
 
 

@@ -57,6 +57,8 @@ class Emulator:
                     self.clock_offset = seconds
                 case "restore_delay":
                     self.store.restore_delay = seconds
+                case "age":
+                    self.store.age = seconds
                 case _:
                     raise ApiError(400, "BadSetting", f"no setting is called {name}")
         return Response(204)

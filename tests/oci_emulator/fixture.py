@@ -60,13 +60,20 @@ class Running:
         self._call("DELETE", "log")
 
     def settings(self, **values: float) -> None:
-        """`latency`, `restore_delay`, `clock_offset`, all in seconds."""
+        """`latency`, `restore_delay`, `clock_offset`, and `age`, which lets time pass for retention rules; seconds."""
         self._call("POST", "settings", values)
 
     def new_user(
-        self, name: str, *, deny: tuple[str, ...] = (), session_token: str = "", expires: float = 0
+        self,
+        name: str,
+        *,
+        deny: tuple[str, ...] = (),
+        policy: str | None = None,
+        session_token: str = "",
+        expires: float = 0,
     ) -> Identity:
-        """Another user with a key and config file; with a session token, the config names its file."""
+        """Another user with a key and config file; with a session token, the config names its file. With a `policy`
+        (statements, one a line) the user may do what these say, and nothing else."""
         identity = make_identity(self.folder, name)
         if session_token:
             token_file = f"{self.folder}/{name}.token"
@@ -74,7 +81,7 @@ class Running:
             with open(identity.config_file, "a") as file:
                 file.write(f"security_token_file={token_file}\n")
         key_id = f"ST${session_token}" if session_token else ""
-        add_user(self.users_file, identity, deny=deny, key_id=key_id, expires=expires)
+        add_user(self.users_file, identity, deny=deny, policy=policy, key_id=key_id, expires=expires)
         return identity
 
     def stop(self) -> None:

@@ -50,9 +50,16 @@ def make_identity(folder: str, name: str = "owner") -> Identity:
 
 
 def add_user(
-    users_file: str, identity: Identity, *, deny: tuple[str, ...] = (), key_id: str = "", expires: float = 0
+    users_file: str,
+    identity: Identity,
+    *,
+    deny: tuple[str, ...] = (),
+    policy: str | None = None,
+    key_id: str = "",
+    expires: float = 0,
 ) -> None:
-    """Let the identity in; `deny` names permissions it lacks, `key_id` may be `ST$…` for a session token."""
+    """Let the identity in; `deny` names permissions it lacks, `policy` is all that it may do, `key_id` may be `ST$…`
+    for a session token."""
     try:
         with open(users_file, "rb") as file:
             users = json.load(file)["users"]
@@ -66,6 +73,7 @@ def add_user(
             "public_key": identity.public_key,
             "name": identity.name,
             "deny": list(deny),
+            "policy": policy,
             "expires": expires,
         }
     )

@@ -36,9 +36,10 @@ def restore(store: Store, request: Request) -> Response:
 
 
 def rename(store: Store, request: Request) -> Response:
-    request.need("OBJECT_CREATE", "OBJECT_OVERWRITE")
     details = request.json()
     source, new = str(details.get("sourceName")), str(details.get("newName"))
+    for name in (source, new):
+        request.need("OBJECT_CREATE", "OBJECT_OVERWRITE", name=name)
     check_object_name(new)
     with store.lock:
         bucket = store.bucket(request.call.namespace, request.call.bucket)
@@ -59,9 +60,10 @@ def rename(store: Store, request: Request) -> Response:
 
 
 def copy(store: Store, request: Request) -> Response:
-    request.need("OBJECT_READ", "OBJECT_CREATE")
     details = request.json()
     name = str(details.get("destinationObjectName"))
+    request.need("OBJECT_READ", name=str(details.get("sourceObjectName")))
+    request.need("OBJECT_CREATE", name=name)
     check_object_name(name)
     with store.lock:
         bucket = store.bucket(request.call.namespace, request.call.bucket)
@@ -72,7 +74,7 @@ def copy(store: Store, request: Request) -> Response:
         if details.get("destinationObjectIfNoneMatchETag") == "*" and old is not None:
             raise ApiError(412, "IfNoneMatchFailed", f"The object '{name}' exists")
         if old is not None:
-            request.need("OBJECT_OVERWRITE")
+            request.need("OBJECT_OVERWRITE", name=name)
             check_retention(store, there, old)
         now = store.now()
         made = dataclasses.replace(

@@ -69,7 +69,9 @@ def get_object(store: Store, request: Request) -> Response:
 
 
 def head_object(store: Store, request: Request) -> Response:
-    if {"OBJECT_READ", "OBJECT_INSPECT"} <= request.denied:
+    try:
+        request.need("OBJECT_INSPECT")
+    except ApiError:
         request.need("OBJECT_READ")
     with store.lock:
         item = store.bucket(request.call.namespace, request.call.bucket).find(request.call.name)

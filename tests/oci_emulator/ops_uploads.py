@@ -14,9 +14,9 @@ _WRITE = ("OBJECT_CREATE", "OBJECT_OVERWRITE")
 
 
 def create(store: Store, request: Request) -> Response:
-    request.need(*_WRITE)
     details = request.json()
     name = str(details.get("object") or "")
+    request.need(*_WRITE, name=name)
     check_object_name(name)
     tier = check_tier(str(details.get("storageTier") or "Standard"))
     headers = kept_headers(request)

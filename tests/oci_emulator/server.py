@@ -150,7 +150,7 @@ class _Exchange:
                 raise _status(self.faults["status"])
             handler = HANDLERS.get(request.call.operation)
             user = authenticate(request, emulator.users, now)
-            request.user, request.denied = user.name, user.deny
+            request.user, request.denied, request.policy = user.name, user.deny, user.policy
             if handler is None:
                 raise ApiError(404, "NotFound", f"the emulator knows no {request.method} {request.target}")
             response = handler(emulator.store, request)

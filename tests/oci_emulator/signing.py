@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from .api import ApiError, Request
+from .policy import Policy
 
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
 _MAX_SKEW = 300.0
@@ -34,6 +35,8 @@ class User:
     key: RSAPublicKey
     name: str
     deny: frozenset[str]
+    policy: Policy | None
+    """What this user may do; None for everything that is not denied."""
     expires: float
     """Seconds since the epoch; 0 for never."""
 
@@ -68,7 +71,8 @@ class Users:
             assert isinstance(key, RSAPublicKey)
             deny = frozenset(item.get("deny", ()))
             name = item.get("name", item["key_id"])
-            self.known[item["key_id"]] = User(item["key_id"], key, name, deny, item.get("expires", 0))
+            policy = None if item.get("policy") is None else Policy.parse(item["policy"])
+            self.known[item["key_id"]] = User(item["key_id"], key, name, deny, policy, item.get("expires", 0))
 
 
 def authenticate(request: Request, users: Users, now: float) -> User:

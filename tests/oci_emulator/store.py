@@ -114,6 +114,8 @@ class Store:
         self.buckets: dict[str, Bucket] = {}
         self.work: dict[str, dict[str, object]] = {}
         self.restore_delay = 0.5
+        self.age = 0.0
+        """Seconds by which everything is older than it is: what retention rules and thaws go by."""
         if root is not None:
             os.makedirs(f"{root}/pieces", exist_ok=True)
             with contextlib.suppress(FileNotFoundError), open(f"{root}/state", "rb") as file:
@@ -157,7 +159,7 @@ class Store:
                     os.unlink(piece.path)
 
     def now(self) -> float:
-        return time.time()
+        return time.time() + self.age
 
 
 def read_pieces(pieces: list[Piece], start: int, length: int) -> list[Buffer]:

@@ -18,6 +18,7 @@ from ...errors import (
     ObjectArchived,
     ObjectExists,
     ObjectMissing,
+    ObjectProtected,
     TargetError,
     TransientError,
 )
@@ -114,7 +115,7 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
         case 401, _:
             return _unauthenticated(error, place, said)
         case 403, "RetentionRuleViolation":
-            return AccessDenied(
+            return ObjectProtected(
                 f"{said}: a retention rule of the bucket protects this object",
                 hint="it can be deleted or replaced once the rule's time is over",
             )
