@@ -27,6 +27,7 @@ from ..container import (
     read_stretch,
     segment_reader,
 )
+from ..contents.again import twice
 from ..errors import AccessDenied, ContainerError, TargetError
 from ..planning.pruning import expired_now
 from ..progress import Events, Outcome
@@ -93,7 +94,7 @@ class Retirement:
             if row is None or row.state != "live":
                 continue
             try:
-                for content_id, data in self._living(row):
+                for content_id, data in twice(lambda: list(self._living(row))):  # noqa: B023 - called at once
                     pack.add(content_id, data)
             except ContainerError as error:
                 self._damaged(row, error)

@@ -22,6 +22,7 @@ from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
 from ..catalog.importing import ForeignFile, ForeignObject, Importer
 from ..contents import legacy_format as legacy
+from ..contents.again import twice
 from ..errors import BackupRunnerError, CatalogError, DamagedError, ForkedError, TargetError, WrongKeyError
 from ..moments import from_seconds
 from ..progress import Events
@@ -141,7 +142,7 @@ class _Look:
         if there.checksum and "-" not in there.checksum and there.checksum != expected:
             return "object is not what backup-tool stored: its MD5 differs"
         try:
-            plain = self._plain_size(item, there)
+            plain = twice(lambda: self._plain_size(item, there))
         except (DamagedError, TargetError) as error:
             return f"object {error.message}"
         checksum = there.checksum or expected

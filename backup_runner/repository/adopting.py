@@ -10,6 +10,7 @@ from ..catalog.history import pack_lengths
 from ..catalog.recording import NewObject, add_object, put_content
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
+from ..contents.again import twice
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..moments import from_seconds
@@ -23,7 +24,7 @@ def adopt(cat: Catalog, store: Store, target: Target, keyring: Keyring, name: st
         # A killed run of the same plan did this already.
         return ""
     try:
-        new, index = examine(target, keyring, name)
+        new, index = twice(lambda: examine(target, keyring, name))
         _open_all(target, keyring, new)
     except ObjectMissing:
         return "it is gone again"
