@@ -25,6 +25,7 @@ from ..container import (
     read_stretch,
     segment_reader,
 )
+from ..contents.again import twice
 from ..errors import AccessDenied, ContainerError, TargetError
 from ..planning.pruning import expired_now
 from ..policy import StoringPolicy
@@ -92,7 +93,7 @@ class Retirement:
             if row is None or row.state != "live":
                 continue
             try:
-                for content_id, data in self._living(row):
+                for content_id, data in twice(lambda: list(self._living(row))):  # noqa: B023 - called at once
                     pack.add(content_id, data)
                 for content_id, size in lists.get(row.id, ()):
                     pack.add_list(content_id, size)

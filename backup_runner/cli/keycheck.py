@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def key_fields(session: Session) -> dict[str, Any]:
     """Id and length of the key; `opens` is None while the bucket holds nothing to try it on."""
     from ..container import MAX_HEADER, open_header
+    from ..contents.again import twice
 
     keyring = session.keyring
     key = keyring.crypto_key
@@ -23,7 +24,7 @@ def key_fields(session: Session) -> dict[str, Any]:
         return fields | {"why": "the bucket holds no object of this job yet"}
     fields["object"] = found.name
     try:
-        open_header(session.target.get(found.name, 0, MAX_HEADER), found, keyring)
+        twice(lambda: open_header(session.target.get(found.name, 0, MAX_HEADER), found, keyring))
     except WrongKeyError:
         return fields | {"opens": False, "why": "the bucket is sealed with another key"}
     except DamagedError as error:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 _SPREAD = {"--dir-paths": "--dir-paths", "--skip-files": "--skip-files", "-f": "--skip-files"}
 _GLOBAL = ("--verbose", "-v", "--quiet", "-q", "--log-json")
-_GLOBAL_VALUED = ("--config", "--settings-file", "--set")
-_RENAMED = {"-cf": "--cache-file", "-sr": "--set-restore"}
+_GLOBAL_VALUED = ("--config", "--settings-file", "-s", "--set")
+_RENAMED = {"-cf": "--cache-file", "-sr": "--set-restore", "-fc": "--force-checksum"}
 
 
 def spread(arguments: list[str]) -> list[str]:
     """`--dir-paths a b` becomes `--dir-paths a --dir-paths b`, two short options get their long names, and what is
     about all commands may stand behind one, too."""
     arguments = _hoisted(arguments)
-    for group, commands in (("directory", ("backup",)), ("file", ("restore",))):
+    for group, commands in (("directory", ("backup",)), ("file", ("restore", "backup"))):
         for at, word in enumerate(arguments[:-1]):
             if word == group and arguments[at + 1] in commands:
                 return arguments[: at + 2] + _options(arguments[at + 2 :])

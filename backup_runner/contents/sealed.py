@@ -76,16 +76,24 @@ class ContainerReader:
         if number != self._number:
             if number >= len(self._lengths):
                 raise self._keys.damaged(f"data segment {number}: missing")
-            sealed = self._fetch(number)
-            last = number == len(self._lengths) - 1
             try:
-                self._plain = open_segment(self._keys, Stream.DATA, number, sealed, last=last)
-            except DamagedError as error:
-                self._plain = error
+                self._plain = self._open(number, self._fetch(number))
+            except DamagedError:
+                self._plain = self._once_more(number)
             self._number = number
         if isinstance(self._plain, DamagedError):
             raise self._plain
         return self._plain
+
+    def _open(self, number: int, sealed: bytes | memoryview) -> bytes:
+        return open_segment(self._keys, Stream.DATA, number, sealed, last=number == len(self._lengths) - 1)
+
+    def _once_more(self, number: int) -> bytes | DamagedError:
+        """A segment that was fetched anew, or what is wrong with it: one bad read is no damage."""
+        try:
+            return self._open(number, self._source(self._starts[number], self._lengths[number]))
+        except DamagedError as error:
+            return error
 
     def _join(self, number: int) -> None:
         if self._groups:

@@ -27,6 +27,8 @@ from .yamltext import parse, read_text
 VARIABLE = "BACKUP_RUNNER_CONFIG"
 OURS = "~/.backup-runner/config.yaml"
 THEIRS = "~/.backup-tool/config"
+_THEIR_FOLDERS = (".backup-tool", "backup-tool")
+"""A config in one of these is backup-tool's, however it was named: it may have keys that are none of ours."""
 COMMAND_LINE = "command line"
 DEFAULT = "default"
 _DEFAULTS = {
@@ -81,7 +83,10 @@ def load_config(
     an override that cannot be meant."""
     home = env.get("HOME")
     found = path or env.get(VARIABLE) or None
-    foreign = False
+    if found and home and found.startswith("~/"):
+        # Neither a unit's environment nor `--config=~/x` is expanded by a shell.
+        found = os.path.join(home, found[2:])
+    foreign = found is not None and os.path.basename(os.path.dirname(os.path.realpath(found))) in _THEIR_FOLDERS
     if found is None:
         found, foreign = _usual(home)
     elif not os.path.exists(found):

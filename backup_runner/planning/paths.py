@@ -367,6 +367,9 @@ def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
         return "size changed"
     if entry.mtime_ns != row.mtime_ns:
         return "mtime changed"
+    if row.ctime_ns == 0:
+        # Imported: times that another tool remembered say nothing about the content that it stored.
+        return "never compared"
     if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
         return "ctime changed"
     return ""

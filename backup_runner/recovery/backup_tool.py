@@ -22,6 +22,7 @@ from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
 from ..catalog.importing import ForeignFile, ForeignObject, Importer
 from ..contents import legacy_format as legacy
+from ..contents.again import twice
 from ..errors import BackupRunnerError, CatalogError, DamagedError, ForkedError, TargetError, WrongKeyError
 from ..moments import from_seconds
 from ..progress import Events
@@ -110,6 +111,8 @@ class _Look:
         self._database = database
         self._outcome = outcome
         self._events = events
+        self._cold: set[str] = set()
+        """Names of objects that cannot be read now."""
         self._sizes = {f.object_id: f.size for f in database.files if f.object_id is not None and f.size is not None}
 
     def run(self) -> list[ForeignObject]:
@@ -141,7 +144,7 @@ class _Look:
         if there.checksum and "-" not in there.checksum and there.checksum != expected:
             return "object is not what backup-tool stored: its MD5 differs"
         try:
-            plain = self._plain_size(item, there)
+            plain = twice(lambda: self._plain_size(item, there))
         except (DamagedError, TargetError) as error:
             return f"object {error.message}"
         checksum = there.checksum or expected
@@ -152,6 +155,7 @@ class _Look:
 
     def _plain_size(self, item: LegacyObject, there: StoredObject) -> int | None:
         if there.archival_state in _COLD:
+            self._cold.add(item.name)
             size = self._sizes.get(item.id)
             return size if size is not None and legacy.sealed_size(size) == there.size else None
         head = legacy.read_head(self._session.target.get(item.name, 0, legacy.HEAD))
@@ -161,7 +165,9 @@ class _Look:
     def _check_key(self, sound: list[ForeignObject]) -> None:
         """Open the smallest objects. Raises WrongKeyError if not one has the MD5 that it should."""
         key = self._session.keyring.crypto_key
-        readable = sorted((item for item in sound if item.plain), key=lambda item: item.size)[:_OPENED]
+        readable = sorted(
+            (item for item in sound if item.plain and item.name not in self._cold), key=lambda item: item.size
+        )[:_OPENED]
         for item in readable:
             plain = BytesIO()
             try:
@@ -269,7 +275,9 @@ class _Import:
             outside += not any(source.covers(key) for source in sources)
             content_id, item = held
             size = legacy.upper_size(item.size) if item.plain is None else item.plain
-            yield ForeignFile(file.id, key, content_id, size, file.mtime_ns or 0, _MODE, uid, gid)
+            # backup-tool refreshes a file's time without storing it: a time after the upload is of a later content.
+            mtime_ns = min(file.mtime_ns or item.created_ns, item.created_ns)
+            yield ForeignFile(file.id, key, content_id, size, mtime_ns, _MODE, uid, gid)
         if outside and sources:
             self._outcome.notes.append(
                 f"{outside} file(s) lie outside the job's sources: the next plan takes them out (add a source)"

@@ -6,8 +6,11 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
-from ..container import open_whole, parse_name
+from ..container import OpenedObject, open_whole, parse_name
+from ..contents.again import twice
+from ..errors import DamagedError
 from ..records import StoredObject
 from ..replacing import unnamed
 from ..repository.heads import Head, checked_head, open_record
@@ -28,21 +31,32 @@ def format_of(head: Head) -> int:
 def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterator[bytes], str]]:
     """A record's or copy's header line, its other lines, and the hex SHA-256 of the sealed object.
 
-    Sealed bytes pass through a temporary file, a long one's once header and trailer proved to be ours. Raises
-    ContainerError and CatalogError (also while lines are read), TargetError."""
-    object_id = parse_name(item.name)
+    Sealed bytes pass through a temporary file, a long one's once header and trailer proved to be ours, and all of them
+    are opened before a line is given, since lines go into the catalog. Raises ContainerError and CatalogError (also
+    while lines are read), TargetError."""
     if item.size > _AT_ONCE:
         open_record(session.target, session.keyring, item)
-    assert object_id is not None
     with unnamed(session.job.work_directory) as file:
-        digest, size = hashlib.sha256(), 0
-        while size < item.size and (chunk := session.target.get(item.name, size, min(_CHUNK, item.size - size))):
-            file.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-        file.flush()
-        fd = file.fileno()
-        opened = open_whole(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
+        opened, digest = twice(lambda: _fetched(session, item, file))
         length = opened.index.plaintext if opened.index else 0
         rows = bounded(opened.read(0, length))
-        yield checked_head(opened, next(rows, b"")), rows, digest.hexdigest()
+        yield checked_head(opened, next(rows, b"")), rows, digest
+
+
+def _fetched(session: Session, item: StoredObject, file: IO[bytes]) -> tuple[OpenedObject, str]:
+    """The object, every segment of it sound, and the hex SHA-256 of its sealed bytes, which are in `file` then."""
+    object_id = parse_name(item.name)
+    assert object_id is not None
+    file.seek(0)
+    file.truncate()
+    digest, size = hashlib.sha256(), 0
+    while size < item.size and (chunk := session.target.get(item.name, size, min(_CHUNK, item.size - size))):
+        file.write(chunk)
+        digest.update(chunk)
+        size += len(chunk)
+    file.flush()
+    fd = file.fileno()
+    opened = open_whole(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
+    for damage in opened.check():
+        raise DamagedError(damage)
+    return opened, digest.hexdigest()

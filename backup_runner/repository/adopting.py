@@ -10,6 +10,7 @@ from ..catalog.states import set_states
 from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
 from ..container.keys import Keyring
+from ..contents.again import twice
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..moments import from_seconds
@@ -34,7 +35,7 @@ class Adopting:
             # A killed run of the same plan did this already.
             return ""
         try:
-            new, index = examine(self._target, self._keyring, name)
+            new, index = twice(lambda: examine(self._target, self._keyring, name))
             _open_all(self._target, self._keyring, new)
         except ObjectMissing:
             return "it is gone again"

@@ -9,6 +9,7 @@ import orjson
 
 from ..container import MAX_HEADER, ObjectKind, OpenedObject, open_header, open_whole, parse_name
 from ..container.keys import SALT_LENGTH, Keyring
+from ..contents.again import twice
 from ..errors import ContainerError, DamagedError, ObjectMissing
 from ..records import StoredObject
 from ..targets.base import Target
@@ -28,7 +29,7 @@ def is_ours(target: Target, keyring: Keyring, name: str) -> bool:
     if object_id is None:
         return False
     try:
-        open_header(target.get(name, 0, MAX_HEADER), object_id, keyring)
+        twice(lambda: open_header(target.get(name, 0, MAX_HEADER), object_id, keyring))
     except (ContainerError, ObjectMissing):
         return False
     return True
@@ -39,11 +40,17 @@ def open_record(target: Target, keyring: Keyring, item: StoredObject) -> OpenedO
     object_id = parse_name(item.name)
     if object_id is None:
         raise DamagedError(f"{item.name} is no name of ours")
-    return open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, keyring)
+    return twice(
+        lambda: open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, keyring)
+    )
 
 
 def head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
     """The header line of a record or copy. Raises ContainerError, TargetError."""
+    return twice(lambda: _head_of(target, keyring, item))
+
+
+def _head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
     opened = open_record(target, keyring, item)
     length = min(opened.index.plaintext, _HEAD) if opened.index else 0
     return checked_head(opened, next(opened.read(0, length), b"").split(b"\n", 1)[0])

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from ..catalog.restoring import FileRow, WantedPiece
 from ..container.keys import Keyring
+from ..contents.again import twice
 from ..contents.sealed import Place, Reader, open_reader
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..spec import Overwrite
@@ -178,7 +179,7 @@ class Worker:
             if row.content_id != content_id:
                 content_id, failure = row.content_id, None
                 try:
-                    data = _content(row, reader, batch.place.name if batch.place else "empty file")
+                    data = self._content(batch.place, row, reader)
                 except BackupRunnerError as error:
                     failure = problem_of(error)
             if failure is not None:
@@ -194,23 +195,36 @@ class Worker:
                 continue
             result.statuses[index] = Decision.WRITE.value
 
+    def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> bytes:
+        """The whole content, its hash compared; fetched anew before it is called damaged."""
+        name = place.name if place else "empty file"
+        try:
+            return _content(row, reader, name)
+        except DamagedError:
+            if place is None:
+                raise
+        return _content(row, open_reader(place, [(row.offset, row.length)], self._target, self._keyring), name)
+
     def _stretch(self, piece: Stretch) -> Result:
         result = Result()
         try:
-            reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._keyring)
             fd = self._writer.reopen(piece.key, piece.temporary)
             try:
-                at = piece.at
-                for data in reader.stretch(piece.offset, piece.length):
-                    with turn(fd):
-                        write_at(fd, data, at, sparse=piece.sparse)
-                    at += len(data)
+                twice(lambda: self._copy(piece, fd))
             finally:
                 os.close(fd)
         except CAUGHT as error:
             result.problems.append((0, *problem_of(error)))
             result.fatal = fatal_reason(error)
         return result
+
+    def _copy(self, piece: Stretch, fd: int) -> None:
+        reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._keyring)
+        at = piece.at
+        for data in reader.stretch(piece.offset, piece.length):
+            with turn(fd):
+                write_at(fd, data, at, sparse=piece.sparse)
+            at += len(data)
 
 
 @contextmanager

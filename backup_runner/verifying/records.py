@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -12,6 +12,7 @@ from ..catalog.database import Store
 from ..container import ObjectKind, OpenedObject, kind_prefix, open_whole, parse_name
 from ..container.keys import Keyring
 from ..errors import BackupRunnerError, ContainerError, DamagedError
+from ..records import StoredObject
 from ..repository.heads import is_ours
 from ..targets.base import Target
 
@@ -22,6 +23,7 @@ _CHUNK = 8 << 20
 class _Link:
     serial: int
     digest: str
+    stored: StoredObject
 
 
 def check_records(
@@ -37,7 +39,7 @@ def check_records(
         if stop():
             return
         try:
-            link = _check(target, keyring, store, stored.name, stored.size, last, data=data)
+            link = _check_again(target, keyring, store, stored, last, data=data)
         except BackupRunnerError as error:
             yield stored.name, error.message.removeprefix(f"{stored.name}: ")
             object_id = parse_name(stored.name)
@@ -45,8 +47,10 @@ def check_records(
                 # Somebody else's object, which the chain goes round.
                 continue
             # What it should be is unknown, so the next one is not held against it.
-            link = _Link(object_id.serial, "")
+            link = _Link(object_id.serial, "", stored)
         last = link
+    if last and store.record_digest not in ("", last.digest):
+        last = _read_anew(target, last)
     yield from _end(prefix, store, last)
 
 
@@ -59,9 +63,26 @@ def _end(prefix: str, store: Store, last: _Link | None) -> Iterator[tuple[str, s
         yield f"{prefix}{store.serial:016d}", "is not the record that this catalog wrote or read"
 
 
-def _check(
-    target: Target, keyring: Keyring, store: Store, name: str, size: int, last: _Link | None, *, data: bool
+def _check_again(
+    target: Target, keyring: Keyring, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
 ) -> _Link:
+    """One bad read, of this record or of the one before it, says nothing about what is stored."""
+    try:
+        return _check(target, keyring, store, stored, last, data=data)
+    except DamagedError:
+        return _check(target, keyring, store, stored, _read_anew(target, last), data=data)
+
+
+def _read_anew(target: Target, link: _Link | None) -> _Link | None:
+    if link is None or not link.digest:
+        return link
+    return replace(link, digest=_digest(target, link.stored.name, link.stored.size))
+
+
+def _check(
+    target: Target, keyring: Keyring, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
+) -> _Link:
+    name, size = stored.name, stored.size
     object_id = parse_name(name)
     if object_id is None or object_id.kind is not ObjectKind.RECORDS:
         raise DamagedError("not the name of a record")
@@ -77,7 +98,7 @@ def _check(
             raise DamagedError(f"follows record {last.serial}: what is between is missing")
         if last.digest and not follows:
             raise DamagedError(f"does not follow the record {last.serial} that is there")
-    return _Link(object_id.serial, _digest(target, name, size))
+    return _Link(object_id.serial, _digest(target, name, size), stored)
 
 
 def _first_line(opened: OpenedObject) -> dict[str, object]:

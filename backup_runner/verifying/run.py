@@ -211,7 +211,8 @@ class _Verify:
         for one in contents if data else ():
             if one.spread and self._readable([extent.object_id for extent in extents(self.cat, one.content_id)]):
                 elsewhere.append((one.offset, one.length))
-        place = Place.of(row, contents[0].format if contents else "container")
+        # One that holds nothing any more is what its name says: what was imported lies outside of the lineage.
+        place = Place.of(row, "container" if parse_name(row.name) else "legacy")
         return ObjectTask(row.id, place, row.size, row.plain, contents, elsewhere, data)
 
     def _readable(self, ids: list[int]) -> bool:

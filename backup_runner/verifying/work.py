@@ -66,6 +66,13 @@ class Checker:
         self._keyring = keyring
 
     def __call__(self, task: Task) -> Found:
+        found = self._look(task)
+        if found.damage:
+            # One bad read, or one 404, says nothing about what is stored.
+            return self._look(task)
+        return found
+
+    def _look(self, task: Task) -> Found:
         return self._object(task) if isinstance(task, ObjectTask) else self._content(task)
 
     def _object(self, task: ObjectTask) -> Found:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backup_runner.replacing import replacing, unnamed
-from backup_runner.repository.commits import remember_serial, seen_serials
+from backup_runner.repository.seen import remember, seen_serials
 from backup_runner.runs.metrics import Figures, write_metrics
 
 FIGURES = Figures("x", 1.5, 2.0, 0, success=True, stored_bytes=12, problems=0, counts={})
@@ -31,7 +31,7 @@ def test_what_machines_remember_is_theirs_alone(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
     (tmp_path / "cat.db.seen.tmp").symlink_to(victim)
-    remember_serial(str(tmp_path / "cat.db"), "ab", 7)
+    remember(str(tmp_path / "cat.db"), "ab", 7, "target", ["j"], 1)
     assert seen_serials(str(tmp_path / "cat.db")) == {"ab": 7}
     assert victim.read_text() == "precious"
     assert mode(tmp_path / "cat.db.seen") == 0o600

@@ -268,3 +268,60 @@ def test_a_damaged_object_is_repaired_from_its_source(old, run, contents, tmp_pa
     run("apply", job, "--yes")
     run("restore", job, "--to", "back")
     assert contents(Path(tmp_path / "back")) == contents(old.data)
+
+
+@pytest.mark.parametrize("detect", ["mtime", "ctime"])
+def test_a_refreshed_time_does_not_stand_with_the_old_content(old, run, tmp_path, detect):
+    """backup-tool noted the time and size of a change without storing it."""
+    first, second = b"as it was stored", b"as it is changed"
+    assert len(first) == len(second)
+    old.store(1, first)
+    old.add(1, "a", 1, second)
+    old.write()
+    os.utime(old.path_of(1), (1_000_000_000, 1_000_000_000))
+    job = run.job(detect=detect)
+    run("catalog", "import-backup-tool", "--database", old.database, job)
+    run("restore", job, "--to", "back")
+    assert (tmp_path / "back/a").read_bytes() == first
+    assert (tmp_path / "back/a").stat().st_mtime == 1_000_000_000
+    # Over the changed file: with its very time, it is not the content that is stored.
+    report = run("restore", job, "--to", "data", "--overwrite", "never", "--json", code=3)
+    assert report[-1]["counts"].get("unchanged", 0) == 0
+    plan = run("plan", job, "--json")
+    [action] = [line for line in plan if line["kind"] == "action" and line["path"] == "a"]
+    assert action["action"] == "update"
+    run("apply", job, "--yes")
+    run("restore", job, "--to", "now")
+    assert (tmp_path / "now/a").read_bytes() == second
+
+
+def test_the_first_plan_compares_with_detect_mtime_too(old, run):
+    """Nothing but size and time could tell the two apart: the other content has both."""
+    old.store(1, b"as it was stored")
+    old.add(1, "a", 1, b"as it is changed")
+    old.write()
+    when = 1_000_000_000
+    for path in (old.data / "a", old.path_of(1)):
+        os.utime(path, (when, when))
+    with sqlite3.connect(old.database) as conn:
+        conn.execute("UPDATE backup_entry_local_file SET cached_mtime = ?", (when,))
+    conn.close()
+    job = run.job(detect="mtime")
+    run("catalog", "import-backup-tool", "--database", old.database, job)
+    plan = run("plan", job, "--json")
+    actions = {line["path"]: line["action"] for line in plan if line["kind"] == "action"}
+    assert actions["a"] == "update"
+
+
+def test_verify_after_resealing_finds_the_old_objects_sound(old, run):
+    old.store(1, b"x" * 1000)
+    old.add(1, "a", 1, b"x" * 1000)
+    old.write()
+    job = run.job(reseal="true")
+    run("catalog", "import-backup-tool", "--database", old.database, job)
+    run("apply", job, "--yes")
+    for level in ("headers", "data"):
+        assert "verify passed" in run("verify", job, "--level", level)
+    with sqlite3.connect(run.root / "catalog.db") as conn:
+        assert {state for (state,) in conn.execute("SELECT state FROM object")} == {"live"}
+    conn.close()
