@@ -35,7 +35,7 @@ _GUARD = _object({"name": _TEXT, "message": _TEXT})
 _HEADER = _line(
     "header",
     {
-        "format": {"const": 1},
+        "format": {"const": 2},
         "plan_id": _TEXT,
         "job": _TEXT,
         "job_file": _TEXT,
