@@ -21,6 +21,7 @@ from ..container.keys import Keyring
 from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError, WrongKeyError
 from ..options import ApplyOptions
 from ..planning.file import Header
+from ..planning.guards import CONTENT
 from ..planning.making import Plan
 from ..progress import Events, Outcome
 from ..records import Action, ActionKind, Problem, StoredObject
@@ -179,6 +180,8 @@ class _Run:
             cat.use_plan(header.plan_id, store.id, snapshot_id)
             note(cat, self.drift)
         self.outcome.snapshot_id = snapshot_id
+        spoke = {*header.overridden, *(guard["name"] for guard in header.guards)}
+        self.outcome.overridden = sorted(spoke & CONTENT)
         self.outcome.unchanged = header.totals.unchanged
         recorder = Recorder(cat, store.id, job_id, snapshot_id)
         pruning = self._paths(recorder, keyring)
@@ -299,6 +302,9 @@ class _Run:
             "stored_bytes": outcome.stored_bytes,
             "problems": len(outcome.problems),
         }
+        if outcome.overridden:
+            # Retention lets such a snapshot displace no other.
+            totals["overridden"] = outcome.overridden
         cat = self.cat
         # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
