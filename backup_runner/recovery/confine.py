@@ -183,7 +183,8 @@ def _trouble(lineage: str, line: bytes, version: int) -> str:
 
 def _deletes(row: list[Any], version: int) -> bool:
     keys = 2 if version > 1 and len(row) > 1 and row[1] == "version" else 1
-    known = len(row) == 2 + keys and type(row[1]) is str and row[1] in _ROWS
+    old = version > 1 and row[1:2] == ["version1"]
+    known = len(row) == 2 + keys and type(row[1]) is str and (old or row[1] in _ROWS)
     return known and all(_id(value) for value in row[2:])
 
 
