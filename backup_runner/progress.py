@@ -63,6 +63,8 @@ class Outcome:
     deleted_bytes: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    overridden: list[str] = field(default_factory=list)
+    """Guards that spoke against what the snapshot holds, and were overridden."""
 
 
 @dataclass(slots=True)

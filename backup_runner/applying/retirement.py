@@ -161,10 +161,14 @@ class Retirement:
 
     def _still_expired(self) -> list[int]:
         """What the plan lets go, less what a rule keeps by now: the plan may be of yesterday."""
-        rules = self._session.job.retention
-        if not self._forget or rules is None:
-            return self._forget
-        expired = expired_now(self._cat, self._job_id, rules, completing=self._outcome.snapshot_id)
+        outcome = self._outcome
+        expired = expired_now(
+            self._cat,
+            self._job_id,
+            self._session.job,
+            completing=outcome.snapshot_id,
+            doubtful=bool(outcome.overridden),
+        )
         for number in self._forget:
             if number not in expired:
                 self._outcome.notes.append(

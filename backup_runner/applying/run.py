@@ -17,6 +17,7 @@ from ..catalog.recording import Recorder
 from ..errors import AccessDenied, CatalogError, Interrupted
 from ..options import ApplyOptions
 from ..planning.file import Header, key_of
+from ..planning.guards import CONTENT
 from ..planning.making import Plan
 from ..policy import StoringPolicy
 from ..progress import Events, Outcome
@@ -114,6 +115,8 @@ class _Run:
             cat.use_plan(header.plan_id, store.id, snapshot_id)
             note(cat, self._ground.drift)
         self._outcome.snapshot_id = snapshot_id
+        spoke = {*header.overridden, *(guard["name"] for guard in header.guards)}
+        self._outcome.overridden = sorted(spoke & CONTENT)
         self._outcome.unchanged = header.totals.unchanged
         recorder = Recorder(cat, store.id, job_id, snapshot_id)
         versions = Versions(
@@ -266,7 +269,9 @@ class _Run:
 
     def _totals(self, versions: Versions) -> dict[str, object]:
         outcome, recorder = self._outcome, versions.recorder
-        return {
+        # Retention lets a snapshot that was made in spite of its guards displace no other.
+        doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
+        return doubtful | {
             "files": max(0, self._header.totals.known + recorder.added - versions.removed),
             "bytes": self._bytes_before(recorder) + recorder.gained,
             "added": recorder.added,

@@ -13,7 +13,7 @@ from .completing import job_files
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 GUARDS = (
     "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
-    "rolled_back", "max_cost_per_month",
+    "rolled_back", "max_cost_per_month", "max_forget_percent", "max_free_percent",
 )  # fmt: skip
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.", autocompletion=job_files)]

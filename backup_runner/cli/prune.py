@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
-from .options import JobFile, Json, Wait, Yes, seconds
+from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, seconds
 from .output import output
 
 
@@ -19,6 +19,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     yes: Yes = False,
     json: Json = False,
+    override_guard: OverrideGuards = None,
     wait: Wait = "0",
 ) -> int:
     """Plan, show, ask, then forget snapshots that no rule keeps and delete objects that nothing needs.
@@ -30,20 +31,22 @@ def command(
     from ..report.machine import plan_summary
     from .apply import NOT_DONE, apply_and_tell, confirmed, shown_whole
     from .jobs import load_job, session_of
+    from .plan import exit_code
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
     if not dry_run and not yes and not sys.stdin.isatty():
         raise UsageError("there is no terminal to ask on", hint="--yes prunes without asking, --dry-run only looks")
-    options = ApplyOptions(wait_seconds=seconds(wait))
+    overrides = guard_names(override_guard)
+    options = ApplyOptions(overrides=overrides, wait_seconds=seconds(wait))
     out = output(json=json)
     loaded = load_job(job)
     reporter = out.reporter()
     with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
         session.need_store()
-        with closing(make_plan(session, PlanOptions(pruning="only"), reporter)) as plan:
+        with closing(make_plan(session, PlanOptions(pruning="only", overrides=overrides), reporter)) as plan:
             reporter.close()
             changes = plan.header.totals.changes > 0
-            asking = changes and not yes and not dry_run
+            asking = changes and not yes and not dry_run and not plan.header.guards
             with shown_whole():
                 if json and not asking:
                     print_plan_brief(plan, heading_of(session), out)
@@ -53,7 +56,7 @@ def command(
                     emit_plan(plan, out)
             if dry_run or not changes:
                 out.emit(plan_summary(plan.header))
-                return 0
+                return exit_code(plan.header, detailed=False)
             if asking and not confirmed(out):
                 out.say(["Not applied; nothing was changed."])
                 return NOT_DONE

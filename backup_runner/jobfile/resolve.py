@@ -17,6 +17,7 @@ from ..spec import (
     Limits,
     Notify,
     OciTargetSpec,
+    PruneGuards,
     Retention,
     Schedule,
     SkipLine,
@@ -29,6 +30,7 @@ from ..spec.model import (
     EncryptionModel,
     GuardsModel,
     HooksModel,
+    JobGuardsModel,
     JobModel,
     OciTargetModel,
     RetentionModel,
@@ -64,6 +66,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         symlinks=model.symlinks,
         retention=None if model.retention is None else _retention(model.retention),
         guards=replace(_guards(model.guards, Guards()), max_cost_per_month=model.guards.max_cost_per_month),
+        prune_guards=_prune_guards(model.guards),
         reseal=model.reseal,
         hooks=None if model.hooks is None else _hooks(model.hooks),
         notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
@@ -115,6 +118,11 @@ def _guards(model: GuardsModel, below: Guards) -> Guards:
         max_delete_percent=below.max_delete_percent if model.max_delete_percent is None else model.max_delete_percent,
         require_mount=below.require_mount if model.require_mount is None else model.require_mount,
     )
+
+
+def _prune_guards(model: JobGuardsModel) -> PruneGuards:
+    given = model.model_dump(include={"max_forget_percent", "max_free_percent"}, exclude_none=True)
+    return PruneGuards(**given, min_age=parse_duration(model.min_age) if model.min_age else 0)
 
 
 def _retention(model: RetentionModel) -> Retention:

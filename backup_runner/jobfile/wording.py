@@ -41,6 +41,7 @@ _FORMS = {
         "a time in hours, days, weeks or years",
         'e.g. 12h, 7d, 2w, 1y; there is no "m": it could be minutes or months',
     ),
+    "min_age": ("a time in hours, days, weeks or years", "e.g. 12h, 7d, 2w, 1y"),
     "endpoint": ("an http or https URL without user and password", "e.g. https://objectstorage.example.com"),
     "proxy": ("an http or https URL without user and password", "e.g. http://proxy.example.com:3128"),
     "prefix": ('a path without "/" at its start and without empty parts', "e.g. `prefix: laptop/`"),

@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..spec import Guards
+from ..spec import Guards, PruneGuards
 
 SMALLEST = 20
+CONTENT = frozenset(
+    {"source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent"}
+)
+"""Guards that speak of what a snapshot would hold: one that is made in spite of them displaces no other."""
 
 
 class GuardHit(NamedTuple):
@@ -84,6 +88,24 @@ def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[Guard
             "max_cost_per_month",
             f"this month is estimated at {cost['month_total']:.2f} {cost['currency']} with this plan (storage, "
             f"requests and fees at prices of {cost['prices_of']}); max_cost_per_month is {limit:g}",
+        )
+
+
+def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, guards: PruneGuards) -> Iterator[GuardHit]:
+    """A plan that lets go of much at once: `forgotten` of `complete` snapshots, `freed` of `stored` bytes."""
+    share = 100 * forgotten / complete if complete >= SMALLEST else 0
+    if share > guards.max_forget_percent:
+        yield GuardHit(
+            "max_forget_percent",
+            f"{forgotten} of {complete} complete snapshots ({share:.0f} %) would be forgotten at once; "
+            f"max_forget_percent is {guards.max_forget_percent}",
+        )
+    share = 100 * freed / stored if stored else 0
+    if share > guards.max_free_percent:
+        yield GuardHit(
+            "max_free_percent",
+            f"{freed} of {stored} bytes that snapshots need ({share:.0f} %) would be let go at once; "
+            f"max_free_percent is {guards.max_free_percent}. Have newer snapshots what they should have?",
         )
 
 

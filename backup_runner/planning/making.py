@@ -30,11 +30,11 @@ from . import file as planfile
 from .costing import PlanCost
 from .facts import PlanFacts
 from .file import Header, Totals
-from .guards import GuardHit, weigh_bucket, weigh_cost
+from .guards import CONTENT, GuardHit, weigh_bucket, weigh_cost
 from .known import look_at_known
 from .notes import Specials, scan_notes
 from .paths import Brief, PathPlanner, Policy
-from .pruning import plan_pruning
+from .pruning import Pruning, Upcoming
 from .spool import Plan, open_plan
 from .weighing import Scales
 
@@ -64,6 +64,8 @@ class _Planning:
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     specials: Specials = field(default_factory=Specials)
+    content_hits: list[GuardHit] | None = None
+    prune_hits: list[GuardHit] = field(default_factory=list)
     repaired: set[int] = field(default_factory=set)
     left_undone: Counter[ActionKind] = field(default_factory=Counter)
     scanning: ScanProcess | None = None
@@ -137,9 +139,18 @@ class _Planning:
         if cat is not None and store is not None:
             self._losses(cat, drift)
             if self.options.pruning != "none" and self.job_id is not None:
-                upcoming = None if self.options.pruning == "only" else self.scanned_ns
-                for action in plan_pruning(self.session, cat, store, self.job_id, self.notes, upcoming_ns=upcoming):
-                    yield self._count(action)
+                yield from self._pruning(cat, store, self.job_id)
+
+    def _pruning(self, cat: Catalog, store: Store, job_id: int) -> Iterator[Action]:
+        upcoming = None
+        if self.options.pruning != "only":
+            new = sum(self.totals.bytes.get(kind, 0) for kind in (ActionKind.UPLOAD, ActionKind.UPDATE))
+            doubtful = any(hit.name in CONTENT for hit in self._content_hits())
+            upcoming = Upcoming(self.scanned_ns, new, doubtful)
+        pruning = Pruning(self.session, cat, store, job_id, upcoming, self.options.overrides, self.notes)
+        for action in pruning.actions():
+            yield self._count(action)
+        self.prune_hits = pruning.hits
 
     def _path_actions(self, cat: Catalog | None) -> Iterator[Action]:
         job = self.session.job
@@ -253,19 +264,24 @@ class _Planning:
             self.problems.append(problem)
 
     def _guards(self, store: Store | None, drift: Drift, cost: planfile.Fields | None) -> list[GuardHit]:
-        hits: list[GuardHit] = []
+        hits: list[GuardHit] = [*self.prune_hits]
         if store and drift.digest:
             absence = self.session.target.absence
             hits += weigh_bucket(newest=drift.newest_record, known=store.serial, absence=absence)
         if self.options.pruning == "only":
             return hits
-        hits += weigh_cost(cost, self.session.job.guards)
-        cat, job_id = self.session.catalog(), self.job_id
-        return hits + self.scales.hits(
-            self.scan_totals,
-            known=self.totals.known,
-            count_known=lambda key: history.count_files(cat, job_id, key) if cat and job_id is not None else 0,
-        )
+        return [*hits, *weigh_cost(cost, self.session.job.guards), *self._content_hits()]
+
+    def _content_hits(self) -> list[GuardHit]:
+        """What guards say of the sources; known once their actions are."""
+        if self.content_hits is None:
+            cat, job_id = self.session.catalog(), self.job_id
+            self.content_hits = self.scales.hits(
+                self.scan_totals,
+                known=self.totals.known,
+                count_known=lambda key: history.count_files(cat, job_id, key) if cat and job_id is not None else 0,
+            )
+        return self.content_hits
 
     def _header(self, store: Store | None, drift: Drift) -> Header:
         job = self.session.job

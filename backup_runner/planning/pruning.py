@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..catalog import Catalog, CatalogLock, retirement
 from ..catalog.database import Snapshot, Store
 from ..catalog.retirement import Worth
+from ..moments import HIGHEST_NS
 from ..records import Action, ActionKind
 from ..repository.session import Session
-from ..spec import Retention
+from ..spec import Job, Retention
+from .guards import GuardHit, weigh_pruning
 from .retention import SnapshotTime, expire
 
 _PACKS = 64 << 20
@@ -21,62 +25,139 @@ MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
 """Storage days that are charged in any case (OCI price list)."""
 
 
-def plan_pruning(
-    session: Session, cat: Catalog, store: Store, job_id: int, notes: list[str], *, upcoming_ns: int | None
-) -> Iterator[Action]:
-    """What retention forgets and frees, and deletions that an earlier run began.
+class Upcoming(NamedTuple):
+    """The snapshot that a plan's apply will make: when, of how many new bytes, and whether guards spoke against it."""
 
-    `upcoming_ns` is the scan time of the snapshot that this plan's apply will make; None if it makes none."""
-    begun = set()
-    for _, name, size in retirement.marked(cat, store.id):
-        begun.add(name)
-        yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
-    rules = session.job.retention
-    if rules is None and upcoming_ns is not None:
-        return
-    forget = _expired(cat, job_id, rules, upcoming_ns) if rules else {}
-    yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
-    if upcoming_ns is not None and not retirement.frees(cat, job_id, forget):
-        # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes with a snapshot.
-        return
-    now_ns = time.time_ns()
-    rules = rules or Retention()
-    for worth in retirement.worths(cat, store.id, job_id, forget, imported=rules.keep_imported):
-        if worth.name not in begun and (action := _judge(worth, rules, now_ns, notes)):
-            yield action
+    time_ns: int
+    size: int
+    doubtful: bool
 
 
-def _expired(cat: Catalog, job_id: int, rules: Retention, upcoming_ns: int | None) -> dict[int, str]:
-    known = cat.snapshots(job_id)
-    snapshots = _times(known, rules)
-    if upcoming_ns is not None:
-        # What a killed run left running, the coming apply makes partial. One that is at work is no business of a plan.
-        if not CatalogLock.is_held(cat.path):
-            snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
-        newest = max((s.id for s in snapshots), default=0)
-        snapshots.append(SnapshotTime(newest + 1, upcoming_ns, "complete"))
-    return _let_go(known, snapshots, rules)
+@dataclass
+class Pruning:
+    """What one plan lets go. After `actions`, `hits` are the guards that stop it, and `notes` say the rest.
+
+    With an `upcoming` snapshot, guards hold the pruning back and not the backup; `overrides` are meant to pass."""
+
+    session: Session
+    cat: Catalog
+    store: Store
+    job_id: int
+    upcoming: Upcoming | None
+    overrides: Collection[str]
+    notes: list[str] = field(default_factory=list)
+    hits: list[GuardHit] = field(default_factory=list)
+
+    def actions(self) -> Iterator[Action]:
+        """What retention forgets and frees, and deletions that an earlier run began."""
+        begun = set()
+        for _, name, size in retirement.marked(self.cat, self.store.id):
+            begun.add(name)
+            yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
+        rules = self.session.job.retention
+        if rules is None and self.upcoming is not None:
+            return
+        forget = self._expired(rules) if rules else {}
+        asked = bool(forget) or self.upcoming is not None
+        frees = asked and retirement.frees(self.cat, self.job_id, forget)
+        if forget and not self._weigh(forget, frees=frees):
+            return
+        yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
+        if self.upcoming is not None and not frees:
+            # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes.
+            return
+        yield from self._objects(forget, rules or Retention(), begun)
+
+    def _objects(self, forget: dict[int, str], rules: Retention, begun: set[str]) -> Iterator[Action]:
+        now_ns = time.time_ns()
+        found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
+        for worth in found:
+            if worth.name not in begun and (action := _judge(worth, rules, now_ns, self.notes)):
+                yield action
+
+    def _expired(self, rules: Retention) -> dict[int, str]:
+        known = self.cat.snapshots(self.job_id)
+        snapshots = _times(known, rules)
+        if self.upcoming is not None:
+            # What a killed run left running, the apply makes partial. One that is at work is no business of a plan.
+            if not CatalogLock.is_held(self.cat.path):
+                snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
+            newest = max((s.id for s in snapshots), default=0)
+            snapshots.append(SnapshotTime(newest + 1, self.upcoming.time_ns, "complete", self.upcoming.doubtful))
+        forget = _let_go(known, snapshots, self.session.job)
+        self._note_doubts(known, snapshots, forget)
+        return forget
+
+    def _note_doubts(self, known: list[Snapshot], snapshots: list[SnapshotTime], forget: dict[int, str]) -> None:
+        doubtful = [f"snapshot {s.id}" for s in snapshots if s.doubtful]
+        if not doubtful:
+            return
+        if self.upcoming is not None and self.upcoming.doubtful:
+            doubtful[-1] = "the one that this plan makes"
+        kept = len(_let_go(known, [s._replace(doubtful=False) for s in snapshots], self.session.job)) - len(forget)
+        if kept > 0:
+            self.notes.append(
+                f"made with guards overridden, so that it pushes no other out: {', '.join(doubtful)}; "
+                f"{kept} snapshot(s) stay that would go otherwise"
+            )
+
+    def _weigh(self, forget: dict[int, str], *, frees: bool) -> bool:
+        """Whether the guards on pruning let this pass, or it is for the plan's reader to see that they don't."""
+        guards = self.session.job.prune_guards
+        complete = {s.id for s in self.cat.snapshots(self.job_id) if s.status == "complete"}
+        freed = stored = 0
+        if frees and guards.max_free_percent < 100:
+            retirement.find_living(self.cat, self.job_id, forget)
+            freed, stored = retirement.freed_bytes(self.cat, self.store.id)
+        found = weigh_pruning(
+            forgotten=len(complete & forget.keys()),
+            complete=len(complete),
+            freed=freed,
+            stored=stored + (self.upcoming.size if self.upcoming else 0),
+            guards=guards,
+        )
+        self.hits = list(found)
+        stopping = [hit for hit in self.hits if hit.name not in self.overrides]
+        if self.upcoming is None or not stopping:
+            return True
+        self.hits = []
+        names = " ".join(f"--override-guard {hit.name}" for hit in stopping)
+        said = "; ".join(hit.message for hit in stopping)
+        self.notes.append(f"nothing is forgotten or deleted: {said}. If this is meant: `prune JOB {names}`")
+        return False
 
 
-def expired_now(cat: Catalog, job_id: int, rules: Retention, *, completing: int | None) -> dict[int, str]:
+def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, doubtful: bool) -> dict[int, str]:
     """What no rule keeps, and why, once the running snapshot `completing` is complete; by id."""
+    if job.retention is None:
+        return {}
     known = cat.snapshots(job_id)
-    snapshots = [s._replace(status="complete") if s.id == completing else s for s in _times(known, rules)]
-    return _let_go(known, snapshots, rules)
+    snapshots = [
+        s._replace(status="complete", doubtful=doubtful) if s.id == completing else s
+        for s in _times(known, job.retention)
+    ]
+    return _let_go(known, snapshots, job)
 
 
-def _let_go(known: list[Snapshot], snapshots: list[SnapshotTime], rules: Retention) -> dict[int, str]:
-    reasons = expire(snapshots, rules, time.time_ns(), None)
-    return {s.id: f"expired: no rule keeps the snapshot of {s.date_text}" for s in known if not reasons[s.id]}
+def _let_go(known: list[Snapshot], snapshots: list[SnapshotTime], job: Job) -> dict[int, str]:
+    assert job.retention is not None
+    now_ns = time.time_ns()
+    reasons = expire(snapshots, job.retention, now_ns, None)
+    young = now_ns - job.prune_guards.min_age * 10**9 if job.prune_guards.min_age else HIGHEST_NS
+    return {
+        s.id: f"expired: no rule keeps the snapshot of {s.date_text}"
+        for s in known
+        if not reasons[s.id] and s.scanned_ns <= young
+    }
 
 
 def _times(known: list[Snapshot], rules: Retention) -> list[SnapshotTime]:
-    return [SnapshotTime(s.id, s.scanned_ns, _status(s, rules)) for s in known]
-
-
-def _status(snapshot: Snapshot, rules: Retention) -> str:
-    rebuilt = rules.keep_rebuilt and "rebuilt" in json.loads(snapshot.totals)
-    return "rebuilt" if rebuilt else snapshot.status
+    found = []
+    for one in known:
+        totals = json.loads(one.totals)
+        status = "rebuilt" if rules.keep_rebuilt and "rebuilt" in totals else one.status
+        found.append(SnapshotTime(one.id, one.scanned_ns, status, bool(totals.get("overridden"))))
+    return found
 
 
 def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:

@@ -29,6 +29,8 @@ class SnapshotTime(NamedTuple):
     """When its apply began to read, nanoseconds since the epoch."""
     status: str
     """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
+    doubtful: bool = False
+    """Guards had spoken against what it holds, and were overridden: it never displaces another one."""
 
 
 def expire(
@@ -49,11 +51,11 @@ def expire(
     - `running`: an apply is at it.
     - `rebuilt`: it may be all that is left of many snapshots, and nobody chose that they go; kept under any rules.
 
+    A doubtful snapshot is kept by the same rules, but only beside the others: what they would keep without it stays.
     More rules or larger counts never keep less; an earlier `now_ns` never keeps less. Removing what expired
     and asking again gives the same answer. Raises BackupRunnerError if no rule is set.
     """
-    periods = [(name, count, period) for name, count, period in _calendar(rules) if count]
-    if not (rules.keep_last or rules.keep_within or periods):
+    if not (rules.keep_last or rules.keep_within or any(count for _, count, _ in _calendar(rules))):
         raise BackupRunnerError(
             "the retention has no rule that keeps a snapshot",
             hint="set at least one keep_… above 0, or leave retention out to keep every snapshot",
@@ -61,16 +63,28 @@ def expire(
     kept: dict[int, list[str]] = {snapshot.id: [] for snapshot in snapshots}
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.id, reverse=True)
     complete = [snapshot for snapshot in newest_first if snapshot.status == _COMPLETE]
-    found = [*_unfinished(newest_first), *((each.id, "newest complete") for each in complete[:1])]
-    found += _last(complete, rules.keep_last)
-    dated = [(snapshot.id, local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
-    for name, count, period in periods:
-        found += _by_period(dated, name, count, period)
-    if rules.keep_within:
-        found += _within(complete, rules.keep_within, now_ns)
+    sure = [snapshot for snapshot in complete if not snapshot.doubtful]
+    found = [*_unfinished(newest_first), *_ruled(sure, rules, now_ns, zone)]
+    if len(sure) < len(complete):
+        doubtful = {snapshot.id for snapshot in complete if snapshot.doubtful}
+        found += [each for each in _ruled(complete, rules, now_ns, zone) if each[0] in doubtful]
     for snapshot_id, reason in found:
         kept[snapshot_id].append(reason)
     return kept
+
+
+def _ruled(
+    complete: list[SnapshotTime], rules: Retention, now_ns: int, zone: tzinfo | None
+) -> Iterator[tuple[int, str]]:
+    """(id, reason) of the complete snapshots that rules keep; newest first."""
+    periods = [(name, count, period) for name, count, period in _calendar(rules) if count]
+    yield from ((each.id, "newest complete") for each in complete[:1])
+    yield from _last(complete, rules.keep_last)
+    dated = [(snapshot.id, local(snapshot.time_ns, zone)) for snapshot in complete] if periods else []
+    for name, count, period in periods:
+        yield from _by_period(dated, name, count, period)
+    if rules.keep_within:
+        yield from _within(complete, rules.keep_within, now_ns)
 
 
 def _unfinished(newest_first: list[SnapshotTime]) -> Iterator[tuple[int, str]]:
@@ -78,7 +92,7 @@ def _unfinished(newest_first: list[SnapshotTime]) -> Iterator[tuple[int, str]]:
     partial_reason = "newest partial"
     for snapshot in newest_first:
         if snapshot.status == _COMPLETE:
-            superseded = True
+            superseded = superseded or not snapshot.doubtful
         elif snapshot.status != _PARTIAL:
             yield snapshot.id, snapshot.status
         elif not superseded:

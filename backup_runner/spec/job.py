@@ -86,6 +86,16 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class PruneGuards:
+    """What one plan may let go. Percentages are of the job's complete snapshots and of the bytes they need."""
+
+    max_forget_percent: int = 80
+    max_free_percent: int = 50
+    min_age: int = 0
+    """Seconds for which every snapshot stays, whatever the retention says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A directory or file to back up.
 
@@ -266,6 +276,7 @@ class Job:
     symlinks: Symlinks = Symlinks.SKIP
     retention: Retention | None = None
     guards: Guards = Guards()
+    prune_guards: PruneGuards = field(default=PruneGuards(), metadata=_LATER)
     reseal: bool = field(default=False, metadata=_LATER)
     hooks: Hooks | None = field(default=None, metadata=_LATER)
     notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)

@@ -88,6 +88,16 @@ class JobGuardsModel(GuardsModel):
     max_cost_per_month: Price | None = Field(
         None, description="A plan for OCI that is estimated to cost more this month stops. Default: no limit."
     )
+    max_forget_percent: Percent | None = Field(
+        None,
+        description="More of the complete snapshots than this are not forgotten at once, from 20 up. Default 80.",
+    )
+    max_free_percent: Percent | None = Field(
+        None, description="More of the stored bytes than this are not let go at once. Default 50."
+    )
+    min_age: Duration | None = Field(
+        None, description="No snapshot is forgotten before this age, whatever the retention says. Default: none."
+    )
 
 
 class PricesModel(_Model):

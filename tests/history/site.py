@@ -31,6 +31,7 @@ from backup_runner.spec import (
     EncryptionSpec,
     Guards,
     Job,
+    PruneGuards,
     Retention,
     Source,
     Symlinks,
@@ -41,6 +42,7 @@ from backup_runner.verifying.run import VerifyOptions, verify
 from backup_runner.workers.interrupt import Interrupt
 
 NO_GUARDS = Guards(min_files=0, max_change_percent=100, max_delete_percent=100)
+NO_PRUNE_GUARDS = PruneGuards(max_forget_percent=100, max_free_percent=100)
 
 
 class CheapKeyring(Keyring):
@@ -155,6 +157,7 @@ class Site:
             symlinks=Symlinks.STORE,
             retention=self.retention,
             guards=self.guards,
+            prune_guards=NO_PRUNE_GUARDS if self.guards == NO_GUARDS else PruneGuards(),
         )
         return replace(job, **self.job_changes)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 KINDS = (
     "status",  # answer with `status`, `code` and Retry-After `retry_after`; nothing is done
+    "page",  # answer with `status` and a page of HTML that says `message`, as a proxy on the way does
     "delay",  # `seconds` before the answer
     "reset_before",  # the connection is reset before the request's body was read
     "reset_amid",  # … with half of it read; without one, with half of the answer sent
@@ -35,6 +36,7 @@ class Rule:
     seed: int = 0
     status: int = 503
     code: str = "ServiceUnavailable"
+    message: str = "a fault by rule"
     retry_after: float | None = None
     seconds: float = 0.0
     at: float = 0.5

@@ -145,6 +145,8 @@ class _Exchange:
     def _answer(self) -> Response:
         request, emulator = self.request, self.emulator
         now = time.time() + emulator.clock_offset
+        if "page" in self.faults:
+            return _page(self.faults["page"])
         try:
             if "status" in self.faults:
                 raise _status(self.faults["status"])
@@ -208,7 +210,13 @@ class _Exchange:
 
 def _status(rule: Rule) -> ApiError:
     headers = {} if rule.retry_after is None else {"retry-after": f"{rule.retry_after:g}"}
-    return ApiError(rule.status, rule.code, "a fault by rule", headers)
+    return ApiError(rule.status, rule.code, rule.message, headers)
+
+
+def _page(rule: Rule) -> Response:
+    """What something on the way answers: neither JSON nor any header of the service's."""
+    html = f"<html><head><style>p {{}}</style></head><body><p>{rule.message}</p></body></html>"
+    return Response(rule.status, {"content-type": "text/html", "date": http_date(time.time())}, [html.encode()])
 
 
 def _flip(body: bytearray, at: float) -> None:

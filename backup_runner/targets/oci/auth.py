@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, TargetError
 from ...foreign import describe, sifted
-from ...spec import AuthMethod, AuthSpec
+from ...spec import AuthMethod, AuthSpec, OciTargetSpec
 from .configfile import check_key, read_profile
+from .network import Network, network_of
 
 _METADATA_HOSTS = ("169.254.169.254", "[fd00:c1::a9fe:a9fe]")
 _METADATA_SECONDS = 3.0
@@ -25,14 +26,15 @@ _MACHINE_METHODS = {
 }
 
 
-def credentials(auth: AuthSpec, region: str | None) -> tuple[dict[str, Any], Any]:
+def credentials(spec: OciTargetSpec) -> tuple[dict[str, Any], Any]:
     """The SDK's config and its signer, None if the config alone is enough.
 
     Raises ConfigError for files that cannot be used, TargetError for an expired token or a machine that
     has no identity.
     """
+    auth, region = spec.auth, spec.region
     if auth.method in _MACHINE_METHODS:
-        signer = _machine_signer(auth.method)
+        signer = _machine_signer(spec)
         return {"region": region or getattr(signer, "region", None)}, signer
     config = read_profile(auth, region)
     if auth.method is AuthMethod.SESSION_TOKEN:
@@ -96,21 +98,44 @@ def _expiry(token: str) -> float | None:
         return None
 
 
-def _machine_signer(method: AuthMethod) -> Any:
+class _Federation:
+    """Lets the request for a token go through the target's proxy; the SDK has no setting for that, but lets its caller
+    say how the request is tried again."""
+
+    def __init__(self, network: Network) -> None:
+        import oci
+
+        self._network = network
+        self._inner = oci.retry.DEFAULT_FEDERATION_CLIENT_RETRY_STRATEGY
+
+    def make_retrying_call(self, ask: Any, *arguments: Any, **named: Any) -> Any:
+        session = ask.__self__.requests_session
+        session.proxies = self._network.proxies
+        return self._inner.make_retrying_call(ask, *arguments, **named)
+
+
+def _machine_signer(spec: OciTargetSpec) -> Any:
     import oci
 
-    signers = oci.auth.signers
+    signers, method = oci.auth.signers, spec.auth.method
     try:
         match method:
             case AuthMethod.INSTANCE_PRINCIPAL:
                 _seek_metadata_service()
-                return signers.InstancePrincipalsSecurityTokenSigner()
+                network = network_of(spec, "https://auth.oraclecloud.com")
+                return signers.InstancePrincipalsSecurityTokenSigner(
+                    federation_client_retry_strategy=_Federation(network),
+                    federation_client_cert_bundle_verify=network.bundle,
+                    federation_client_circuit_breaker_strategy=oci.circuit_breaker.NoCircuitBreakerStrategy(),
+                )
             case AuthMethod.RESOURCE_PRINCIPAL:
                 _need_variable("OCI_RESOURCE_PRINCIPAL_VERSION")
                 return signers.get_resource_principals_signer()
             case _:
                 _need_variable("KUBERNETES_SERVICE_HOST")
                 return signers.get_oke_workload_identity_resource_principal_signer()
+    except ConfigError:
+        raise
     except Exception as error:
         # The signers raise whatever their HTTP, JSON and key code meets; all of it means the same here.
         raise TargetError(

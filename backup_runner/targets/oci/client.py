@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from ..limits import Rate, Throttled
 from ..retry import Retrying
 from .auth import credentials, token_stamp
 from .errors import SDK_ERRORS, Doing, HiddenError, Place, UnauthenticatedError, translate
+from .network import network_of
 from .policy import policy_line
 from .wire import BoundedAdapter
 
@@ -28,12 +28,14 @@ IN_FLIGHT = 16
 _NAMESPACE = re.compile(r"[\w.-]+")
 _TIMEOUTS = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
+_FIRST_TIMEOUTS = (5.0, 20.0)
+"""The same until a server has answered for the first time: it may be none, or something else than Object Storage."""
 
 
 class Connection:
     """Makes calls with retries, limits and errors of ours. For the threads of one process."""
 
-    def __init__(self, spec: OciTargetSpec, *, share: float, patience: float) -> None:
+    def __init__(self, spec: OciTargetSpec, *, share: float, patience: float, reached: bool = False) -> None:
         limits = spec.limits
         self._spec = spec
         self._lock = threading.RLock()
@@ -44,7 +46,7 @@ class Connection:
         in_flight = max(1, int((limits.requests_in_flight or IN_FLIGHT) * share + 1e-9))
         self._pool_size = in_flight
         self._slots = threading.BoundedSemaphore(in_flight)
-        self.retrying = Retrying(patience)
+        self.retrying = Retrying(patience, reached=reached)
         self.upload = Rate(limits.upload * share if limits.upload else None)
         self.download = Rate(limits.download * share if limits.download else None)
 
@@ -98,8 +100,11 @@ class Connection:
         place = self.place(namespace)
 
         def attempt() -> T:
+            client = self.client
+            if self.retrying.reached:
+                client.base_client.timeout = _TIMEOUTS
             with self._slots, _translated(doing, place):
-                return act(self.client)
+                return act(client)
 
         try:
             with contextlib.suppress(HiddenError, UnauthenticatedError):
@@ -154,12 +159,12 @@ def _translated(doing: Doing, place: Place) -> Iterator[None]:
 def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
     # Waiting for "100 Continue" before each body would cost a round trip a request.
     oci.base_client.enable_expect_header = False
-    config, signer = credentials(spec.auth, spec.region)
+    config, signer = credentials(spec)
     options: dict[str, Any] = {
         "retry_strategy": oci.retry.NoneRetryStrategy(),
         # The SDK's default is shared by the whole process: one bad target would stop the others.
         "circuit_breaker_strategy": oci.circuit_breaker.NoCircuitBreakerStrategy(),
-        "timeout": _TIMEOUTS,
+        "timeout": _FIRST_TIMEOUTS,
         # Listings are read with a plain JSON parser, a tenth of the time.
         "skip_deserialization": True,
     }
@@ -183,14 +188,10 @@ def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
     session = base.session
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter(pool_connections=2, pool_maxsize=pool_size))
-    requests = oci._vendor.requests
-    # Looked up once: requests would read the environment and ~/.netrc anew for every request.
-    session.proxies = requests.utils.get_environ_proxies(_endpoint(base, ""))
-    if spec.proxy:
-        session.proxies = {"http": spec.proxy, "https": spec.proxy}
-    bundle = spec.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if bundle:
-        session.verify = bundle
+    network = network_of(spec, _endpoint(base, ""))
+    session.proxies = network.proxies
+    if network.bundle:
+        session.verify = network.bundle
     session.trust_env = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import re
 import socket
 import time
 from dataclasses import dataclass
@@ -35,6 +36,17 @@ SDK_ERRORS: tuple[type[BaseException], ...] = (
     ValueError,
 )
 _MAX_SKEW = 300.0
+_POLICY_403 = frozenset({"", "NotAuthorized", "NotAuthorizedOrNotFound", "Forbidden", "AccessDenied", "NotAllowed"})
+"""Codes of a permission that is missing. The answer to a HEAD has no code."""
+_MISSING_404 = frozenset({"", "ObjectNotFound", "UploadNotFound", "NoSuchUpload", "NoSuchKey", "NotFound"})
+_KMS = re.compile(r"(?i)\bkms|\bvault\b|\bmaster encryption key|\bencryption key\b")
+_KMS_HINT = (
+    "the key that the bucket is encrypted with cannot be used: enable it in its vault, and let the service "
+    "objectstorage-<region> use it by policy; the objects are there"
+)
+_SILENT = "run again later; if it never answered, check target.endpoint: something else may be listening there"
+_OTHER_HINT = "the service says why; a policy may not be what is missing (read-only replica, suspended tenancy)"
+_PROXY_LOGIN = "put them into target.proxy or HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT"
 _RETRIED_409 = frozenset({"ConcurrentObjectUpdate", "IncorrectState"})
 
 
@@ -65,6 +77,10 @@ class Doing:
 
 class UnreachableError(TransientError):
     """No connection came about at all: the name does not resolve, or nobody listens."""
+
+
+class SilentError(UnreachableError):
+    """A server that takes connections and says nothing: as good as none, unless it answered before."""
 
 
 class RetryLaterError(TransientError):
@@ -101,12 +117,23 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
 
 
 def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
+    """By the service's code and words; the status alone says little: policies, replicas and proxies all answer 403."""
     status, code = int(error.status), _short(error.code or "")
+    words = sifted(str(error.message or ""))
     said = f"{where}: {status} {code} (request {_short(error.request_id)})".replace("  ", " ")
+    if status == 407:
+        return TargetError(f"{where}: the proxy asks for user and password (407)", hint=_PROXY_LOGIN)
     if status == 429 or status == 408 or (status >= 500 and status != 501) or code in _RETRIED_409:
         hint = "the service is overloaded or down; run again later"
         after = _retry_after(error)
         return TransientError(said, hint=hint) if after is None else RetryLaterError(said, retry_after=after, hint=hint)
+    if not (error.headers or {}).get("opc-request-id"):
+        return TargetError(
+            f"{where}: {status}, and not from Object Storage but from something on the way to it: {words or 'no text'}",
+            hint="check target.proxy, HTTPS_PROXY, NO_PROXY and target.endpoint; it may be a proxy or a firewall",
+        )
+    if status in (400, 403, 404, 409) and _KMS.search(f"{code} {error.message}"):
+        return TargetError(f"{said}: {words}", hint=_KMS_HINT)
     match status, code:
         case 400, "UnmatchedContentMD5":
             return ChecksumMismatch(
@@ -119,11 +146,11 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
                 f"{said}: a retention rule of the bucket protects this object",
                 hint="it can be deleted or replaced once the rule's time is over",
             )
-        case 403, _:
+        case 403, _ if code in _POLICY_403:
             return AccessDenied(said, hint=f"grant it: {policy_line(doing.operation, place.bucket)}")
         case 404, "BucketNotFound" | "NamespaceNotFound" | "NotAuthorizedOrNotFound" | "NotAuthorized":
             return HiddenError(said)
-        case 404, _:
+        case 404, _ if code in _MISSING_404:
             return ObjectMissing(said)
         case 409, "NotRestored":
             return ObjectArchived(f"{said}: the object is archived", hint="thaw it: restore --thaw")
@@ -131,7 +158,7 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
             return ConditionFailed(said)
         case 412, _:
             return ObjectExists(said)
-    return TargetError(f"{said}: {sifted(str(error.message))}")
+    return TargetError(f"{said}: {words or 'it does not say why'}", hint=_OTHER_HINT if status in (403, 404) else None)
 
 
 def _short(text: object) -> str:
@@ -167,6 +194,12 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
             f"{where}: the name {host.partition(':')[0]} cannot be resolved",
             hint="check target.region and target.endpoint, and the network's DNS",
         )
+    if any("407" in str(link) for link in chain if type(link).__name__ in ("OSError", "ProxyError")):
+        return TargetError(f"{where}: the proxy asks for user and password (407)", hint=_PROXY_LOGIN)
+    if names & {"InvalidSchema", "MissingSchema", "InvalidURL", "InvalidProxyURL", "LocationParseError"}:
+        return TargetError(
+            f"{where}: the address or that of the proxy cannot be used", hint="check target.endpoint and target.proxy"
+        )
     if "ProxyError" in names:
         return UnreachableError(f"{where}: the proxy does not answer", hint="check target.proxy and HTTPS_PROXY")
     if "SSLError" in names or "SSLCertVerificationError" in names:
@@ -180,6 +213,8 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
         )
     if names & {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout"}:
         return UnreachableError(f"{where}: no connection to {host}", hint="check the network, firewall and proxy")
+    if names & {"ReadTimeout", "ReadTimeoutError"}:
+        return SilentError(f"{where}: the server took the connection, and did not answer in time", hint=_SILENT)
     return TransientError(f"{where}: the connection broke ({type(chain[-1]).__name__})", hint="run again later")
 
 

@@ -42,13 +42,16 @@ _FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 class OciTarget:
     """Keeps the contract of `targets.base.Target`. Nothing is asked of the service before the first call."""
 
-    def __init__(self, spec: OciTargetSpec, *, share: float = 1.0, patience: float = 300.0) -> None:
+    def __init__(
+        self, spec: OciTargetSpec, *, share: float = 1.0, patience: float = 300.0, reached: bool = False
+    ) -> None:
         self._spec, self._share, self._patience = spec, share, patience
+        self._was_reached = reached
         self._lock = threading.Lock()
         self._made: tuple[int, Connection] | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {"spec": self._spec, "share": self._share, "patience": self._patience}
+        return {"spec": self._spec, "share": self._share, "patience": self._patience, "reached": self._reached}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -58,12 +61,18 @@ class OciTarget:
         """Of this process: a socket that was inherited through fork would carry two conversations."""
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
-                self._made = os.getpid(), Connection(self._spec, share=self._share, patience=self._patience)
+                made = Connection(self._spec, share=self._share, patience=self._patience, reached=self._reached)
+                self._made = os.getpid(), made
             return self._made[1]
 
     def divided(self, ways: int) -> OciTarget:
         """The same place with one of `ways` equal shares of the limits."""
-        return OciTarget(self._spec, share=self._share / ways, patience=self._patience)
+        return OciTarget(self._spec, share=self._share / ways, patience=self._patience, reached=self._reached)
+
+    @property
+    def _reached(self) -> bool:
+        """Whether the server ever answered, in this process or in the one that this target came from."""
+        return self._was_reached or (self._made is not None and self._made[1].retrying.reached)
 
     @property
     def in_flight(self) -> int:

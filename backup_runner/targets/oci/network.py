@@ -1,0 +1,72 @@
+"""Proxies and certificate authorities: the job's, or else the environment's, looked at before the first request."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import oci
+
+from ...errors import ConfigError
+from ...foreign import describe
+from ...spec import OciTargetSpec
+
+_SCHEMES = ("http", "https")
+
+
+class Network(NamedTuple):
+    """`proxies` by scheme, as requests takes them; `bundle` is a file or folder of authorities, None for the usual."""
+
+    proxies: dict[str, str]
+    bundle: str | None
+
+
+def network_of(spec: OciTargetSpec, endpoint: str) -> Network:
+    """What requests to `endpoint` go through. Raises ConfigError for what cannot work."""
+    if spec.proxy:
+        proxies = dict.fromkeys(_SCHEMES, spec.proxy)
+    else:
+        # Looked up once: requests would read the environment and ~/.netrc anew for every request.
+        proxies = oci._vendor.requests.utils.get_environ_proxies(endpoint)
+    used = proxies.get(urlsplit(endpoint).scheme) or proxies.get("all")
+    if used:
+        _check_proxy(used, "target.proxy" if spec.proxy else "the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY")
+    for setting, bundle in _bundles(spec):
+        if bundle:
+            _check_bundle(bundle, setting)
+            return Network(proxies, bundle)
+    return Network(proxies, None)
+
+
+def _bundles(spec: OciTargetSpec) -> list[tuple[str, str | None]]:
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return [("target.ca_bundle", spec.ca_bundle), *((name, os.environ.get(name)) for name in names)]
+
+
+def _check_proxy(url: str, setting: str) -> None:
+    hint = "write it as http://HOST:PORT, with user and password before the host if the proxy wants them"
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, scheme, _ = parts.hostname, parts.scheme, parts.port
+    except ValueError:
+        raise ConfigError(f"{setting} is no URL", hint=hint) from None
+    if scheme.startswith("socks"):
+        raise ConfigError(f"{setting} is a SOCKS proxy, which this program cannot use", hint="name an HTTP proxy")
+    if scheme not in _SCHEMES or not host:
+        raise ConfigError(f"{setting} is no URL of an HTTP proxy", hint=hint)
+
+
+def _check_bundle(path: str, setting: str) -> None:
+    hint = "name a file with your network's certificate authorities in PEM"
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if os.path.isdir(path):
+            context.load_verify_locations(capath=path)
+            return
+        context.load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise ConfigError(f"{setting} {path} holds no certificates", hint=hint) from None
+    except OSError as error:
+        raise ConfigError(f"{setting} {path} cannot be read: {describe(error)}", hint=hint) from None
