@@ -269,7 +269,9 @@ class _Run:
 
     def _totals(self, versions: Versions) -> dict[str, object]:
         outcome, recorder = self._outcome, versions.recorder
-        totals: dict[str, object] = {
+        # Retention lets a snapshot that was made in spite of its guards displace no other.
+        doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
+        return doubtful | {
             "files": max(0, self._header.totals.known + recorder.added - versions.removed),
             "bytes": self._bytes_before(recorder) + recorder.gained,
             "added": recorder.added,
@@ -282,10 +284,6 @@ class _Run:
             "stored_bytes": outcome.stored_bytes,
             "problems": len(outcome.problems),
         }
-        if outcome.overridden:
-            # Retention lets such a snapshot displace no other.
-            totals["overridden"] = outcome.overridden
-        return totals
 
     def _bytes_before(self, recorder: Recorder) -> int:
         """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""

@@ -23,7 +23,7 @@ MAX_LINE = 32 << 20
 """Bytes of a line; the longest are contents of thousands of extents, and xattrs."""
 _MAX_ID = 1 << 47
 _MAX_INT = (1 << 63) - 1
-_HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
 _LINEAGE = re.compile(r"[0-9a-f]{32}/")
 
 Check = Callable[[Any], bool]
@@ -183,8 +183,8 @@ def _trouble(lineage: str, line: bytes, version: int) -> str:
 
 def _deletes(row: list[Any], version: int) -> bool:
     keys = 2 if version > 1 and len(row) > 1 and row[1] == "version" else 1
-    old = version > 1 and row[1:2] == ["version1"]
-    known = len(row) == 2 + keys and type(row[1]) is str and (old or row[1] in _ROWS)
+    # Versions of format 1 had ids, by which a catalog that was migrated takes them out.
+    known = len(row) == 2 + keys and type(row[1]) is str and row[1] in (*_ROWS, "version1")
     return known and all(_id(value) for value in row[2:])
 
 

@@ -7,7 +7,7 @@ import hashlib
 
 import orjson
 
-from ..catalog import lines
+from ..catalog.lines import FORMAT
 from ..container import MAX_HEADER, ObjectKind, OpenedObject, open_header, open_whole, parse_name
 from ..container.keys import SALT_LENGTH, Keyring
 from ..contents.again import twice
@@ -65,7 +65,7 @@ def checked_head(opened: OpenedObject, line: bytes) -> Head:
         is_record = object_id.kind is ObjectKind.RECORDS
         good = (
             type(head) is dict
-            and head.get("record" if is_record else "copy") in range(1, lines.FORMAT + 1)
+            and head.get("record" if is_record else "copy") in range(1, FORMAT + 1)
             and head.get("lineage") == object_id.lineage.hex()
             and type(head.get("serial")) is int
             and (head["serial"] == object_id.serial if is_record else 0 <= head["serial"] < 10**16)
