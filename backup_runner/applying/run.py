@@ -18,7 +18,7 @@ from ..catalog.database import Store
 from ..catalog.history import count_files
 from ..catalog.recording import Recorder
 from ..container.keys import Keyring
-from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError, WrongKeyError
+from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, Interrupted, StalePlanError
 from ..options import ApplyOptions
 from ..planning.file import Header
 from ..planning.guards import CONTENT
@@ -34,6 +34,7 @@ from ..repository.session import Session
 from ..source.tree import Tree
 from ..workers.interrupt import Interrupt
 from . import retirement as retiring
+from .firsts import first_note, give_way, make_way, refuse_known_job, two_lineages
 from .losses import Losses
 from .paths import PathApplier
 from .worker import Setting
@@ -110,7 +111,9 @@ class _Run:
             raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(keyring)
-            self._take_lease(store, keyring)
+            self._take_lease(store, keyring, first_note(session))
+            if self.lease is not None and not self.options.new_lineage:
+                make_way(session, cat, store, self.lease)
         elif store.state == "forked":
             raise ForkedError(
                 "another machine went on with this lineage; what this catalog has since then is not recorded",
@@ -129,9 +132,9 @@ class _Run:
             self._take_lease(store, keyring)
         self.store = store
 
-    def _take_lease(self, store: Store, keyring: Keyring) -> None:
+    def _take_lease(self, store: Store, keyring: Keyring, more: dict[str, object] | None = None) -> None:
         keyring.stretch(store.salt)
-        self.lease = Lease(store, self.session.target, keyring, self.outcome.notes.append)
+        self.lease = Lease(store, self.session.target, keyring, self.outcome.notes.append, more)
         self.lease.take(self.options.wait_seconds)
 
     def release(self) -> None:
@@ -348,7 +351,12 @@ class _Run:
     def commit_record(self, keyring: Keyring) -> None:
         """Put the record of all that changed, and a full copy where the records have grown long."""
         target = self.session.target
+        first = self.store.serial == 0 and not self.options.new_lineage
+        if first:
+            give_way(self.session, self.cat, self.store)
         self.store = committing.commit(self.cat, self.store, target, keyring)
+        if first and (said := two_lineages(self.session, self.store)):
+            self.outcome.problems.append(Problem(b"", "two-lineages", said))
         self.outcome.serial = self.store.serial
         if committing.copy_is_due(self.store) or (self.drift is not None and self.drift.gap):
             committing.write_copy(self.cat, self.store, target, keyring)
@@ -364,28 +372,3 @@ def _key(fields: dict[str, str]) -> bytes:
     from ..planning.file import key_of
 
     return key_of(fields)
-
-
-def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
-    # Only ever needed by a first apply.
-    from ..recovery.choose import newest_readable
-
-    for lineage in committing.lineages(session.target):
-        try:
-            head = newest_readable(session, lineage)
-        except WrongKeyError:
-            continue
-        except AccessDenied as error:
-            raise CatalogError(
-                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
-                f"cannot be read: {error.message}",
-                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
-                "backups, start anew beside them with --new-lineage",
-            ) from error
-        if head is not None and session.job.name in committing.job_names(head):
-            raise CatalogError(
-                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
-                f"serial {head.get('serial')}), and the catalog here does not know them",
-                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
-            )
