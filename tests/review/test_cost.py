@@ -99,8 +99,8 @@ def test_plans_for_oci_say_what_they_cost(place: Any, oci_job: Callable[..., Non
     oci_job()
     header, cost = plan(place)
     assert cost["gb_months_added"] == pytest.approx({"InfrequentAccess": 0.2}, abs=1e-6)
-    # 200 MB go up in parts of 16 MiB, the two small files in one pack.
-    assert cost["requests"] == 12 + 1 + 2 + 2
+    # 200 MB and two small files go up in packs of 32 MiB.
+    assert cost["requests"] == 6 + 2 + 2
     assert (header.guards, cost["estimate"], cost["prices_of"]) == ([], True, Prices().dated)
 
 
