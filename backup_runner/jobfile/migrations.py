@@ -22,7 +22,7 @@ from .yamltext import READER_ERRORS, TOP, parse
 
 NEWEST = 1
 _NOT_REWRITTEN = "cannot be rewritten without losing comments"
-_BY_HAND = "take them away first, or write the new version by hand"
+_BY_HAND = "remove them first, or migrate the file by hand"
 _RENAMED = {
     "directories": "sources",
     "dir_paths": "sources",
