@@ -51,7 +51,7 @@ def test_a_symlink_out_of_the_folder_is_not_followed(checkout: Path, command: st
         assert "is a symlink to a file outside its folder" in run(checkout, command, named, code=1)
     elsewhere = checkout.parent / "elsewhere"
     elsewhere.mkdir()
-    assert "is a symlink to a file outside its folder" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
+    assert "is a symlink to a file outside" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
 
 
 @pytest.mark.parametrize("command", ["validate", "fmt"])
