@@ -68,8 +68,9 @@ class Check:
             session.check_key(store)
             store = committing.resolve_pending(cat, store, session.target, session.keyring)
         here = (store.lineage, store.serial) if store else ("", 0)
-        # A killed run may have made the store already; its own plan goes on all the same.
-        begun = state == "started" and header.lineage == "" and here[1] == 0
+        # A killed run may have made the store already: its own plan goes on all the same, and any does if that was all.
+        fresh = store is not None and here[1] == 0 and (state == "started" or not cat.jobs(store.id))
+        begun = header.lineage == "" and fresh
         if here != (header.lineage, header.serial) and not begun:
             raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
         if store is None:
