@@ -123,18 +123,26 @@ def _newest(
 ) -> int:
     """The newest record, of those that anybody with the key put there: names alone prove nothing."""
     ahead = sorted(serial for serial in records if serial > store.serial)
-    tried = ahead if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
+    tried = list(ahead) if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
+    pending = json.loads(store.pending)["serial"] if store.pending else 0
+    found = 0
     for serial in tried:
         try:
-            if keyring is None or is_ours(target, keyring(), record_name(store, serial)):
-                return max(ahead) if keyring is None else serial
+            if keyring is None:
+                return max(ahead)
+            if is_ours(target, keyring(), record_name(store, serial)):
+                if serial != pending or len(ahead) == 1:
+                    return serial
+                # Perhaps put by this very catalog; whether others went on from it, the next one says.
+                ahead.remove(serial)
+                found = serial
         except (AccessDenied, KeyFileError):
             # Nothing can be opened here. Records that others put follow one another.
             if store.serial + 1 in records:
                 return serial
             break
     drift.noise = len(ahead)
-    return max((serial for serial in records if serial <= store.serial), default=0)
+    return found or max((serial for serial in records if serial <= store.serial), default=0)
 
 
 def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
