@@ -13,7 +13,7 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import AccessDenied, ForkedError, KeyFileError, ObjectMissing, StalePlanError, TargetError
 from ..records import StoredObject
 from ..targets.base import Target
@@ -74,12 +74,12 @@ def listing_digest(listed: list[StoredObject]) -> str:
 
 
 def look(
-    cat: Catalog, store: Store, target: Target, *, keyring: Callable[[], Keyring] | None = None, confirm: bool = True
+    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
 ) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
     StalePlanError if another run of this one got ahead just now.
 
-    With a `keyring`, records beyond the catalog's serial count only if its key opens them."""
+    With a `identity`, records beyond the catalog's serial count only if its key opens them."""
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
@@ -100,7 +100,7 @@ def look(
             records[int(match[1])] = found.size
         else:
             copies[found.name] = found.size
-    drift.newest_record = _newest(drift, store, records, target, keyring)
+    drift.newest_record = _newest(drift, store, records, target, identity)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, copies)
@@ -119,15 +119,15 @@ def _newest(
     store: Store,
     records: dict[int, int],
     target: Target,
-    keyring: Callable[[], Keyring] | None,
+    identity: Callable[[], Identity] | None,
 ) -> int:
     """The newest record, of those that anybody with the key put there: names alone prove nothing."""
     ahead = sorted(serial for serial in records if serial > store.serial)
     tried = ahead if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
     for serial in tried:
         try:
-            if keyring is None or is_ours(target, keyring(), record_name(store, serial)):
-                return max(ahead) if keyring is None else serial
+            if identity is None or is_ours(target, identity(), record_name(store, serial)):
+                return max(ahead) if identity is None else serial
         except (AccessDenied, KeyFileError):
             # Nothing can be opened here. Records that others put follow one another.
             if store.serial + 1 in records:

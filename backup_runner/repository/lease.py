@@ -16,8 +16,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, open_object, seal_object
-from ..container.keys import Keyring
+from ..container import ObjectId, ObjectKind, open_object
 from ..errors import (
     AccessDenied,
     BusyError,
@@ -28,13 +27,14 @@ from ..errors import (
     TransientError,
 )
 from ..targets.base import Put, Target, Tier
+from .lineage import Keys
 
 LIFETIME = 60.0
 """Seconds after which a lease that does not move may be taken over."""
 _RENEW = 15.0
 _LOOK = 1.0
-_LARGEST = 8192
-"""Bytes of a lease; ours take some hundred."""
+_LARGEST = 1 << 17
+"""Bytes of a lease; most of ours take 8 KiB, and up to 64 KiB for many recipients."""
 _GONE = 5
 """So many looks at something that is not a lease of ours, and a run goes on without one."""
 _ID = bytes(16)
@@ -43,11 +43,10 @@ _ID = bytes(16)
 class Lease:
     """Held from `take` to `release`; call `renew` often, it only acts when it is time."""
 
-    def __init__(self, store: Store, target: Target, keyring: Keyring, warn: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, target: Target, keys: Keys, warn: Callable[[str], None]) -> None:
         self._id = ObjectId(bytes.fromhex(store.lineage), ObjectKind.LEASE, _ID)
-        self._salt = store.salt
         self._target = target
-        self._keyring = keyring
+        self._keys = keys
         self._warn = warn
         self._etag = ""
         self._renewed = 0.0
@@ -186,7 +185,7 @@ class Lease:
 
     def _seal(self) -> bytes:
         self._note["renewed"] = time.time()
-        return seal_object(self._id, self._keyring, self._salt, json.dumps(self._note).encode())
+        return self._keys.sealing.whole(self._id, json.dumps(self._note).encode())
 
     def _is_ours(self) -> bool:
         try:
@@ -200,7 +199,7 @@ class Lease:
         if len(sealed) > _LARGEST:
             return {}
         try:
-            note = json.loads(open_object(sealed, len(sealed), self._id, self._keyring).payload())
+            note = json.loads(open_object(sealed, len(sealed), self._id, self._keys.identity).payload())
         except (ContainerError, ValueError):
             return {}
         return note if isinstance(note, dict) else {}

@@ -140,18 +140,17 @@ class _Verify:
         return frozenset(random.SystemRandom().sample(everything, count))
 
     def _open_all(self, *, inline: bool) -> None:
-        keyring = self.session.check_key(self.store)
-        keyring.stretch(self.store.salt)
+        identity = self.session.unlock(self.store)
         workers = 0 if inline else crew(self.session.target, self.options.workers or os.cpu_count() or 1)
         target = pickle.dumps(divided(self.session.target, max(1, workers)))
-        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
+        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self._take(task, found)
         finally:
             pool.close()
         data = self.options.level == Level.DATA
-        for name, what in check_records(self.session.target, keyring, self.store, data=data, stop=self._stopped):
+        for name, what in check_records(self.session.target, identity, self.store, data=data, stop=self._stopped):
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)
             self.broken = max(self.broken, object_id.serial if object_id else 0)

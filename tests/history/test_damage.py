@@ -89,7 +89,7 @@ def test_each_record_and_copy_in_turn(old: Site, how: str, copy: bool) -> None:
         session = old.session()
         store = session.store()
         assert store is not None
-        committing.write_copy(session.need_catalog(), store, session.target, session.keyring)
+        committing.write_copy(session.need_catalog(), store, session.target, session.keys(store))
         session.close()
         old.apply()
     for folder in ("bucket", "state0"):
