@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, StalePlanError, WrongKeyError
+from ..errors import ForkedError, GuardError, StalePlanError
 from ..options import ApplyOptions
 from ..planning.file import Header
 from ..progress import Events, Outcome
@@ -15,6 +15,7 @@ from ..repository import commits as committing
 from ..repository.drift import Drift, look
 from ..repository.lease import Lease
 from ..repository.session import Session, new_store
+from .firsts import first_note, make_way, refuse_known_job
 
 
 def raise_guards(header: Header, options: ApplyOptions) -> None:
@@ -71,7 +72,9 @@ class Check:
             raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(cat)
-            return Ground(cat, store, self._lease(store))
+            ground = Ground(cat, store, self._lease(store, first_note(session)))
+            self._make_way(ground)
+            return ground
         if store.state == "forked":
             raise ForkedError(
                 "another machine went on with this lineage; what this catalog has since then is not recorded",
@@ -96,9 +99,19 @@ class Check:
             raise
         ground.drift = found
 
-    def _lease(self, store: Store) -> Lease:
+    def _make_way(self, ground: Ground) -> None:
+        """Of two machines that begin at once, one goes on. The lease is let go if that is the other one."""
+        if self._options.new_lineage:
+            return
+        try:
+            make_way(self._session, ground.cat, ground.store, ground.lease)
+        except BaseException:
+            ground.lease.release()
+            raise
+
+    def _lease(self, store: Store, more: dict[str, object] | None = None) -> Lease:
         session = self._session
-        lease = Lease(store, session.target, session.keys(store), self._outcome.notes.append)
+        lease = Lease(store, session.target, session.keys(store), self._outcome.notes.append, more)
         try:
             lease.take(self._options.wait_seconds)
         except BaseException:
@@ -111,28 +124,3 @@ class Check:
         if not self._options.new_lineage:
             refuse_known_job(session)
         return new_store(session, cat)
-
-
-def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
-    # Only ever needed by a first apply.
-    from ..recovery.choose import newest_readable
-
-    for lineage in committing.lineages(session.target):
-        try:
-            head = newest_readable(session, lineage)
-        except WrongKeyError:
-            continue
-        except AccessDenied as error:
-            raise CatalogError(
-                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
-                f"cannot be read: {error.message}",
-                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
-                "backups, start anew beside them with --new-lineage",
-            ) from error
-        if head is not None and session.job.name in committing.job_names(head):
-            raise CatalogError(
-                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
-                f"serial {head.get('serial')}), and the catalog here does not know them",
-                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
-            )

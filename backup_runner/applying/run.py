@@ -31,6 +31,7 @@ from ..source.tree import Tree
 from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
+from .firsts import give_way, two_lineages
 from .lane import Book, Lane
 from .losses import Losses
 from .paths import PathApplier
@@ -296,7 +297,12 @@ class _Run:
         """Put the record of all that changed, and a full copy where the records have grown long."""
         session, ground = self._session, self._ground
         target, keys = session.target, session.keys(ground.store)
+        first = ground.store.serial == 0 and not self._options.new_lineage
+        if first:
+            give_way(session, self._cat, ground.store)
         store = committing.commit(self._cat, ground.store, target, keys)
+        if first and (said := two_lineages(session, store)):
+            self._outcome.problems.append(Problem(b"", "two-lineages", said))
         self._outcome.serial = store.serial
         if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
             committing.write_copy(self._cat, store, target, keys)

@@ -83,7 +83,7 @@ def _select(table: str, shift: int) -> str:
         if code == "i" and shift:
             return f"{column} - {shift}"
         if code == "x":
-            return f"iif({column} IS NULL, NULL, hex({column}))"
+            return f"iif({column} IS NULL, NULL, lower(hex({column})))"
         if code == "p":
             # Anything else than printable ASCII is left to Python; the rest is nearly everything.
             text = f"CAST({column} AS TEXT)"

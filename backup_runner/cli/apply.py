@@ -79,6 +79,7 @@ def command(
 
 def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
     from ..planning.making import open_plan
+    from ..planning.missed import note_missed
     from ..report.plan_text import heading_lines, totals_line
     from .jobs import load_job, session_of
     from .plans import emit_plan, heading_of
@@ -87,6 +88,8 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
     job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
     reporter = out.reporter()
     with watching(job, out) as watch, session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
+        if watch and job.hooks and job.hooks.before:
+            note_missed(session, plan, int(watch.started * 1e9))
         with shown_whole():
             if chosen.verbosity >= 0:
                 out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])

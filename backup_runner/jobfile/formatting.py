@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -24,11 +23,10 @@ from .document import Document, make_document
 from .layout import reorder
 from .nodes import Mapping, Node, Scalar
 from .nodes import Sequence as SequenceNode
-from .yamltext import parse, split_lines
+from .yamltext import READER_ERRORS, parse, split_lines
 
 _ROUNDS = 4
 _OF_JOBS = frozenset({"sources", "target", "directories", "dir_paths"})
-_UNREADABLE = (YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError)
 
 
 class _Representer(RoundTripRepresenter):
@@ -98,7 +96,7 @@ def _lay_out(text: str) -> list[str]:
     try:
         yaml = round_trip()
         laid_out = dump(yaml, yaml.load(text))
-    except (*_UNREADABLE, RecursionError):
+    except READER_ERRORS:
         return []
     before, after = _try_read(text), _try_read(laid_out)
     if before is None or after is None:

@@ -12,16 +12,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import YAMLError
 
 from . import rules
 from .comments import find_comments
 from .diagnostics import Complaints, Stop
 from .document import make_document
 from .formatting import dump, format_text, round_trip
-from .yamltext import TOP, parse
+from .yamltext import READER_ERRORS, TOP, parse
 
 NEWEST = 1
+_NOT_REWRITTEN = "cannot be rewritten without losing comments"
+_BY_HAND = "take them away first, or write the new version by hand"
 _RENAMED = {
     "directories": "sources",
     "dir_paths": "sources",
@@ -61,13 +62,17 @@ def migrate_text(text: str, path: str, complaints: Complaints) -> Migrated:
     yaml = round_trip()
     try:
         job = yaml.load(text)
-    except (YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:
-        raise complaints.stop(rules.SYNTAX, TOP, f"cannot be rewritten: {type(error).__name__}") from None
+    except READER_ERRORS:
+        raise complaints.stop(rules.SYNTAX, TOP, _NOT_REWRITTEN, _BY_HAND) from None
     changes: list[str] = []
     while version in _STEPS:
         _STEPS[version](job, path, changes, complaints)
         version += 1
-    return Migrated(_checked(text, dump(yaml, job), complaints), changes)
+    try:
+        new = dump(yaml, job)
+    except READER_ERRORS:
+        raise complaints.stop(rules.SYNTAX, TOP, _NOT_REWRITTEN, _BY_HAND) from None
+    return Migrated(_checked(text, new, complaints), changes)
 
 
 def _checked(old: str, new: str, complaints: Complaints) -> str:
@@ -78,8 +83,7 @@ def _checked(old: str, new: str, complaints: Complaints) -> str:
     except Stop:
         laid_out = ""
     if not laid_out or _comments(old) != _comments(laid_out):
-        message = "cannot be rewritten without losing comments"
-        raise complaints.stop(rules.SYNTAX, TOP, message, "take them away first, or write the new version by hand")
+        raise complaints.stop(rules.SYNTAX, TOP, _NOT_REWRITTEN, _BY_HAND)
     return laid_out
 
 

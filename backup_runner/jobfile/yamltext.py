@@ -13,7 +13,7 @@ import stat
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionEndEvent,
@@ -37,6 +37,10 @@ MAX_VALUES = 10_000
 """Values in a file, each counted as often as aliases repeat it."""
 
 TOP = Span(1, 1, 1, 1)
+READER_ERRORS = (
+    *(YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError),
+)
+"""ruamel.yaml answers some input, a comment between a key and its value among it, with errors of Python's own."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAGS = {Scalar: "str", Sequence: "seq", Mapping: "map"}
@@ -140,8 +144,7 @@ def parse(text: str, complaints: Complaints) -> Node:
             builder.take(event)
     except MarkedYAMLError as error:
         raise explain(error, split_lines(text), complaints) from None
-    except (ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError):
-        # ruamel.yaml answers some broken input (an escape beyond Unicode, say) with errors of Python's own.
+    except READER_ERRORS:
         raise complaints.stop(rules.SYNTAX, builder.span, "is not YAML from here on") from None
     if builder.root is None or (isinstance(builder.root, Scalar) and builder.root.value is None):
         hint = "a job starts with `version: 1`"

@@ -17,15 +17,14 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.retirement import holders
 from ..options import PlanOptions
-from ..patterns.globs import compile_rules
 from ..progress import Events
 from ..records import Action, ActionKind, CatalogRow, Digests, EntryFields, Kind, Problem
 from ..replacing import unnamed
 from ..repository.drift import Drift, listing_digest, look
 from ..repository.session import Session
 from ..source.process import ScanProcess
-from ..source.walk import ScanOptions, ScanSource, ScanTotals, scan_fields
-from ..spec import Detect, SkipLine, Source
+from ..source.walk import ScanTotals, scan_fields
+from ..spec import Detect
 from . import file as planfile
 from .costing import PlanCost
 from .facts import PlanFacts
@@ -35,6 +34,7 @@ from .known import look_at_known
 from .notes import Specials, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import Pruning, Upcoming
+from .sources import scan_settings
 from .spool import Plan, open_plan
 from .weighing import Scales
 
@@ -102,16 +102,11 @@ class _Planning:
         # For a tree that is known to be small, starting a process costs more than it saves.
         small = 0 < self.expected <= _WORTH_A_PROCESS
         if not small and not self.options.known_only and self.options.pruning != "only":
-            self.scanning = ScanProcess(*self._scan_settings())
+            self.scanning = ScanProcess(*scan_settings(self.session))
         if self.options.applies:
             self.session.stretch_ahead()
             # While the scan keeps this process waiting: what the apply needs takes its time to load.
             import_module("backup_runner.applying.run")
-
-    def _scan_settings(self) -> tuple[list[ScanSource], ScanOptions]:
-        job = self.session.job
-        sources = [ScanSource(s.path, s.key, compile_rules(_lines(job.skip, s))) for s in job.sources]
-        return sources, ScanOptions(job.symlinks, tuple(self.session.own_files()))
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
         """The header stands first and is known last, so actions wait in a file of their own."""
@@ -185,7 +180,7 @@ class _Planning:
         if self.scanning:
             batches = self.scanning.batches(totals=self.scan_totals, on_problem=self._problem)
         else:
-            sources, options = self._scan_settings()
+            sources, options = scan_settings(self.session)
             batches = scan_fields(sources, options, totals=self.scan_totals, on_problem=self._problem)
         for batch in batches:
             self.events.advance(len(batch), 0)
@@ -333,10 +328,6 @@ def _serial(store: Store | None, drift: Drift) -> int:
     if store is None:
         return 0
     return store.serial + 1 if store.pending and drift.newest_record == store.serial + 1 else store.serial
-
-
-def _lines(skip: tuple[SkipLine, ...], source: Source) -> list[str]:
-    return [line.text for line in (*skip, *source.skip)]
 
 
 def _covers(scope: bytes, key: bytes) -> bool:

@@ -17,7 +17,7 @@ from io import BytesIO
 
 import orjson
 
-from ..applying.checking import refuse_known_job
+from ..applying.firsts import refuse_known_job
 from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
 from ..catalog.importing import ForeignFile, ForeignObject, Importer

@@ -19,9 +19,9 @@ def grouped(text: str) -> list[str]:
 
 def _advice(key_id: str) -> list[str]:
     return [
-        f"Key id {key_id}. Whoever has this page opens every backup that was made with it; without the key nobody does.",
+        f"Key id {key_id}. Whoever has this page opens every backup made with it; without the key nobody does.",
         "Keep it where neither fire nor burglars find it together with the computer.",
-        "To use it: put the line above into a file (spaces and line breaks do not count, nor do lines that begin with #),",
+        "To use it: put the line above into a file (spaces and line breaks do not count, nor lines that begin with #),",
         "name that file as `encryption: {key_file: ...}` in the job, and run `backup-runner catalog pull JOB`.",
         "To test it: `backup-runner key check JOB --typed` reads what you type and compares it with the job's key;",
         "a letter that is wrong is named.",

@@ -17,6 +17,8 @@ NEXT = {
     "vanished": "nothing, if they were meant to go; the next plan looks again",
     "changed": "apply again when nothing writes to them, or dump them in a `before` hook",
     "attributes": "nothing, if the file system has none; else check the disk, and apply again",
+    "missed": "`apply JOB` plans after the hook; to review such a plan, run the hook's program before `plan`",
+    "two-lineages": "`catalog pull JOB --lineage ID` makes a machine go on with the other one",
     "special": "nothing: such files hold no content",
     "lost": "`find JOB NAME` says which snapshots have another version",
     "time": "`touch` them; their contents are stored",

@@ -12,11 +12,11 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, open_object
+from ..container import Identity, ObjectId, ObjectKind, open_object
 from ..errors import (
     AccessDenied,
     BusyError,
@@ -43,14 +43,22 @@ _ID = bytes(16)
 class Lease:
     """Held from `take` to `release`; call `renew` often, it only acts when it is time."""
 
-    def __init__(self, store: Store, target: Target, keys: Keys, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        target: Target,
+        keys: Keys,
+        warn: Callable[[str], None],
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         self._id = ObjectId(bytes.fromhex(store.lineage), ObjectKind.LEASE, _ID)
         self._target = target
         self._keys = keys
         self._warn = warn
         self._etag = ""
         self._renewed = 0.0
-        self._note = {
+        self._note: dict[str, object] = {
+            **(more or {}),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "since": time.time(),
@@ -93,7 +101,7 @@ class Lease:
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
-                    f"another run holds this lineage: {_holder(note)}",
+                    f"another run holds this lineage: {holder_of(note)}",
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )
@@ -140,6 +148,12 @@ class Lease:
                 # A courtesy must not end the run; if the target is gone for good, the next object says so.
                 self._renewed = time.monotonic()
                 self._warn(f"the lease could not be renewed: {error.message}")
+
+    def say(self, **words: object) -> None:
+        """Write these into the note, at once if the lease is held."""
+        self._note |= words
+        if self._etag:
+            self._replace(self._etag)
 
     def release(self) -> None:
         if not self._etag:
@@ -195,30 +209,49 @@ class Lease:
         return self._open(there).get("nonce") == self._note["nonce"]
 
     def _open(self, sealed: bytes) -> dict[str, object]:
-        """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
-        if len(sealed) > _LARGEST:
-            return {}
-        try:
-            note = json.loads(open_object(sealed, len(sealed), self._id, self._keys.identity).payload())
-        except (ContainerError, ValueError):
-            return {}
-        return note if isinstance(note, dict) else {}
+        return _opened(sealed, self._id, self._keys.identity)
 
     def _is_dead(self, note: dict[str, object]) -> bool:
         """Whether the holder was a process of this machine that is no more."""
-        if note.get("host") != socket.gethostname():
-            return False
-        try:
-            os.kill(int(str(note["pid"])), 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, ValueError, KeyError, OverflowError):
-            return False
+        if is_dead(note) or note.get("host") != socket.gethostname():
+            return is_dead(note)
         # Our own id: an earlier process had the same one, or this process holds another catalog's lease.
-        return note["pid"] == os.getpid() and note.get("nonce") != self._note["nonce"]
+        return note.get("pid") == os.getpid() and note.get("nonce") != self._note["nonce"]
 
 
-def _holder(note: dict[str, object]) -> str:
+def read_note(target: Target, identity: Identity, object_id: ObjectId) -> dict[str, object]:
+    """What a lease in the bucket says; empty if it cannot be read, or is not our key's."""
+    try:
+        return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, identity)
+    except (AccessDenied, ObjectMissing):
+        return {}
+
+
+def _opened(sealed: bytes, object_id: ObjectId, identity: Identity) -> dict[str, object]:
+    """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
+    if len(sealed) > _LARGEST:
+        return {}
+    try:
+        note = json.loads(open_object(sealed, len(sealed), object_id, identity).payload())
+    except (ContainerError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def is_dead(note: dict[str, object]) -> bool:
+    """Whether the holder was a process of this machine, and has no successor with its id."""
+    if note.get("host") != socket.gethostname():
+        return False
+    try:
+        os.kill(int(str(note["pid"])), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, KeyError, OverflowError):
+        return False
+    return False
+
+
+def holder_of(note: dict[str, object]) -> str:
     try:
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {int(str(note['pid']))} on {str(note['host'])[:100]}, since {since}"

@@ -24,7 +24,7 @@ from backup_runner.verifying.run import Level
 from tests.history.site import Crash, Fuse, Site
 from tests.restore.build import tree
 from tests.support.jobs import CUT
-from tests.support.places import HELD
+from tests.support.places import HELD, KEPT
 
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "\u00e4", "z.bin"])
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
@@ -249,7 +249,7 @@ class Machine(RuleBasedStateMachine):
         needed = {
             row[0]
             for row in cat.conn.execute(
-                f"SELECT o.name FROM object o JOIN {HELD} e ON e.object_id = o.id "
+                f"SELECT o.name FROM object o JOIN {KEPT} e ON e.object_id = o.id "
                 "JOIN version v ON v.content_id = e.content_id"
             )
         }

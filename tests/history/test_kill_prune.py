@@ -13,7 +13,7 @@ import pytest
 from backup_runner.spec import Retention
 from tests.history.site import Site
 from tests.restore.build import tree
-from tests.support.places import HELD
+from tests.support.places import KEPT
 
 FULL = os.environ.get("PROOF") == "full"
 KILLS = 100 if FULL else 6
@@ -89,7 +89,7 @@ def _restored(site: Site, number: int) -> dict[bytes, tuple[object, ...]]:
 def _nothing_unneeded(site: Site) -> None:
     cat = site.catalog()
     needed = cat.conn.execute(
-        f"SELECT DISTINCT o.name FROM object o JOIN {HELD} e ON e.object_id = o.id "
+        f"SELECT DISTINCT o.name FROM object o JOIN {KEPT} e ON e.object_id = o.id "
         "JOIN version v ON v.content_id = e.content_id ORDER BY o.name"
     ).fetchall()
     cat.close()

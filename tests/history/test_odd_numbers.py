@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from backup_runner.catalog.lines import replay
 from backup_runner.catalog.listing import path_of
+from backup_runner.catalog.replaying import replay
 from backup_runner.errors import CatalogError, PlanFileError
 from backup_runner.moments import HIGHEST_NS, LOWEST_NS, from_seconds
 from backup_runner.planning.file import Header, read_actions, write

@@ -169,3 +169,43 @@ def test_escapes_stay_escapes(character):
     text = f'sources: [{{path: "/srv/a{escaped}b"}}]\nversion: 1\n'
     assert tidy(text).isascii()
     assert read(tidy(text))[1] == read(text)[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: # why\n  a\n\nversion: 1\n",
+        "version: 1\nname:  # d\n  y\n\n\nskip: [a]\n",
+        "name: # g\n  |\n  - x\n  c: 1\n\nversion: 1\n",
+    ],
+)
+def test_a_comment_between_key_and_value(text):
+    """ruamel gives up on it: lines are put in order all the same, and nothing is lost."""
+    formatted = tidy(text)
+    assert read(formatted)[1] == read(text)[1]
+    assert formatted.count("#") == 1
+    assert formatted.startswith("version: 1\n")
+
+
+def test_one_such_file_does_not_keep_the_others_from_being_rewritten(tmp_path, capfd):
+    (tmp_path / "a.yaml").write_text("name: # why\n  a\n\nsources: [{path: /a}]\nversion: 1\n")
+    (tmp_path / "b.yaml").write_text("name: # why\n  b\n\ndirectories: /a\n")
+    (tmp_path / "c.yaml").write_text("sources: [{path: /a}]\nversion: 1\n")
+    assert run(["fmt", str(tmp_path)]) == 0
+    assert (tmp_path / "c.yaml").read_text().startswith("version: 1\n")
+    assert run(["migrate", str(tmp_path)]) == 1
+    err = capfd.readouterr().err
+    assert "b.yaml:1:1: error BR007: cannot be rewritten without losing comments" in err
+    assert "a.yaml" not in err
+
+
+def test_no_warning_of_the_yaml_library_on_stderr(tmp_path):
+    import subprocess
+    import sys
+
+    path = tmp_path / "a.yaml"
+    path.write_text("name: &n a\nsources: [{path: /a, skip: &n [x]}]\nskip: *n\nversion: 1\n")
+    command = [sys.executable, "-m", "backup_runner", "fmt", "--check", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Warning" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 import pytest
 
-from backup_runner.catalog import Catalog, lines
+from backup_runner.catalog import Catalog
+from backup_runner.catalog.replaying import Replay
 from backup_runner.errors import BackupRunnerError, CatalogError
 from backup_runner.recovery.confine import bounded, confined
 
@@ -38,6 +39,23 @@ SOUND: list[list[Any]] = [
     ["held", 1, 5, 5, 5],
     ["-", "held", 1],
 ]  # fmt: skip
+SOUND_2: list[list[Any]] = [
+    *SOUND[:5],
+    [*SOUND[5][:8], "68656164", "09000000", *SOUND[5][10:]],
+    ["content", 1, 0, 1, 0, 4, "00" * 32, "11" * 16, None, 0, 0],
+    ["content", 2, 2, None, None, 8, "22" * 32, "33" * 16, None, 0, 0],
+    ["content", 3, 3, 1, None, 99, "44" * 32, None, "55" * 32, 0, 0],
+    ["stretch", 2, 0, 1, 0, 4],
+    ["extent", 3, 5, 1],
+    ["version", 1, 1, None, 0, 4, 5, 5, 33188, 0, 0, 1, 0, None, None, None],
+    ["version", 2, 1, 2, 2, 0, 5, 5, 41471, 0, 0, None, 0, "to", "00", None],
+    ["version", 3, 1, None, 1, 0, 5, 5, 16877, 0, 0, None, 0, None, None, None],
+    ["held", 1, 5, 5, 5],
+    ["-", "held", 1],
+    ["-", "version", 2, 1],
+    ["-", "version1", 7],
+]
+SOUNDS = {1: SOUND, 2: SOUND_2}
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2, 3, 99, 1 << 31, 1 << 47, (1 << 47) + 1, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63),
     1.5, 1e308, "", "a", "\0", "..", "../x", "/x", "a//b", "live", "complete", "[]", "{}", "[" * 1000, "zz", "é" * 300,
@@ -46,8 +64,8 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
-def mutated(chance: random.Random) -> bytes:
-    row = orjson.loads(orjson.dumps(chance.choice(SOUND)))
+def mutated(chance: random.Random, version: int) -> bytes:
+    row = orjson.loads(orjson.dumps(chance.choice(SOUNDS[version])))
     for _ in range(chance.choice((0, 1, 1, 1, 2, 4))):
         what = chance.randrange(5)
         at = chance.randrange(len(row)) if row else 0
@@ -69,11 +87,11 @@ def mutated(chance: random.Random) -> bytes:
 
 
 @contextlib.contextmanager
-def catalog(path: Path) -> Iterator[tuple[Catalog, Any]]:
+def catalog(path: Path, version: int) -> Iterator[tuple[Catalog, Any]]:
     cat = Catalog(str(path), create=True)
     with cat.transaction():
         store = cat.add_store(target="t", key_id="k", lineage=LINEAGE, salt=bytes(32))
-        lines.replay(cat, store, confined(LINEAGE, map(orjson.dumps, SOUND)))
+        Replay(cat, store).record(confined(LINEAGE, map(orjson.dumps, SOUNDS[version]), version), version)
     try:
         yield cat, store
     finally:
@@ -84,11 +102,11 @@ class Undo(Exception):
     """Ends a transaction without writing it."""
 
 
-def one(cat: Catalog, store: Any, line: bytes, *, commit: bool) -> bool:
+def one(cat: Catalog, store: Any, line: bytes, version: int, *, commit: bool) -> bool:
     """Whether the line was taken."""
     try:
         with cat.transaction():
-            lines.replay(cat, store, confined(LINEAGE, bounded([line + b"\n"])))
+            Replay(cat, store).record(confined(LINEAGE, bounded([line + b"\n"]), version), version)
             if not commit:
                 raise Undo
     except Undo:
@@ -98,15 +116,15 @@ def one(cat: Catalog, store: Any, line: bytes, *, commit: bool) -> bool:
     return True
 
 
-def run(tmp_path: Path, count: int, seed: int) -> None:
+def run(tmp_path: Path, count: int, seed: int, version: int) -> None:
     chance = random.Random(seed)
     taken = slowest = 0.0
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with catalog(tmp_path / "catalog.db") as (cat, store):
+    with catalog(tmp_path / "catalog.db", version) as (cat, store):
         for number in range(count):
-            line = mutated(chance)
+            line = mutated(chance, version)
             started = time.monotonic()
-            taken += one(cat, store, line, commit=number % 500 == 0)
+            taken += one(cat, store, line, version, commit=number % 500 == 0)
             slowest = max(slowest, time.monotonic() - started)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
     print(f"{count} lines, {taken:.0f} taken, slowest {slowest * 1000:.1f} ms, {grown} MiB more memory", flush=True)
@@ -115,16 +133,18 @@ def run(tmp_path: Path, count: int, seed: int) -> None:
     assert grown < 200
 
 
-def test_a_slice(tmp_path: Path) -> None:
-    run(tmp_path, SLICE, 1)
+@pytest.mark.parametrize("version", SOUNDS)
+def test_a_slice(tmp_path: Path, version: int) -> None:
+    run(tmp_path, SLICE, 1, version)
 
 
 @pytest.mark.proof
-def test_the_whole(tmp_path: Path) -> None:
-    run(tmp_path, WHOLE if os.environ.get("PROOF") == "full" else SLICE, 2)
+@pytest.mark.parametrize("version", SOUNDS)
+def test_the_whole(tmp_path: Path, version: int) -> None:
+    run(tmp_path, WHOLE if os.environ.get("PROOF") == "full" else SLICE, 2, version)
 
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
     endless = (b"x" * (1 << 20) for _ in range(1 << 20))
     with pytest.raises(CatalogError, match="longer than"):
-        list(confined(LINEAGE, bounded(endless)))
+        list(confined(LINEAGE, bounded(endless), 2))

@@ -1,0 +1,141 @@
+"""First applies: a job is to have one lineage in a bucket, also where two machines begin at once.
+
+Who makes a lineage says so in its lease, then looks for others that do the same. Nobody goes on who has seen one that
+has looked already, or one whose lineage comes first by name; so of two, one goes on. Where policy forbids leases to be
+read or written anew, the look before the first record, and the one after it, still find the other lineage.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from ..catalog import Catalog
+from ..catalog.database import Store
+from ..catalog.lines import drop_store
+from ..container import ObjectKind, parse_name
+from ..errors import AccessDenied, BusyError, CatalogError, WrongKeyError
+from ..repository import commits as committing
+from ..repository.lease import LIFETIME, Lease, holder_of, is_dead, read_note
+from ..repository.session import Session
+
+LOOKING, WORKING = "looking", "working"
+_PATIENCE = 20.0
+"""Seconds in which a machine that is at work renews its lease."""
+_LOOK = 0.5
+
+
+def first_note(session: Session) -> dict[str, object]:
+    """What the lease of a lineage says of its first apply."""
+    return {"job": session.job.name, "first": LOOKING}
+
+
+def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None:
+    """Let another machine's first apply of this job go on alone, or be the one that does. Raises BusyError."""
+    seen: dict[str, tuple[object, float]] = {}
+    while True:
+        waiting = False
+        for lineage, note in _others(session, store.lineage):
+            now = time.monotonic()
+            moved, since = seen.setdefault(lineage, (note.get("renewed"), now))
+            if is_dead(note) or (moved == note.get("renewed") and now - since >= _PATIENCE):
+                continue
+            recent = abs(time.time() - float(str(note.get("renewed", 0)))) < LIFETIME
+            if (recent or moved != note.get("renewed")) and (note["first"] == WORKING or lineage < store.lineage):
+                with cat.transaction():
+                    drop_store(cat, store.id)
+                raise BusyError(
+                    f'another machine makes the first backup of job "{session.job.name}" right now: {holder_of(note)}',
+                    hint="let it end, fetch its catalog with `catalog pull JOB`, then apply again; or start anew "
+                    "beside it with --new-lineage",
+                )
+            waiting = True
+        if not waiting:
+            break
+        time.sleep(_LOOK)
+    lease.say(first=WORKING)
+
+
+def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """(lineage, note) of leases on lineages without records whose holders make this job's first backup."""
+    names = [item.name for item in session.target.list()]
+    recorded = {name.partition("/")[0] for name in names if "/records/" in name}
+    for name in names:
+        found = parse_name(name)
+        if found is None or found.kind is not ObjectKind.LEASE:
+            continue
+        lineage = found.lineage.hex()
+        if lineage == own or lineage in recorded:
+            continue
+        session.know(lineage)
+        note = read_note(session.target, session.identity, found)
+        if note.get("job") == session.job.name and note.get("first") in (LOOKING, WORKING):
+            yield lineage, note
+
+
+def give_way(session: Session, cat: Catalog, store: Store) -> None:
+    """Before the first record of a lineage: if the job has got another one meanwhile, this one is given up.
+
+    Raises CatalogError. What is in the bucket by then is no part of any backup."""
+    found = _known_elsewhere(session, store.lineage)
+    if not found:
+        return
+    with cat.transaction():
+        drop_store(cat, store.id)
+    raise CatalogError(
+        f'another machine made the first backup of job "{session.job.name}" meanwhile (lineage {found}); '
+        f"this one (lineage {store.lineage}) was given up before it was recorded",
+        hint="fetch the other one's catalog with `catalog pull JOB`, then apply again: what it has is not stored twice",
+    )
+
+
+def two_lineages(session: Session, store: Store) -> str:
+    """After the first record: what to say if another machine recorded one of this job in the same moment, or ""."""
+    found = _known_elsewhere(session, store.lineage)
+    if not found:
+        return ""
+    return (
+        f'job "{session.job.name}" now has two lineages in the bucket: {store.lineage}, made here, and {found}, made '
+        "by another machine in the same moment; let one of them go on (`catalog pull JOB --lineage ID`)"
+    )
+
+
+def _known_elsewhere(session: Session, own: str) -> str:
+    """Another lineage that has the job, as far as the key and the rights here can tell."""
+    from ..recovery.choose import newest_readable
+
+    for lineage in committing.lineages(session.target):
+        if lineage == own:
+            continue
+        try:
+            head = newest_readable(session, lineage)
+        except (WrongKeyError, AccessDenied):
+            continue
+        if head is not None and session.job.name in committing.job_names(head):
+            return lineage
+    return ""
+
+
+def refuse_known_job(session: Session) -> None:
+    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    # Only ever needed by a first apply.
+    from ..recovery.choose import newest_readable
+
+    for lineage in committing.lineages(session.target):
+        try:
+            head = newest_readable(session, lineage)
+        except WrongKeyError:
+            continue
+        except AccessDenied as error:
+            raise CatalogError(
+                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
+                f"cannot be read: {error.message}",
+                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
+                "backups, start anew beside them with --new-lineage",
+            ) from error
+        if head is not None and session.job.name in committing.job_names(head):
+            raise CatalogError(
+                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
+                f"serial {head.get('serial')}), and the catalog here does not know them",
+                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
+            )
