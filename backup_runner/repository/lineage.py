@@ -135,9 +135,11 @@ def read_chain(
     stored = chain.newest.number in listed
     if kept is not None and chain.newest == kept.newest and kept.roster is not None:
         return replace(kept, notes=tuple(notes), stored=stored)
+    # The newest of these may be one that was not there when this identity was last told what counts.
+    KeyChain(chain, kept.roster if kept else None).accept(identity)
     roster, why = _roster(target, chain, identity)
     notes += [why] if why else []
-    return KeyChain(chain, roster or (kept.roster if kept else None), tuple(notes), stored)
+    return KeyChain(chain, roster, tuple(notes), stored)
 
 
 def _listed(target: Target, lineage: bytes) -> dict[int, StoredObject]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from ..catalog import Catalog
 from ..catalog.database import Store
 from ..container import Identity
 from ..container.keys import SALT_LENGTH, KdfBudget
-from ..errors import AccessDenied, CatalogError, KeyFileError, TargetError, WrongKeyError
+from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
@@ -186,6 +187,9 @@ class Session:
         for note in found.notes:
             self.warn(note)
         found.accept(self.identity)
+        # What was sealed under older envelopes, before this recipient came, opens with the secrets of the newest.
+        with suppress(WrongKeyError, DamagedError):
+            self.identity.epoch_secrets(found.newest)
         self._chains[found.newest.lineage.hex()] = found
 
     def keys(self, store: Store) -> Keys:
