@@ -103,7 +103,7 @@ def look(
     drift.newest_record = _newest(drift, store, records, target, identity)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
-    drift.gap = _gap(store, records, copies)
+    drift.gap = _gap(store, records, copies) or _replaced_end(store, records, target)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
@@ -169,6 +169,19 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
             "the bucket was rolled back, and another machine went on from there",
             hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
         )
+
+
+def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
+    """Whether something else lies in place of the newest record. Objects are padded, so lengths tell less than they
+    did; what lies in place of older records `verify` finds."""
+    size = records.get(store.serial, 0)
+    if not 0 < size <= _CHUNK or not store.record_digest:
+        return ""
+    try:
+        same = any(_is_record(store, target, size) for _ in range(2))
+    except TargetError:
+        return ""
+    return "" if same else f"record {store.serial} in the bucket is not the one that was put there"
 
 
 def _is_record(store: Store, target: Target, size: int) -> bool:
