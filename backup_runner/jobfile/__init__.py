@@ -1,4 +1,4 @@
-"""Job files: YAML in, `spec.Job` or diagnostics out. Offline, keyless, without side effects."""
+"""Job files: YAML in, `spec.Job` or diagnostics out. Works offline, without a key, and has no side effects."""
 
 from .diagnostics import Diagnostic, JobFileError
 from .finding import find_job_files

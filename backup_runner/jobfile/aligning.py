@@ -1,4 +1,4 @@
-"""Comments on lines of their own, moved along when the lines around them are indented anew."""
+"""Re-indents full-line comments when the lines around them are re-indented."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .yamltext import split_lines
 
 
 def align_comments(before: tuple[str, Node], after: tuple[str, Node]) -> str:
-    """The text of `after`, with each comment where `before` had it: level with the line below it, or the one above.
+    """The text of `after`, with each comment aligned as in `before`: with the line below it, or with the line above.
 
-    Both hold the same comments in the same order, or nothing is moved."""
+    Nothing moves unless both hold the same comments in the same order."""
     old, new = _own_lines(*before), _own_lines(*after)
     lines = split_lines(after[0])
     if [one.text for one in old] != [one.text for one in new]:

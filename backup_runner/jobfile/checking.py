@@ -1,4 +1,4 @@
-"""The models' complaints, turned into places in the file and words."""
+"""Turns validation errors of the models into messages with a place in the file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _TAGS = {("target", "oci"), ("target", "directory"), ("catalog", "path"), ("cata
 
 
 def check(document: Document, complaints: Complaints) -> JobModel | None:
-    """The job as the model has it, or None after complaining about everything the model minds."""
+    """The validated model, or None after every validation error was reported."""
     check_hooks(document, complaints)
     try:
         return JobModel.model_validate(document.data)
@@ -74,15 +74,15 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
     elif kind == "missing":
         _missing_key(loc, document, complaints)
     elif _is_url(loc) and "@" in str(_value(document, loc)):
-        message = f"{quoted(loc[-1])}: a URL in a job holds no user and no password"
-        hint = "change a password that was written down here"
+        message = f"{quoted(loc[-1])}: a URL in a job must not contain a user or password"
+        hint = "change any password that was written here"
         complaints.add(rules.LITERAL_KEY, document.span(loc), message, hint, secret=True)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
         _target_type((*loc, "type"), document, complaints)
     else:
         complaint = wording.of_value(kind, loc, detail, document.written(loc), _value(document, loc))
         message = complaint.message + _origin(loc, document)
-        # A key written where its place belongs must not be shown by the message that says so.
+        # A key pasted where its location belongs must not appear in the error message.
         secret = loc[0] == "encryption" and document.written(loc) is not None
         complaints.add(complaint.code, document.span(loc), message, complaint.hint, secret=secret)
 
@@ -92,7 +92,7 @@ def _is_url(loc: Loc) -> bool:
 
 
 def _place(loc: tuple[str | int, ...]) -> Loc:
-    """pydantic names the member of a union as a step of its own, right behind the key."""
+    """pydantic adds a step for the member of a union, right after the key."""
     return (loc[0], *loc[2:]) if tuple(loc[:2]) in _TAGS else tuple(loc)
 
 
@@ -108,7 +108,7 @@ def _value(document: Document, loc: Loc) -> Any:
 
 
 def block_of(loc: Loc, document: Document) -> str:
-    """The place as `BLOCKS` has it: list positions are `*`, and a target tells its type."""
+    """The location in the form used by `BLOCKS`: list positions are `*`, and a target includes its type."""
     name = ".".join("*" if isinstance(step, int) else step for step in loc)
     if name != "target":
         return name
@@ -126,36 +126,36 @@ def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
         rules.UNKNOWN_KEY,
         document.key_span(loc),
         f"unknown key {quoted(key)}{wording.inside(block)}{_origin(loc, document)}",
-        wording.nearest(key, known) or _elsewhere(key, block) or f"known here: {', '.join(known)}",
+        wording.nearest(key, known) or _elsewhere(key, block) or f"valid keys: {', '.join(known)}",
         secret=in_encryption,
     )
 
 
 def _secret_key(loc: Loc, document: Document, complaints: Complaints) -> None:
-    """The whole of the value is hidden, not only the line of its key."""
+    """Hides the whole value, not only the line of its key."""
     span = document.key_span(loc)
     value = document.nodes.get(loc)
     if value is not None:
         span = span._replace(end_line=value.span.end_line, end_column=value.span.end_column)
     if loc[0] == "hooks":
-        message = f"{quoted(loc[-1])}: hooks take no environment values; a job never contains a secret"
-        hint = "set variables where the job runs; change a secret that was written down here"
+        message = f"{quoted(loc[-1])}: hooks do not take environment values; a job must not contain secrets"
+        hint = "set variables where the job runs; change any secret that was written here"
     else:
-        message = f"{quoted(loc[-1])}: a job never contains a secret"
-        hint = "encryption takes key_file, key_env or key_command; change a secret that was written down here"
+        message = f"{quoted(loc[-1])}: a job must not contain secrets"
+        hint = "use key_file, key_env or key_command; change any secret that was written here"
     complaints.add(rules.LITERAL_KEY, span, message, hint, secret=True)
 
 
 def _elsewhere(key: str, block: str) -> str | None:
     if key == "<<":
-        return "YAML 1.2 has no merge keys; settings that jobs share go into the config file"
+        return "YAML 1.2 has no merge keys; put settings that jobs share into the config file"
     homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes:
         return None
     name = wording.block_name(homes[0])
     if name == wording.block_name(block):
-        return f"it goes with another type of {name}"
-    return f"it belongs into {name}" if name else "it belongs to the top level; check the indentation"
+        return f"it is valid for another type of {name}"
+    return f"move it into {name}" if name else "move it to the top level; check the indentation"
 
 
 def _missing_key(loc: Loc, document: Document, complaints: Complaints) -> None:
@@ -174,5 +174,5 @@ def _target_type(loc: Loc, document: Document, complaints: Complaints) -> None:
         complaints.add(rules.MISSING_KEY, document.span(loc[:-1]), '"type" is missing in target', hint)
         return
     value = document.data["target"]["type"]
-    hint = wording.nearest(value, ["directory", "oci"]) or "a target is of type directory or oci"
-    complaints.add(rules.NOT_ALLOWED, document.span(loc), f"there is no target of type {quoted(value)}", hint)
+    hint = wording.nearest(value, ["directory", "oci"]) or "use directory or oci"
+    complaints.add(rules.NOT_ALLOWED, document.span(loc), f"unknown target type {quoted(value)}", hint)

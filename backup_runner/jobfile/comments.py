@@ -1,4 +1,4 @@
-"""Comments in job files: where they are, and which warnings they turn off for their file."""
+"""Comments in job files: where they are, and which warnings they suppress in their file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _IGNORE = re.compile(r"#\s{0,20}backup-runner:\s{0,20}ignore\b(.{0,1000})")
 _CODE = re.compile(r"[^\s,]+")
 _BLOCK_HEADER = re.compile(r"(?:[&!]\S{0,100}[ \t]{1,20}){0,2}[|>][-+0-9]{0,2}")
 _OF_SETS = frozenset({rules.CATALOG_KEYS, rules.PREFIXES, rules.BUCKET_IN_OTHERS, rules.SHARED_BUCKET})
-"""Met only beside other files: that a comment hides none of these says nothing."""
+"""Only found when several files are checked together, so a comment for one of these may look unused."""
 
 
 class Comment(NamedTuple):
-    """Text from its `#` to the end of the line."""
+    """The text from `#` to the end of the line."""
 
     span: Span
     text: str
 
 
 def find_comments(text: str, root: Node) -> list[Comment]:
-    """All comments, top to bottom; a `#` inside a value is none."""
+    """All comments, top to bottom; a `#` inside a value does not count."""
     lines = split_lines(text)
     taken: dict[int, list[tuple[int, int]]] = {}
     for scalar in _scalars(root, set()):
@@ -46,7 +46,7 @@ def find_comments(text: str, root: Node) -> list[Comment]:
 def _start(line: str, taken: list[tuple[int, int]]) -> int:
     at = line.find("#")
     for start, end in sorted(taken):
-        # The last stretch that begins at or before the `#` is the one that could hold it.
+        # Only the last span that begins at or before the `#` can contain it.
         while 0 <= at < start:
             if _begins(line, at):
                 return at
@@ -63,7 +63,7 @@ def _begins(line: str, at: int) -> bool:
 
 
 def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:
-    # An alias leads to a node that was there before.
+    # An alias leads to a node that was already visited.
     if id(node) in seen:
         return
     seen.add(id(node))
@@ -79,7 +79,7 @@ def _scalars(node: Node, seen: set[int]) -> Iterator[Scalar]:
 
 
 def _stretches(scalar: Scalar, lines: list[str]) -> Iterator[tuple[int, int, int]]:
-    """(line, from, to) of each line that the scalar covers."""
+    """(line, from, to) for each line of the scalar."""
     span = scalar.span
     if span.line > len(lines):
         return
@@ -94,7 +94,7 @@ def _stretches(scalar: Scalar, lines: list[str]) -> Iterator[tuple[int, int, int
 
 
 def apply_ignores(text: str, root: Node, complaints: Complaints) -> None:
-    """Drop the warnings that the file's comments turn off; warn about comments that turn off nothing."""
+    """Drop the warnings that the file's comments suppress; warn about comments that suppress nothing."""
     if _MARK not in text:
         return
     hidden: set[str] = set()
@@ -108,25 +108,27 @@ def apply_ignores(text: str, root: Node, complaints: Complaints) -> None:
         codes = _CODE.findall(match[1])
         hidden.update(codes)
         if not codes:
-            complaints.add(rules.IGNORE, comment.span, "no rule is named here", "e.g. `# backup-runner: ignore BR061`")
+            complaints.add(
+                rules.IGNORE, comment.span, "no rule code in the comment", "e.g. `# backup-runner: ignore BR061`"
+            )
         for code in codes:
             if not _may_be_ignored(code, comment.span, complaints):
                 continue
-            # With errors in the file, not all warnings were looked for.
+            # A file with errors is not checked for all warnings.
             if complete and code not in warned and code not in _OF_SETS and code != rules.IGNORE:
                 unused.append((code, comment.span))
     for code, span in unused:
-        complaints.add(rules.IGNORE, span, f"no {code} is met in this file", "remove it from the comment")
+        complaints.add(rules.IGNORE, span, f"this file has no warning {code}", "remove the code from the comment")
     complaints.items = [item for item in complaints.items if not _is_hidden(item, hidden)]
 
 
 def _may_be_ignored(code: str, span: Span, complaints: Complaints) -> bool:
     rule = RULES.get(code)
     if rule is None:
-        hint = "codes are listed in docs/rules; write them with commas or spaces between"
-        complaints.add(rules.IGNORE, span, f"there is no rule {quoted(code)}", hint)
+        hint = "docs/rules lists the codes; separate several with commas or spaces"
+        complaints.add(rules.IGNORE, span, f"unknown rule {quoted(code)}", hint)
     elif rule.severity is Severity.ERROR:
-        complaints.add(rules.IGNORE, span, f"{code} is an error; only warnings can be ignored", "mend it instead")
+        complaints.add(rules.IGNORE, span, f"{code} is an error; only warnings can be ignored", "fix the error")
     return rule is not None and rule.severity is Severity.WARNING
 
 

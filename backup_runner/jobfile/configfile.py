@@ -1,7 +1,7 @@
-"""The config file: where it is, what it says, and where each value comes from.
+"""The config file: its location, its values, and the origin of each value.
 
-Ours is ~/.backup-runner/config.yaml, or what --config or BACKUP_RUNNER_CONFIG names; without one, backup-tool's own
-~/.backup-tool/config is read as it is.
+Ours is ~/.backup-runner/config.yaml, or the file given by --config or BACKUP_RUNNER_CONFIG; without one,
+backup-tool's ~/.backup-tool/config is read unchanged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VARIABLE = "BACKUP_RUNNER_CONFIG"
 OURS = "~/.backup-runner/config.yaml"
 THEIRS = "~/.backup-tool/config"
 _THEIR_FOLDERS = (".backup-tool", "backup-tool")
-"""A config in one of these is backup-tool's, however it was named: it may have keys that are none of ours."""
+"""A config in one of these folders is backup-tool's, and may have keys that we do not know."""
 COMMAND_LINE = "command line"
 DEFAULT = "default"
 _DEFAULTS = {
@@ -41,20 +41,20 @@ _DEFAULTS = {
 
 
 class Setting(NamedTuple):
-    """A value (text, true/false or None), paths absolute; `origin` is where it comes from."""
+    """A value (text, true/false or None) with paths made absolute; `origin` is where it was set."""
 
     value: Any
     origin: str
 
     @property
     def given(self) -> bool:
-        """Whether somebody said so."""
+        """Whether the value was set explicitly."""
         return self.origin != DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings by `section.key`. `notice` is one line for the user, `foreign_database` backup-tool's database."""
+    """All settings by `section.key`. `notice` is a line for the user, `foreign_database` is backup-tool's database."""
 
     path: str | None = None
     settings: dict[str, Setting] = field(default_factory=dict)
@@ -65,32 +65,32 @@ class Config:
         return self.settings[name].value
 
     def given(self, name: str) -> Any:
-        """The value, if the config file or the command line has one; defaults don't count."""
+        """The value, if the config file or the command line sets it; defaults don't count."""
         found = self.settings[name]
         return found.value if found.given else None
 
     def overrides(self) -> dict[str, Any]:
-        """What the command line says."""
+        """The settings given on the command line."""
         return {name: found.value for name, found in self.settings.items() if found.origin == COMMAND_LINE}
 
 
 def load_config(
     path: str | None, *, env: Mapping[str, str], overrides: Sequence[str] = (), folder: str | None = None
 ) -> Config:
-    """Read settings; `overrides` are `section.key=value`, their relative paths start at `folder` (or here).
+    """Read settings. `overrides` are `section.key=value`; their relative paths start at `folder` (default: the cwd).
 
-    Raises JobFileError with all that is wrong in the file, ConfigError if a named file is not there, UsageError for
-    an override that cannot be meant."""
+    Raises JobFileError with all errors of the file, ConfigError if a given file does not exist, UsageError for
+    an invalid override."""
     home = env.get("HOME")
     found = path or env.get(VARIABLE) or None
     if found and home and found.startswith("~/"):
-        # Neither a unit's environment nor `--config=~/x` is expanded by a shell.
+        # No shell expands `~` in a unit's environment or in `--config=~/x`.
         found = os.path.join(home, found[2:])
     foreign = found is not None and os.path.basename(os.path.dirname(os.path.realpath(found))) in _THEIR_FOLDERS
     if found is None:
         found, foreign = _usual(home)
     elif not os.path.exists(found):
-        raise ConfigError(f"there is no config file {found}", hint=f"name another one with --config or {VARIABLE}")
+        raise ConfigError(f"config file not found: {found}", hint=f"give another one with --config or {VARIABLE}")
     settings = dict(_defaults(env, home))
     if found is not None:
         settings.update(_from_file(found, env, home, lenient=foreign))
@@ -101,7 +101,7 @@ def load_config(
     for text in overrides:
         name, value = _override(text, Surroundings(folder or os.getcwd(), env, home))
         settings[name] = Setting(value, COMMAND_LINE)
-    notice = f"using backup-tool's config {found}; {OURS} would be ours" if foreign else ""
+    notice = f"using backup-tool's config {found}, because {OURS} does not exist" if foreign else ""
     return Config(found, settings, notice, theirs)
 
 
@@ -146,8 +146,8 @@ def _from_file(path: str, env: Mapping[str, str], home: str | None, *, lenient: 
 def _document(text: str, complaints: Complaints) -> Document:
     root = parse(text, complaints)
     if not isinstance(root, MappingNode):
-        hint = f"a config file has the sections {', '.join(SECTIONS)}"
-        raise complaints.stop(rules.WRONG_TYPE, root.span, "holds no sections", hint)
+        hint = f"valid sections: {', '.join(SECTIONS)}"
+        raise complaints.stop(rules.WRONG_TYPE, root.span, "has no sections", hint)
     return make_document(root, complaints)
 
 
@@ -166,7 +166,7 @@ def _complain(detail: ErrorDetails, document: Document, complaints: Complaints) 
         return
     if detail["type"] == "extra_forbidden":
         known = list(SECTIONS) if len(loc) == 1 else list(SECTIONS[str(loc[0])].model_fields)
-        hint = wording.nearest(loc[-1], known) or f"known here: {', '.join(known)}"
+        hint = wording.nearest(loc[-1], known) or f"valid keys: {', '.join(known)}"
         complaints.add(rules.UNKNOWN_KEY, document.key_span(loc), f"unknown key {quoted(loc[-1])}", hint)
         return
     value: Any = document.data
@@ -190,7 +190,7 @@ def _settings(document: Document, around: Surroundings, complaints: Complaints) 
                 continue
             yield f"{section}.{key}", Setting(resolved, f"{complaints.file}:{span.line}")
     if document.data.get("directory", {}).get("path") and document.data.get("oci", {}).get("bucket"):
-        message = "the one-shot commands have two places: oci.bucket and directory.path"
+        message = "oci.bucket and directory.path are both set; one-shot commands need exactly one"
         complaints.add(rules.CONFLICT, document.key_span(("directory",)), message, "keep one of the two")
 
 
@@ -218,11 +218,11 @@ def _override(text: str, around: Surroundings) -> tuple[str, Any]:
         raise UsageError(f"--set {text}: {unresolvable.reasons[0][1]}", hint=unresolvable.reasons[0][2]) from None
 
 
-# -- what jobs take from it
+# -- defaults for jobs
 
 
 def job_defaults(config: Config) -> dict[str, object]:
-    """What config file and command line say, in a job's shape, for `load(…, defaults=…)`."""
+    """Settings from config file and command line in a job's shape, for `load(…, defaults=…)`."""
     found: dict[str, object] = {}
     if config.given("general.database_file"):
         found["catalog"] = config.value("general.database_file")
@@ -240,7 +240,7 @@ def job_defaults(config: Config) -> dict[str, object]:
 
 
 def oci_target(config: Config) -> dict[str, object]:
-    """The oci section as a job's target block; empty if it says nothing."""
+    """The oci section as a job's target block; empty if nothing is set."""
     target: dict[str, object] = {}
     for key in ("namespace", "bucket", "prefix", "storage_tier", "region", "endpoint"):
         if (value := config.given(f"oci.{key}")) is not None:

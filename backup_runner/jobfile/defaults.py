@@ -1,4 +1,4 @@
-"""Settings from the config file, below those of the job."""
+"""Defaults from the config file; the job's own settings override them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .document import Document
 from .wording import example
 
 _BY_KEY = ("target", "guards", "prices")
-"""Blocks filled up key by key; any other block comes whole from the job or whole from the config file."""
+"""Blocks merged key by key; any other block comes entirely from the job or entirely from the config file."""
 
 
 def fill_up(document: Document, defaults: Mapping[str, object]) -> None:
-    """Add what the job leaves open. `defaults` has the job's own shape; a target's are used for its type only."""
+    """Fill in what the job does not set. `defaults` has a job's shape; target defaults apply to their type only."""
     data = document.data
     for key, value in defaults.items():
         if key not in data:
@@ -28,7 +28,7 @@ def fill_up(document: Document, defaults: Mapping[str, object]) -> None:
 
 
 def require(document: Document, complaints: Complaints) -> None:
-    """Complain about what job and config file together must say, and don't."""
+    """Report required settings that are in neither the job nor the config file."""
     target = document.data.get("target")
     if isinstance(target, dict) and target.get("type") == "oci" and "bucket" not in target:
         span = document.span(("target",))

@@ -13,7 +13,7 @@ from .veil import veiled
 
 
 class Span(NamedTuple):
-    """Lines and columns count from 1, columns in characters; the end is just behind the last character."""
+    """Lines and columns count from 1, columns in characters; the end is one past the last character."""
 
     line: int
     column: int
@@ -23,7 +23,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One complaint. `code` is a key of `rulebook.RULES`; `secret` lines must not be shown."""
+    """One error or warning. `code` is a key of `rulebook.RULES`; `secret` lines must not be shown."""
 
     file: str
     line: int
@@ -38,7 +38,7 @@ class Diagnostic:
 
 
 class JobFileError(BackupRunnerError):
-    """A job file cannot be used; `diagnostics` says all that is wrong with it."""
+    """The job file has errors; `diagnostics` lists all of them."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic], sources: Mapping[str, str]) -> None:
         self.diagnostics = tuple(diagnostics)
@@ -50,7 +50,7 @@ class JobFileError(BackupRunnerError):
 
 
 class Stop(Exception):  # noqa: N818 - a way out of reading one file, not a fault
-    """Nothing more can be said about this file; what is wrong was complained about."""
+    """Checking this file cannot continue; the reason was already reported."""
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Complaints:
     items: list[Diagnostic] = field(default_factory=list)
 
     def add(self, code: str, span: Span, message: str, hint: str | None = None, *, secret: bool = False) -> None:
-        # The reader's marks of an empty block scalar end before they start.
+        # The parser's marks of an empty block scalar end before they start.
         end = max((span.line, span.column), (span.end_line, span.end_column))
         self.items.append(
             Diagnostic(
@@ -80,7 +80,7 @@ class Complaints:
 
     @property
     def failed(self) -> bool:
-        """Whether there is an error among them."""
+        """Whether any of them is an error."""
         return any(item.severity is Severity.ERROR for item in self.items)
 
     def stop(self, code: str, span: Span, message: str, hint: str | None = None) -> Stop:
@@ -92,13 +92,13 @@ class Complaints:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that a terminal would obey or cannot show."""
+    """The text with control and unprintable characters escaped, safe for a terminal."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def quoted(text: object, limit: int = 60) -> str:
-    """A value for a message: printable, in double quotes, cut where it gets long."""
+    """A value for a message: printable, in double quotes, shortened if long."""
     shown = printable(str(text))
     return f'"{shown}"' if len(shown) <= limit else f'"{shown[: limit - 1]}…"'

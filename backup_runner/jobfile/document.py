@@ -1,4 +1,4 @@
-"""From nodes to plain values, each with the place it came from."""
+"""Converts nodes to plain values, each with its place in the file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9]+")
 
 @dataclass(slots=True)
 class Document:
-    """`data` is what the models check; `nodes` and `keys` say where each part of it stands.
+    """`data` is what the models validate; `nodes` and `keys` give the place of each part.
 
-    `settled` holds the places that were complained about already, so that nobody does it again.
+    `settled` holds the places that were already reported, so that they are not reported twice.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -28,14 +28,14 @@ class Document:
     settled: set[Loc] = field(default_factory=set)
 
     def span(self, loc: Loc) -> Span:
-        """Where the value stands; for one that is not in the file, the nearest that holds it."""
+        """The place of the value; for a value that is not in the file, the place of its nearest parent."""
         while loc and loc not in self.nodes:
             loc = loc[:-1]
         if not loc:
             return TOP
         node = self.nodes[loc]
         if not isinstance(node, Scalar) and loc in self.keys:
-            # A block is best pointed at by its key: its own span is the whole of it.
+            # For a block, point at its key: its own span covers all of it.
             return self.keys[loc].span
         return node.span
 
@@ -48,13 +48,13 @@ class Document:
 
 
 def make_document(root: Node, complaints: Complaints) -> Document:
-    """Raises Stop after complaining if the root is no block of keys or the limits are passed."""
+    """Raises Stop, after reporting, if the root is not a mapping or a limit is exceeded."""
     document = Document()
     if not isinstance(root, Mapping):
         what = "a list" if isinstance(root, Sequence) else "a single value"
         hint = "a job starts with `version: 1`"
         raise complaints.stop(
-            rules.WRONG_TYPE, root.span._replace(end_line=root.span.line), f"holds {what}, not a job", hint
+            rules.WRONG_TYPE, root.span._replace(end_line=root.span.line), f"contains {what}, not a job", hint
         )
     document.data = _Converter(document, complaints).mapping(root, ())
     return document
@@ -81,8 +81,8 @@ class _Converter:
             return self._null(node, loc)
         if node.plain and _LEADING_ZERO.fullmatch(node.text):
             self._document.settled.add(loc)
-            hint = "write the number without the zero, or quote it if text is meant"
-            message = f"{quoted(node.text)}: some readers take a number with a leading zero for octal"
+            hint = "drop the leading zero, or quote the value if it is text"
+            message = f"{quoted(node.text)}: some parsers read a number with a leading zero as octal"
             self._complaints.add(rules.WRONG_TYPE, node.span, message, hint)
         return node.value
 
@@ -92,11 +92,11 @@ class _Converter:
             if not isinstance(key, Scalar) or not isinstance(key.value, str):
                 span = key.span._replace(end_line=key.span.line, end_column=key.span.column + 1)
                 shown = quoted(key.text) if isinstance(key, Scalar) else "this"
-                self._complaints.add(rules.WRONG_TYPE, span, f"{shown} is no key; keys are words")
+                self._complaints.add(rules.WRONG_TYPE, span, f"{shown} is not a valid key; keys are words")
                 continue
             if key.value in data:
                 first = self._document.keys[*loc, key.value].span
-                message = f"{quoted(key.value)} stands here twice, first in line {first.line}"
+                message = f"duplicate key {quoted(key.value)}, first used in line {first.line}"
                 self._complaints.add(rules.DUPLICATE_KEY, key.span, message, "keep one of the two")
                 continue
             place = (*loc, key.value)
@@ -112,13 +112,13 @@ class _Converter:
         name = quoted(key.value) if key else "this item"
         hint = "give it a value, or remove it"
         if node.text == "~":
-            hint = 'YAML reads a lone ~ as "no value"; quote it if your home folder is meant: "~"'
+            hint = 'YAML reads a lone ~ as "no value"; for your home folder, quote it: "~"'
         self._complaints.add(rules.NO_VALUE, key.span if key else node.span, f"{name} has no value", hint)
         return None
 
 
 def _may_be_home(loc: Loc) -> bool:
-    """Where the schema lets a lone ~ (null, for YAML) pass, because people mean their home folder."""
+    """Places where the schema allows a lone ~ (null in YAML), because people mean their home folder."""
     return loc in (("relative_path",), ("general", "relative_path")) or (
         len(loc) == 3 and loc[0] == "sources" and loc[2] == "path"
     )

@@ -1,4 +1,4 @@
-"""Job files named one by one, by folder, or by pattern."""
+"""Finds job files given one by one, by folder, or by pattern."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ ENDINGS = (".yaml", ".yml")
 
 
 def find_job_files(arguments: Sequence[str]) -> list[str]:
-    """The files, in the order of the arguments and sorted within each; one that is met twice is named once.
+    """The files, in the order of the arguments and sorted within each, without duplicates.
 
-    A folder stands for every *.yaml and *.yml below it but hidden ones; symlinks to folders are not entered. A
-    pattern (`*`, `?`, `[…]`, `**`) counts where no file has that very name. What leads to no file stays as it is, for
-    `load` to complain about."""
+    A folder means every *.yaml and *.yml below it except hidden ones; symlinks to folders are not followed. A
+    pattern (`*`, `?`, `[…]`, `**`) is expanded if no file has that exact name. Arguments that match nothing are kept,
+    and `load` reports them."""
     found: dict[str, None] = {}
     for argument in arguments:
         found.update(dict.fromkeys(_matches(argument) or [argument]))

@@ -1,7 +1,7 @@
-"""One layout for job files: keys in order, two spaces a level, comments and anchors kept.
+"""Canonical formatting of job files: ordered keys, two spaces per level, comments and anchors kept.
 
-ruamel lays the file out, `layout` orders it, and nothing is believed unseen: a result that does not read as the same
-job with the same comments and anchors is dropped for the file as it was.
+ruamel formats the file and `layout` orders its keys. The result is checked: if it does not parse as the same
+job with the same comments and anchors, the original is kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OF_JOBS = frozenset({"sources", "target", "directories", "dir_paths"})
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes "no value" as the `~` that job files have for the home folder; no other is in a file that is formatted."""
+    """Writes "no value" as `~`, which means the home folder; a formatted file has no other null."""
 
 
 _Representer.add_representer(
@@ -39,9 +39,9 @@ _Representer.add_representer(
 
 
 def format_text(text: str, complaints: Complaints) -> str:
-    """The job file in the one layout. Formatting that again changes nothing.
+    """The job file in canonical layout. Idempotent.
 
-    Raises Stop after complaining if the text is no YAML that a job could be; keys and values are not judged.
+    Raises Stop, after reporting, if the text cannot be a job's YAML; keys and values are not checked.
     """
     _read(text, complaints)
     if complaints.failed:
@@ -56,9 +56,9 @@ def format_text(text: str, complaints: Complaints) -> str:
 
 
 def is_job(text: str) -> bool:
-    """Whether this is meant for a job, of any version: other YAML lies beside jobs, and is not ours to rewrite.
+    """Whether this looks like a job of any version: other YAML files next to jobs must not be rewritten.
 
-    Text that cannot be read counts as one, so that somebody hears of it."""
+    Text that cannot be parsed counts as a job, so that the error is reported."""
     found = _try_read(text)
     return found is None or not _OF_JOBS.isdisjoint(found[1].data)
 
@@ -74,7 +74,7 @@ def _once(text: str) -> str:
 
 
 def round_trip() -> YAML:
-    """ruamel's reader and writer with our layout. Comments, anchors, quotes and flow style are kept."""
+    """ruamel's parser and emitter, set to our layout. Comments, anchors, quotes and flow style are kept."""
     yaml = YAML()
     yaml.Representer = _Representer
     yaml.preserve_quotes = True
@@ -84,15 +84,15 @@ def round_trip() -> YAML:
 
 
 def dump(yaml: YAML, data: Any) -> str:
-    """The text of what `yaml` has loaded."""
+    """Dumps what `yaml` loaded."""
     stream = io.StringIO()
     yaml.dump(data, stream)
-    # ruamel writes out what was an escape in double quotes, and the file could not be read any more.
+    # ruamel would write an escaped character literally, which makes the file unreadable.
     return escape_refused(stream.getvalue())
 
 
 def _lay_out(text: str) -> list[str]:
-    """What ruamel makes of it, with comments moved along, and as it is; empty if it cannot."""
+    """ruamel's output with and without re-indented comments; empty if ruamel fails."""
     try:
         yaml = round_trip()
         laid_out = dump(yaml, yaml.load(text))
@@ -110,7 +110,7 @@ def _ordered(text: str) -> str | None:
 
 
 def _tidy(text: str) -> str | None:
-    """No blanks at line ends, one blank line at a time, none at the ends; values of several lines stay."""
+    """No trailing blanks, at most one blank line in a row, none at start or end; multi-line values are unchanged."""
     found = _try_read(text)
     if found is None:
         return None
@@ -149,7 +149,7 @@ def _same(text: str, other: str) -> bool:
 
 
 def _plain(data: Any) -> Any:
-    """Keys in order, so that only what the job says is compared; types count (1 is not true)."""
+    """A form with sorted keys for comparing content; types count (1 is not true)."""
     if isinstance(data, dict):
         return sorted((key, _plain(value)) for key, value in data.items())
     return [_plain(item) for item in data] if isinstance(data, list) else data

@@ -1,6 +1,6 @@
-"""Keys in their canonical order: the models' own, unknown keys behind them as they stood.
+"""Puts keys in canonical order: the order of the models, then unknown keys in their original order.
 
-Works on lines and spans, not on values: a block moves with the comments above it, and no value is written anew.
+Works on lines and spans, not on values: a block moves with the comments above it, and no value is rewritten.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MODELINES = ("yaml-language-server:", "backup-runner:")
 
 
 class _Line(NamedTuple):
-    """`comment` is the column, from 1, of a comment that has the line to itself; else 0."""
+    """`comment` is the column (from 1) of a full-line comment, else 0."""
 
     text: str
     comment: int
@@ -30,7 +30,7 @@ class _Line(NamedTuple):
 
 
 def reorder(text: str, root: Node, document: Document) -> str:
-    """The text with the keys of every block that the format knows in order; its lines end in line feeds."""
+    """The text with the keys of every known block in order; lines end in line feeds."""
     own = {one.span.line: one.span.column for one in find_comments(text, root)}
     lines = []
     for number, line in enumerate(split_lines(text), 1):
@@ -53,7 +53,7 @@ def reorder(text: str, root: Node, document: Document) -> str:
 
 
 def _inner_first(node: Node, loc: Loc) -> Iterator[tuple[Loc, Mapping]]:
-    """All blocks, each where it is written; what an alias stands for lies further up."""
+    """All blocks, each where it is written; the target of an alias is further up."""
     if isinstance(node, Sequence):
         for index, item in enumerate(node.items):
             if item.span[:2] >= node.span[:2]:
@@ -66,7 +66,7 @@ def _inner_first(node: Node, loc: Loc) -> Iterator[tuple[Loc, Mapping]]:
 
 
 def _in_line(lines: list[_Line], node: Mapping, order: list[int]) -> None:
-    """`{b: 1, a: 2}`: the pieces between the keys change places; those of several lines stay as they are."""
+    """`{b: 1, a: 2}`: reorders the pieces in place; a block of several lines is left alone."""
     number, end = node.span.end_line - 1, node.span.end_column - 2
     if any(key.span.line - 1 != number for key, _ in node.pairs):
         return
@@ -74,7 +74,7 @@ def _in_line(lines: list[_Line], node: Mapping, order: list[int]) -> None:
     starts = [key.span.column - 1 for key, _ in node.pairs]
     pieces = [line[start:stop].rstrip(", ") for start, stop in zip(starts, [*starts[1:], end], strict=True)]
     moved = ", ".join(pieces[index] for index in order)
-    # Of another length, it would push what stands behind it away from where its spans say.
+    # A different length would shift the spans of everything after it.
     if len(moved) == end - starts[0]:
         lines[number] = lines[number]._replace(text=line[: starts[0]] + moved + line[end:])
 
@@ -91,7 +91,7 @@ def _in_block(lines: list[_Line], node: Mapping, order: list[int], *, top: bool)
     chunks = [lines[start - 1 : stop - 1] for start, stop in pairwise(bounds)]
     dash = "" if top else lines[keys[0] - 1].text[: column - 1]
     if dash.strip():
-        # The first key of a list's item stands behind its dash, whichever key that is.
+        # The first key of a list item follows the dash, whichever key that is.
         head = chunks[0][0]
         chunks[0][0] = head._replace(text=" " * len(dash) + head.text[len(dash) :])
     moved = [line for index in order for line in chunks[index]]
@@ -104,7 +104,7 @@ def _in_block(lines: list[_Line], node: Mapping, order: list[int], *, top: bool)
 
 
 def _above(lines: list[_Line], key: int, column: int) -> int:
-    """The first of the blank and comment lines that belong to the key below them: comments as far left as it."""
+    """The first of the blank and comment lines that belong to the key below: comments with the same indentation."""
     start = key
     while start > 1 and (lines[start - 2].blank or 0 < lines[start - 2].comment <= column):
         start -= 1
@@ -112,7 +112,7 @@ def _above(lines: list[_Line], key: int, column: int) -> int:
 
 
 def _below(lines: list[_Line], last: int, column: int) -> int:
-    """The line behind a block and the comments below it that are indented like what is in it."""
+    """The line after a block, including comments below it that are indented like its content."""
     end = last + 1
     while column > 1 and end <= len(lines) and lines[end - 1].comment >= column:
         end += 1
@@ -120,7 +120,7 @@ def _below(lines: list[_Line], last: int, column: int) -> int:
 
 
 def _header_end(lines: list[_Line], key: int) -> int:
-    """Where the first key's own comments start: what stands above a blank line, and modelines, stay on top."""
+    """Where the first key's own comments start: comments above a blank line, and modelines, stay at the top."""
     start = key
     while start > 1 and lines[start - 2].comment:
         if lines[start - 2].text.lstrip("# ").startswith(_MODELINES):

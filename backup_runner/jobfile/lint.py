@@ -1,4 +1,4 @@
-"""Warnings about one job: what is allowed, and most often not meant."""
+"""Warnings about one job: allowed, but probably a mistake."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _HOME = re.compile(r"/(?:home|Users)/(?!Shared(?:/|$))[^/$~]+(?=/|$)|/root(?=/|$
 
 
 def lint(document: Document, paths: dict[Loc, str], job: Job, complaints: Complaints) -> None:
-    """Complain about a job that has no errors."""
+    """Report warnings for a job without errors."""
     name = document.span(("name",))
     if job.retention is None:
         hint = "e.g. `retention: {keep_last: 3, keep_daily: 14, keep_monthly: 12}`"
-        complaints.add(rules.NO_RETENTION, name, "no `retention`: every snapshot is kept for ever", hint)
+        complaints.add(rules.NO_RETENTION, name, "no `retention`: every snapshot is kept forever", hint)
     _guards(document, job, complaints)
     _key_file(document, paths, complaints)
     _homes(document, complaints)
@@ -31,17 +31,17 @@ def lint(document: Document, paths: dict[Loc, str], job: Job, complaints: Compla
 
 
 def lint_secrets(document: Document, complaints: Complaints) -> None:
-    """Complain about values that look like secrets; also of a job with errors, so that no message shows them."""
+    """Report values that look like secrets, also in a job with errors, so that no message shows them."""
     seen: set[int] = set()
     for loc, node in document.nodes.items():
-        # A long value may be repeated by thousands of aliases.
+        # Thousands of aliases may repeat one long value.
         if id(node) in seen or loc in document.settled:
             continue
         seen.add(id(node))
         if isinstance(node, Scalar) and _is_text(node) and looks_secret(node.text):
             key = next((step for step in reversed(loc) if isinstance(step, str)), "")
-            message = f"{quoted(key)} looks like it holds a secret" if key else "this looks like a secret"
-            hint = "read it from a file or the environment, and change it if it is real"
+            message = f"{quoted(key)} looks like it contains a secret" if key else "this looks like a secret"
+            hint = "read it from a file or the environment, and change the secret if it is real"
             complaints.add(rules.SECRET_VALUE, node.span, message, hint, secret=True)
 
 
@@ -54,13 +54,13 @@ def _guards(document: Document, job: Job, complaints: Complaints) -> None:
     if "guards" not in document.data and not all("guards" in source for source in sources):
         usual = Guards()
         message = (
-            f"no `guards`: the defaults hold (stop below {usual.min_files} file, above "
-            f"{usual.max_change_percent} % changed or {usual.max_delete_percent} % vanished)"
+            f"no `guards`: the defaults apply (stop below {usual.min_files} file, above "
+            f"{usual.max_change_percent} % changed or {usual.max_delete_percent} % deleted)"
         )
-        hint = f"write them down, e.g. `guards: {{max_delete_percent: {usual.max_delete_percent}}}`"
+        hint = f"set them explicitly, e.g. `guards: {{max_delete_percent: {usual.max_delete_percent}}}`"
         complaints.add(rules.NO_GUARDS, document.span(("name",)), message, hint)
     elif all(_stops_nothing(source.guards) for source in job.sources):
-        message = "these guards stop nothing: every file may change or vanish unnoticed"
+        message = "these guards never stop a run: every file may change or vanish unnoticed"
         place: Loc = ("guards",) if "guards" in document.data else ("sources",)
         complaints.add(rules.NO_GUARDS, document.span(place), message, "lower one of the percentages")
 
@@ -79,8 +79,8 @@ def _key_file(document: Document, paths: dict[Loc, str], complaints: Complaints)
         for key, root in ((paths[loc], path), (os.path.realpath(paths[loc]), os.path.realpath(path))):
             if holds(root, key) and not is_skipped(document, source[:2], root, key, is_dir=False):
                 line = document.span(source).line
-                message = f"the key file {quoted(paths[loc])} lies inside the source of line {line}, {quoted(path)}"
-                hint = "keep it elsewhere or skip it, and keep a copy off this machine"
+                message = f"the key file {quoted(paths[loc])} is inside the source of line {line}, {quoted(path)}"
+                hint = "move it elsewhere or skip it, and keep a copy off this machine"
                 complaints.add(rules.KEY_IN_SOURCE, document.span(loc), message, hint)
                 break
 
@@ -89,6 +89,6 @@ def _homes(document: Document, complaints: Complaints) -> None:
     for loc, text in path_texts(document.data):
         found = _HOME.match(text) if isinstance(text, str) and loc in document.nodes else None
         if found:
-            message = f"{quoted(found[0])} is the home of a certain user"
+            message = f"{quoted(found[0])} is the home folder of one user"
             hint = f"write {quoted('~' + str(text)[found.end() :])}, or a variable"
             complaints.add(rules.CERTAIN_HOME, document.span(loc), message, hint)

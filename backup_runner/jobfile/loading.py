@@ -1,4 +1,4 @@
-"""Reading job files, alone or as a set."""
+"""Loads job files, alone or as a set."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NO_DEFAULTS: Mapping[str, object] = {}
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """The jobs without errors, all diagnostics by file and place, and each file's text for showing them."""
+    """The jobs without errors, all diagnostics sorted by file and place, and the text of each file for excerpts."""
 
     jobs: list[Job]
     diagnostics: list[Diagnostic]
@@ -37,7 +37,7 @@ class LoadResult:
 
 
 class _Named(NamedTuple):
-    """What a set of jobs is compared by; known of a job with other errors, too."""
+    """What is compared across a set of jobs; also known for jobs with other errors."""
 
     name: str
     catalog: str
@@ -63,10 +63,10 @@ def load(
     defaults: Mapping[str, object] = _NO_DEFAULTS,
     lint: bool = False,
 ) -> LoadResult:
-    """Read and check job files together; a file named twice is read once. With `lint` there are warnings, too.
+    """Read and check job files together; a file given twice is read once. With `lint`, also report warnings.
 
-    `home` defaults to HOME in `env`. `defaults` are the config file's settings in a job's shape; relative
-    paths in them start at each job's folder, so better write them absolute. Raises nothing: what is wrong is
+    `home` defaults to HOME in `env`. `defaults` are the config file's settings in a job's shape. Relative
+    paths in them start at each job's folder, so pass absolute ones. Raises nothing: errors are
     in the result.
     """
     drafts: dict[str, _Draft] = {}
@@ -92,7 +92,7 @@ def load_one(
     home: str | None = None,
     defaults: Mapping[str, object] = _NO_DEFAULTS,
 ) -> Job:
-    """One job. Raises JobFileError with all that is wrong."""
+    """Load one job. Raises JobFileError with all errors."""
     result = load([path], env=env, home=home, defaults=defaults)
     if any(item.severity is Severity.ERROR for item in result.diagnostics):
         raise JobFileError(result.diagnostics, result.sources)
@@ -119,7 +119,7 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], 
 
 
 def _lint(drafts: list[_Draft]) -> None:
-    """Warnings: about each job, then about the set, then what comments turn off."""
+    """Warnings about each job, then about the set, then apply the ignore comments."""
     members = []
     for draft in drafts:
         lint_secrets(draft.document, draft.complaints)
@@ -149,5 +149,5 @@ def _check_names(drafts: list[_Draft]) -> None:
         if first is not draft:
             assert first.named is not None
             where = f"{first.complaints.file}:{first.named.span.line}"
-            message = f"the name {quoted(draft.named.name)} is taken in this catalog, by {where}"
+            message = f"the name {quoted(draft.named.name)} is already used in this catalog, by {where}"
             draft.complaints.add(rules.SAME_NAME, draft.named.span, message, "rename one of the two jobs")

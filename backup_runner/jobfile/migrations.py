@@ -1,7 +1,7 @@
-"""Job files of an older version of the format, brought to the newest, one version a step.
+"""Migrates job files of an older format version to the newest, one version at a time.
 
-Version 0 is what stands in no `version:`: a job put together from the names that backup-tool's options and config
-have, or one of today's whose version was forgotten. Comments and anchors stay.
+Version 0 has no `version:` key: a job written with the names of backup-tool's options and config
+keys, or a current job whose version was forgotten. Comments and anchors are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .yamltext import READER_ERRORS, TOP, parse
 
 NEWEST = 1
 _NOT_REWRITTEN = "cannot be rewritten without losing comments"
-_BY_HAND = "take them away first, or write the new version by hand"
+_BY_HAND = "remove them first, or migrate the file by hand"
 _RENAMED = {
     "directories": "sources",
     "dir_paths": "sources",
@@ -41,23 +41,23 @@ _AUTH = {"config_file": "config_file", "config_section": "profile"}
 
 
 class Migrated(NamedTuple):
-    """`text` is in the newest version and the one layout; `changes` says, line by line, what was done."""
+    """`text` is in the newest version and canonical layout; `changes` lists what was changed."""
 
     text: str
     changes: list[str]
 
 
 def migrate_text(text: str, path: str, complaints: Complaints) -> Migrated:
-    """A job file in the newest version; one that is in it already comes back as it was.
+    """The job file in the newest version; unchanged if it already is.
 
-    `path` gives a job without a name its name. Raises Stop after complaining if the file cannot be read, or says
-    one thing twice in old and new words."""
+    A job without a name is named after `path`. Raises Stop, after reporting, if the file cannot be parsed, or sets
+    the same thing under an old and a new name."""
     document = make_document(parse(text, complaints), complaints)
     if complaints.failed:
         raise Stop
     version = document.data.get("version", 0)
     if type(version) is not int or version not in _STEPS:
-        # The newest, or none that was ever there: `validate` says so.
+        # Already the newest, or an unknown version, which `validate` reports.
         return Migrated(text, [])
     yaml = round_trip()
     try:
@@ -76,7 +76,7 @@ def migrate_text(text: str, path: str, complaints: Complaints) -> Migrated:
 
 
 def _checked(old: str, new: str, complaints: Complaints) -> str:
-    """The new text in the one layout, or a complaint: nothing that was written down may get lost."""
+    """The new text in canonical layout, or an error: no content may be lost."""
     trial = Complaints(complaints.file)
     try:
         laid_out = format_text(new, trial)
@@ -96,30 +96,30 @@ def _from_nothing(job: CommentedMap, path: str, changes: list[str], complaints: 
     for old, new in _RENAMED.items():
         if old in job:
             if new in job:
-                message = f'"{old}" and "{new}" say the same thing'
+                message = f'"{old}" and "{new}" mean the same thing'
                 raise complaints.stop(rules.CONFLICT, TOP, message, "keep one of the two")
-            # Under the one name there stands what the other would mean.
+            # The old key has the inverse meaning of the new one.
             _rename(job, old, new, _NEW_VALUE.get(old, _same)(job[old]))
-            changes.append(f"{old} is now {new}")
+            changes.append(f"renamed {old} to {new}")
     if isinstance(job.get("overwrite"), bool):
         job["overwrite"] = "changed" if job["overwrite"] else "never"
-        changes.append(f"overwrite is now a word: {job['overwrite']}")
+        changes.append(f"set overwrite to {job['overwrite']}")
     if job.get("detect") is False:
         del job["detect"]
     _collect_target(job, changes)
     if "name" not in job:
         job.insert(0, "name", _name_of(path))
-        changes.append(f"name is {job['name']}, after the file")
+        changes.append(f"set name to {job['name']}, from the file name")
     job.insert(0, "version", 1)
-    changes.append("version is 1")
+    changes.append("set version to 1")
 
 
 _STEPS: dict[int, Callable[[CommentedMap, str, list[str], Complaints], None]] = {0: _from_nothing}
-"""From each older version to the one above it."""
+"""From each older version to the next."""
 
 
 def _rename(block: CommentedMap, old: str, new: str, value: Any) -> None:
-    """In its place, with its comments."""
+    """Renames a key in place, keeping its comments."""
     at = list(block).index(old)
     comment = block.ca.items.pop(old, None)
     del block[old]
@@ -129,7 +129,7 @@ def _rename(block: CommentedMap, old: str, new: str, value: Any) -> None:
 
 
 def _collect_target(job: CommentedMap, changes: list[str]) -> None:
-    """Keys of a bucket at the top level go into `target`."""
+    """Move top-level bucket keys into `target`."""
     loose = [key for key in (*_TARGET, *_AUTH, "instance_principal") if key in job]
     if not loose or "target" in job:
         return
@@ -140,7 +140,7 @@ def _collect_target(job: CommentedMap, changes: list[str]) -> None:
         if key in job.ca.items:
             block.ca.items[key] = job.ca.items.pop(key)
     job.insert(at, "target", _oci(block))
-    changes.append(f"{', '.join(loose)} moved into target")
+    changes.append(f"moved {', '.join(loose)} into target")
 
 
 def _oci(section: Any) -> Any:
@@ -176,7 +176,7 @@ def _listed(value: Any) -> Any:
 
 
 def _on_one_line(value: Any) -> Any:
-    """A comment behind what was a single value would come between a block's key and its lines."""
+    """A comment after a former single value would end up between a block's key and its lines."""
     value.fa.set_flow_style()
     return value
 

@@ -1,6 +1,6 @@
 """YAML as a tree with positions, and YAML 1.2's core schema for plain scalars.
 
-Own nodes rather than constructed values: every value keeps its place, and what `yes` or `010` looked like
+Uses its own nodes rather than constructed values: every value keeps its place, and the spelling of `yes` or `010`
 is still known when a message has to explain it.
 """
 
@@ -22,7 +22,7 @@ _WORDS: dict[str, object] = {
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """`text` is the content, `plain` whether it stood without quotes, `value` what YAML 1.2 makes of it."""
+    """`text` is the content, `plain` whether it was unquoted, `value` its YAML 1.2 value."""
 
     span: Span
     text: str
@@ -53,7 +53,7 @@ def resolve_plain(text: str) -> object:
     if _INT.fullmatch(text):
         try:
             return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-        except ValueError:  # more digits than Python converts: still a number, and out of every range
+        except ValueError:  # more digits than Python converts: still a number, but out of any range
             return -(10**100) if text.startswith("-") else 10**100
     if _FLOAT.fullmatch(text):
         return float(text.replace(".", "") if text[-1] in "fFnN" else text)

@@ -1,4 +1,4 @@
-"""Paths as job files write them, made absolute: `~`, `${VAR}`, and relative to the job file's own folder."""
+"""Resolves paths of job files to absolute ones: `~`, `${VAR}`, and relative to the job file's own folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_OCI_CONFIG = "~/.oci/config"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What paths are resolved against. `home` is None when nobody says where it is."""
+    """What paths are resolved against. `home` is None if unknown."""
 
     folder: str
     env: Mapping[str, str]
@@ -27,7 +27,7 @@ class Surroundings:
 
 
 class Unresolvable(Exception):  # noqa: N818 - carries complaints, not a fault
-    """What keeps a path from being resolved: (code, message, hint) each."""
+    """Why a path cannot be resolved: a (code, message, hint) for each reason."""
 
     def __init__(self, reasons: list[tuple[str, str, str | None]]) -> None:
         super().__init__(reasons)
@@ -35,13 +35,13 @@ class Unresolvable(Exception):  # noqa: N818 - carries complaints, not a fault
 
 
 def expand(text: str, around: Surroundings) -> str:
-    """The absolute path, without "." and ".." (taken away as text, not by asking the disk). Raises Unresolvable.
+    """The absolute path, without "." and ".." (removed lexically, without disk access). Raises Unresolvable.
 
-    `$${` stands for `${` itself.
+    `$${` is a literal `${`.
     """
     reasons: list[tuple[str, str, str | None]] = []
     if "\0" in text:
-        reasons.append((rules.BAD_PATH, "a path holds no NUL", None))
+        reasons.append((rules.BAD_PATH, "a path must not contain NUL", None))
     tail = text
     head = ""
     if text == "~" or text.startswith("~/"):
@@ -49,8 +49,8 @@ def expand(text: str, around: Surroundings) -> str:
         if not head.startswith("/"):
             reasons.append((rules.UNSET_VARIABLE, "~ cannot be resolved: HOME is not set to a folder", "set HOME"))
     elif text.startswith("~"):
-        hint = f"write the folder out; a file of that name is {quoted('./' + text)}"
-        reasons.append((rules.BAD_PATH, f"{quoted(text)}: only one's own ~ is resolved", hint))
+        hint = f"write the full path; for a file of that name, write {quoted('./' + text)}"
+        reasons.append((rules.BAD_PATH, f"{quoted(text)}: only your own ~ is expanded", hint))
     tail = _VARIABLE.sub(lambda match: _substitute(match, around.env, reasons), tail)
     if reasons:
         raise Unresolvable(reasons)
@@ -58,8 +58,8 @@ def expand(text: str, around: Surroundings) -> str:
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        raise Unresolvable([(rules.BAD_PATH, f"{quoted(path)} holds half a character", None)]) from None
-    # POSIX lets exactly two leading slashes mean something else; for backups they are one.
+        raise Unresolvable([(rules.BAD_PATH, f"{quoted(path)} contains an unpaired surrogate", None)]) from None
+    # POSIX allows a special meaning for exactly two leading slashes; here they are one.
     return "/" + path.lstrip("/")
 
 
@@ -69,7 +69,7 @@ def _substitute(match: re.Match[str], env: Mapping[str, str], reasons: list[tupl
         return "${"
     if not match[2] or not _NAME.fullmatch(name):
         shown = quoted(match[0])
-        reasons.append((rules.BAD_PATH, f"{shown} names no variable", "write ${NAME}; $${ stands for ${ itself"))
+        reasons.append((rules.BAD_PATH, f"{shown} is not a variable reference", "write ${NAME}; $${ is a literal ${"))
         return ""
     value = env.get(name, "")
     if not value:
@@ -79,7 +79,7 @@ def _substitute(match: re.Match[str], env: Mapping[str, str], reasons: list[tupl
 
 
 def resolve_all(document: Document, around: Surroundings, complaints: Complaints) -> dict[Loc, str]:
-    """Every path of the job that can be resolved, by its place; complains about the others."""
+    """Every path of the job that can be resolved, by location; reports the others."""
     found: dict[Loc, str] = {}
     for loc, text in path_texts(document.data):
         if loc in document.settled or not isinstance(text, str) or not text:
@@ -93,7 +93,7 @@ def resolve_all(document: Document, around: Surroundings, complaints: Complaints
 
 
 def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
-    """Everything in a job that is a path, as it is written, with its place."""
+    """Every path in a job as written, with its location."""
     sources = data.get("sources")
     for index, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):

@@ -1,6 +1,6 @@
-"""What must hold between the paths of one job: sources apart, the bucket outside, relative_path above.
+"""Checks the paths of one job against each other: no nested sources, bucket outside, relative_path above.
 
-Looks at the disk (stat, readlink) so that two names of one place are seen, and works without it as well.
+Looks at the disk (stat, readlink) to detect two names of one place; works without it, too.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .document import Document, Loc
 
 
 def check_relations(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
-    """Complain about each rule that is broken; paths that could not be resolved are left out."""
+    """Report each violation; unresolved paths are left out."""
     sources = {loc: path for loc, path in paths.items() if loc[0] == "sources"}
     real = {loc: os.path.realpath(path) for loc, path in sources.items()}
     _overlaps(document, sources, real, complaints)
@@ -32,7 +32,7 @@ def check_relations(document: Document, paths: dict[Loc, str], complaints: Compl
 
 
 def is_directory(path: str) -> bool | None:
-    """Whether the path is, or leads by a symlink to, a directory; None if nothing tells."""
+    """Whether the path is a directory or a symlink to one; None if unknown."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except OSError:
@@ -40,7 +40,7 @@ def is_directory(path: str) -> bool | None:
 
 
 def holds(outer: str, inner: str) -> bool:
-    """Whether `inner` is `outer` or lies below it; both absolute and normalised."""
+    """Whether `inner` is `outer` or below it; both absolute and normalised."""
     return inner == outer or inner.startswith(outer.rstrip("/") + "/")
 
 
@@ -48,7 +48,7 @@ def _overlaps(document: Document, sources: dict[Loc, str], real: dict[Loc, str],
     told: set[Loc] = set()
     for view in (sources, real):
         outer: Loc | None = None
-        # Sorted with a slash behind, everything inside a folder follows it before anything outside does.
+        # Sorted with a trailing slash, everything inside a folder directly follows it.
         order = sorted(view, key=lambda loc: (view[loc].rstrip("/") + "/", loc[1]))
         for loc in order:
             if outer is None or not holds(view[outer], view[loc]):
@@ -63,13 +63,13 @@ def _overlaps(document: Document, sources: dict[Loc, str], real: dict[Loc, str],
 def _tell_overlap(document: Document, inner: Loc, outer: Loc, sources: dict[Loc, str], complaints: Complaints) -> None:
     line = document.span(outer).line
     if sources[inner] == sources[outer]:
-        message = f"the source {quoted(sources[inner])} stands here twice, first in line {line}"
+        message = f"duplicate source {quoted(sources[inner])}, first in line {line}"
         hint = "remove one of the two"
     elif holds(sources[outer], sources[inner]):
-        message = f"the source {quoted(sources[inner])} lies inside that of line {line}, {quoted(sources[outer])}"
-        hint = "remove the inner one; it is backed up with the outer"
+        message = f"the source {quoted(sources[inner])} is inside the one of line {line}, {quoted(sources[outer])}"
+        hint = "remove the inner one; the outer one includes it"
     else:
-        message = f"the source {quoted(sources[inner])} leads into that of line {line}, {quoted(sources[outer])}"
+        message = f"the source {quoted(sources[inner])} leads into the one of line {line}, {quoted(sources[outer])}"
         hint = "a symlink makes two sources overlap; remove one of them"
     complaints.add(rules.OVERLAP, document.span(inner), message, hint)
 
@@ -78,11 +78,11 @@ def _bucket(document: Document, sources: dict[Loc, str], bucket: str, complaints
     views: list[Callable[[str], str]] = [str, os.path.realpath]
     for loc, path in sources.items():
         if any(holds(view(bucket), view(path)) for view in views):
-            message = f"the source {quoted(path)} lies inside the bucket directory {quoted(bucket)}"
+            message = f"the source {quoted(path)} is inside the bucket directory {quoted(bucket)}"
             complaints.add(rules.BUCKET_IN_SOURCE, document.span(loc), message, "keep bucket and sources apart")
         elif any(holds(view(path), view(bucket)) for view in views):
             line = document.span(loc).line
-            message = f"the bucket directory {quoted(bucket)} lies inside the source of line {line}, {quoted(path)}"
+            message = f"the bucket directory {quoted(bucket)} is inside the source of line {line}, {quoted(path)}"
             span = document.span(("target", "path"))
             complaints.add(rules.BUCKET_IN_SOURCE, span, message, "keep bucket and sources apart")
 
@@ -95,8 +95,8 @@ def _base(document: Document, sources: dict[Loc, str], base: str, complaints: Co
     for loc, path in sources.items():
         if not holds(base, path):
             line = document.span(loc).line
-            message = f"relative_path {quoted(base)} does not hold the source of line {line}, {quoted(path)}"
-            complaints.add(rules.NOT_A_PARENT, span, message, f"name {_common(sources)} or a folder above it")
+            message = f"relative_path {quoted(base)} does not contain the source of line {line}, {quoted(path)}"
+            complaints.add(rules.NOT_A_PARENT, span, message, f"use {_common(sources)} or a folder above it")
 
 
 def _common(sources: dict[Loc, str]) -> str:

@@ -1,4 +1,4 @@
-"""Diagnostics as text: place, code, message, the line with a caret below, and the hint. No colour."""
+"""Renders diagnostics as text: place, code, message, the line with a caret below, and the hint. No colour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WIDTH = 100
 
 
 def render_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> str:
-    """One paragraph a diagnostic. Lines that hold a secret are not shown, by none of them."""
+    """One paragraph per diagnostic. Lines with a secret are never shown."""
     lines = {file: veiled_lines(split_lines(text)) for file, text in sources.items()}
     hidden = {(item.file, line) for item in diagnostics if item.secret for line in range(item.line, item.end_line + 1)}
     paragraphs = []
@@ -27,7 +27,7 @@ def render_text(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -
 
 
 def _excerpt(item: Diagnostic, source: list[str]) -> list[str]:
-    """The line and the caret line; of a long line only the part around the place."""
+    """The line and the caret line; a long line is cut to the part around the place."""
     line = source[item.line - 1]
     if not line.strip():
         return []
@@ -46,6 +46,6 @@ def _flat(text: str) -> str:
 
 
 def _columns(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    """Width on a terminal: East Asian wide characters take two columns, combining ones none."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) != 0 for c in text)

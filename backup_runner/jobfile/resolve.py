@@ -1,4 +1,4 @@
-"""From a checked model and resolved paths to the `Job` that the rest of the program works with."""
+"""Builds the `Job` that the rest of the program uses from a validated model and resolved paths."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Paths = dict[Loc, str]
 
 
 def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
-    """The resolved job. Everything in it was found to be right before."""
+    """The resolved job. Everything was validated before."""
     base = os.fsencode(paths.get(("relative_path",), "/")).rstrip(b"/")
     assert model.encryption is not None
     remote = ("catalog", "cache") in paths
@@ -111,7 +111,7 @@ def _skip(texts: list[str], loc: Loc, origin: SkipOrigin, document: Document) ->
 
 
 def _guards(model: GuardsModel, below: Guards) -> Guards:
-    """What the model says, and `below` where it is silent."""
+    """The model's values, falling back to `below`."""
     return Guards(
         min_files=below.min_files if model.min_files is None else model.min_files,
         max_change_percent=below.max_change_percent if model.max_change_percent is None else model.max_change_percent,

@@ -1,4 +1,4 @@
-"""Putting a new text in a file's place: whole or not at all."""
+"""Replaces a file's content atomically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 
 
 def rewrite(path: str, text: str) -> None:
-    """Replace what the file holds, in one step; mode kept, a symlink's goal written to. Raises OSError."""
+    """Replace the file's content atomically. Keeps the mode; writes through a symlink. Raises OSError."""
     goal = os.path.realpath(path)
     mode = stat.S_IMODE(os.stat(goal).st_mode)
     fd, temporary = tempfile.mkstemp(dir=os.path.dirname(goal), prefix=".backup-runner-")
@@ -26,6 +26,6 @@ def rewrite(path: str, text: str) -> None:
 
 
 def difference(path: str, old: str, new: str) -> list[str]:
-    """A unified diff, without line ends."""
+    """A unified diff, without line endings."""
     before, after = old.splitlines(), new.splitlines()
-    return list(difflib.unified_diff(before, after, f"{path} (as it is)", f"{path} (as it would be)", lineterm=""))
+    return list(difflib.unified_diff(before, after, f"{path} (current)", f"{path} (formatted)", lineterm=""))

@@ -1,4 +1,4 @@
-"""docs/rules/: a page for each rule and a list of all, made from the table in `rulebook`.
+"""Generates docs/rules/ from the table in `rulebook`: a page for each rule and an index.
 
 `python -m backup_runner.jobfile.rulepages docs/rules` writes them.
 """
@@ -13,7 +13,7 @@ from .rules import Rule, Severity
 
 
 def pages() -> dict[str, str]:
-    """File names and their text."""
+    """File names and contents."""
     return {"README.md": _list(), **{f"{rule.code}.md": _page(rule) for rule in RULES.values()}}
 
 
@@ -23,7 +23,7 @@ def _list() -> str:
         [
             "# Rules for job files",
             "",
-            "What `backup-runner validate` checks. Errors fail; warnings fail with `--strict`, and a comment turns one",
+            "What `backup-runner validate` checks. Errors fail; warnings fail with `--strict`. A comment turns one",
             "off for its file: `# backup-runner: ignore BR061`.",
             "",
             "| rule | severity | |",
@@ -37,12 +37,12 @@ def _list() -> str:
 def _page(rule: Rule) -> str:
     parts = [f"# {rule.code}: {rule.title.rstrip('.')}", f"Severity: {rule.severity}.", rule.why]
     if rule.example.startswith("-"):
-        parts.append(f"Found where a job has no `{rule.example[1:]}`.")
+        parts.append(f"Reported for a job without `{rule.example[1:]}`.")
     elif rule.example:
-        parts.append(f"Found here:\n\n```yaml\n{rule.example}\n```")
+        parts.append(f"Example:\n\n```yaml\n{rule.example}\n```")
     parts.append(f"**What to do.** {rule.help}")
     if rule.severity is Severity.WARNING:
-        parts.append(f"To turn it off for one file, put this comment into it: `# backup-runner: ignore {rule.code}`")
+        parts.append(f"To turn this warning off for one file, add this comment: `# backup-runner: ignore {rule.code}`")
     parts.append("[All rules](README.md)")
     return "\n\n".join(parts) + "\n"
 

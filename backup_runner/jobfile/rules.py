@@ -1,7 +1,7 @@
-"""What a rule is, and the codes by which the other modules name them; `rulebook` has the table.
+"""Rules and their codes; `rulebook` has the table.
 
-Codes are stable: a retired one is never used again. Below BR060 stand errors, and warnings about sets of jobs among
-them; from there on warnings about one job.
+Codes are stable and never reused. Codes below BR060 are errors, plus warnings about sets of jobs; from BR060 on
+they are warnings about one job.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 
 class Severity(StrEnum):
-    """Errors make `validate` fail; warnings do so with --strict."""
+    """Errors make `validate` fail; warnings only with --strict."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class Rule(NamedTuple):
-    """`title` is the rule as a sentence, `why` what it is good for, `help` what to do when it is broken.
+    """`title` is the rule as a sentence, `why` its reason, `help` what to do about a violation.
 
-    `example` is a piece of a job file that breaks it, "" where one file alone cannot.
+    `example` is a job file fragment that violates it, "" if a single file cannot.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""Warnings about jobs that are checked together: what they share, and what lies inside what."""
+"""Warnings about jobs that are checked together: shared and nested resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .skiplint import is_skipped
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A job without errors, and where its complaints go."""
+    """A job without errors, and the collector for its warnings."""
 
     job: Job
     document: Document
@@ -28,7 +28,7 @@ class Member:
 
 
 def check_set(members: Sequence[Member]) -> None:
-    """Complain, in each member's file, about how it gets along with the others."""
+    """Report conflicts with other jobs, each in its own file."""
     _catalogs(members)
     _buckets(members)
     _sources(members)
@@ -40,8 +40,8 @@ def _catalogs(members: Sequence[Member]) -> None:
         key = _key(member.job.encryption)
         other, known = first.setdefault(os.path.realpath(member.job.catalog.path), (member, key))
         if known != key:
-            message = f"shares its catalog with {other.where()}, but not the key"
-            hint = "find the key in the same way in both, or give each a catalog of its own"
+            message = f"shares its catalog with {other.where()}, but uses another key"
+            hint = "use the same key setting in both, or give each its own catalog"
             member.complaints.add(rules.CATALOG_KEYS, member.document.span(("encryption",)), message, hint)
 
 
@@ -51,7 +51,7 @@ def _key(encryption: EncryptionSpec) -> object:
 
 
 def _buckets(members: Sequence[Member]) -> None:
-    """Each job is told of the first other one that it gets in the way of; of an outer and an inner, the inner."""
+    """Report each job's first conflict; of nested prefixes, report the inner one."""
     by_bucket: dict[str, list[tuple[Member, OciTargetSpec]]] = {}
     for member in members:
         if isinstance(member.job.target, OciTargetSpec):
@@ -62,20 +62,20 @@ def _buckets(members: Sequence[Member]) -> None:
             if not target.prefix and (bare := next((one for one, spec in others if not spec.prefix), None)):
                 _tell_shared(member, target, bare)
             elif found := next((one for one, spec in others if spec.prefix and _within(target, spec)), None):
-                _tell_prefix(member, target, found, "lies inside that of")
+                _tell_prefix(member, target, found, "is inside that of")
             elif target.prefix and (found := next((one for one, spec in others if not spec.prefix), None)):
-                _tell_prefix(member, target, found, "lies inside the bucket without prefix of")
+                _tell_prefix(member, target, found, "is inside the bucket used without a prefix by")
             elif target.prefix:
                 before = [
                     one for one, spec in group[:index] if _same_bucket(target, spec) and spec.prefix == target.prefix
                 ]
                 catalog = os.path.realpath(member.job.catalog.path)
                 if found := next((one for one in before if os.path.realpath(one.job.catalog.path) != catalog), None):
-                    _tell_prefix(member, target, found, "is, with another catalog, also that of")
+                    _tell_prefix(member, target, found, "is also used, with another catalog, by")
 
 
 def _same_bucket(one: OciTargetSpec, other: OciTargetSpec) -> bool:
-    """What is left open on one side may well be what the other says."""
+    """A setting missing on one side may have the same value as on the other."""
     pairs = ((one.namespace, other.namespace), (one.region, other.region))
     return one.endpoint == other.endpoint and all(a is None or b is None or a == b for a, b in pairs)
 
@@ -85,16 +85,16 @@ def _within(inner: OciTargetSpec, outer: OciTargetSpec) -> bool:
 
 
 def _tell_shared(member: Member, target: OciTargetSpec, other: Member) -> None:
-    message = f"the bucket {quoted(target.bucket)} is used without a prefix, by {other.where()} as well"
+    message = f"the bucket {quoted(target.bucket)} is used without a prefix, also by {other.where()}"
     span = member.document.span(("target", "bucket"))
-    hint = "e.g. `prefix: backup/`, the same for jobs of one catalog"
+    hint = "e.g. `prefix: backup/`; jobs of one catalog use the same one"
     member.complaints.add(rules.SHARED_BUCKET, span, message, hint)
 
 
 def _tell_prefix(member: Member, target: OciTargetSpec, other: Member, how: str) -> None:
     message = f"the prefix {quoted(target.prefix)} {how} {other.where()}"
     span = member.document.span(("target", "prefix"))
-    member.complaints.add(rules.PREFIXES, span, message, "give each catalog a prefix beside the others")
+    member.complaints.add(rules.PREFIXES, span, message, "give each catalog its own prefix, none inside another")
 
 
 def _sources(members: Sequence[Member]) -> None:
@@ -124,6 +124,6 @@ def _takes(member: Member, loc: Loc, root: str, bucket: str) -> bool:
 def _tell_bucket(member: Member, loc: Loc, path: str, owner: Member) -> None:
     assert isinstance(owner.job.target, DirectoryTargetSpec)
     bucket = owner.job.target.path
-    message = f"the source {quoted(path)} holds the bucket directory {quoted(bucket)} of {owner.where()}"
+    message = f"the source {quoted(path)} contains the bucket directory {quoted(bucket)} of {owner.where()}"
     hint = "skip it there, or move the bucket"
     member.complaints.add(rules.BUCKET_IN_OTHERS, member.document.span(loc), message, hint)

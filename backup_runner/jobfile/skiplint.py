@@ -1,4 +1,4 @@
-"""Skip patterns that can never match, and those that leave nothing of a source."""
+"""Detects skip patterns that can never match, and those that exclude a whole source."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .document import Document, Loc
 from .relations import holds, is_directory
 
 _PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
-"""Names of every kind that no pattern is about: one that matches them all matches everything."""
+"""Arbitrary names: a pattern that matches all of them matches everything."""
 
 _MOST_TEXT = 32 * 1024
-"""Characters of patterns, the job's counted for each source: beyond, a hostile file would cost seconds to compile."""
+"""Characters of patterns, counting the job's once per source: a hostile file could take seconds to compile."""
 
 _cached_rules = lru_cache(maxsize=256)(compile_rules)
 
@@ -27,7 +27,7 @@ class _Line(NamedTuple):
 
 
 def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir: bool) -> bool:
-    """Whether the source's rules keep `path`, below `root`, out of the backup; True if they are too many to look."""
+    """Whether the source's rules exclude `path`, below `root`; True if there are too many rules to check."""
     if _too_long(document):
         return True
     inner = os.fsencode(path[len(root.rstrip("/")) + 1 :])
@@ -36,7 +36,7 @@ def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir:
 
 
 def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
-    """Complain about patterns of the job and of its sources, unless there are too many to look."""
+    """Report patterns of the job and its sources, unless there are too many to check."""
     if _too_long(document):
         return
     sources = {loc[:2]: path for loc, path in paths.items() if loc[0] == "sources"}
@@ -46,7 +46,7 @@ def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaint
         folder = is_directory(path)
         if own and folder is False:
             span = document.key_span((*source, "skip"))
-            message = f"{quoted(path)} is a file: its skip rules can never match"
+            message = f"{quoted(path)} is a file, so its skip rules can never match"
             complaints.add(rules.SKIP_NEVER, span, message, "remove them")
             continue
         _never(own, _own(document, ("skip",)), [path], document, complaints)
@@ -81,7 +81,7 @@ def _never(
     for line in lines:
         reason = _why_never(line.text, roots)
         if reason is None and line.text.startswith("!") and not hides:
-            reason = ("no rule before it skips anything that it could bring back", "put it behind the rule it softens")
+            reason = ("no rule before it skips what it would re-include", "move it below the rule it narrows")
         if reason is not None:
             message = f"the pattern {quoted(line.text)} can never match: {reason[0]}"
             complaints.add(rules.SKIP_NEVER, document.span(line.loc), message, reason[1])
@@ -93,24 +93,24 @@ def _hides(text: str) -> bool:
 
 
 def _why_never(text: str, roots: list[str]) -> tuple[str, str] | None:
-    """(reason, hint) if the pattern matches nothing below any of the roots."""
+    """(reason, hint) if the pattern cannot match below any of the roots."""
     if text.startswith("#"):
-        return "gitignore takes it for a comment", f"write {quoted(chr(92) + text)}"
+        return "gitignore treats it as a comment", f"write {quoted(chr(92) + text)}"
     pattern = text.removeprefix("!")
     if pattern.startswith(("~/", "${")) or pattern == "~":
-        return "~ and ${…} are not resolved in patterns", "write it relative to the source, e.g. /cache"
+        return "~ and ${…} are not expanded in patterns", "write it relative to the source, e.g. /cache"
     parts = pattern.removesuffix("/").removeprefix("/").split("/")
     if any(part in (".", "..") for part in parts):
-        return 'no stored path has a part "." or ".."', "write it relative to the source, e.g. /cache"
+        return 'stored paths have no "." or ".." components', "write it relative to the source, e.g. /cache"
     if not _cached_rules((text,)):
-        return "it is blank or a bracket in it is not closed", "look at `man gitignore` for the rules"
+        return "it is blank or has an unclosed bracket", "see `man gitignore` for the syntax"
     if "" in parts:
-        return "no stored path has an empty part", "write a single slash"
+        return "stored paths have no empty components", "write a single slash"
     for root in roots:
-        # Below another root the same text could name something.
+        # Below another root the same pattern could match.
         if len(roots) == 1 and root != "/" and holds(root, pattern.rstrip("/")):
             inner = pattern[len(root.rstrip("/")) :] or "/"
-            return "patterns start at the source, not at /", f"write {quoted(inner)}"
+            return "patterns are relative to the source, not to /", f"write {quoted(inner)}"
     return None
 
 
@@ -124,9 +124,9 @@ def _everything(lines: list[_Line], document: Document, complaints: Complaints) 
                 return
             deciding.add(decision.line)
     last = max(deciding)
-    # Everything may well be skipped first and some of it be brought back.
+    # It is fine to skip everything first and re-include some of it.
     if any(line.text.startswith("!") for line in lines[min(deciding) + 1 :]):
         return
     line = lines[last]
-    message = f"the pattern {quoted(line.text)} hides all that a source has"
-    complaints.add(rules.SKIP_ALL, document.span(line.loc), message, "narrow it, or bring files back with a `!` rule")
+    message = f"the pattern {quoted(line.text)} excludes everything in a source"
+    complaints.add(rules.SKIP_ALL, document.span(line.loc), message, "narrow it, or re-include files with a `!` rule")

@@ -1,4 +1,4 @@
-"""Which variables of the environment a run of a job needs."""
+"""Which environment variables a run of a job needs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _USED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def variables_of(path: str, job: Job) -> list[str]:
-    """Those in the job file's paths, and those that hold its key and its notices' URLs."""
+    """Those in the job file's paths, and those with its key and the URLs of its notices."""
     names = set(_USED.findall(read_text(path, Complaints(path))))
     names |= {name for name in (job.encryption.key_env, *(notify.url_env for notify in job.notify)) if name}
-    # systemd and cron set it.
+    # systemd and cron set this one.
     return sorted(names - {"HOME"})

@@ -1,4 +1,4 @@
-"""Keys and tokens kept out of messages and excerpts, wherever in a job file they were pasted."""
+"""Keeps keys and tokens out of messages and excerpts, wherever they were pasted in a job file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ TOKENS = re.compile(
 _RUN = re.compile(r"[A-Za-z0-9+/]{30,}={0,2}")
 _WHOLE_LINE = re.compile(r"[\s\"'-]*[A-Za-z0-9+/]{1,100}={0,2}[\s\"']*")
 _SHORTEST = 20
-"""Letters and digits between two slashes that make a run a key rather than a path."""
+"""This many letters and digits between two slashes look like a key rather than a path."""
 
 
 def veiled(text: str) -> str:
-    """The text with stars, as many, in place of what looks like a key or a token."""
+    """The text with everything that looks like a key or token replaced by as many stars."""
     if not TOKENS.search(text):
         return _RUN.sub(_stars, text)
     return _RUN.sub(_stars, TOKENS.sub(lambda found: "*" * len(found[0]), text))
 
 
 def veiled_lines(lines: Sequence[str]) -> list[str]:
-    """Each line veiled, and with a line of a key the lines around it that could belong to the same key."""
+    """Masks each line, and around a line of a key also the neighbours that may belong to the same key."""
     shown = [veiled(line) for line in lines]
     for step in (1, -1):
         order = range(len(lines)) if step > 0 else range(len(lines) - 1, -1, -1)

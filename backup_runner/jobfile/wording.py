@@ -1,4 +1,4 @@
-"""What to say about a value that does not fit. Values below `encryption` are never repeated."""
+"""Messages for invalid values. Values below `encryption` are never repeated."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _FORMS = {
     "upload": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
     "download": ("a byte rate", "e.g. 10MiB/s or 500kB/s"),
     "keep_within": (
-        "a time in hours, days, weeks or years",
-        'e.g. 12h, 7d, 2w, 1y; there is no "m": it could be minutes or months',
+        "a duration in hours, days, weeks or years",
+        'e.g. 12h, 7d, 2w, 1y; "m" is not allowed, it could mean minutes or months',
     ),
-    "min_age": ("a time in hours, days, weeks or years", "e.g. 12h, 7d, 2w, 1y"),
+    "min_age": ("a duration in hours, days, weeks or years", "e.g. 12h, 7d, 2w, 1y"),
     "endpoint": ("an http or https URL without user and password", "e.g. https://objectstorage.example.com"),
     "proxy": ("an http or https URL without user and password", "e.g. http://proxy.example.com:3128"),
-    "prefix": ('a path without "/" at its start and without empty parts', "e.g. `prefix: laptop/`"),
+    "prefix": ('a path without a leading "/" and without empty components', "e.g. `prefix: laptop/`"),
     "bucket": ('a bucket\'s name: letters, digits, ".", "_" and "-"', None),
     "namespace": ('a namespace: letters, digits, "_" and "-"', "the console shows it under tenancy details"),
     "region": ("a region's identifier", "e.g. us-ashburn-1"),
-    "key_env": ("the name of an environment variable", "the key itself goes into the variable, never into the job"),
+    "key_env": ("the name of an environment variable", "put the key into the variable, not into the job"),
     "url": ("an http or https URL without user and password", "e.g. https://ntfy.example.com/backups"),
-    "url_env": ("the name of an environment variable", "the URL itself goes into the variable"),
+    "url_env": ("the name of an environment variable", "put the URL into the variable"),
     "at": ("a time of day", 'e.g. `at: "02:30"`'),
-    "skip": ("one line of text", "each rule is an item of its own"),
+    "skip": ("one line of text", "write one item per rule"),
 }
 _EXAMPLES = {
     "version": "add `version: 1`",
@@ -64,10 +64,10 @@ _EXAMPLES = {
     "key_command": "e.g. `key_command: [pass, show, backup-key]`",
     "cache": "e.g. `catalog: {remote: true, cache: ~/.backup-runner/catalog.db}`",
     "style": "add `style: healthchecks` or `style: ntfy`",
-    "every": "add `every: day`, or hour, week, month",
+    "every": "add `every: day` (or hour, week, month)",
     "textfile": "e.g. `textfile: /var/lib/node_exporter/backup.prom`",
     "path": "e.g. `path: ./bucket`",
-    "bucket": "name the bucket, here or in the config file",
+    "bucket": "set it here or in the config file",
 }
 _UNITS = {"keep_within": "d", "upload": "MiB/s", "download": "MiB/s"}
 _COMMANDS = ("before", "after", "on_failure")
@@ -77,7 +77,7 @@ _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off"
 
 
 def block_name(block: str) -> str:
-    """A block as people call it."""
+    """The user-facing name of a block."""
     return {"sources.*": "a source", "sources.*.guards": "a source's guards", "notify.*": "a notice"}.get(
         block, block.split("(")[0]
     )
@@ -88,7 +88,7 @@ def inside(block: str) -> str:
 
 
 def nearest(word: object, known: List[str]) -> str | None:
-    """`did you mean …?` for the known word that is most like this one."""
+    """`did you mean …?` with the most similar known word."""
     lower = {name.lower(): name for name in known}
     folded = str(word)[:100].lower().replace("-", "_")
     close = get_close_matches(folded, lower, n=1, cutoff=0.6)
@@ -102,7 +102,7 @@ def example(block: str, key: str) -> str | None:
 
 
 def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, value: Any) -> Complaint:
-    """What to say of pydantic's error `kind` at `loc`; `written` is how the value stands in the file."""
+    """The message for pydantic's error `kind` at `loc`; `written` is the value as in the file."""
     context = detail.get("ctx", {})
     name = _name(loc)
     shown = "this value" if loc[:1] == ("encryption",) else _shown(value, written)
@@ -110,12 +110,12 @@ def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, 
         return _version(value, written)
     if kind in _WANTED:
         return Complaint(
-            rules.WRONG_TYPE, f"{name} is {_WANTED[kind]}, not {_what(value)}", _type_hint(kind, loc, written)
+            rules.WRONG_TYPE, f"{name} must be {_WANTED[kind]}, not {_what(value)}", _type_hint(kind, loc, written)
         )
     if kind == "enum":
         return _choice(name, shown, value, str(context["expected"]))
     if isinstance(value, str) and "${" in value and kind in ("string_pattern_mismatch", "value_error"):
-        return Complaint(rules.MALFORMED, f"{shown}: ${{…}} is resolved in paths only", "write the value itself")
+        return Complaint(rules.MALFORMED, f"{shown}: ${{…}} is expanded in paths only", "write the value itself")
     if kind == "string_pattern_mismatch":
         form, hint = _FORMS[_key(loc)]
         return Complaint(rules.MALFORMED, f"{shown} is not {form}", hint)
@@ -125,7 +125,7 @@ def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, 
 
 
 def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
-    """Errors that the models raise themselves."""
+    """Messages for errors raised by the models."""
     text = detail["msg"].removeprefix("Value error, ")
     if loc == ("retention",):
         return Complaint(rules.KEEPS_NOTHING, f"retention {text}", "set one of its keep_ rules above 0, or remove it")
@@ -140,37 +140,37 @@ def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
 
 def _range(kind: str, name: str, shown: str, context: dict[str, Any]) -> str:
     if kind == "greater_than_equal":
-        return f"{name} is {context['ge']} or more, not {shown}"
+        return f"{name} must be {context['ge']} or more, not {shown}"
     if kind == "less_than_equal":
-        return f"{name} is at most {context['le']}, not {shown}"
+        return f"{name} must be at most {context['le']}, not {shown}"
     if kind == "string_too_long":
         return f"{name} is longer than {context['max_length']} characters"
     if kind in ("string_too_short", "too_short"):
         return f"{name} is empty"
-    return f"{name} cannot be used as it is"
+    return f"{name} is invalid"
 
 
 def _choice(name: str, shown: str, value: object, expected: str) -> Complaint:
     known = [word.strip("' ") for word in expected.replace(" or ", ", ").split(",")]
     offered = f"{', '.join(known[:-1])} or {known[-1]}" if len(known) > 1 else known[0]
-    return Complaint(rules.NOT_ALLOWED, f"{name} is {offered}, not {shown}", nearest(value, known))
+    return Complaint(rules.NOT_ALLOWED, f"{name} must be {offered}, not {shown}", nearest(value, known))
 
 
 def _version(value: object, written: Scalar | None) -> Complaint:
     if isinstance(value, int) and not isinstance(value, bool):
         hint = (
-            "this program reads version 1; a newer job file needs a newer program"
+            "this version reads job format 1; upgrade backup-runner for a newer one"
             if value > 1
             else "write `version: 1`"
         )
-        return Complaint(rules.VERSION, f"version {str(value)[:20]} of the job file format is not known", hint)
+        return Complaint(rules.VERSION, f"unsupported job file version {str(value)[:20]}", hint)
     shown = _shown(value, written) if written else _what(value)
-    return Complaint(rules.VERSION, f"version is the number 1, not {shown}", "write `version: 1`, without quotes")
+    return Complaint(rules.VERSION, f"version must be the number 1, not {shown}", "write `version: 1`, without quotes")
 
 
 def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
     if loc[:1] == ("encryption",):
-        return _EXAMPLES.get(_key(loc), "it says where the key is found, never the key")
+        return _EXAMPLES.get(_key(loc), "give the location of the key, never the key itself")
     if written is None:
         return example("sources.*", "path") if loc[:1] == ("sources",) and len(loc) == 2 else _EXAMPLES.get(_key(loc))
     text = written.text
@@ -179,11 +179,11 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
     if kind == "string_type" and (unit := _UNITS.get(_key(loc))) and text.strip().isdecimal():
         return f"a number needs its unit, e.g. {text.strip()[:20]}{unit}"
     if kind == "string_type" and written.plain:
-        return f'YAML reads this as {_what(written.value)}; quote it to make it text: "{text[:60]}"'
+        return f'YAML reads this as {_what(written.value)}; to make it text, quote it: "{text[:60]}"'
     if kind in ("int_type", "int_from_float"):
         digits = text.strip().rstrip("%").replace("_", "")
         if not digits.isdecimal():
-            return "write a whole number in digits"
+            return "write an integer in digits"
         return f"write {digits[:20]}" + ("" if written.plain else ", without quotes")
     if kind == "list_type":
         if _key(loc) in _COMMANDS:
@@ -196,14 +196,14 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
 
 
 def _command_hint(text: str) -> str:
-    """A command as a list; what only a shell understands goes to a shell."""
+    """The command as a list; shell syntax is wrapped in `sh -c`."""
     text = text.strip()
     try:
         words = ["sh", "-c", text] if _SHELL.search(text) else shlex.split(text)
     except ValueError:
         words = ["sh", "-c", text]
     shown = ", ".join(word if _PLAIN_WORD.fullmatch(word) else quoted(word) for word in words)
-    why = "no shell is run unless you name one; " if words[:2] == ["sh", "-c"] else ""
+    why = "commands run without a shell; " if words[:2] == ["sh", "-c"] else ""
     return f"{why}write [{shown}]" if len(text) <= 200 else "write a list: the program, then each argument"
 
 
@@ -212,7 +212,7 @@ def _boolean_hint(written: Scalar | None) -> str | None:
         return None
     text = written.text.lower()
     if text in _BOOLEAN_WORDS and written.plain:
-        return f"for YAML 1.2 {quoted(written.text)} is a word; write {_BOOLEAN_WORDS[text]}"
+        return f"YAML 1.2 reads {quoted(written.text)} as text; write {_BOOLEAN_WORDS[text]}"
     return f"write {text}, without quotes" if text in ("true", "false") and not written.plain else None
 
 

@@ -1,7 +1,7 @@
-"""From a file's bytes to a tree of nodes, within limits: nothing is built of a file that goes beyond them.
+"""Parses a file's bytes into a tree of nodes, within limits; nothing is built from a file that exceeds them.
 
-Works on ruamel's events, which come one at a time: aliases are never expanded here, and a hostile file is
-left at its first step over a limit.
+Works on ruamel's event stream: aliases are never expanded here, and parsing a hostile file stops
+as soon as it exceeds a limit.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from .syntax import explain
 MAX_BYTES = 128 * 1024
 MAX_DEPTH = 20
 MAX_VALUES = 10_000
-"""Values in a file, each counted as often as aliases repeat it."""
+"""Values in a file, with aliases counted in full."""
 
 TOP = Span(1, 1, 1, 1)
 READER_ERRORS = (
     *(YAMLError, ArithmeticError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError),
 )
-"""ruamel.yaml answers some input, a comment between a key and its value among it, with errors of Python's own."""
+"""ruamel.yaml raises plain Python errors for some input, such as a comment between a key and its value."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _TAGS = {Scalar: "str", Sequence: "seq", Mapping: "map"}
 
 
 def read_text(path: str, complaints: Complaints, *, confined: bool = False) -> str:
-    """The file's text. Raises Stop after complaining.
+    """The file's text. Raises Stop after reporting.
 
-    `confined` is for commands that check what others wrote: no symlink is followed to a file elsewhere, because
+    `confined` is for checking files that others wrote: symlinks to files elsewhere are not followed, because
     messages quote lines."""
     if confined and _leads_elsewhere(path):
-        hint = "name the file itself where it lies"
-        raise complaints.stop(rules.UNREADABLE, TOP, "leads to a file elsewhere through a symlink", hint)
+        hint = "give the path of the file itself"
+        raise complaints.stop(rules.UNREADABLE, TOP, "is a symlink to a file outside its folder", hint)
     try:
         data = _read(path)
     except OSError as error:
@@ -61,19 +61,19 @@ def read_text(path: str, complaints: Complaints, *, confined: bool = False) -> s
         text = "no file matches this pattern" if pattern else f"cannot be read: {describe(error)}"
         raise complaints.stop(rules.UNREADABLE, TOP, text, None if pattern else _other_name(path)) from None
     except ValueError:
-        raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path holds no NUL") from None
+        raise complaints.stop(rules.UNREADABLE, TOP, "cannot be read: a path must not contain NUL") from None
     if data is None:
         if os.path.isdir(path):
-            hint = "name a job file; `validate`, `fmt` and `migrate` take folders that hold some"
-            raise complaints.stop(rules.UNREADABLE, TOP, "is a folder; no *.yaml or *.yml of it was read", hint)
+            hint = "give a job file; `validate`, `fmt` and `migrate` also accept folders with *.yaml or *.yml files"
+            raise complaints.stop(rules.UNREADABLE, TOP, "is a folder, not a job file", hint)
         raise complaints.stop(rules.UNREADABLE, TOP, "is not a regular file")
     if len(data) > MAX_BYTES:
-        raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, a job file's limit")
+        raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, the limit for job files")
     return _decode(data, complaints)
 
 
 def _leads_elsewhere(path: str) -> bool:
-    """Whether a symlink takes the file out of the folder that one is in, or, named from outside, out of its own."""
+    """Whether a symlink leads out of the current folder or, for a file outside of it, out of the file's own folder."""
     if "\0" in path:
         return False
     real, here = os.path.realpath(path), os.getcwd()
@@ -89,19 +89,19 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _other_name(path: str) -> str | None:
-    """What may have been meant by a job file that is not there."""
+    """A suggestion for a job file that does not exist."""
     for ending in (".yaml", ".yml"):
         if os.path.isfile(path + ending):
             return f"did you mean {printable(path + ending)}?"
     if os.path.lexists(path):
         return None
     if os.path.isabs(path):
-        return "name a job file that is there"
-    return f"name a job file that is there; this is looked for in {printable(os.getcwd())}"
+        return "check the path"
+    return f"relative paths start at {printable(os.getcwd())}"
 
 
 def _read(path: str) -> bytes | None:
-    """The first bytes, one more than allowed; None if it is no regular file. A fifo must not block us."""
+    """The file's bytes, at most one more than allowed; None if it is not a regular file. A FIFO must not block us."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -132,12 +132,12 @@ def _span_at(text: str, index: int) -> Span:
 
 
 def split_lines(text: str) -> list[str]:
-    """The text's lines as the YAML reader counts them."""
+    """The text's lines as the YAML parser counts them."""
     return _LINE_END.split(text)
 
 
 def parse(text: str, complaints: Complaints) -> Node:
-    """The tree of the one document. Raises Stop after complaining."""
+    """The tree of the only document. Raises Stop after reporting."""
     builder = _Builder(complaints)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -145,15 +145,15 @@ def parse(text: str, complaints: Complaints) -> Node:
     except MarkedYAMLError as error:
         raise explain(error, split_lines(text), complaints) from None
     except READER_ERRORS:
-        raise complaints.stop(rules.SYNTAX, builder.span, "is not YAML from here on") from None
+        raise complaints.stop(rules.SYNTAX, builder.span, "invalid YAML from here on") from None
     if builder.root is None or (isinstance(builder.root, Scalar) and builder.root.value is None):
         hint = "a job starts with `version: 1`"
-        raise complaints.stop(rules.EMPTY, TOP, "is empty; there is no job in it", hint)
+        raise complaints.stop(rules.EMPTY, TOP, "is empty", hint)
     return builder.root
 
 
 class _Builder:
-    """Puts events together; holds the path from the root to where the reader is."""
+    """Builds the tree from events; tracks the path from the root to the current node."""
 
     def __init__(self, complaints: Complaints) -> None:
         self.root: Node | None = None
@@ -182,7 +182,7 @@ class _Builder:
             raise self._complaints.stop(rules.DOCUMENTS, self.span, "a second document starts here", hint)
         if event.version is not None or event.tags:
             hint = "remove the lines that begin with %"
-            raise self._complaints.stop(rules.SYNTAX, TOP, "YAML directives are not used in job files", hint)
+            raise self._complaints.stop(rules.SYNTAX, TOP, "YAML directives are not supported in job files", hint)
 
     def _aliased(self, event: AliasEvent) -> Node:
         name = str(event.anchor)
@@ -191,10 +191,10 @@ class _Builder:
             return node
         shown = printable(name)
         if name in self._anchors:
-            message, hint = f"*{shown} stands inside what it names", None
+            message, hint = f"the alias *{shown} refers to itself", None
         else:
-            message = f"*{shown} names no anchor above it"
-            hint = f'quote it if text is meant: "*{shown}"'
+            message = f"unknown alias *{shown}: no anchor of that name above"
+            hint = f'if it is text, quote it: "*{shown}"'
         raise self._complaints.stop(rules.ALIAS, self.span, message, hint)
 
     def _node(self, event: Any) -> None:
@@ -211,7 +211,7 @@ class _Builder:
             assert isinstance(event, MappingStartEvent)
             node = Mapping(self.span, flow=bool(event.flow_style))
         if event.tag is not None and str(event.tag) != f"tag:yaml.org,2002:{_TAGS[type(node)]}":
-            message = f"the tag {printable(_short_tag(event))} is not used in job files"
+            message = f"the tag {printable(_short_tag(event))} is not supported in job files"
             self._complaints.add(rules.TAG, self.span, message, "remove it; quote the value to make it text")
         if isinstance(node, Scalar):
             self._add(node, anchor)
@@ -223,10 +223,10 @@ class _Builder:
         self._open.append((node, anchor, []))
 
     def _scalar(self, event: ScalarEvent) -> Scalar:
-        # JSON writes characters beyond U+FFFF as two escapes, and YAML is to read all of JSON.
+        # JSON writes characters beyond U+FFFF as two escapes, and YAML must read all of JSON.
         text = str(event.value).encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         if bad := _SURROGATE.search(text):
-            message = f"half a character (U+{ord(bad[0]):04X}) is no text"
+            message = f"an unpaired surrogate (U+{ord(bad[0]):04X}) is not text"
             self._complaints.add(rules.CHARACTER, self.span, message, "write the whole character")
             text = _SURROGATE.sub("\ufffd", text)
         plain = bool(event.implicit[0])
@@ -242,7 +242,7 @@ class _Builder:
 
     def _close(self) -> None:
         node, anchor, children = self._open.pop()
-        # A block ends, for the reader, where the next token starts: after blank lines and comments.
+        # For the parser, a block ends where the next token starts: after blank lines and comments.
         if self.span.column == self.span.end_column and children:
             node.span = node.span._replace(end_line=children[-1].span.end_line, end_column=children[-1].span.end_column)
         else:
@@ -259,13 +259,13 @@ def _short_tag(event: Any) -> str:
 
 
 def too_many(complaints: Complaints, span: Span) -> Exception:
-    """Complain about the number of values."""
-    message = f"holds more than {MAX_VALUES} values (aliases count in full)"
+    """Report too many values."""
+    message = f"has more than {MAX_VALUES} values (counting aliases in full)"
     return complaints.stop(rules.LIMIT, span, message)
 
 
 def too_deep(complaints: Complaints, span: Span) -> Exception:
-    """Complain about nesting."""
+    """Report too deep nesting."""
     return complaints.stop(rules.LIMIT, span, f"is nested deeper than {MAX_DEPTH} levels")
 
 

@@ -1,4 +1,4 @@
-"""What a job is: `Job` and its parts (resolved, absolute) and, in `spec.model`, the file format itself.
+"""Defines a job: `Job` and its parts (resolved, absolute) and, in `spec.model`, the file format.
 
 Importing this package does not import pydantic, so that worker processes stay light.
 """

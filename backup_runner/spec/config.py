@@ -1,4 +1,4 @@
-"""The config file's format as pydantic models, the source of checks and of schemas/config.schema.json."""
+"""The config file's format as pydantic models: the source for validation and for schemas/config.schema.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .model import PathText, Prefix, PricesModel, Url
 
 
 class LogFormat(StrEnum):
-    """How lines of the log file are written."""
+    """Format of the log file's lines."""
 
     TEXT = "text"
     JSON = "json"
@@ -23,24 +23,28 @@ class _Model(BaseModel):
 
 
 class GeneralModel(_Model):
-    """What every job and every one-shot command shares. `~` and ${VAR} are expanded in paths."""
+    """Settings shared by all jobs and one-shot commands. `~` and ${VAR} are expanded in paths."""
 
     database_file: PathText | None = Field(None, description="The catalog. Default ~/.backup-runner/catalog.db.")
-    logging_file: PathText | None = Field(None, description="Gets everything down to debug; rotated at 5 MiB.")
-    logging_format: LogFormat = Field(LogFormat.TEXT, strict=False, description="Lines of text, or of JSON.")
+    logging_file: PathText | None = Field(
+        None, description="Receives all messages down to debug level; rotated at 5 MiB."
+    )
+    logging_format: LogFormat = Field(LogFormat.TEXT, strict=False, description="Text or JSON lines.")
     crypto_key_file: PathText | None = Field(None, description="The key. Default ~/.backup-runner/crypto-key.")
-    relative_path: PathText | None = Field(None, description="Taken off stored paths, put back on restore.")
-    work_directory: PathText | None = Field(None, description="For temporary files; nothing else ever holds them.")
+    relative_path: PathText | None = Field(None, description="Removed from stored paths, and added again on restore.")
+    work_directory: PathText | None = Field(None, description="The only place for temporary files.")
 
 
 class OciModel(_Model):
-    """The bucket of the one-shot commands, and what jobs leave open about theirs."""
+    """The bucket of the one-shot commands, and defaults for the target of jobs."""
 
     config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
-    config_section: str | None = Field(None, min_length=1, max_length=256, description="Its profile. Default DEFAULT.")
+    config_section: str | None = Field(
+        None, min_length=1, max_length=256, description="The profile in that file. Default DEFAULT."
+    )
     namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")] | None = None
     bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,256}$")] | None = None
-    instance_principal: bool | None = Field(None, description="Sign as the instance that this runs on.")
+    instance_principal: bool | None = Field(None, description="Sign requests as the instance this runs on.")
     prefix: Prefix | None = None
     storage_tier: StorageTier | None = Field(None, strict=False)
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
@@ -48,7 +52,7 @@ class OciModel(_Model):
 
 
 class DirectoryModel(_Model):
-    """A local directory in place of a bucket on OCI, for the one-shot commands."""
+    """A local directory instead of an OCI bucket, for the one-shot commands."""
 
     path: PathText | None = None
 
@@ -71,4 +75,4 @@ SECTIONS: dict[str, type[BaseModel]] = {
 PATHS = frozenset(
     {"database_file", "logging_file", "crypto_key_file", "relative_path", "work_directory", "config_file", "path"}
 )
-"""Keys, of any section, that hold paths."""
+"""Keys of any section whose values are paths."""

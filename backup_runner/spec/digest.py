@@ -1,4 +1,4 @@
-"""The digest of a resolved job: SHA-256 over canonical JSON of all that can change what a run does."""
+"""The digest of a resolved job: SHA-256 over canonical JSON of everything that can change what a run does."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 UNDIGESTED = "undigested"
-"""Field metadata: where something was written down, or what follows from other fields."""
+"""Field metadata: source positions and derived values; not part of the digest."""
 
 
 LATER = "later"
-"""Field metadata: a setting that older jobs do not have; it does not count while it has its default."""
+"""Field metadata: a setting added later; not part of the digest while it has its default."""
 
 
 def digest_of(value: object) -> str:
@@ -30,7 +30,7 @@ def _counts(field: Field[Any], value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if is_dataclass(value):
         shown = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if _counts(f, value)}
-        # Two kinds of target must differ even if their fields should agree one day.
+        # Two kinds of target must differ even if their fields happen to agree.
         return {"": type(value).__name__, **shown}
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")

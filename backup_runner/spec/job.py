@@ -17,7 +17,7 @@ _LATER = {LATER: True}
 
 
 class Overwrite(StrEnum):
-    """What happens to a stored file whose size or times moved."""
+    """What happens to a stored file whose size or times changed."""
 
     NEVER = "never"
     CHANGED = "changed"
@@ -25,7 +25,7 @@ class Overwrite(StrEnum):
 
 
 class Detect(StrEnum):
-    """By what a changed file is told: size+mtime+ctime, size+mtime, or its content."""
+    """How a changed file is detected: by size+mtime+ctime, by size+mtime, or by content."""
 
     CTIME = "ctime"
     MTIME = "mtime"
@@ -33,14 +33,14 @@ class Detect(StrEnum):
 
 
 class Symlinks(StrEnum):
-    """What happens to symlinks below a source; they are never followed."""
+    """What happens to symlinks below a source. They are never followed."""
 
     SKIP = "skip"
     STORE = "store"
 
 
 class StorageTier(StrEnum):
-    """OCI's name for the class that data objects are put in."""
+    """OCI's storage class for data objects."""
 
     STANDARD = "Standard"
     INFREQUENT_ACCESS = "InfrequentAccess"
@@ -58,7 +58,7 @@ class AuthMethod(StrEnum):
 
 
 class SkipOrigin(StrEnum):
-    """Whether a skip line stands for the whole job or for one source."""
+    """Whether a skip line applies to the whole job or to one source."""
 
     JOB = "job"
     SOURCE = "source"
@@ -66,7 +66,7 @@ class SkipOrigin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SkipLine:
-    """One gitignore rule and the line of the job file it stands on (from 1; 0 if it stands in none)."""
+    """One gitignore rule and its line in the job file (from 1; 0 if it is not from a file)."""
 
     text: str
     line: int = field(metadata=_WHERE)
@@ -75,32 +75,32 @@ class SkipLine:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """When a run stops before anything is forgotten. Percentages count the last complete snapshot's files."""
+    """When a run stops before anything is removed. Percentages refer to the files of the last complete snapshot."""
 
     min_files: int = 1
     max_change_percent: int = 50
     max_delete_percent: int = 20
     require_mount: bool = False
     max_cost_per_month: float | None = field(default=None, metadata=_LATER)
-    """Of all that the catalog keeps at the target, in the currency of the job's prices."""
+    """For everything the catalog stores at the target, in the currency of the job's prices."""
 
 
 @dataclass(frozen=True, slots=True)
 class PruneGuards:
-    """What one plan may let go. Percentages are of the job's complete snapshots and of the bytes they need."""
+    """How much one plan may delete. Percentages of the job's complete snapshots and of the bytes they need."""
 
     max_forget_percent: int = 80
     max_free_percent: int = 50
     min_age: int = 0
-    """Seconds for which every snapshot stays, whatever the retention says."""
+    """Seconds for which every snapshot is kept, regardless of the retention."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A directory or file to back up.
 
-    `key` is its stored key: a directory's ends in b"/", the base itself is b"". Of a source that was not
-    there when the job was read, nothing tells whether it is a directory, and its key has no slash; see `covers`.
+    `key` is its stored key: a directory's ends in b"/", the base itself is b"". For a source that did not
+    exist when the job was loaded, the type is unknown, and its key has no slash; see `covers`.
     """
 
     path: bytes
@@ -110,7 +110,7 @@ class Source:
     allow_empty: bool = False
 
     def covers(self, key: bytes) -> bool:
-        """Whether a stored key is this source or lies below it, be it there or missing."""
+        """Whether a stored key is this source or below it, even if the source is missing."""
         root = self.key.rstrip(b"/")
         return not root or key == root or key.startswith(root + b"/")
 
@@ -124,7 +124,7 @@ class DirectoryTargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class AuthSpec:
-    """Where requests get their signature from. `config_file` is absolute, "" for methods that read none."""
+    """How requests are signed. `config_file` is absolute, "" for methods that do not read one."""
 
     method: AuthMethod = AuthMethod.CONFIG_FILE
     config_file: str = ""
@@ -133,7 +133,7 @@ class AuthSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rates in bytes a second, requests at one time; None is no limit of our own."""
+    """Rates in bytes per second, concurrent requests; None is unlimited."""
 
     upload: int | None = None
     download: int | None = None
@@ -142,7 +142,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class OciTargetSpec:
-    """A bucket on OCI Object Storage. `prefix` is empty or ends in "/"; `namespace` None: ask the service."""
+    """A bucket on OCI Object Storage. `prefix` is empty or ends in "/"; `namespace` None: query the service."""
 
     bucket: str
     namespace: str | None = None
@@ -161,7 +161,7 @@ TargetSpec = DirectoryTargetSpec | OciTargetSpec
 
 @dataclass(frozen=True, slots=True)
 class EncryptionSpec:
-    """Where the crypto key is found; exactly one of the three is set. It never holds the key itself."""
+    """Where to find the crypto key; exactly one of the three is set. Never the key itself."""
 
     key_file: str | None = None
     key_env: str | None = None
@@ -172,7 +172,7 @@ class EncryptionSpec:
 
 @dataclass(frozen=True, slots=True)
 class CatalogSpec:
-    """The catalog's absolute path; with `remote` it is a cache of the copy in the bucket."""
+    """The catalog's absolute path; with `remote`, a cache of the copy in the bucket."""
 
     path: str
     remote: bool = False
@@ -180,7 +180,7 @@ class CatalogSpec:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Which snapshots are kept; 0 switches a rule off. `keep_within` is in seconds."""
+    """Which snapshots are kept; 0 disables a rule. `keep_within` is in seconds."""
 
     keep_last: int = 0
     keep_hourly: int = 0
@@ -191,14 +191,14 @@ class Retention:
     keep_within: int = 0
     repack_dead_percent: int = 20
     keep_imported: bool = field(default=True, metadata=_LATER)
-    """Keep contents that were imported from another tool and that no path ever had."""
+    """Keep contents imported from another tool that never had a path."""
     keep_rebuilt: bool = field(default=True, metadata=_LATER)
-    """Keep snapshots that a rebuild made of the objects' own indexes."""
+    """Keep snapshots that a rebuild reconstructed from object indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Programs with their arguments, run without a shell around an apply; `time_limit` in seconds, for each."""
+    """Programs with their arguments, run without a shell around an apply; `time_limit` in seconds, each."""
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -207,7 +207,7 @@ class Hooks:
 
 
 class NoticeStyle(StrEnum):
-    """By which service's conventions a URL is called."""
+    """Whose conventions a notification URL follows."""
 
     HEALTHCHECKS = "healthchecks"
     NTFY = "ntfy"
@@ -216,7 +216,7 @@ class NoticeStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """A URL that is called at start, success and failure; `url_env` names the variable that has it instead."""
+    """A URL called on start, success and failure; `url_env` is the variable that contains it instead."""
 
     style: NoticeStyle
     url: str | None = field(default=None, repr=False)
@@ -224,7 +224,7 @@ class Notify:
 
 
 class Every(StrEnum):
-    """How often a job is meant to run."""
+    """How often a job should run."""
 
     HOUR = "hour"
     DAY = "day"
@@ -233,7 +233,7 @@ class Every(StrEnum):
 
 
 class Weekday(StrEnum):
-    """Days as systemd and cron call them."""
+    """Weekdays as systemd and cron abbreviate them."""
 
     MON = "mon"
     TUE = "tue"
@@ -246,7 +246,7 @@ class Weekday(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a job is meant to run: local time `hour`:`minute`, `day` of the month, `spread` seconds of random delay."""
+    """When a job should run: local time `hour`:`minute`, `day` of the month, `spread` seconds of random delay."""
 
     every: Every
     hour: int = 2
@@ -285,9 +285,9 @@ class Job:
     metrics_file: str | None = field(default=None, metadata=_WHERE)
     schedule: Schedule | None = field(default=None, metadata=_WHERE)
     prices: Prices | None = field(default=None, metadata=_WHERE)
-    """Instead of the list prices."""
+    """Overrides the list prices."""
 
     def digest(self) -> str:
-        """Hex SHA-256 over all but file name, line numbers, keys (which follow from the paths) and what only tells
-        others about runs."""
+        """Hex SHA-256 over everything except file name, line numbers, keys (derived from the paths) and settings that
+        only notify others about runs."""
         return digest_of(self)

@@ -1,7 +1,7 @@
-"""The job file format, version 1, as pydantic models: the one source for checks and for schemas/job.schema.json.
+"""The job file format, version 1, as pydantic models: the source for validation and for schemas/job.schema.json.
 
-Values are checked strictly (a quoted number is no number). Paths stay as written; `jobfile` resolves them.
-A key without a value (null) is refused before the models see it, so None always means "absent".
+Values are validated strictly (a quoted number is not a number). Paths stay as written; `jobfile` resolves them.
+A key without a value (null) is rejected before the models see it, so None always means "absent".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .values import DURATION_PATTERN, RATE_PATTERN
 
 COUNT_LIMIT = 100_000
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
-# Editors read a lone ~ as null, as YAML has it; in these two places it is the home folder, and `jobfile` says so.
+# Editors read a lone ~ as null, as YAML defines; in these two places people mean the home folder.
 _LONE_TILDE: JsonDict = {"type": ["string", "null"]}
 _KEEP_SOMETHING: list[JsonValue] = [
     {"required": [f"keep_{rule}"], "properties": {f"keep_{rule}": {"minimum": 1}}}
@@ -29,21 +29,21 @@ class _Model(BaseModel):
 
 
 def _no_variable(text: str) -> str:
-    # Taken literally, hosts that were meant to differ would share a prefix.
+    # Taken literally, hosts that should differ would share a prefix.
     if "${" in text:
-        raise ValueError("${…} is resolved in paths only")
+        raise ValueError("${…} is expanded in paths only")
     return text
 
 
 def _usable_prefix(text: str) -> str:
     if any(part in (".", "..") for part in text.split("/")):
-        raise ValueError('"." and ".." are no names in a bucket')
+        raise ValueError('"." and ".." are not valid in object names')
     return _no_variable(text)
 
 
 def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
     if not value:
-        raise ValueError("remote is true, or catalog is a path")
+        raise ValueError("remote must be true; otherwise write catalog as a path")
     return value
 
 
@@ -52,7 +52,7 @@ SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\r
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
-# No "@": a password in a URL would be a key in the job.
+# No "@": a password in a URL would be a secret in the job.
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=1024), AfterValidator(_no_variable)]
 Prefix = Annotated[
     str, Field(pattern=r"^([^/\u0000-\u001f]+/)*[^/\u0000-\u001f]*$", max_length=512), AfterValidator(_usable_prefix)
@@ -63,52 +63,54 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 def _lax(description: str, default: Any) -> Any:
-    """An enum field: strict mode would want the enum's own members, files have their text."""
+    """An enum field: strict mode expects enum members, but files contain their text."""
     return Field(default=default, strict=False, description=description)
 
 
 class GuardsModel(_Model):
-    """When a run stops (exit 5) before anything is forgotten. A source's guards override the job's key by key."""
+    """When a run stops (exit 5) before anything is removed. A source's guards override the job's, key by key."""
 
-    min_files: int | None = Field(None, ge=0, le=10**12, description="Fewer files than this stop the run. Default 1.")
+    min_files: int | None = Field(
+        None, ge=0, le=10**12, description="Stop the run below this number of files. Default 1."
+    )
     max_change_percent: Percent | None = Field(
-        None, description="More changed or vanished files than this stop the run, from 20 files up. Default 50."
+        None, description="Stop the run if more files changed or vanished, from 20 files up. Default 50."
     )
     max_delete_percent: Percent | None = Field(
-        None, description="More vanished files than this stop the run, from 20 files up. Default 20."
+        None, description="Stop the run if more files vanished, from 20 files up. Default 20."
     )
     require_mount: bool | None = Field(
-        None, description="Each source must lie on a mounted file system. Default false."
+        None, description="Each source must be on a mounted file system of its own. Default false."
     )
 
 
 class JobGuardsModel(GuardsModel):
-    """When a run stops (exit 5) before anything is forgotten or stored."""
+    """When a run stops (exit 5) before anything is deleted or stored."""
 
     max_cost_per_month: Price | None = Field(
-        None, description="A plan for OCI that is estimated to cost more this month stops. Default: no limit."
+        None, description="Stop if a plan for OCI is estimated to cost more this month. Default: no limit."
     )
     max_forget_percent: Percent | None = Field(
         None,
-        description="More of the complete snapshots than this are not forgotten at once, from 20 up. Default 80.",
+        description="Stop if one prune would delete more of the complete snapshots, from 20 up. Default 80.",
     )
     max_free_percent: Percent | None = Field(
-        None, description="More of the stored bytes than this are not let go at once. Default 50."
+        None, description="Stop if one prune would free more of the stored bytes. Default 50."
     )
     min_age: Duration | None = Field(
-        None, description="No snapshot is forgotten before this age, whatever the retention says. Default: none."
+        None, description="Never delete younger snapshots, regardless of the retention. Default: none."
     )
 
 
 class PricesModel(_Model):
-    """Prices for the estimates of plans for OCI, where the list prices are not yours."""
+    """Prices for cost estimates of plans for OCI, if yours differ from the list prices."""
 
-    dated: str | None = Field(None, min_length=1, max_length=32, description="When these prices were looked up.")
+    dated: str | None = Field(None, min_length=1, max_length=32, description="Date of these prices.")
     currency: str | None = Field(None, min_length=1, max_length=8)
-    standard: Price | None = Field(None, description="Standard tier, a GB and month.")
-    infrequent_access: Price | None = Field(None, description="Infrequent Access tier, a GB and month.")
-    archive: Price | None = Field(None, description="Archive tier, a GB and month.")
-    infrequent_access_retrieval: Price | None = Field(None, description="Reading from Infrequent Access, a GB.")
+    standard: Price | None = Field(None, description="Standard tier, per GB and month.")
+    infrequent_access: Price | None = Field(None, description="Infrequent Access tier, per GB and month.")
+    archive: Price | None = Field(None, description="Archive tier, per GB and month.")
+    infrequent_access_retrieval: Price | None = Field(None, description="Reading from Infrequent Access, per GB.")
     requests: Price | None = Field(None, description="10,000 requests.")
 
 
@@ -119,9 +121,9 @@ class SourceModel(_Model):
         description="~ and ${VAR} are expanded; a relative path starts at the job file's own folder.",
         json_schema_extra=_LONE_TILDE,
     )
-    skip: list[SkipText] | None = Field(None, description="gitignore rules for this source; they come after the job's.")
+    skip: list[SkipText] | None = Field(None, description="gitignore rules for this source, applied after the job's.")
     guards: GuardsModel | None = None
-    allow_empty: bool | None = Field(None, description="This source may be empty though it was not before.")
+    allow_empty: bool | None = Field(None, description="This source may be empty even if it had files before.")
 
 
 class DirectoryTargetModel(_Model):
@@ -140,7 +142,7 @@ class AuthModel(_Model):
 
 
 class LimitsModel(_Model):
-    """What a run may use of the line and the service."""
+    """Limits on bandwidth and requests."""
 
     upload: Rate | None = None
     download: Rate | None = None
@@ -152,13 +154,13 @@ class OciTargetModel(_Model):
 
     type: Literal["oci"]
     namespace: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="Asked of the service if absent."
+        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="Default: queried from the service."
     )
     bucket: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,256}$")
-    prefix: Prefix = Field("", description='Goes before every object name; a missing "/" at its end is added.')
+    prefix: Prefix = Field("", description='Prepended to every object name; a missing trailing "/" is added.')
     storage_tier: StorageTier = _lax("The tier of data objects.", StorageTier.STANDARD)
     region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
-    endpoint: Url | None = Field(None, description="Another server than the region's own.")
+    endpoint: Url | None = Field(None, description="A server other than the region's default.")
     proxy: Url | None = None
     ca_bundle: PathText | None = None
     auth: AuthModel = AuthModel()
@@ -166,7 +168,7 @@ class OciTargetModel(_Model):
 
 
 class EncryptionModel(_Model):
-    """Where the crypto key is found: exactly one of the three. The key itself never stands in a job."""
+    """Where to find the crypto key: exactly one of the three. A job never contains the key itself."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -177,26 +179,26 @@ class EncryptionModel(_Model):
     key_file: PathText | None = None
     key_env: str | None = Field(None, pattern=VARIABLE_PATTERN, description="The name of an environment variable.")
     key_command: list[Annotated[str, Field(min_length=1)]] | None = Field(
-        None, min_length=1, description="A program and its arguments, run without a shell; it prints the key."
+        None, min_length=1, description="A program and its arguments that prints the key; run without a shell."
     )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> EncryptionModel:
         given = sum(value is not None for value in (self.key_file, self.key_env, self.key_command))
         if given != 1:
-            raise ValueError(f"says {given} ways to find the key" if given else "says no way to find the key")
+            raise ValueError(f"has {given} settings for the key" if given else "has no setting for the key")
         return self
 
 
 class RemoteCatalogModel(_Model):
-    """The catalog lives in the bucket; `cache` is where this machine keeps its copy."""
+    """The catalog is kept in the bucket; `cache` is this machine's copy."""
 
     remote: Annotated[bool, AfterValidator(_true)] = Field(json_schema_extra={"const": True})
     cache: PathText
 
 
 class RetentionModel(_Model):
-    """Which snapshots `prune` keeps: those that at least one rule keeps."""
+    """Which snapshots `prune` keeps: all that match at least one rule."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [*_KEEP_SOMETHING, {"required": ["keep_within"]}]})
 
@@ -207,13 +209,14 @@ class RetentionModel(_Model):
     keep_monthly: Count = 0
     keep_yearly: Count = 0
     keep_within: Duration | None = Field(
-        None, description="All snapshots of this time: hours, days, weeks or years, e.g. 12h, 7d, 2w, 1y."
+        None, description="All snapshots younger than this: hours, days, weeks or years, e.g. 12h, 7d, 2w, 1y."
     )
     repack_dead_percent: int = Field(
-        20, ge=1, le=100, description="A pack of which more than this is dead is packed anew."
+        20, ge=1, le=100, description="Repack a pack if more than this share of it is unused."
     )
     keep_rebuilt: bool = Field(
-        default=True, description="Keep what `catalog rebuild` made of the objects' own indexes until this says false."
+        default=True,
+        description="Keep snapshots that `catalog rebuild` reconstructed from object indexes, until this is false.",
     )
 
     @model_validator(mode="after")
@@ -225,50 +228,54 @@ class RetentionModel(_Model):
 
 
 Arguments = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-"""A program and its arguments; no shell looks at them."""
+"""A program and its arguments; no shell interprets them."""
 
 
 class HooksModel(_Model):
-    """Programs that run around an apply; each gets the job, the plan's summary and the status in its environment."""
+    """Programs that run before and after an apply, with job, plan summary and status in their environment."""
 
-    before: Arguments | None = Field(None, description="Runs before the plan is made; if it fails, so does the job.")
-    after: Arguments | None = Field(None, description="Runs when the apply has succeeded, with files left out or not.")
-    on_failure: Arguments | None = Field(None, description="Runs when anything failed, the hooks before it included.")
-    time_limit: int = Field(600, ge=1, le=86400, description="Seconds that each of them may take.")
+    before: Arguments | None = Field(None, description="Runs before planning; if it fails, the run fails.")
+    after: Arguments | None = Field(None, description="Runs after a successful apply, even if files were left out.")
+    on_failure: Arguments | None = Field(None, description="Runs if anything failed, including an earlier hook.")
+    time_limit: int = Field(600, ge=1, le=86400, description="Time limit for each hook, in seconds.")
 
 
 class NotifyModel(_Model):
-    """A URL that is called when an apply starts, succeeds and fails."""
+    """A URL called when an apply starts, succeeds or fails."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["url_env"]}]})
 
     style: NoticeStyle = Field(strict=False, description="Whose conventions the URL follows.")
     url: Url | None = None
     url_env: str | None = Field(
-        None, pattern=VARIABLE_PATTERN, description="The variable that holds the URL, where the URL is a secret."
+        None, pattern=VARIABLE_PATTERN, description="The environment variable with the URL, if the URL is a secret."
     )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> NotifyModel:
         if (self.url is None) == (self.url_env is None):
-            raise ValueError("takes either url or url_env")
+            raise ValueError("needs either url or url_env")
         return self
 
 
 class MetricsModel(_Model):
-    """Figures of the last run, for Prometheus."""
+    """Metrics of the last run, for Prometheus."""
 
     textfile: PathText = Field(description="A .prom file in the folder that node_exporter's textfile collector reads.")
 
 
 class ScheduleModel(_Model):
-    """When the job is meant to run; `backup-runner schedule JOB` makes systemd units or a crontab line of it."""
+    """When the job should run; `backup-runner schedule JOB` generates systemd units or a crontab line from it."""
 
     every: Every = Field(strict=False)
-    at: str = Field("02:00", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Local time; hourly: the minute.")
+    at: str = Field(
+        "02:00",
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="Local time; with every: hour, only the minute counts.",
+    )
     on: Weekday = _lax("The day, for every: week.", Weekday.SUN)
     day: int = Field(1, ge=1, le=28, description="The day of the month, for every: month.")
-    spread: int = Field(0, ge=0, le=86400, description="Up to so many seconds of random delay (systemd only).")
+    spread: int = Field(0, ge=0, le=86400, description="Maximum random delay in seconds (systemd only).")
 
 
 def _catalog_kind(value: object) -> str:
@@ -281,28 +288,29 @@ class JobModel(_Model):
     version: int = Field(ge=1, le=1, json_schema_extra={"const": 1})
     name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
     sources: list[SourceModel] = Field(min_length=1)
-    skip: list[SkipText] = Field([], description="gitignore rules for all sources; a skipped folder is never entered.")
+    skip: list[SkipText] = Field([], description="gitignore rules for all sources; skipped folders are never entered.")
     relative_path: PathText | None = Field(
-        None, description="Taken off stored paths, put back on restore.", json_schema_extra=_LONE_TILDE
+        None, description="Removed from stored paths, and added again on restore.", json_schema_extra=_LONE_TILDE
     )
-    overwrite: Overwrite = _lax("What to do with a stored file whose size or times moved.", Overwrite.CHANGED)
-    detect: Detect = _lax("How a changed file is told.", Detect.CTIME)
-    symlinks: Symlinks = _lax("What to do with symlinks below a source; none is followed.", Symlinks.SKIP)
+    overwrite: Overwrite = _lax("What to do with a stored file whose size or times changed.", Overwrite.CHANGED)
+    detect: Detect = _lax("How a changed file is detected.", Detect.CTIME)
+    symlinks: Symlinks = _lax("What to do with symlinks below a source; they are never followed.", Symlinks.SKIP)
     target: Annotated[DirectoryTargetModel | OciTargetModel, Field(discriminator="type")]
-    encryption: EncryptionModel | None = Field(None, description="May come from the config file instead.")
+    encryption: EncryptionModel | None = Field(None, description="Can be set in the config file instead.")
     catalog: (
         Annotated[
             Annotated[PathText, Tag("path")] | Annotated[RemoteCatalogModel, Tag("remote")],
             Discriminator(_catalog_kind),
         ]
         | None
-    ) = Field(None, description="The catalog's path; may come from the config file instead.")
+    ) = Field(None, description="The catalog's path; can be set in the config file instead.")
     retention: RetentionModel | None = None
     guards: JobGuardsModel = JobGuardsModel()
     prices: PricesModel | None = None
-    allow_empty: bool = Field(default=False, description="Sources may be empty though they were not before.")
+    allow_empty: bool = Field(default=False, description="Sources may be empty even if they had files before.")
     reseal: bool = Field(
-        default=False, description="Store contents imported from backup-tool anew, in our format, as the plan says."
+        default=False,
+        description="Upload contents imported from backup-tool again in our format, as shown in the plan.",
     )
     hooks: HooksModel | None = None
     notify: list[NotifyModel] = []

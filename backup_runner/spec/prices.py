@@ -1,4 +1,4 @@
-"""What OCI Object Storage costs, in one dated table; a job's `prices`, or those of the config file, go before it."""
+"""Prices of OCI Object Storage in one dated table; `prices` in a job or the config file override it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Prices:
     """Amounts in `currency`: storage per GB and month, retrieval per GB, requests per 10,000.
 
-    The defaults are the list prices that Oracle showed in the month of `dated`, before free allowances, discounts
+    The defaults are Oracle's list prices of the month in `dated`, before free allowances, discounts
     and taxes. A GB is 10⁹ bytes here."""
 
     dated: str = "2026-09"

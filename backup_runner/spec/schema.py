@@ -1,4 +1,4 @@
-"""The JSON Schema of job files, made from the models; `schemas/job.schema.json` is its committed copy.
+"""The JSON Schema of job files, generated from the models; `schemas/job.schema.json` is the committed copy.
 
 `python -m backup_runner.spec.schema` prints it.
 """
@@ -16,7 +16,7 @@ from .config import ConfigFileModel
 from .model import JobModel
 
 JOB_SCHEMA_ID = "https://json.schemastore.org/backup-runner-job.json"
-"""A name in the form of the catalogue that editors use; nothing is ever fetched from it."""
+"""An identifier in the form that editors expect; nothing is fetched from it."""
 
 EXAMPLES: list[dict[str, Any]] = [
     {
@@ -43,7 +43,7 @@ EXAMPLES: list[dict[str, Any]] = [
 
 
 class _JobSchema(GenerateJsonSchema):
-    """None stands for "absent" in the models, and files cannot say it: no null in the schema."""
+    """None means "absent" in the models and cannot be written in files: no null in the schema."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -63,7 +63,7 @@ def job_schema() -> dict[str, Any]:
         "$id": JOB_SCHEMA_ID,
         "title": "Backup Runner job",
         **schema,
-        "description": "A job of Backup Runner, version 1: what is backed up, how, and to where.",
+        "description": "A Backup Runner job, version 1: what to back up, how, and where to.",
         "examples": EXAMPLES,
     }
 
@@ -80,12 +80,12 @@ def config_schema() -> dict[str, Any]:
 
 
 def job_schema_text() -> str:
-    """The committed file's text."""
+    """The text of the committed file."""
     return json.dumps(job_schema(), indent=2) + "\n"
 
 
 def _drop_titles(node: Any) -> None:
-    """Titles that only repeat the key's name; editors show the description."""
+    """Remove titles that only repeat the key's name; editors show the description."""
     if isinstance(node, list):
         for item in node:
             _drop_titles(item)

@@ -1,4 +1,4 @@
-"""Byte rates and durations as job files write them."""
+"""Parses byte rates and durations of job files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
 
 def parse_rate(text: str) -> int:
-    """Bytes a second, rounded down. Raises ValueError."""
+    """Bytes per second, rounded down. Raises ValueError."""
     if not re.fullmatch(RATE_PATTERN, text):
         raise ValueError(f"not a byte rate: {text!r}")
     number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)/s", text).groups()  # type: ignore[union-attr]

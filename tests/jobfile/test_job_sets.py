@@ -25,7 +25,7 @@ def test_one_name_twice_in_a_catalog():
     Path("b.yaml").write_text("# b\n" + MINIMAL)
     result = load(["a.yaml", "b.yaml"], env={})
     assert render_text(result.diagnostics, result.sources) == (
-        'b.yaml:3:7: error BR045: the name "minimal" is taken in this catalog, by a.yaml:2\n'
+        'b.yaml:3:7: error BR045: the name "minimal" is already used in this catalog, by a.yaml:2\n'
         "    3 | name: minimal\n"
         "      |       ^^^^^^^\n"
         "    hint: rename one of the two jobs"
@@ -76,7 +76,7 @@ def test_what_is_no_file():
     assert [item.code for item in result.diagnostics] == ["BR001"] * 7
     assert [item.message for item in result.diagnostics[:2]] == [
         "is not a regular file",
-        "is a folder; no *.yaml or *.yml of it was read",
+        "is a folder, not a job file",
     ]
 
 

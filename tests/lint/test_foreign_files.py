@@ -48,10 +48,10 @@ def test_a_symlink_out_of_the_folder_is_not_followed(checkout: Path, command: st
     (checkout / "jobs/evil.yaml").symlink_to("../../home/key.yaml")
     (checkout / "more").symlink_to("../home/more")
     for named in ("jobs", "jobs/evil.yaml", "more", "more/own.yaml", "jobs/*.yaml"):
-        assert "through a symlink" in run(checkout, command, named, code=1)
+        assert "is a symlink to a file outside its folder" in run(checkout, command, named, code=1)
     elsewhere = checkout.parent / "elsewhere"
     elsewhere.mkdir()
-    assert "through a symlink" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
+    assert "is a symlink to a file outside" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
 
 
 @pytest.mark.parametrize("command", ["validate", "fmt"])

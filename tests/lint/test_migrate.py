@@ -54,7 +54,7 @@ def migrated(text, path="old.yaml"):
 def test_backup_tools_words(tmp_path):
     found = migrated(OLD)
     assert found.text == NEW
-    assert "directories is now sources" in found.changes
+    assert "renamed directories to sources" in found.changes
     path = tmp_path / "new.yaml"
     path.write_text(found.text)
     assert load([str(path)], env=ENV).diagnostics == []
@@ -69,7 +69,7 @@ def test_the_newest_stays_as_it_is():
 def test_a_version_that_was_forgotten():
     text = job().replace("version: 1\n", "")
     found = migrated(text)
-    assert found.changes == ["version is 1"]
+    assert found.changes == ["set version to 1"]
     assert found.text.startswith("version: 1\nname: documents\n")
 
 
@@ -141,7 +141,7 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert Path("old.yaml").read_text() == OLD
     assert run(["migrate", "old.yaml"]) == 0
     assert Path("old.yaml").read_text() == NEW
-    assert "skip_files is now skip" in capsys.readouterr().out
+    assert "renamed skip_files to skip" in capsys.readouterr().out
     assert run(["migrate", "--check", "old.yaml"]) == 0
 
 

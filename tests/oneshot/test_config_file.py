@@ -51,7 +51,7 @@ def test_another_file(tmp_path):
     other = tmp_path / "other.yaml"
     other.write_text("oci: {bucket: elsewhere}\n")
     assert load(tmp_path, TEXT, BACKUP_RUNNER_CONFIG=str(other)).value("oci.bucket") == "elsewhere"
-    with pytest.raises(ConfigError, match="there is no config file"):
+    with pytest.raises(ConfigError, match="config file not found"):
         load(tmp_path, TEXT, BACKUP_RUNNER_CONFIG="/nowhere.yaml")
 
 
@@ -78,9 +78,9 @@ def test_backup_tools_own_config_is_read_as_it_is(tmp_path):
         ("oci: {bucket: 'no good'}\n", "a bucket's name"),
         ("oci: {instance_principal: 'yes'}\n", "true or false"),
         ("general: {work_directory: '${NO_SUCH}/x'}\n", "NO_SUCH is not set"),
-        ("- a\n", "holds no sections"),
+        ("- a\n", "has no sections"),
         ("general: [\n", "ends"),
-        ("directory: {path: /b}\noci: {bucket: b}\n", "two places"),
+        ("directory: {path: /b}\noci: {bucket: b}\n", "both set"),
         ("general: {database_file: /a}\ngeneral: {}\n", "twice"),
     ],
 )
