@@ -86,7 +86,7 @@ class KeyChain:
         if lineage is None:
             raise NotEntitledError(
                 "this key may read, but nobody enrolled it to write",
-                hint="an owner does that with `key add JOB --writer`; `key list JOB` shows who that is",
+                hint="an owner who removes it and adds it with `key add JOB --owner` lets it write; `key list JOB` shows them",
             )
         return Sealing(lineage)
 
