@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog
@@ -15,7 +14,7 @@ from ..records import StoredObject
 from ..repository import commits as committing
 from ..repository.drift import Drift, look
 from ..repository.lease import Lease
-from ..repository.session import Session
+from ..repository.session import Session, new_store
 from .firsts import first_note, make_way, refuse_known_job
 
 
@@ -65,8 +64,7 @@ class Check:
             raise StalePlanError("this plan was applied already", hint="plan again")
         store = session.store()
         if store is not None:
-            session.check_key(store)
-            store = committing.resolve_pending(cat, store, session.target, session.keyring)
+            store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         here = (store.lineage, store.serial) if store else ("", 0)
         # A killed run may have made the store already; its own plan goes on all the same.
         begun = state == "started" and header.lineage == "" and here[1] == 0
@@ -91,7 +89,7 @@ class Check:
         """The bucket's listing with what the plan saw. The lease is let go if that fails."""
         try:
             self._events.phase("listing the bucket")
-            found = look(ground.cat, ground.store, self._session.target, keyring=lambda: self._session.keyring)
+            found = look(ground.cat, ground.store, self._session.target, identity=lambda: self._session.identity)
             if started:
                 ground.orphans = found.unknown
             elif found.digest != self._header.listing:
@@ -113,8 +111,7 @@ class Check:
 
     def _lease(self, store: Store, more: dict[str, object] | None = None) -> Lease:
         session = self._session
-        session.keyring.stretch(store.salt)
-        lease = Lease(store, session.target, session.keyring, self._outcome.notes.append, more)
+        lease = Lease(store, session.target, session.keys(store), self._outcome.notes.append, more)
         try:
             lease.take(self._options.wait_seconds)
         except BaseException:
@@ -126,10 +123,4 @@ class Check:
         session = self._session
         if not self._options.new_lineage:
             refuse_known_job(session)
-        with cat.transaction():
-            return cat.add_store(
-                target=session.target.identity,
-                key_id=session.keyring.crypto_key.key_id,
-                lineage=os.urandom(16).hex(),
-                salt=session.new_salt,
-            )
+        return new_store(session, cat)

@@ -67,7 +67,8 @@ def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]
         lineage = found.lineage.hex()
         if lineage == own or lineage in recorded:
             continue
-        note = read_note(session.target, session.keyring, found)
+        session.know(lineage)
+        note = read_note(session.target, session.identity, found)
         if note.get("job") == session.job.name and note.get("first") in (LOOKING, WORKING):
             yield lineage, note
 

@@ -23,6 +23,7 @@ from . import (
     fmt,
     fromcommand,
     key,
+    keypeople,
     past,
     plan,
     prune,
@@ -83,6 +84,10 @@ app.command("prune")(prune.command)
 catalog.app.command("pull")(recovery.pull)
 catalog.app.command("rebuild")(recovery.rebuild)
 app.add_typer(catalog.app, name="catalog")
+key.app.command("list")(keypeople.list_keys)
+key.app.command("add")(keypeople.add)
+key.app.command("remove")(keypeople.remove)
+key.app.command("rotate")(keypeople.rotate)
 app.add_typer(key.app, name="key")
 app.add_typer(target.app, name="target")
 app.command("schema")(schema.command)

@@ -7,7 +7,7 @@ import hashlib
 from blake3 import blake3
 
 from ..catalog.places import StretchRow
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import DamagedError
 from ..targets.base import Target
 from . import legacy_format as legacy
@@ -21,7 +21,7 @@ NOTE = (
 
 
 def check_legacy(
-    target: Target, keyring: Keyring, place: Place, row: StretchRow | None, *, size: int, data: bool
+    target: Target, identity: Identity, place: Place, row: StretchRow | None, *, size: int, data: bool
 ) -> int:
     """The plaintext's length in bytes. Raises DamagedError, TargetError."""
     length = true_size(target, place.name)
@@ -30,7 +30,7 @@ def check_legacy(
     if row is None or not data:
         return length
     strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
-    for piece in LegacyReader(place.name, place.header, target, keyring).stretch(0, length):
+    for piece in LegacyReader(place.name, place.header, target, identity).stretch(0, length):
         strong.update(piece)
         weak.update(piece)
     if row.md5 is not None and weak.digest() != row.md5:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import DamagedError
 from ..targets.base import Target
 from . import legacy_format as legacy
@@ -21,11 +21,11 @@ CHUNK = 4 << 20
 class LegacyReader:
     """Gives the plaintext of one object. What the catalog keeps as its header is the MD5 of the sealed bytes."""
 
-    def __init__(self, name: str, sealed_md5: bytes, target: Target, keyring: Keyring) -> None:
+    def __init__(self, name: str, sealed_md5: bytes, target: Target, identity: Identity) -> None:
         self._name = name
         self._sealed_md5 = sealed_md5
         self._target = target
-        self._key = keyring.crypto_key
+        self._key = identity.crypto_key
 
     def stretch(self, offset: int, length: int) -> Iterator[bytes]:
         """The whole content. Raises DamagedError at its end if the sealed bytes had another MD5."""
@@ -59,9 +59,9 @@ class LegacyReader:
         return head
 
 
-def open_legacy(place: Place, _spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+def open_legacy(place: Place, _spans: Sequence[Span], target: Target, identity: Identity) -> Reader:
     """A reader for one object of backup-tool's."""
-    return LegacyReader(place.name, place.header, target, keyring)
+    return LegacyReader(place.name, place.header, target, identity)
 
 
 def true_size(target: Target, name: str) -> int:

@@ -215,7 +215,7 @@ class _Planning:
                     "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
                 )
             return Drift(digest=listing_digest([]))
-        found = look(cat, store, self.session.target, keyring=lambda: self.session.keyring)
+        found = look(cat, store, self.session.target, identity=lambda: self.session.unlock(store))
         if found.noise:
             self.notes.append(
                 f"passed over {found.noise} object(s) that this key does not open, under names of records"

@@ -29,7 +29,7 @@ from ..progress import Events
 from ..records import Problem, StoredObject
 from ..repository import commits as committing
 from ..repository.drift import look
-from ..repository.session import Session
+from ..repository.session import Session, new_store
 from .backup_tool_database import LegacyDatabase, LegacyFile, LegacyObject, read_database
 
 _THREADS = 16
@@ -163,7 +163,7 @@ class _Look:
 
     def _check_key(self, sound: list[ForeignObject]) -> None:
         """Open the smallest objects. Raises WrongKeyError if not one has the MD5 that it should."""
-        key = self._session.keyring.crypto_key
+        key = self._session.identity.crypto_key
         readable = sorted(
             (item for item in sound if item.plain and item.name not in self._cold), key=lambda item: item.size
         )[:_OPENED]
@@ -194,37 +194,27 @@ class _Import:
         self._events = events
 
     def run(self, sound: list[ForeignObject], files: list[LegacyFile]) -> None:
-        session, keyring = self._session, self._session.keyring
+        session = self._session
         existing = self._existing_store()
         if existing is None and not self._options.new_lineage:
             refuse_known_job(session)
         cat = session.catalog(create=True) or session.need_catalog()
         with cat.transaction():
-            store = existing or self._new_store(cat)
+            store = existing or new_store(session, cat)
             self._write(cat, store, sound, files)
         self._events.phase("recording")
-        self._outcome.serial = committing.commit(cat, store, session.target, keyring).serial
+        self._outcome.serial = committing.commit(cat, store, session.target, session.keys(store)).serial
 
     def _existing_store(self) -> Store | None:
         session = self._session
         cat, store = session.catalog(), session.store()
         if cat is None or store is None:
             return None
-        session.check_key(store)
-        store = committing.resolve_pending(cat, store, session.target, session.keyring)
+        store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         if store.state == "forked":
             raise ForkedError("another machine went on with this lineage", hint="`catalog pull JOB`, then import again")
         look(cat, store, session.target, confirm=False)
         return store
-
-    def _new_store(self, cat: Catalog) -> Store:
-        keyring = self._session.keyring
-        return cat.add_store(
-            target=self._session.target.identity,
-            key_id=keyring.crypto_key.key_id,
-            lineage=secrets.token_hex(16),
-            salt=keyring.new_salt(),
-        )
 
     def _write(self, cat: Catalog, store: Store, sound: list[ForeignObject], files: list[LegacyFile]) -> None:
         outcome, job = self._outcome, self._session.job

@@ -155,6 +155,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
     Raises WrongKeyError if something is there and nothing opens, and TransientError, AccessDenied or ObjectArchived
     where nothing can be said: what is not read for such a reason may well be there."""
     wrong: WrongKeyError | None = None
+    session.know(lineage)
     for kind in ("records", "copies"):
         items = deque(session.target.list(f"{lineage}/{kind}/"), maxlen=_TRIES)
         if kind == "records" and len(items) == _TRIES:
@@ -162,7 +163,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
         heads = []
         for item in reversed(items):
             try:
-                heads.append(head_of(session.target, session.keyring, item))
+                heads.append(head_of(session.target, session.identity, item))
             except WrongKeyError as error:
                 wrong = error
                 continue
@@ -181,7 +182,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
 
 def _newest_record(session: Session, lineage: str) -> StoredObject | None:
     """Where there are very many, most may be a stranger's."""
-    records = Records(session.target, session.keyring, lineage)
+    records = Records(session.target, session.identity, lineage)
     try:
         return records.item(records.newest)
     except WrongKeyError:

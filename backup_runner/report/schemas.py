@@ -322,6 +322,7 @@ def _key_check() -> Schema:
     return _object(
         {
             "key_id": _TEXT,
+            "kind": {"enum": ["raw", "text", "pair"]},
             "bytes": {"enum": [16, 24, 32]},
             "opens": {"type": ["boolean", "null"], "description": "null: nothing there to try it on"},
             "object": _nullable(_TEXT),

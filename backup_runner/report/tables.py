@@ -95,9 +95,12 @@ def catalog_lines(fields: Fields) -> Iterator[str]:
             yield f'  job "{escape.one_line(job["name"])}": {units.count(job["snapshots"], "snapshot")}{said}'
 
 
+_KEY_KINDS = {"raw": "raw key", "text": "text key", "pair": "key pair", "passphrase": "passphrase"}
+
+
 def key_lines(fields: Fields) -> Iterator[str]:
     """What a check of the key found, for people."""
-    yield f"key id {fields['key_id']}, {fields['bytes']} bytes (AES-{fields['bytes'] * 8})"
+    yield f"key id {fields['key_id']}, a {_KEY_KINDS[fields['kind']]} of {fields['bytes']} bytes"
     if fields["opens"]:
         yield f"it opens the bucket (tried on {escape.one_line(fields['object'])})"
     elif fields["opens"] is None:

@@ -13,7 +13,7 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import (
     AccessDenied,
     ForkedError,
@@ -88,12 +88,12 @@ def listing_digest(listed: list[StoredObject]) -> str:
 
 
 def look(
-    cat: Catalog, store: Store, target: Target, *, keyring: Callable[[], Keyring] | None = None, confirm: bool = True
+    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
 ) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
     StalePlanError if another run of this one got ahead just now.
 
-    With a `keyring`, records beyond the catalog's serial count only if its key opens them."""
+    With a `identity`, records beyond the catalog's serial count only if its key opens them."""
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
@@ -116,10 +116,10 @@ def look(
             records[int(match[1])] = found.size
         else:
             copies[found.name] = found.size
-    drift.newest_record = _newest(drift, store, records, target, keyring)
+    drift.newest_record = _newest(drift, store, records, target, identity)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
-    drift.gap = _gap(store, records, copies)
+    drift.gap = _gap(store, records, copies) or _replaced_end(store, records, target)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
@@ -135,7 +135,7 @@ def _newest(
     store: Store,
     records: dict[int, int],
     target: Target,
-    keyring: Callable[[], Keyring] | None,
+    identity: Callable[[], Identity] | None,
 ) -> int:
     """The newest record, of those that anybody with the key put there: names alone prove nothing."""
     ahead = sorted(serial for serial in records if serial > store.serial)
@@ -144,9 +144,9 @@ def _newest(
     found = 0
     for serial in tried:
         try:
-            if keyring is None:
+            if identity is None:
                 return max(ahead)
-            if is_ours(target, keyring(), record_name(store, serial)):
+            if is_ours(target, identity(), record_name(store, serial)):
                 if serial != pending or len(ahead) == 1:
                     return serial
                 # Perhaps put by this very catalog; whether others went on from it, the next one says.
@@ -194,6 +194,19 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
             "the bucket was rolled back, and another machine went on from there",
             hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
         )
+
+
+def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
+    """Whether something else lies in place of the newest record. Objects are padded, so lengths tell less than they
+    did; what lies in place of older records `verify` finds."""
+    size = records.get(store.serial, 0)
+    if not 0 < size <= _CHUNK or not store.record_digest:
+        return ""
+    try:
+        same = any(_is_record(store, target, size) for _ in range(2))
+    except TargetError:
+        return ""
+    return "" if same else f"record {store.serial} in the bucket is not the one that was put there"
 
 
 def _is_record(store: Store, target: Target, size: int) -> bool:

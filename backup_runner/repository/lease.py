@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, open_object, seal_object
-from ..container.keys import Keyring
+from ..container import Identity, ObjectId, ObjectKind, open_object
 from ..errors import (
     AccessDenied,
     BusyError,
@@ -29,13 +28,14 @@ from ..errors import (
     TransientError,
 )
 from ..targets.base import Put, Target, Tier
+from .lineage import Keys
 
 LIFETIME = 60.0
 """Seconds after which a lease that does not move may be taken over."""
 _RENEW = 15.0
 _LOOK = 1.0
-_LARGEST = 8192
-"""Bytes of a lease; ours take some hundred."""
+_LARGEST = 1 << 17
+"""Bytes of a lease; most of ours take 8 KiB, and up to 64 KiB for many recipients."""
 _GONE = 5
 """So many looks at something that is not a lease of ours, and a run goes on without one."""
 _ID = bytes(16)
@@ -48,14 +48,13 @@ class Lease:
         self,
         store: Store,
         target: Target,
-        keyring: Keyring,
+        keys: Keys,
         warn: Callable[[str], None],
         more: Mapping[str, object] | None = None,
     ) -> None:
         self._id = ObjectId(bytes.fromhex(store.lineage), ObjectKind.LEASE, _ID)
-        self._salt = store.salt
         self._target = target
-        self._keyring = keyring
+        self._keys = keys
         self._warn = warn
         self._etag = ""
         self._renewed = 0.0
@@ -204,7 +203,7 @@ class Lease:
 
     def _seal(self) -> bytes:
         self._note["renewed"] = time.time()
-        return seal_object(self._id, self._keyring, self._salt, json.dumps(self._note).encode())
+        return self._keys.sealing.whole(self._id, json.dumps(self._note).encode())
 
     def _is_ours(self) -> bool:
         try:
@@ -214,7 +213,7 @@ class Lease:
         return self._open(there).get("nonce") == self._note["nonce"]
 
     def _open(self, sealed: bytes) -> dict[str, object]:
-        return _opened(sealed, self._id, self._keyring)
+        return _opened(sealed, self._id, self._keys.identity)
 
     def _is_dead(self, note: dict[str, object]) -> bool:
         """Whether the holder was a process of this machine that is no more."""
@@ -224,20 +223,20 @@ class Lease:
         return note.get("pid") == os.getpid() and note.get("nonce") != self._note["nonce"]
 
 
-def read_note(target: Target, keyring: Keyring, object_id: ObjectId) -> dict[str, object]:
+def read_note(target: Target, identity: Identity, object_id: ObjectId) -> dict[str, object]:
     """What a lease in the bucket says; empty if it cannot be read, or is not our key's."""
     try:
-        return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, keyring)
+        return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, identity)
     except (AccessDenied, ObjectMissing):
         return {}
 
 
-def _opened(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str, object]:
+def _opened(sealed: bytes, object_id: ObjectId, identity: Identity) -> dict[str, object]:
     """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
     if len(sealed) > _LARGEST:
         return {}
     try:
-        note = json.loads(open_object(sealed, len(sealed), object_id, keyring).payload())
+        note = json.loads(open_object(sealed, len(sealed), object_id, identity).payload())
     except (ContainerError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

@@ -139,11 +139,10 @@ class _Verify:
         return frozenset(random.SystemRandom().sample(everything, count))
 
     def _open_all(self, *, inline: bool) -> None:
-        keyring = self.session.check_key(self.store)
-        keyring.stretch(self.store.salt)
+        identity = self.session.unlock(self.store)
         workers = 0 if inline else crew(self.session.target, self.options.workers or os.cpu_count() or 1)
         target = pickle.dumps(divided(self.session.target, max(1, workers)))
-        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
+        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self._take(task, found)
@@ -151,7 +150,7 @@ class _Verify:
             pool.close()
         data = self.options.level == Level.DATA
         cold: list[str] = []
-        broken = check_records(self.session.target, keyring, self.store, data=data, stop=self._stopped, cold=cold)
+        broken = check_records(self.session.target, identity, self.store, data=data, stop=self._stopped, cold=cold)
         for name, what in broken:
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)

@@ -31,7 +31,7 @@ def _lease(site: Site) -> lease.Lease:
     session = site.session()
     store = session.store()
     assert store is not None
-    return lease.Lease(store, session.target, session.keyring, lambda _: None)
+    return lease.Lease(store, session.target, session.keys(store), lambda _: None)
 
 
 def test_others_that_look_and_leave_do_not_make_it_live_longer(left_behind: Site) -> None:
