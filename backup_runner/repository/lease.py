@@ -154,10 +154,17 @@ class Lease:
                 self._warn(f"the lease could not be renewed: {error.message}")
 
     def say(self, **words: object) -> None:
-        """Write these into the note, at once if the lease is held."""
+        """Write these into the note, at once if the lease is held and may be overwritten."""
         self._note |= words
-        if self._etag:
-            self._replace(self._etag)
+        if not self._etag:
+            return
+        try:
+            self._took(self._put(self._seal(), Put.REPLACE, self._etag))
+        except (ConditionFailed, ObjectMissing):
+            self._etag = ""
+        except AccessDenied:
+            # It stays ours as it is; `release` says so if it cannot be deleted either.
+            return
 
     def release(self) -> None:
         if not self._etag:
