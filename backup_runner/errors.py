@@ -27,7 +27,7 @@ class OddFileError(OSError):
 class UsageError(BackupRunnerError):
     """The command line asks for something that cannot be meant."""
 
-    usual_hint = "`backup-runner COMMAND --help` shows what there is"
+    usual_hint = "see `backup-runner COMMAND --help`"
 
     exit_code = 64
 
@@ -35,7 +35,7 @@ class UsageError(BackupRunnerError):
 class ConfigError(BackupRunnerError):
     """A setting outside job files (environment, config file) cannot be used."""
 
-    usual_hint = "`backup-runner config show` says what is set, and where"
+    usual_hint = "`backup-runner config show` lists all settings and where they are set"
 
 
 class StalePlanError(BackupRunnerError):
@@ -55,7 +55,7 @@ class PlanFileError(BackupRunnerError):
 class GuardError(BackupRunnerError):
     """A guard stopped the run before anything was changed."""
 
-    usual_hint = "look at what changed; `--override-guard NAME` lets a guard pass, this once"
+    usual_hint = "check what changed; `--override-guard NAME` overrides a guard once"
 
     exit_code = 5
 
@@ -79,7 +79,7 @@ class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user aske
 class CatalogError(BackupRunnerError):
     """The catalog cannot be read, is of another kind, or does not fit the bucket."""
 
-    usual_hint = "`catalog info JOB` says what the catalog knows; `catalog pull JOB` fetches it from the bucket"
+    usual_hint = "`catalog info JOB` shows the catalog's state; `catalog pull JOB` fetches it from the bucket"
 
 
 class ForkedError(CatalogError):
@@ -91,43 +91,43 @@ class ForkedError(CatalogError):
 class KeyFileError(BackupRunnerError):
     """The crypto key is missing, unreadable or of a wrong length."""
 
-    usual_hint = "look at the job's `encryption`; `key check JOB` tries the key"
+    usual_hint = "check `encryption` in the job; `key check JOB` tests the key"
 
 
 class ContainerError(BackupRunnerError):
     """A sealed object cannot be opened as it stands."""
 
-    usual_hint = "`verify JOB --level data` says what else cannot be opened"
+    usual_hint = "`verify JOB --level data` lists everything that cannot be opened"
 
 
 class WrongKeyError(ContainerError):
-    """The object was sealed with another crypto key; it is not damaged."""
+    """The object was encrypted with another crypto key; it is not damaged."""
 
-    usual_hint = "point `encryption` at the key that it was sealed with"
+    usual_hint = "set `encryption` to the key that it was encrypted with"
 
 
 class DamagedError(ContainerError):
     """Bytes of a sealed object are not what was sealed: cut, altered, swapped or appended to."""
 
-    usual_hint = "`verify JOB --level data` says what else is damaged; an apply stores anew what the sources still have"
+    usual_hint = "`verify JOB --level data` lists all damage; the next apply uploads again what the sources still have"
 
 
 class NoiseError(DamagedError):
     """No object of this lineage, though it lies under one of its names, where others may be able to write."""
 
-    usual_hint = "it counts for nothing; whoever may delete in the bucket can remove it"
+    usual_hint = "it is ignored; delete it with an account that may delete in the bucket"
 
 
 class NotEntitledError(DamagedError):
     """An object that is sound but not signed by an owner or a writer of the lineage."""
 
-    usual_hint = "it counts for nothing; `key list JOB` shows who may write"
+    usual_hint = "it is ignored; `key list JOB` shows who may write"
 
 
 class TargetError(BackupRunnerError):
     """The target did not do what was asked. `retryable` says whether the same call may work later."""
 
-    usual_hint = "`target check JOB` tries every operation on the job's target"
+    usual_hint = "`target check JOB` tests every operation on the job's target"
 
     retryable = False
 
@@ -135,7 +135,7 @@ class TargetError(BackupRunnerError):
 class TransientError(TargetError):
     """Overload, time-outs, broken connections: the same call may work later."""
 
-    usual_hint = "try again later; what was finished is recorded"
+    usual_hint = "try again later; completed work is recorded"
 
     retryable = True
 
@@ -143,25 +143,27 @@ class TransientError(TargetError):
 class ObjectMissing(TargetError):  # noqa: N818
     """No object of that name, as far as this one answer tells."""
 
-    usual_hint = "`plan JOB` says what the bucket lacks; an apply stores anew what the sources still have"
+    usual_hint = (
+        "`plan JOB` shows what is missing from the bucket; the next apply uploads again what the sources still have"
+    )
 
 
 class ObjectExists(TargetError):  # noqa: N818
     """A create-only put met an object of that name; nothing was overwritten."""
 
-    usual_hint = "another run was here at the same time; plan again"
+    usual_hint = "another run changed it at the same time; plan again"
 
 
 class ConditionFailed(TargetError):  # noqa: N818
     """An If-Match put met another version of the object."""
 
-    usual_hint = "another run was here at the same time; plan again"
+    usual_hint = "another run changed it at the same time; plan again"
 
 
 class AccessDenied(TargetError):  # noqa: N818
     """The target refuses this caller that operation; names the permission that is missing."""
 
-    usual_hint = "`target check JOB` says which permission is missing"
+    usual_hint = "`target check JOB` shows which permission is missing"
 
 
 class ObjectProtected(AccessDenied):
@@ -171,10 +173,10 @@ class ObjectProtected(AccessDenied):
 class ChecksumMismatch(TransientError):  # noqa: N818
     """What the target says it stored is not what was sent; nothing was recorded."""
 
-    usual_hint = "try again; if it stays so, something on the way to the target alters bytes"
+    usual_hint = "try again; if it happens again, something between here and the target alters data"
 
 
 class ObjectArchived(TargetError):  # noqa: N818
     """The object lies in an archive tier and must be thawed before it can be read."""
 
-    usual_hint = "`restore --thaw` makes archived objects readable"
+    usual_hint = "make archived objects readable with `restore --thaw`"

@@ -67,7 +67,7 @@ class Records:
             raise WrongKeyError(
                 f"none of the {len(self._order)} records of lineage {self._lineage} opens: sealed with another key, or "
                 "damaged",
-                hint="point `encryption` at the key that the backups were made with",
+                hint="set `encryption` to the key that the backups were made with",
             )
         return found
 

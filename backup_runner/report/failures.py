@@ -26,4 +26,4 @@ def unexpected_lines(error: BaseException, look: Look) -> Iterator[str]:
     """A fault of ours: its kind and place in a line, and how to get the trace. Its text could hold anything."""
     where = f" at {place(error)}" if place(error) else ""
     yield f"{look.paint('error:', 'red', 'bold')} unexpected {escape.one_line(describe(error))}{where}"
-    yield f"  {look.paint('hint:', 'cyan')} this is a fault in backup-runner; {DEBUG}=1 shows where, for a report"
+    yield f"  {look.paint('hint:', 'cyan')} this is a bug in backup-runner; set {DEBUG}=1 for a traceback to report"

@@ -68,7 +68,7 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         # Several sources may have hit one guard.
         hit = dict.fromkeys(guard["name"] for guard in header.guards)
         names = " ".join(f"--override-guard {name}" for name in hit)
-        yield f"  Nothing will be done. If this is meant: {names}"
+        yield f"  Nothing will be done. If this is intended, add {names}"
     yield ""
     yield look.paint(totals_line(header), "bold")
     if unread := header.totals.unread:

@@ -117,7 +117,7 @@ def test_what_is_no_key(raw: bytes) -> None:
 
 def test_texts_of_other_kinds() -> None:
     recipient = Public.of(Identity(pair("a")), SALT).text
-    with pytest.raises(KeyFileError, match="public key, which opens nothing"):
+    with pytest.raises(KeyFileError, match="public key, which cannot decrypt anything"):
         read_secret(recipient.encode())
     with pytest.raises(KeyFileError, match="later version"):
         read_secret(encode_text("bkr-other", RAW).encode())
