@@ -1,4 +1,4 @@
-"""What is not backed up, restored or whole, by name: loud, complete up to a point, and never raw bytes."""
+"""Lists what is not backed up, restored or intact, up to a limit, with names escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEXT = {
     "no-backup": "they cannot be restored: their content was never imported",
     "outside": "restore them with `--to DIR`",
 }
-"""What to do now, by kind of problem of a backup."""
+"""What to do, by kind of problem of a backup."""
 
 RESTORE_NEXT = {
     "attributes": "restore as root to set them all, if the file system has them; until then nobody has more access",
@@ -64,7 +64,7 @@ def problem_lines(
     kept: int | None = None,
     hints: Mapping[str, str] = NEXT,
 ) -> Iterator[str]:
-    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others, and what to do.
+    """A title with the number, up to `MOST_NAMED` problems, how to see the others, and what to do.
 
     `see` is the command that has `kept` of them, all by default.
     """
@@ -79,8 +79,8 @@ def problem_lines(
         path = escape.name(key_of(dict(fields)))
         yield f"  {look.paint('!', 'yellow')} {path}  {look.paint(kind, 'yellow')}: {escape.one_line(message)}"
     if total > named:
-        others = "them all" if kept is None or kept >= total else f"the first {units.count(kept)}"
-        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names {others}"
+        others = "all of them" if kept is None or kept >= total else f"the first {units.count(kept)}"
+        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` lists {others}"
     for kind in kinds:
         if kind in hints:
             yield f"  {look.paint('hint:', 'cyan')} {kind}: {hints[kind]}"

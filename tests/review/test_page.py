@@ -206,4 +206,4 @@ def test_markdown_is_cut_before_a_forge_refuses_it() -> None:
             action.snapshot_id = 1
     comment = "\n".join(markdown_lines(header(made), made, Heading()))
     assert 50_000 < len(comment) < 61_000
-    assert comment.endswith("`backup-runner show` has all of it_")
+    assert comment.endswith("`backup-runner show` shows all of it_")
