@@ -75,7 +75,7 @@ def by(*command: str) -> EncryptionSpec:
 def test_a_command() -> None:
     assert load_key(by("echo", os.fsdecode(KEY)), {})[0].raw == KEY
     failures = {
-        ("sh", "-c", f"echo '{os.fsdecode(KEY)}'; echo '{os.fsdecode(KEY)}' >&2; exit 3"): "ended with status 3",
+        ("sh", "-c", f"echo '{os.fsdecode(KEY)}'; echo '{os.fsdecode(KEY)}' >&2; exit 3"): "failed with status 3",
         ("echo", os.fsdecode(KEY[:20])): "this one has 20",
         ("true",): "this one has 0",
         ("/nowhere/at all",): "cannot be started: No such file",

@@ -96,7 +96,7 @@ def test_a_segment_opens_only_in_its_own_place(keys: SealKeys, object_id: Object
         with pytest.raises(DamagedError, match="another segment is in its place"):
             open_segment(keys, stream, number, sealed, last=last)
     twin = new_header(object_id, Keyring(CryptoKey(b"k" * 32)), SALT, segment_size=SIZE, cost=CHEAP)[1]
-    with pytest.raises(DamagedError, match=f"{object_id.name}: data segment 3: altered"):
+    with pytest.raises(DamagedError, match=f"{object_id.name}: data segment 3: modified"):
         open_segment(twin, Stream.DATA, 3, sealed, last=False)
 
 

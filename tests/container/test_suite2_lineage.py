@@ -339,7 +339,7 @@ def test_keys_objects(world: World) -> None:
         flipped[at] ^= 1
         with pytest.raises(DamagedError):
             open_keys(bytes(flipped), object_id, world.owner)
-    with pytest.raises(DamagedError, match="larger"):
+    with pytest.raises(DamagedError, match="exceeds the size limit"):
         open_keys(data + bytes(1 << 20), object_id, world.owner)
 
 

@@ -161,7 +161,7 @@ def refused(old, run, text: str, *options: str) -> None:
 def test_another_key(old, run):
     small(old)
     (old.root / "key").write_bytes(b"another key 1234")
-    refused(old, run, "does not open")
+    refused(old, run, "cannot open")
 
 
 def test_a_missing_object(old, run, contents, tmp_path):
@@ -178,7 +178,7 @@ def test_a_cut_object(old, run, cut):
     small(old)
     with open(old.path_of(1), "r+b") as file:
         file.truncate(os.path.getsize(old.path_of(1)) - cut)
-    refused(old, run, "belong to the")
+    refused(old, run, "are expected for the")
 
 
 def test_an_object_cut_or_altered_after_the_import(old, run, contents, tmp_path):

@@ -136,7 +136,7 @@ def test_wrong_key(running: Running, spec: OciTargetSpec) -> None:
     other = running.new_user("other-key")
     Path(user.key_file).write_bytes(Path(other.key_file).read_bytes())
     error = refused(replace(spec, auth=AuthSpec(config_file=user.config_file)))
-    assert "does not accept the signature of profile DEFAULT" in error.message
+    assert "rejects the signature of profile DEFAULT" in error.message
     assert "fingerprint" in (error.hint or "")
 
 
