@@ -83,7 +83,7 @@ def command(
     out = output(json=json)
     if any(is_plan_file(path) for path in jobs):
         if len(jobs) > 1 or checksum:
-            raise UsageError("a saved plan is applied alone and as it is", hint="leave out the other arguments")
+            raise UsageError("a saved plan cannot be combined with other arguments", hint="remove the other arguments")
         return _apply_saved(jobs[0], options, out, job_file=job_file, digest=plan_digest)
     if job_file or plan_digest is not None:
         raise UsageError("--job and --plan-digest are for a saved plan", hint="name the plan's file, or leave them out")

@@ -65,8 +65,8 @@ class Records:
                 found = serial
         if not found and self._order:
             raise WrongKeyError(
-                f"none of the {len(self._order)} records of lineage {self._lineage} opens: encrypted with another key, or "
-                "damaged",
+                f"none of the {len(self._order)} records of lineage {self._lineage} opens: encrypted with another key, "
+                "or damaged",
                 hint="set `encryption` to the key that the backups were made with",
             )
         return found
