@@ -74,6 +74,11 @@ class Book:
         for number, code, text in report.failed:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
+        for action, read in files:
+            # First, so that what was imported is found by its hash, and lies in the new pack from now on.
+            if action.content_id is not None and read.md5:
+                digests = Digests(read.size, read.blake3, read.md5)
+                history.recognise(recorder.cat, recorder.store_id, action.content_id, digests)
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
@@ -109,8 +114,6 @@ class Book:
         ready: list[Written] = []
         for identity, content_id in (ids | found).items():
             for action, read in self._files.pop(identity, ()):
-                if action.content_id is not None and read.md5:
-                    history.recognise(recorder.cat, action.content_id, Digests(*identity, read.md5))
                 ready.append((action, read, content_id))
         if ready:
             self._write(ready)
