@@ -35,10 +35,10 @@ from .notes import Specials, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import Pruning, Upcoming
 from .sources import scan_settings
-from .spool import Plan, open_plan
+from .spool import Plan
 from .weighing import Scales
 
-__all__ = ["Plan", "make_plan", "open_plan"]
+__all__ = ["Plan", "make_plan"]
 
 _MAX_NAMED = 1000
 _HISTORY = 120

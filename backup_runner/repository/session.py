@@ -12,6 +12,7 @@ from ..catalog import Catalog
 from ..catalog.database import Store
 from ..container.keys import KdfBudget, Keyring
 from ..errors import CatalogError, KeyFileError, TargetError, WrongKeyError
+from ..planning.seal import secret_path
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
@@ -139,6 +140,7 @@ class Session:
             job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp")
         ]
         paths.append(job.work_directory)
+        paths.append(secret_path())
         path = getattr(job.target, "path", None)
         if path:
             paths.append(path)
