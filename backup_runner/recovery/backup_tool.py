@@ -37,7 +37,6 @@ _NAMED = 10
 _OPENED = 3
 _MODE = 0o600
 _FOLDER_MODE = 0o700
-_COLD = ("Archived", "Restoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class _Look:
         )  # fmt: skip
 
     def _plain_size(self, item: LegacyObject, there: StoredObject) -> int | None:
-        if there.archival_state in _COLD:
+        if there.cold:
             self._cold.add(item.name)
             size = self._sizes.get(item.id)
             return size if size is not None and legacy.sealed_size(size) == there.size else None
@@ -176,10 +175,12 @@ class _Look:
                 continue
             if sums.plain_md5 == item.plain_md5:
                 return
+        if sound and not readable and self._cold:
+            self._outcome.notes.append("no object could be opened to try the key on: they are in the archive tier")
         if readable:
             raise WrongKeyError(
-                f"this key (id {key.key_id}) does not open backup-tool's objects",
-                hint="point `encryption` at the key that backup-tool used (`crypto_key_file`); nothing was changed",
+                f"this key (id {key.key_id}) cannot open backup-tool's objects",
+                hint="set `encryption` to the key that backup-tool used (`crypto_key_file`); nothing was changed",
             )
 
 
@@ -212,7 +213,7 @@ class _Import:
         session.check_key(store)
         store = committing.resolve_pending(cat, store, session.target, session.keyring)
         if store.state == "forked":
-            raise ForkedError("another machine went on with this lineage", hint="`catalog pull JOB`, then import again")
+            raise ForkedError("another machine continued this lineage", hint="`catalog pull JOB`, then import again")
         look(cat, store, session.target, confirm=False)
         return store
 
@@ -252,7 +253,9 @@ class _Import:
             importer.add_folder(key, mtime_ns=now, mode=_FOLDER_MODE, uid=os.getuid(), gid=os.getgid())
         outcome.pinned, outcome.renumbered = importer.pin_unused(), importer.renumbered
         if not outcome.objects and not outcome.files:
-            raise CatalogError("the catalog knows all of the database already", hint="there is nothing to import")
+            raise CatalogError(
+                "everything in the database is already in the catalog", hint="there is nothing to import"
+            )
         outcome.snapshot_id = snapshot
         before = cat.last_complete(job_id)
         held = int(orjson.loads(before.totals).get("files", 0)) if before else 0
@@ -270,7 +273,7 @@ class _Import:
                 continue
             key = stored_key(file.path, self._session.job.base)
             if key is None:
-                self._outcome.problems.append(Problem(file.path, "outside", "its path does not fit relative_path"))
+                self._outcome.problems.append(Problem(file.path, "outside", "its path is not below relative_path"))
                 continue
             outside += not any(source.covers(key) for source in sources)
             content_id, item = held

@@ -23,6 +23,7 @@ from ..errors import (
     BusyError,
     ConditionFailed,
     ContainerError,
+    ObjectArchived,
     ObjectExists,
     ObjectMissing,
     TransientError,
@@ -102,7 +103,7 @@ class Lease:
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
-                    f"another run holds this lineage: {holder_of(note)}",
+                    f"another run has locked this lineage: {holder_of(note)}",
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )
@@ -117,6 +118,9 @@ class Lease:
         except AccessDenied:
             self._warn("going on without a lease, because policy forbids reading the one that is there")
             return None
+        except ObjectArchived:
+            # Nobody has renewed it for as long as a lifecycle rule waits.
+            return b""
 
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
         """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.

@@ -27,17 +27,24 @@ class _Link:
 
 
 def check_records(
-    target: Target, keyring: Keyring, store: Store, *, data: bool, stop: Callable[[], bool]
+    target: Target, keyring: Keyring, store: Store, *, data: bool, stop: Callable[[], bool], cold: list[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
 
-    The first record there may be any: older ones may have been replaced by a copy of the catalog.
+    The first record there may be any: older ones may have been replaced by a copy of the catalog. Names of records that
+    cannot be read, because they are archived, go into `cold`.
     """
     prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
     last: _Link | None = None
     for stored in target.list(prefix):
         if stop():
             return
+        if stored.cold:
+            cold.append(stored.name)
+            if object_id := parse_name(stored.name):
+                # Its digest is not known, so the next one is not held against it.
+                last = _Link(object_id.serial, "", stored)
+            continue
         try:
             link = _check_again(target, keyring, store, stored, last, data=data)
         except BackupRunnerError as error:
@@ -91,13 +98,13 @@ def _check(
         raise DamagedError(damage)
     header = _first_line(opened)
     if (header.get("lineage"), header.get("serial")) != (store.lineage, object_id.serial):
-        raise DamagedError("says that it is another record")
+        raise DamagedError("identifies itself as another record")
     if last is not None:
         follows = header.get("previous") == last.digest
         if object_id.serial != last.serial + 1 and not follows:
-            raise DamagedError(f"follows record {last.serial}: what is between is missing")
+            raise DamagedError(f"follows record {last.serial}: the records in between are missing")
         if last.digest and not follows:
-            raise DamagedError(f"does not follow the record {last.serial} that is there")
+            raise DamagedError(f"does not follow record {last.serial}")
     return _Link(object_id.serial, _digest(target, name, size), stored)
 
 
@@ -109,7 +116,7 @@ def _first_line(opened: OpenedObject) -> dict[str, object]:
     except ValueError:
         header = None
     if not isinstance(header, dict):
-        raise ContainerError("does not begin with a record's header")
+        raise ContainerError("does not start with a record header")
     return header
 
 
