@@ -75,9 +75,10 @@ class Book:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
         for action, read in files:
-            # Before the pack is recorded: what it holds is to be found as the imported content, not beside it.
+            # First, so that what was imported is found by its hash, and lies in the new pack from now on.
             if action.content_id is not None and read.md5:
-                history.recognise(recorder.cat, action.content_id, Digests(read.size, read.blake3, read.md5))
+                digests = Digests(read.size, read.blake3, read.md5)
+                history.recognise(recorder.cat, recorder.store_id, action.content_id, digests)
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
