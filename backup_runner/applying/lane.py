@@ -74,6 +74,10 @@ class Book:
         for number, code, text in report.failed:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
+        for action, read in files:
+            # Before the pack is recorded: what it holds is to be found as the imported content, not beside it.
+            if action.content_id is not None and read.md5:
+                history.recognise(recorder.cat, action.content_id, Digests(read.size, read.blake3, read.md5))
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
@@ -109,8 +113,6 @@ class Book:
         ready: list[Written] = []
         for identity, content_id in (ids | found).items():
             for action, read in self._files.pop(identity, ()):
-                if action.content_id is not None and read.md5:
-                    history.recognise(recorder.cat, action.content_id, Digests(*identity, read.md5))
                 ready.append((action, read, content_id))
         if ready:
             self._write(ready)

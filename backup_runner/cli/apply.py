@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -52,8 +53,24 @@ def command(
         bool, typer.Option("--new-lineage", help="Start anew beside what the bucket holds of this job.")
     ] = False,
     wait: Wait = "0",
+    job_file: Annotated[
+        str | None,
+        typer.Option(
+            "--job", metavar="FILE", help="The job file of a saved plan, if it is not where it was when planning."
+        ),
+    ] = None,
+    plan_digest: Annotated[
+        str | None,
+        typer.Option(
+            "--plan-digest",
+            metavar="HEX",
+            help="The SHA-256 digest of a saved plan that was made elsewhere and reviewed.",
+        ),
+    ] = None,
 ) -> int:
     """Plan, show, ask, back up. A saved plan was reviewed before and is applied as it is, without a question.
+
+    A saved plan must have been made by the same user on this machine, or be the file whose digest is stated.
 
     Example: backup-runner apply documents.yaml
     """
@@ -67,7 +84,9 @@ def command(
     if any(is_plan_file(path) for path in jobs):
         if len(jobs) > 1 or checksum:
             raise UsageError("a saved plan is applied alone and as it is", hint="leave out the other arguments")
-        return _apply_saved(jobs[0], options, out)
+        return _apply_saved(jobs[0], options, out, job_file=job_file, digest=plan_digest)
+    if job_file or plan_digest is not None:
+        raise UsageError("--job and --plan-digest are for a saved plan", hint="name the plan's file, or leave them out")
     if not yes and not sys.stdin.isatty():
         raise UsageError(
             "there is no terminal to ask on", hint="--yes applies without asking; or save a plan and apply that"
@@ -77,34 +96,56 @@ def command(
     return each_job(load_jobs(jobs), work, out)
 
 
-def _apply_saved(path: str, options: ApplyOptions, out: Output) -> int:
-    from ..planning.making import open_plan
+def _apply_saved(path: str, options: ApplyOptions, out: Output, *, job_file: str | None, digest: str | None) -> int:
+    from ..planning.admission import admit
     from ..planning.missed import note_missed
+    from ..planning.opening import open_plan
+    from ..planning.seal import vouch
     from ..report.plan_text import heading_lines, totals_line
-    from .jobs import load_job, session_of
+    from .jobs import session_of
     from .plans import emit_plan, heading_of
 
-    plan = open_plan(path)
-    job = _job_of(plan, load_job(plan.header.job_file) if os.path.exists(plan.header.job_file) else None)
-    reporter = out.reporter()
-    with watching(job, out) as watch, session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
-        if watch and job.hooks and job.hooks.before:
-            note_missed(session, plan, int(watch.started * 1e9))
-        with shown_whole():
-            if chosen.verbosity >= 0:
-                out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
-            if out.json:
-                emit_plan(plan, out)
-        return apply_and_tell(session, plan, options, out, reporter, watch)
-
-
-def _job_of(plan: Plan, job: Job | None) -> Job:
-    header = plan.header
-    if job is None:
-        raise PlanFileError(
-            f'the plan is of job "{header.job}", whose file {header.job_file} is not there',
-            hint="put the job file back, or plan again from where it is now",
+    if digest is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+        raise UsageError(
+            "--plan-digest takes the 64 hex digits of a SHA-256", hint="`plan --out` and sha256sum print it"
         )
+    reporter = out.reporter()
+    with closing(open_plan(path)) as plan:
+        # Before anything that the plan names is read or run.
+        vouch(plan, digest=digest)
+        job = _job_of(plan, job_file)
+        with watching(job, out) as watch, session_of(job, reporter.warn, events=reporter) as session, closing(reporter):
+            admit(session, plan, options.overrides)
+            if watch and job.hooks and job.hooks.before:
+                note_missed(session, plan, int(watch.started * 1e9))
+            with shown_whole():
+                if chosen.verbosity >= 0:
+                    out.say([*heading_lines(plan.header, heading_of(session), out.look), totals_line(plan.header)])
+                if out.json:
+                    emit_plan(plan, out)
+            return apply_and_tell(session, plan, options, out, reporter, watch)
+
+
+def _job_of(plan: Plan, named: str | None) -> Job:
+    """The job that was planned, from the file that is named now or was then."""
+    from .jobs import load_job
+
+    header = plan.header
+    file = named or header.job_file
+    if not os.path.exists(file):
+        raise PlanFileError(
+            f'the plan is of job "{header.job}", whose file {file} is not there',
+            hint="put the job file back, name it with --job FILE, or plan again",
+        )
+    job = load_job(file)
+    if job.name != header.job:
+        raise PlanFileError(
+            f'the plan is of job "{header.job}", and {file} holds job "{job.name}"',
+            hint="name the job's file with --job",
+        )
+    if job.digest() != header.job_digest:
+        # Said before its hooks run, which may be what changed.
+        raise StalePlanError("the job file changed since the plan was made", hint="plan again")
     return job
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ..errors import UsageError
+from ..errors import PlanFileError, UsageError
 from ..foreign import describe
 from .completing import stored_paths
 from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_names
@@ -116,24 +116,52 @@ def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, 
         closing(make_plan(session, options, reporter)) as plan,
     ):
         reporter.close()
-        if out_file:
-            _save(plan, out_file)
+        saved = _save(plan, out_file) if out_file else None
         if out.json:
             emit_plan(plan, out)
+            if saved:
+                out.emit(saved.fields())
             out.emit(plan_summary(plan.header))
             print_plan_brief(plan, heading_of(session), out)
         else:
             print_plan(plan, heading_of(session), out)
-        if out_file:
-            out.say([f"Saved to {out_file}; `backup-runner apply {out_file}` does exactly this."])
+        if saved:
+            out.say(saved.lines())
         return exit_code(plan.header, detailed=detailed_exitcode)
 
 
-def _save(plan: Plan, path: str) -> None:
+class _Saved(NamedTuple):
+    """A plan that was saved; `why_not` says why it has no seal, if it has none."""
+
+    file: str
+    sha256: str
+    why_not: str
+
+    def fields(self) -> dict[str, object]:
+        return {"kind": "saved", "file": self.file, "sha256": self.sha256, "sealed": not self.why_not}
+
+    def lines(self) -> list[str]:
+        command = f"backup-runner apply {self.file}"
+        stated = f"`{command} --plan-digest {self.sha256}`"
+        if self.why_not:
+            return [f"Saved to {self.file}, without a seal: {self.why_not}", f"To do exactly this: {stated}."]
+        return [
+            f"Saved to {self.file}; `{command}` does exactly this.",
+            f"Elsewhere, or as another user: {stated}, after a review.",
+        ]
+
+
+def _save(plan: Plan, path: str) -> _Saved:
+    from ..planning.seal import own_secret
     from .files import cannot_write
 
+    secret, why_not = None, ""
     try:
-        plan.save(path)
+        secret = own_secret(make=True)
+    except PlanFileError as error:
+        why_not = error.message
+    try:
+        return _Saved(path, plan.save(path, secret), why_not)
     except OSError as error:
         raise cannot_write(path, describe(error)) from None
 

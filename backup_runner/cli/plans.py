@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from .output import Output
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _HEADER = b'{"kind":"header"'
-_END = b'{"kind":"end"'
 
 
 def is_plan_file(path: str) -> bool:
     """Whether a file is a saved plan, by its first bytes; false for one that cannot be read."""
     try:
-        with open(path, "rb") as file:
-            start = file.read(len(_HEADER))
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            # A FIFO would wait for who writes to it, and a plan is none.
+            start = file.read(len(_HEADER)) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
     except OSError:
         return False
     return start.startswith(_ZSTD) or start == _HEADER
@@ -59,7 +61,9 @@ def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
 
 def emit_plan(plan: Plan, out: Output) -> None:
     """Header and actions as JSON Lines, as the plan file has them; the summary is for the caller."""
+    from ..planning.file import END
+
     for line in plan.lines():
-        if line.startswith(_END):
+        if line.startswith(END):
             return
         out.raw(line)

@@ -12,7 +12,7 @@ import typer
 from ..errors import Interrupted
 from ..spec import Overwrite
 from .completing import snapshots, stored_paths
-from .options import Exclude, JobFile, Json, Workers, encoded, here, worker_count
+from .options import Exclude, JobFile, Json, ThawHours, Workers, encoded, here, worker_count
 from .output import Output, output
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be restored.")] = False,
     workers: Workers = None,
     thaw: Annotated[bool, typer.Option("--thaw", help="Ask for archived objects to be made readable.")] = False,
-    thaw_hours: Annotated[int, typer.Option(metavar="HOURS", min=1, help="How long they stay readable.")] = 24,
+    thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
     """Bring files back, all or some, from the newest snapshot or an earlier one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,19 +40,19 @@ def command(
 
     Example: backup-runner show documents.plan --format html --out plan.html
     """
-    from ..planning.making import open_plan
+    from ..planning.opening import open_plan
 
     form = PlanFormat.JSON if json else form
     # open_plan reads to the closing line, so that no part of an altered plan is passed on.
-    plan = open_plan(plan_file)
-    if out_file is None:
-        _show(plan, form, output(json=form is PlanFormat.JSON))
-        return 0
-    from .files import check_goal, written
+    with closing(open_plan(plan_file)) as plan:
+        if out_file is None:
+            _show(plan, form, output(json=form is PlanFormat.JSON))
+            return 0
+        from .files import check_goal, written
 
-    check_goal(out_file, [plan_file])
-    with written(out_file) as out:
-        _show(plan, form, out)
+        check_goal(out_file, [plan_file])
+        with written(out_file) as out:
+            _show(plan, form, out)
     return 0
 
 

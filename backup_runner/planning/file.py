@@ -21,6 +21,8 @@ from ..records import Action, ActionKind, Kind
 FORMAT = 2
 _READABLE = (1, 2)
 """Format 1 lacks the totals of files that were not read."""
+END = b'{"kind":"end"'
+"""How the closing line begins."""
 Fields = dict[str, Any]
 TYPES: dict[int, str] = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 _KINDS = {name: kind for kind, name in TYPES.items()}

@@ -46,6 +46,12 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
         yield GuardHit(
             "min_files", f"{seen.label} has {seen.found} file(s) to back up, fewer than min_files: {guards.min_files}"
         )
+    yield from weigh_changes(seen, guards)
+    yield from weigh_deletions(seen, guards)
+
+
+def weigh_changes(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
+    """The guard on files that have new content."""
     if seen.known < SMALLEST:
         return
     changed = 100 * seen.changed / seen.known
@@ -56,7 +62,6 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
             f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content"
             f"{some}; max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
         )
-    yield from weigh_deletions(seen, guards)
 
 
 def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:

@@ -1,12 +1,13 @@
-"""Plans in files: the nameless one that planning writes, and those that were saved for review."""
+"""Plans in files: the nameless one that planning writes, and copies of those that were saved for review."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from ..errors import PlanFileError
 from ..foreign import describe
@@ -14,90 +15,92 @@ from ..records import Action
 from ..replacing import replacing
 from . import file as planfile
 from .file import Header
+from .seal import sealed
+from .unpacking import check_length, fits, lines_of
 
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
+
+
+class Marks(NamedTuple):
+    """What tells a saved plan from others: hex SHA-256 of its file and of its lines, and the MAC that it brings."""
+
+    file: str
+    body: str
+    mac: str
 
 
 @dataclass(slots=True)
 class Plan:
-    """A plan: saved at `path`, or just made and in `spool`, a file without a name that no kill leaves behind."""
+    """A plan in a file without a name, which no kill leaves behind: just made, or copied from `path` with `marks`."""
 
     header: Header
     path: str = ""
     spool: IO[bytes] | None = None
+    marks: Marks | None = None
 
     def lines(self) -> Iterator[bytes]:
         """Raises PlanFileError if the file cannot be read."""
+        if self.spool is None:
+            raise PlanFileError("this plan was closed")
+        fd = self.spool.fileno()
         try:
-            if self.spool is not None:
-                yield from _lines_of(self.spool.fileno())
-                return
-            with _open(self.path) as file:
-                yield from file
+            if self.marks is None:
+                yield from _lines_of(fd)
+            else:
+                yield from lines_of(io.BufferedReader(_FromStart(fd), _CHUNK), os.fstat(fd).st_size)
         except OSError as error:
             raise PlanFileError(f"cannot read the plan {self.path}: {describe(error)}") from None
-        except PlanFileError:
-            raise
-        except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
-            raise PlanFileError(
-                f"cannot read the plan {self.path}: {describe(error)}", hint="make the plan again"
-            ) from None
 
     def actions(self) -> Iterator[Action]:
         """Raises PlanFileError at the end if the file was cut or altered."""
         return planfile.read_actions(self.lines())
 
-    def save(self, path: str) -> None:
-        """Copy the plan to `path`; a name ending in .zst is compressed. Readable by the owner only."""
+    def save(self, path: str, secret: bytes | None = None) -> str:
+        """Copy the plan to `path`, sealed with a secret if there is one, and return the hex SHA-256 of the file.
+
+        A name ending in .zst is compressed. Readable by the owner only. Raises OSError, and PlanFileError for a plan
+        that could not be read again."""
         with replacing(path) as raw:
             if path.endswith(".zst"):
                 import zstandard
 
                 with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
-                    for line in self.lines():
-                        out.write(line)
+                    whole = sum(out.write(line) for line in self._checked(secret))
+                if not fits(raw.tell(), whole):
+                    raise PlanFileError("the plan is compressed too well to be read again", hint="save it without .zst")
             else:
-                raw.writelines(self.lines())
+                raw.writelines(self._checked(secret))
+            raw.seek(0)
+            digest = hashlib.sha256()
+            while chunk := raw.read(_CHUNK):
+                digest.update(chunk)
+            return digest.hexdigest()
+
+    def _checked(self, secret: bytes | None) -> Iterator[bytes]:
+        for line in sealed(self.lines(), secret) if secret else self.lines():
+            check_length(line)
+            yield line
 
     def close(self) -> None:
         if self.spool is not None:
             self.spool.close()
 
 
-def open_plan(path: str) -> Plan:
-    """A saved plan, compressed or not, read to its end: nothing of a damaged plan may be carried out.
+class _FromStart(io.RawIOBase):
+    """Reads a file from its start, whoever else reads it at the same time."""
 
-    Raises PlanFileError."""
-    first = _first_line(path)
-    try:
-        plan = Plan(planfile.header_from(first), path)
-        for _ in plan.actions():
-            pass
-    except PlanFileError as error:
-        raise PlanFileError(f"{path}: {error.message}", hint=error.hint) from None
-    return plan
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._at = 0
 
+    def readable(self) -> bool:
+        return True
 
-def _first_line(path: str) -> bytes:
-    try:
-        with _open(path) as file:
-            return file.readline(1 << 26)
-    except OSError as error:
-        raise PlanFileError(f"cannot read the plan {path}: {describe(error)}") from None
-    except Exception as error:  # noqa: BLE001 - zstandard's errors have no common public base
-        raise PlanFileError(f"cannot read the plan {path}: {describe(error)}") from None
-
-
-def _open(path: str) -> IO[bytes]:
-    file = open(path, "rb")  # noqa: SIM115 - the caller closes it
-    if file.read(len(_ZSTD)) == _ZSTD:
-        import zstandard
-
-        file.seek(0)
-        return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file))
-    file.seek(0)
-    return file
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = os.pread(self._fd, len(buffer), self._at)
+        self._at += len(data)
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _lines_of(fd: int) -> Iterator[bytes]:

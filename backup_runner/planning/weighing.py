@@ -9,7 +9,7 @@ from ..records import Action, ActionKind, Kind
 from ..source.access import mount_point_of
 from ..source.walk import ScanTotals
 from ..spec import Job, Source
-from .guards import GuardHit, Seen, weigh, weigh_deletions, weigh_source
+from .guards import GuardHit, Seen, weigh, weigh_changes, weigh_deletions, weigh_source
 from .paths import RESEALED
 
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
@@ -62,6 +62,14 @@ class Scales:
             if item.source.guards != self.job.guards:
                 yield from weigh_deletions(item.seen, item.source.guards)
         yield from weigh_deletions(self.whole, self.job.guards)
+
+    def numbers(self) -> Iterator[GuardHit]:
+        """What the guards on files changed and taken out say; `know` comes first."""
+        for item in self.by_source:
+            if item.source.guards != self.job.guards:
+                yield from weigh_changes(item.seen, item.source.guards)
+        yield from weigh_changes(self.whole, self.job.guards)
+        yield from self.deletions()
 
     def hits(self, totals: ScanTotals, *, known: int, count_known: Callable[[bytes], int]) -> list[GuardHit]:
         """`known` files did the job have before; `count_known` reads how many of them were below a key."""

@@ -37,7 +37,6 @@ _NAMED = 10
 _OPENED = 3
 _MODE = 0o600
 _FOLDER_MODE = 0o700
-_COLD = ("Archived", "Restoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class _Look:
         )  # fmt: skip
 
     def _plain_size(self, item: LegacyObject, there: StoredObject) -> int | None:
-        if there.archival_state in _COLD:
+        if there.cold:
             self._cold.add(item.name)
             size = self._sizes.get(item.id)
             return size if size is not None and legacy.sealed_size(size) == there.size else None
@@ -176,6 +175,8 @@ class _Look:
                 continue
             if sums.plain_md5 == item.plain_md5:
                 return
+        if sound and not readable and self._cold:
+            self._outcome.notes.append("no object could be opened to try the key on: they are in the archive tier")
         if readable:
             raise WrongKeyError(
                 f"this key (id {key.key_id}) does not open backup-tool's objects",

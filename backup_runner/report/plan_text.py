@@ -41,6 +41,9 @@ def heading_lines(header: Header, heading: Heading, look: Look) -> Iterator[str]
     where = f" {look.mark('→')} {escape.one_line(heading.target)}" if heading.target else ""
     title = "Prune plan" if header.pruning == "only" else "Plan"
     yield look.paint(f'{title} for job "{escape.one_line(header.job)}"', "bold") + where
+    if not heading.target and header.job_file:
+        # A saved plan: whoever reviews it decides about the job file, too.
+        yield look.paint(f"  job file {escape.one_line(header.job_file)}", "dim")
     last = heading.last_snapshot or (f"serial {header.serial}" if header.serial else "nothing applied yet")
     yield look.paint(f"  made {units.local_time(header.created_ns)}; {last}", "dim")
 

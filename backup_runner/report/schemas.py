@@ -119,7 +119,8 @@ def _plan() -> Schema:
     summary = _line(
         "summary", _SUMMARY | _UNREAD | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "cost": _nullable(COST)}
     )
-    return {"oneOf": [_HEADER, _ACTION, summary]}
+    saved = _line("saved", {"file": _TEXT, "sha256": _TEXT, "sealed": _FLAG})
+    return {"oneOf": [_HEADER, _ACTION, saved, summary]}
 
 
 def _apply() -> Schema:

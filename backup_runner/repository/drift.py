@@ -14,7 +14,15 @@ from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
 from ..container import Identity
-from ..errors import AccessDenied, ForkedError, KeyFileError, ObjectMissing, StalePlanError, TargetError
+from ..errors import (
+    AccessDenied,
+    ForkedError,
+    KeyFileError,
+    ObjectArchived,
+    ObjectMissing,
+    StalePlanError,
+    TargetError,
+)
 from ..records import StoredObject
 from ..targets.base import Target
 from .commits import FORCE_COPY, record_name
@@ -42,6 +50,12 @@ class Drift:
     healed: list[int] = field(default_factory=list)
     copied: dict[int, str] = field(default_factory=dict)
     """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not at every plan."""
+    tiers: dict[int, str] = field(default_factory=dict)
+    """New storage tiers, by id, of objects that something else moved: a lifecycle rule, mostly."""
+    cold: int = 0
+    """Objects that cannot be read now, though the catalog has them in a tier where they could."""
+    cold_records: int = 0
+    """Records and copies of the catalog that cannot be read now."""
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
@@ -56,7 +70,7 @@ class Drift:
 def note(cat: Catalog, drift: Drift | None) -> None:
     """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
     if drift is not None:
-        note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied)
+        note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied, tiers=drift.tiers)
 
 
 def settle(cat: Catalog, drift: Drift | None) -> None:
@@ -96,7 +110,9 @@ def look(
         drift.size += found.size
         if found.name.startswith(f"{own}data/"):
             data.append(found)
-        elif match := _RECORD.fullmatch(found.name):
+            continue
+        drift.cold_records += found.cold
+        if match := _RECORD.fullmatch(found.name):
             records[int(match[1])] = found.size
         else:
             copies[found.name] = found.size
@@ -160,8 +176,9 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
     try:
         # One bad read says nothing about what is stored.
         same = any(_is_record(store, target, size) for _ in range(2))
-    except AccessDenied:
-        # A host that may only write; creating the next record still tells it whether another machine was faster.
+    except (AccessDenied, ObjectArchived):
+        # A host that may only write, or a record that a lifecycle rule moved; creating the next one still tells
+        # whether another machine was faster.
         return
     if not same:
         raise ForkedError(
@@ -209,6 +226,9 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
     reason = _difference(row, item, target)
     if not reason and item is not None and item.etag != row.etag and not item.checksum and target is not None:
         drift.copied[row.id] = item.etag
+    if item is not None and item.tier and item.tier != row.tier:
+        drift.tiers[row.id] = item.tier
+        drift.cold += item.cold
     if reason:
         drift.bad[row.id] = reason
     elif row.state == "missing":

@@ -22,6 +22,7 @@ from ..errors import (
     BusyError,
     ConditionFailed,
     ContainerError,
+    ObjectArchived,
     ObjectExists,
     ObjectMissing,
     TransientError,
@@ -116,6 +117,9 @@ class Lease:
         except AccessDenied:
             self._warn("going on without a lease, because policy forbids reading the one that is there")
             return None
+        except ObjectArchived:
+            # Nobody has renewed it for as long as a lifecycle rule waits.
+            return b""
 
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
         """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.

@@ -14,6 +14,7 @@ from ..catalog.database import Store
 from ..container import Identity
 from ..container.keys import SALT_LENGTH, KdfBudget
 from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
+from ..planning.seal import secret_path
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
@@ -219,6 +220,7 @@ class Session:
             job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp")
         ]
         paths.append(job.work_directory)
+        paths.append(secret_path())
         path = getattr(job.target, "path", None)
         if path:
             paths.append(path)

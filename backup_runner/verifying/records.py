@@ -26,17 +26,24 @@ class _Link:
 
 
 def check_records(
-    target: Target, identity: Identity, store: Store, *, data: bool, stop: Callable[[], bool]
+    target: Target, identity: Identity, store: Store, *, data: bool, stop: Callable[[], bool], cold: list[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
 
-    The first record there may be any: older ones may have been replaced by a copy of the catalog.
+    The first record there may be any: older ones may have been replaced by a copy of the catalog. Names of records that
+    cannot be read, because they are archived, go into `cold`.
     """
     prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
     last: _Link | None = None
     for stored in target.list(prefix):
         if stop():
             return
+        if stored.cold:
+            cold.append(stored.name)
+            if object_id := parse_name(stored.name):
+                # Its digest is not known, so the next one is not held against it.
+                last = _Link(object_id.serial, "", stored)
+            continue
         try:
             link = _check_again(target, identity, store, stored, last, data=data)
         except BackupRunnerError as error:

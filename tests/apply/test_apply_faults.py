@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.catalog.failures import explained
 from backup_runner.errors import TargetError, TransientError
-from backup_runner.planning.making import open_plan
+from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.spec import CatalogSpec
 from backup_runner.targets.directory.target import DirectoryTarget

@@ -14,7 +14,8 @@ from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlan
 from backup_runner.options import ApplyOptions
 from backup_runner.planning import spool as planning_spool
 from backup_runner.planning.file import Header
-from backup_runner.planning.making import Plan, open_plan
+from backup_runner.planning.making import Plan
+from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.workers.interrupt import Interrupt
 from tests.support.jobs import KEYRING, Home, bucket_digest, catalog_digest
@@ -171,7 +172,7 @@ def test_nothing_of_a_damaged_plan_is_done(planned: tuple[Home, str], name: str)
     with open(path, "rb") as file:
         whole = file.read()
     before = State.of(home)
-    lines = list(Plan(NO_HEADER, path).lines())
+    lines = list(open_plan(path).lines())
     for at in range(0, len(whole), max(1, len(whole) // 60)):
         for bad in (whole[:at], whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]):
             with open(path, "wb") as file:

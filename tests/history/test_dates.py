@@ -19,7 +19,7 @@ from backup_runner.catalog import CatalogLock
 from backup_runner.moments import last_moment, local_text, utc_text
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.making import make_plan
-from backup_runner.planning.spool import open_plan
+from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.records import ActionKind
 from backup_runner.restoring.select import choose_snapshot

@@ -16,7 +16,7 @@ from backup_runner.errors import GuardError
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header, action_fields, write
 from backup_runner.planning.making import make_plan
-from backup_runner.planning.spool import open_plan
+from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.records import Action, ActionKind
 from backup_runner.spec import PruneGuards, Retention

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -62,17 +63,24 @@ class Runner:
             "OCI_API_KEY": Path(pem).read_text(),
             "BACKUP_RUNNER_KEY": KEY,
             "REQUEST": "7",
+            "GITHUB_OUTPUT": str(self.root / "output"),
             "COMMENT_TOKEN": "t",
             "CI_API_V4_URL": "https://gitlab.invalid/api/v4",
             "CI_PROJECT_ID": "3",
             "CI_MERGE_REQUEST_IID": "7",
         }
 
+    def digest(self) -> str:
+        """Of the plan that lies there: what the job that planned handed on, or a person who looked at it states."""
+        plan = self.checkout / "backup.plan"
+        return hashlib.sha256(plan.read_bytes()).hexdigest() if plan.exists() else ""
+
     def steps(self, steps: list[str]) -> subprocess.CompletedProcess[str]:
         """Run steps one by one on a new machine, up to the first that fails."""
         env = self.machine()
         done = subprocess.CompletedProcess[str]([], 0, "", "")
         for step in steps:
+            env["PLAN_DIGEST"] = self.digest()
             command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step]
             done = subprocess.run(
                 command, cwd=self.checkout, env=env, capture_output=True, text=True, timeout=120, check=False
@@ -126,6 +134,8 @@ def test_from_merge_request_to_apply(name: str, tmp_path: Path, emulator: Runnin
     applied = runner.steps(steps("apply"))
     assert applied.returncode == 0, applied.stderr
     assert "snapshot 1 complete" in applied.stdout
+    if name == "github":
+        assert (tmp_path / "output").read_text() == f"digest={runner.digest()}\n"
 
     if name != "github":
         return

@@ -92,6 +92,10 @@ class OciTarget:
         return ""
 
     @property
+    def archives(self) -> bool:
+        return True
+
+    @property
     def part_limit(self) -> int:
         return 64 << 20
 

@@ -1,0 +1,99 @@
+"""Reads a saved plan once, within bounds, and keeps a copy: what was checked is what is shown and applied.
+
+The file itself may be changed by others at any time, and may be anything: a FIFO, a terabyte of nothing, 128 KB that
+unpack to gigabytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import IO
+
+import orjson
+
+from ..errors import PlanFileError
+from ..foreign import describe
+from ..replacing import unnamed
+from . import file as planfile
+from .spool import Marks, Plan
+from .unpacking import lines_of
+
+_CHUNK = 1 << 18
+
+
+class _Copying(io.RawIOBase):
+    """Reads a file and copies what it reads; `digest` is that of all so far."""
+
+    def __init__(self, source: int, copy: IO[bytes]) -> None:
+        self._source = source
+        self._copy = copy
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = os.read(self._source, len(buffer))
+        self.digest.update(data)
+        self._copy.write(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def open_plan(path: str) -> Plan:
+    """A saved plan, compressed or not, read to its end: nothing of a damaged plan may be carried out.
+
+    Who made it is for `seal.vouch` to say. Raises PlanFileError."""
+    copy = None
+    try:
+        source = _open(path)
+        try:
+            copy = unnamed(tempfile.gettempdir())
+            return _read(source, path, copy)
+        finally:
+            os.close(source)
+    except BaseException as error:
+        if copy is not None:
+            copy.close()
+        if isinstance(error, PlanFileError):
+            raise PlanFileError(f"{path}: {error.message}", hint=error.hint) from None
+        if isinstance(error, OSError):
+            raise PlanFileError(f"cannot read the plan {path}: {describe(error)}") from None
+        raise
+
+
+def _open(path: str) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise PlanFileError("it is no regular file", hint="save the plan with `plan JOB --out FILE`")
+    return fd
+
+
+def _read(source: int, path: str, copy: IO[bytes]) -> Plan:
+    copying = _Copying(source, copy)
+    lines = lines_of(io.BufferedReader(copying, _CHUNK), os.fstat(source).st_size)
+    first = next(lines, b"")
+    header = planfile.header_from(first)
+    closing = b""
+
+    def watched() -> Iterator[bytes]:
+        nonlocal closing
+        yield first
+        for line in lines:
+            closing = line
+            yield line
+
+    for _ in planfile.read_actions(watched()):
+        pass
+    copy.flush()
+    fields = orjson.loads(closing)
+    mac = fields.get("mac", "")
+    return Plan(
+        header, path, copy, Marks(copying.digest.hexdigest(), fields["sha256"], mac if isinstance(mac, str) else "")
+    )

@@ -1,0 +1,117 @@
+"""Who made a saved plan: a MAC under a secret of the user who planned, or a digest that is stated by who reviewed.
+
+A plan decides which job file is loaded, and with it which programs run, so nothing that it names can vouch for it: a
+secret beside the job or its catalog would come from the same hands. The secret lies in the user's own folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hmac
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ..errors import PlanFileError
+from ..foreign import describe
+from ..replacing import replacing
+from .file import END
+
+if TYPE_CHECKING:
+    from .spool import Plan
+
+LENGTH = 32
+_LABEL = b"backup-runner plan\0"
+_FOLDER, _NAME = "~/.backup-runner", "plan-key"
+
+
+def secret_path() -> str:
+    """Where this user's secret is, or would be."""
+    return os.path.join(os.path.expanduser(_FOLDER), _NAME)
+
+
+def own_secret(*, make: bool = False) -> bytes | None:
+    """The secret; None if there is none and it is not to be made. Raises PlanFileError if others may know it."""
+    path = secret_path()
+    folder = os.path.dirname(path)
+    try:
+        if make:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PlanFileError(f"cannot use {path}: {describe(error)}") from None
+    try:
+        if os.fstat(fd).st_uid != os.geteuid():
+            raise PlanFileError(f"cannot use {path}: its folder belongs to another user")
+        # Two plans that are made at the same time must not end up with a secret each.
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        if make and not os.path.lexists(path):
+            with replacing(path) as file:
+                file.write(secrets.token_bytes(LENGTH))
+        return _read(path)
+    except OSError as error:
+        raise PlanFileError(f"cannot use {path}: {describe(error)}") from None
+    finally:
+        os.close(fd)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    with open(fd, "rb", buffering=0) as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise PlanFileError(f"cannot use {path}: it is no regular file")
+        if found.st_uid != os.geteuid() or found.st_nlink != 1 or found.st_mode & 0o077:
+            raise PlanFileError(f"cannot use {path}: it is not yours alone (owner, mode 0600, one name)")
+        secret = file.read(LENGTH + 1)
+    if len(secret) != LENGTH:
+        raise PlanFileError(f"cannot use {path}: it does not have {LENGTH} bytes", hint="delete it")
+    return secret
+
+
+def sealed(lines: Iterator[bytes], secret: bytes) -> Iterator[bytes]:
+    """The lines of a plan with a MAC over all of them in the closing one."""
+    for line in lines:
+        if line.startswith(END):
+            fields = orjson.loads(line)
+            yield orjson.dumps(fields | {"mac": _mac(secret, fields["sha256"])}) + b"\n"
+        else:
+            yield line
+
+
+def vouch(plan: Plan, *, digest: str | None = None) -> None:
+    """Raises PlanFileError unless this user made the plan that was opened, or `digest` is that of its file."""
+    assert plan.marks is not None
+    if digest is not None:
+        if not hmac.compare_digest(plan.marks.file, digest.lower()):
+            raise PlanFileError(
+                f"{plan.path} is not the plan that was reviewed: its SHA-256 digest is {plan.marks.file}, "
+                f"and --plan-digest says {digest.lower()}",
+                hint="nothing was run or changed; get the file that was reviewed, or review this one",
+            )
+        return
+    why = "its seal does not fit" if plan.marks.mac else "it has no seal"
+    try:
+        secret = own_secret()
+    except PlanFileError as error:
+        secret, why = None, error.message
+    if secret is None or not hmac.compare_digest(_mac(secret, plan.marks.body), plan.marks.mac):
+        raise PlanFileError(
+            f"it is not known who made this plan, {plan.path}: {why}; nothing was run or changed",
+            hint="plan here, as this user: `plan JOB --out FILE`. If the plan was made elsewhere and reviewed, state "
+            "the SHA-256 digest that planning printed there: --plan-digest HEX",
+        )
+
+
+def _mac(secret: bytes, body: str) -> str:
+    """Over the digest of all lines before the closing one."""
+    return hmac.digest(secret, _LABEL + bytes.fromhex(body), "sha256").hex()

@@ -1,0 +1,54 @@
+"""The lines of a saved plan within bounds: of a line, of what a compressed file unpacks to, and of memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from ..errors import PlanFileError
+from ..foreign import describe
+
+LONGEST: Final = 4 << 20
+"""Bytes of a line; parsed, the worst of that size takes some 100 MiB."""
+_ROOM, _RATIO = 8 << 20, 256
+"""A file of n bytes unpacks to `_ROOM` + n * `_RATIO` at most; plans of very regular trees come to n * 190."""
+_WINDOW = 32 << 20
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+def lines_of(file: io.BufferedReader, size: int) -> Iterator[bytes]:
+    """The lines of a plan file of `size` bytes, compressed or not. Raises PlanFileError, and OSError as it reads."""
+    if file.peek(len(_ZSTD))[: len(_ZSTD)] != _ZSTD:
+        yield from _bounded(file, size)
+        return
+    import zstandard
+
+    unpacking = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(file, read_across_frames=True)
+    try:
+        yield from _bounded(io.BufferedReader(unpacking, 1 << 18), _ROOM + size * _RATIO)
+    except zstandard.ZstdError as error:
+        raise PlanFileError(f"the plan cannot be unpacked: {describe(error)}", hint="make the plan again") from None
+
+
+def fits(size: int, unpacked: int) -> bool:
+    """Whether a compressed file of this size may hold as much."""
+    return unpacked <= _ROOM + size * _RATIO
+
+
+def _bounded(file: io.BufferedReader, room: int) -> Iterator[bytes]:
+    while line := file.readline(LONGEST + 1):
+        check_length(line)
+        room -= len(line)
+        if room < 0:
+            raise PlanFileError("the plan unpacks to more than any plan does", hint="make the plan again")
+        yield line
+
+
+def check_length(line: bytes) -> None:
+    """Raises PlanFileError for a line that no plan file may have."""
+    if len(line) > LONGEST:
+        raise PlanFileError(
+            f"a line of the plan is longer than {LONGEST >> 20} MiB",
+            hint="make the plan again; a job that has paths as long can be applied without saving a plan",
+        )
