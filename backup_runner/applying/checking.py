@@ -25,7 +25,7 @@ def raise_guards(header: Header, options: ApplyOptions) -> None:
         names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
         raise GuardError(
             "; ".join(guard["message"] for guard in hits),
-            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
+            hint=f"nothing was changed. If this is intended, plan and apply with {names}",
         )
 
 
@@ -61,7 +61,7 @@ class Check:
             raise StalePlanError("the job file changed since the plan was made", hint="plan again")
         state = cat.plan_state(header.plan_id)
         if state == "finished":
-            raise StalePlanError("this plan was applied already", hint="plan again")
+            raise StalePlanError("this plan was already applied", hint="plan again")
         store = session.store()
         if store is not None:
             store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
@@ -69,7 +69,7 @@ class Check:
         # A killed run may have made the store already; its own plan goes on all the same.
         begun = state == "started" and header.lineage == "" and here[1] == 0
         if here != (header.lineage, header.serial) and not begun:
-            raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
+            raise StalePlanError("the catalog changed since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(cat)
             ground = Ground(cat, store, self._lease(store, first_note(session)))
@@ -77,7 +77,7 @@ class Check:
             return ground
         if store.state == "forked":
             raise ForkedError(
-                "another machine went on with this lineage; what this catalog has since then is not recorded",
+                "another machine continued this lineage; newer changes in this catalog are not recorded in the bucket",
                 hint="fetch the newer state with `catalog pull JOB`",
             )
         ground = Ground(cat, store, self._lease(store))

@@ -123,7 +123,7 @@ class Book:
             names = ", ".join(repr(action.key) for files in self._files.values() for action, _ in files[:1])
             raise BackupRunnerError(
                 f"contents of files were never reported: {names[:500]}",
-                hint="this is a fault in backup-runner; apply again, and report it if it comes back",
+                hint="this is a bug in backup-runner; apply again, and report it if it happens again",
             )
 
     def forget(self) -> None:
@@ -231,7 +231,7 @@ class Lane:
         while not until(self._pool):
             self._hear(_PATIENCE)
             if self._stop():
-                raise Interrupted("interrupted; what was finished is recorded")
+                raise Interrupted("interrupted; completed work is recorded")
 
     def _hear(self, timeout: float) -> None:
         assert self._pool is not None

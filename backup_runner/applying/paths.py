@@ -58,7 +58,7 @@ class PathApplier:
 
     def _try(self, act: Callable[[Action], None], action: Action) -> None:
         if self._stop():
-            raise Interrupted("interrupted; what was finished is recorded")
+            raise Interrupted("interrupted; completed work is recorded")
         self._versions.batch.step()
         try:
             act(action)

@@ -133,7 +133,7 @@ class _Run:
         cat, header = self._cat, self._header
         job_id = cat.job_id(self._ground.store.id, self._session.job.name)
         if job_id is None:
-            raise CatalogError(f'the catalog knows no job "{self._session.job.name}"', hint="apply it first")
+            raise CatalogError(f'the catalog has no job "{self._session.job.name}"', hint="apply it first")
         with cat.transaction():
             cat.use_plan(header.plan_id, self._ground.store.id, None)
         actions = list(self._plan.actions())

@@ -96,7 +96,7 @@ def restore(
         known = listing.path_of(cat, store.id, file_id)
         job = session.job
     if known is None:
-        raise CatalogError(f"there is no file with the id {file_id}", hint="`backup-runner file list` shows the ids")
+        raise CatalogError(f"no file has the id {file_id}", hint="`backup-runner file list` shows the ids")
     options = RestoreOptions(
         paths=(known.key,),
         at=None if known.snapshot_id is None else str(known.snapshot_id),

@@ -33,8 +33,8 @@ def _write_new(path: str, text: str) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise KeyFileError(
-            f"{path} is there already and was left as it is",
-            hint="a key that is lost opens nothing; choose another name",
+            f"{path} already exists and was not changed",
+            hint="choose another name; if a key is lost, its backups cannot be opened",
         ) from None
     except OSError as error:
         raise KeyFileError(f"cannot write {path}: {describe(error)}") from None

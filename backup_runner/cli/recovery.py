@@ -87,8 +87,8 @@ def rebuild(
 def _agreed(session: Session, out: Output) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"there is a catalog at {session.job.catalog.path}, and no terminal to ask on whether to replace it",
-            hint="--yes rebuilds without asking; `catalog pull JOB` takes the newer records only",
+            f"there is a catalog at {session.job.catalog.path}, and no terminal to ask whether to replace it",
+            hint="use --yes to rebuild without asking; `catalog pull JOB` fetches only newer records",
         )
     print(f"Replace what {session.job.catalog.path} says of this lineage? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..restoring.run import RestoreOptions
 
 _PROBLEMS = 3
-_AGAIN = "files restored so far are whole; restore again to get the others"
+_AGAIN = "files restored so far are whole; run the same restore again to continue"
 
 
 def command(
@@ -82,7 +82,9 @@ def command(
         out.emit(document)
     out.say(restore_lines(outcome, out.look, dry_run=dry_run))
     if outcome.interrupted:
-        raise Interrupted("interrupted; files restored so far are whole", hint="restore again to get the others")
+        raise Interrupted(
+            "interrupted; files restored so far are complete", hint="run the same restore again to continue"
+        )
     return _PROBLEMS if outcome.problems else 0
 
 

@@ -101,7 +101,7 @@ class Identity:
         """Raises NoiseError if the envelope is known not to be of its lineage's chain."""
         accepted = self.accepted.get(envelope.lineage)
         if accepted is not None and envelope.digest not in accepted.digests:
-            raise NoiseError(f"envelope {envelope.number} is none that this lineage is known to have")
+            raise NoiseError(f"envelope {envelope.number} is not known for this lineage")
 
     def check_suite1(self, object_id: ObjectId) -> None:
         """Raises NoiseError for an object of suite 1 where the lineage has left that behind."""
@@ -131,7 +131,7 @@ class Identity:
             envelope, self._epochs.get(envelope.public), lambda: opening_secret(self.seed(envelope.salt))
         )
         if secrets is None:
-            raise WrongKeyError("sealed to other recipients")
+            raise WrongKeyError("encrypted to other recipients")
         for secret in secrets:
             self._epochs[public_of(secret)] = secret
         return secrets

@@ -38,7 +38,7 @@ class LegacyReader:
         at, left, data = len(sealed), length, sealed[legacy.HEAD :]
         while data:
             if len(data) % legacy.BLOCK:
-                raise DamagedError(f"{self._name}: cut within a block")
+                raise DamagedError(f"{self._name}: truncated within a block")
             plain = opener.update(data)[:left]
             left -= len(plain)
             if plain:
@@ -47,7 +47,7 @@ class LegacyReader:
             digest.update(data)
             at += len(data)
         if digest.digest() != self._sealed_md5:
-            raise DamagedError(f"{self._name}: its MD5 is not that of what backup-tool stored")
+            raise DamagedError(f"{self._name}: its MD5 does not match what backup-tool stored")
 
     def _checked(self, sealed: bytes, length: int) -> legacy.Head:
         try:
@@ -55,7 +55,7 @@ class LegacyReader:
         except DamagedError as error:
             raise DamagedError(f"{self._name}: {error.message}") from None
         if head.size != length:
-            raise DamagedError(f"{self._name}: its head states {head.size} bytes, the catalog {length}")
+            raise DamagedError(f"{self._name}: its header says {head.size} bytes, the catalog says {length}")
         return head
 
 

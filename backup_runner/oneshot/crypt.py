@@ -158,7 +158,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
 def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A new file beside the goal, which takes the goal's name once everything went well."""
     if os.path.lexists(goal) and not overwrite:
-        raise BackupRunnerError(f"{goal} is there already and was left as it is", hint="--overwrite replaces it")
+        raise BackupRunnerError(f"{goal} already exists and was not changed", hint="use --overwrite to replace it")
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(replacing(goal))

@@ -179,8 +179,8 @@ class _Look:
             self._outcome.notes.append("no object could be opened to try the key on: they are in the archive tier")
         if readable:
             raise WrongKeyError(
-                f"this key (id {key.key_id}) does not open backup-tool's objects",
-                hint="point `encryption` at the key that backup-tool used (`crypto_key_file`); nothing was changed",
+                f"this key (id {key.key_id}) cannot open backup-tool's objects",
+                hint="set `encryption` to the key that backup-tool used (`crypto_key_file`); nothing was changed",
             )
 
 
@@ -212,7 +212,7 @@ class _Import:
             return None
         store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         if store.state == "forked":
-            raise ForkedError("another machine went on with this lineage", hint="`catalog pull JOB`, then import again")
+            raise ForkedError("another machine continued this lineage", hint="`catalog pull JOB`, then import again")
         look(cat, store, session.target, confirm=False)
         return store
 
@@ -243,7 +243,9 @@ class _Import:
             importer.add_folder(key, mtime_ns=now, mode=_FOLDER_MODE, uid=os.getuid(), gid=os.getgid())
         outcome.pinned, outcome.renumbered = importer.pin_unused(), importer.renumbered
         if not outcome.objects and not outcome.files:
-            raise CatalogError("the catalog knows all of the database already", hint="there is nothing to import")
+            raise CatalogError(
+                "everything in the database is already in the catalog", hint="there is nothing to import"
+            )
         outcome.snapshot_id = snapshot
         before = cat.last_complete(job_id)
         held = int(orjson.loads(before.totals).get("files", 0)) if before else 0
@@ -261,7 +263,7 @@ class _Import:
                 continue
             key = stored_key(file.path, self._session.job.base)
             if key is None:
-                self._outcome.problems.append(Problem(file.path, "outside", "its path does not fit relative_path"))
+                self._outcome.problems.append(Problem(file.path, "outside", "its path is not below relative_path"))
                 continue
             outside += not any(source.covers(key) for source in sources)
             content_id, item = held

@@ -65,9 +65,9 @@ class Records:
                 found = serial
         if not found and self._order:
             raise WrongKeyError(
-                f"none of the {len(self._order)} records of lineage {self._lineage} opens: sealed with another key, or "
-                "damaged",
-                hint="point `encryption` at the key that the backups were made with",
+                f"none of the {len(self._order)} records of lineage {self._lineage} opens: encrypted with another key, "
+                "or damaged",
+                hint="set `encryption` to the key that the backups were made with",
             )
         return found
 

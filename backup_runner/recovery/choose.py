@@ -123,13 +123,13 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
         return names[0]
     if wrong and wrong == len(names):
         raise WrongKeyError(
-            "this key opens nothing in the bucket: all of it is sealed with another key",
-            hint="point `encryption` at the key the backups were made with",
+            "this key opens nothing in the bucket: everything is encrypted with another key",
+            hint="set `encryption` to the key that the backups were made with",
         )
     several = ", ".join(names) if any_object and len(names) > 1 else ""
     raise CatalogError(
-        f'the bucket holds no backups of job "{session.job.name}" that this key opens',
-        hint=f"name one of these with --lineage: {several}"
+        f'the bucket has no backups of job "{session.job.name}" that this key opens',
+        hint=f"choose one of these with --lineage: {several}"
         if several
         else "check bucket, prefix and the job's name; `catalog info JOB` lists what is there",
     )

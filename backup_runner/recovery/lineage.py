@@ -93,9 +93,9 @@ class Bucket:
         seen = max(seen_serials(self._session.job.catalog.path).get(self.lineage, 0), min_serial)
         if self.newest < seen:
             raise CatalogError(
-                f"the bucket is older than what is known: its newest record is {self.newest}, serial {seen} was seen; "
+                f"the bucket is older than expected: its newest record is {self.newest}, serial {seen} was seen; "
                 "it was rolled back, or its newest records were deleted",
-                hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` takes what there is",
+                hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` recovers the rest",
             )
 
     def check_lineage(self) -> None:
@@ -108,9 +108,9 @@ class Bucket:
         head = head_of(self._target, session.identity, self._records.item(self.newest))
         if int(str(head["created_ns"])) <= last.created_ns:
             raise CatalogError(
-                f'the bucket is older than what is known: job "{session.job.name}" was last seen in lineage '
+                f'the bucket is older than expected: job "{session.job.name}" was last seen in lineage '
                 f"{last.lineage}, and what is there is lineage {self.lineage}, which ended before that",
-                hint=f"find out who changed the bucket; `--lineage {self.lineage}` takes it all the same",
+                hint=f"find out who changed the bucket; `--lineage {self.lineage}` uses it anyway",
             )
 
     # -- from a catalog that is behind
@@ -144,7 +144,7 @@ class Bucket:
             raise Rewritten(
                 f"record {store.serial} in the bucket is not the one that this catalog ends at: "
                 "the bucket was rolled back, and another machine went on from there",
-                hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+                hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
             )
 
     # -- from nothing
@@ -276,8 +276,8 @@ class Bucket:
 
     def _gap(self, serial: int) -> CatalogError:
         return CatalogError(
-            f"record {serial} of {self.newest} is missing in the bucket",
-            hint="`catalog rebuild JOB` makes what it can from the objects themselves",
+            f"record {serial} of {self.newest} is missing from the bucket",
+            hint="`catalog rebuild JOB` recovers what it can from the objects themselves",
         )
 
     def _record(self, serial: int) -> StoredObject:
@@ -292,8 +292,8 @@ class Bucket:
         with rows_of(self._session, item) as (head, rows, digest):
             if previous is not None and head["previous"] != previous:
                 raise Rewritten(
-                    f"record {head['serial']} does not follow from the one before it: the chain is broken",
-                    hint="`catalog rebuild JOB` makes what it can",
+                    f"record {head['serial']} does not follow its predecessor: the chain is broken",
+                    hint="`catalog rebuild JOB` recovers what it can",
                 )
             version = format_of(head)
             replay.record(confined(self.lineage, rows, version), version)

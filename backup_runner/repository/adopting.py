@@ -103,7 +103,7 @@ def examine(target: Target, identity: Identity, name: str) -> tuple[NewObject, I
     """What an object says of itself, from its header and its tail. Raises ContainerError, TargetError."""
     object_id = parse_name(name)
     if object_id is None:
-        raise DamagedError(f"{name} is no name of ours")
+        raise DamagedError(f"{name} is not an object name of backup-runner")
     listed = target.stat(name)
     start = target.get(name, 0, min(4096, listed.size))
     try:
@@ -117,7 +117,7 @@ def examine(target: Target, identity: Identity, name: str) -> tuple[NewObject, I
         tail, size = target.get_tail(name, found)
         found = read_index(opened.keys, tail, size)
         if isinstance(found, int):
-            raise DamagedError(f"{name}: index cut short")
+            raise DamagedError(f"{name}: index is truncated")
     check_signer(identity, object_id, found.signer)
     header = start[: opened.length]
     new = NewObject(

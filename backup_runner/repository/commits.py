@@ -79,7 +79,7 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
     raise DamagedError(
         f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key does "
         "not open",
-        hint="find out who puts them there, delete them, and apply again; what was uploaded will be adopted",
+        hint="find out who puts them there, delete them, and apply again; finished uploads are reused",
     )
 
 
@@ -96,11 +96,11 @@ def _met_another(cat: Catalog, store: Store, target: Target, identity: Identity,
         return None
     if store.state != "forked":
         raise ChecksumMismatch(
-            f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
+            f"{record_name(store, serial)}: was damaged during upload and was deleted", hint="apply again"
         )
     raise ForkedError(
         f"another machine committed serial {serial} of this lineage first; nothing was committed here",
-        hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+        hint="fetch its state with `catalog pull JOB`, then apply again; finished uploads are reused",
     )
 
 

@@ -162,7 +162,7 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
             raise StalePlanError("another run applied while the bucket was listed", hint="plan again")
         raise ForkedError(
             f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
-            f"the catalog ends at {store.serial}; another machine applied since",
+            f"the catalog ends at {store.serial}; another machine has applied since then",
             hint="fetch the newer state with `catalog pull JOB`, then apply again",
         )
 
@@ -184,7 +184,7 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
         raise ForkedError(
             f"record {store.serial} in the bucket is not the one that this catalog ends at: "
             "the bucket was rolled back, and another machine went on from there",
-            hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+            hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
         )
 
 
@@ -212,7 +212,7 @@ def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
     start = max((serial for serial, _ in known), default=0)
     missing = next((serial for serial in range(start + 1, store.serial + 1) if serial not in records), 0)
     if missing:
-        return f"record {missing} of the catalog is missing in the bucket"
+        return f"record {missing} of the catalog is missing from the bucket"
     noted = json.loads(store.copies)
     base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
     since = sum(size for serial, size in records.items() if base < serial <= store.serial)

@@ -49,7 +49,7 @@ def open_record(target: Target, identity: Identity, item: StoredObject) -> Opene
     """A whole record or copy, of which nothing but header and index was fetched. Raises ContainerError, TargetError."""
     object_id = parse_name(item.name)
     if object_id is None:
-        raise DamagedError(f"{item.name} is no name of ours")
+        raise DamagedError(f"{item.name} is not an object name of backup-runner")
     return twice(
         lambda: open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, identity)
     )

@@ -30,7 +30,7 @@ def load_secret(
     elif spec.key_env:
         value = env.get(spec.key_env)
         if value is None:
-            raise KeyFileError(f"the variable {spec.key_env} that should hold the key is not set")
+            raise KeyFileError(f"the variable {spec.key_env} for the key is not set")
         where, raw = "", os.fsencode(value)
     else:
         where, raw = "", _from_command(spec.key_command)
@@ -45,7 +45,7 @@ def _passphrase(spec: EncryptionSpec, env: Mapping[str, str]) -> str | None:
     if not spec.passphrase_env:
         return None
     if spec.passphrase_env not in env:
-        raise KeyFileError(f"the variable {spec.passphrase_env} that should hold the passphrase is not set")
+        raise KeyFileError(f"the variable {spec.passphrase_env} for the passphrase is not set")
     return env[spec.passphrase_env]
 
 
@@ -62,8 +62,8 @@ def refuse_guessable(key: CryptoKey) -> None:
     else:
         return
     raise KeyFileError(
-        f"the crypto key {why}, and is soon guessed",
-        hint="make one with `backup-runner key new FILE`; what this key sealed before can still be restored",
+        f"the crypto key {why} and is easy to guess",
+        hint="make one with `backup-runner key new FILE`; backups made with this key can still be restored",
     )
 
 
@@ -74,7 +74,7 @@ def _from_file(path: str) -> tuple[bytes, list[str]]:
             raw = file.read(_MOST)
     except FileNotFoundError:
         raise KeyFileError(
-            f"there is no key file {path}",
+            f"key file not found: {path}",
             hint=f"copy your key there, or, if nothing is backed up yet, make one with `backup-runner key new {path}`",
         ) from None
     except OSError as error:
@@ -97,5 +97,7 @@ def _from_command(command: tuple[str, ...]) -> bytes:
         raise KeyFileError(f"key_command {name} cannot be started: {describe(error)}") from None
     if done.returncode:
         # Its output is not shown: whatever it printed may hold the key.
-        raise KeyFileError(f"key_command {name} ended with status {done.returncode}", hint="run it by hand to see why")
+        raise KeyFileError(
+            f"key_command {name} failed with status {done.returncode}", hint="run it manually to see why"
+        )
     return done.stdout

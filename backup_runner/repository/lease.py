@@ -102,7 +102,7 @@ class Lease:
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
-                    f"another run holds this lineage: {holder_of(note)}",
+                    f"another run has locked this lineage: {holder_of(note)}",
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )

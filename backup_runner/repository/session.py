@@ -117,8 +117,8 @@ class Session:
         job_id = cat.job_id(store.id, self.job.name) if store else None
         if store is None or job_id is None:
             raise CatalogError(
-                f'the catalog {cat.path} knows no job "{self.job.name}" at {self.target.identity}',
-                hint="apply the job first; `catalog info JOB` lists what the catalog knows",
+                f'the catalog {cat.path} has no job "{self.job.name}" at {self.target.identity}',
+                hint="apply the job first; `catalog info JOB` lists what the catalog has",
             )
         return cat, store, job_id
 
@@ -127,8 +127,8 @@ class Session:
         absence = self.target.absence if store.serial else ""
         if absence:
             raise TargetError(
-                f"{absence}, though the catalog has objects there",
-                hint="is its disk mounted? `plan JOB` says what an apply could store anew if it is lost",
+                f"{absence}, but the catalog has objects there",
+                hint="is its disk mounted? if it is lost, `plan JOB` shows what an apply can upload again",
             )
 
     def check_key(self, store: Store) -> Identity:
@@ -137,8 +137,8 @@ class Session:
         if identity.key_id != store.key_id and not self._opens(store):
             raise WrongKeyError(
                 f'this is not the key that job "{self.job.name}" is sealed with '
-                f"(key id {identity.key_id}, sealed with {store.key_id})",
-                hint="point `encryption` at the right key; nothing was changed",
+                f"(key id {identity.key_id}, expected {store.key_id})",
+                hint="set `encryption` to the right key; nothing was changed",
             )
         return identity
 

@@ -101,7 +101,7 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
     if book.fatal:
         raise BackupRunnerError(
             f"cannot write to {os.fsdecode(path)}: {book.fatal}; {book.counts['restored']} files were restored before",
-            hint="make room there, or restore --to another place; what is restored already is not fetched again",
+            hint="free some space, or restore to another place with --to; restored files are not fetched again",
         )
 
 
@@ -151,7 +151,7 @@ def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, pat
     except OSError as error:
         raise BackupRunnerError(
             f"cannot restore to {os.fsdecode(path)}: {describe(error)}",
-            hint="make that folder, or give another one with --to DIR",
+            hint="create that folder, or choose another one with --to DIR",
         ) from None
 
 

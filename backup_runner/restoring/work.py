@@ -276,7 +276,7 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | Backup
         return error
     if len(data) == piece.size and blake3(data).digest() == piece.blake3:
         return data
-    return DamagedError(f"{name}: a piece of it has not the hash that was recorded")
+    return DamagedError(f"{name}: a piece does not match its recorded hash")
 
 
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:

@@ -97,13 +97,13 @@ def _check(
         raise DamagedError(damage)
     header = _first_line(opened)
     if (header.get("lineage"), header.get("serial")) != (store.lineage, object_id.serial):
-        raise DamagedError("says that it is another record")
+        raise DamagedError("identifies itself as another record")
     if last is not None:
         follows = header.get("previous") == last.digest
         if object_id.serial != last.serial + 1 and not follows:
-            raise DamagedError(f"follows record {last.serial}: what is between is missing")
+            raise DamagedError(f"follows record {last.serial}: the records in between are missing")
         if last.digest and not follows:
-            raise DamagedError(f"does not follow the record {last.serial} that is there")
+            raise DamagedError(f"does not follow record {last.serial}")
     return _Link(object_id.serial, _digest(target, name, size), stored)
 
 
@@ -115,7 +115,7 @@ def _first_line(opened: OpenedObject) -> dict[str, object]:
     except ValueError:
         header = None
     if not isinstance(header, dict):
-        raise ContainerError("does not begin with a record's header")
+        raise ContainerError("does not start with a record header")
     return header
 
 

@@ -207,10 +207,10 @@ def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: 
             if expected is not None:
                 hasher.update(data)
     if size is not None and have != size:
-        raise DamagedError(f"a content of {size} bytes has {have}")
+        raise DamagedError(f"a content of {size} bytes has {have} bytes")
     for hasher, expected, label in hashes:
         if expected is not None and hasher.digest() != expected:
-            raise DamagedError(f"a content of {have} bytes has another {label} than was recorded")
+            raise DamagedError(f"a content of {have} bytes does not match its recorded {label}")
 
 
 def _inside(offset: int, length: int, segment_size: int) -> range:

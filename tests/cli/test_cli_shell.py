@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_from_a_fault_of_ours(command: list[str]) -> None:
         done = subprocess.run([sys.executable, "-m", "backup_runner", *command], stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert b"No space left on device" in done.stderr
-    assert b"fault in backup-runner" not in done.stderr
+    assert b"bug in backup-runner" not in done.stderr
     assert b"Traceback" not in done.stderr
 
 

@@ -49,7 +49,7 @@ def test_a_key_file_that_others_can_read_gets_a_warning(tmp_path: pathlib.Path, 
 
 
 def test_no_key_file(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(KeyFileError, match="there is no key file") as caught:
+    with pytest.raises(KeyFileError, match="key file not found") as caught:
         load_secret(EncryptionSpec(key_file=str(tmp_path / "none")), {})
     assert "key new" in str(caught.value.hint)
     with pytest.raises(KeyFileError, match="cannot read the key file"):
@@ -61,7 +61,7 @@ def test_a_variable() -> None:
     assert load_secret(spec, {"THE_KEY": os.fsdecode(KEY)})[0].value == KEY
     raw = bytes(range(200, 232))
     assert load_secret(spec, {"THE_KEY": os.fsdecode(raw)})[0].value == raw
-    with pytest.raises(KeyFileError, match="THE_KEY that should hold the key is not set"):
+    with pytest.raises(KeyFileError, match="THE_KEY for the key is not set"):
         load_secret(spec, {})
     with pytest.raises(KeyFileError, match="this one has 31") as caught:
         load_secret(spec, {"THE_KEY": os.fsdecode(KEY[:31])})
@@ -75,7 +75,7 @@ def by(*command: str) -> EncryptionSpec:
 def test_a_command() -> None:
     assert load_secret(by("echo", os.fsdecode(KEY)), {})[0].value == KEY
     failures = {
-        ("sh", "-c", f"echo '{os.fsdecode(KEY)}'; echo '{os.fsdecode(KEY)}' >&2; exit 3"): "ended with status 3",
+        ("sh", "-c", f"echo '{os.fsdecode(KEY)}'; echo '{os.fsdecode(KEY)}' >&2; exit 3"): "failed with status 3",
         ("echo", os.fsdecode(KEY[:20])): "this one has 20",
         ("true",): "this one has 0",
         ("/nowhere/at all",): "cannot be started: No such file",
@@ -120,7 +120,7 @@ def unseen(error: KeyFileError) -> None:
     ],
 )
 def test_a_key_that_nobody_drew_begins_nothing(raw: bytes) -> None:
-    with pytest.raises(KeyFileError, match="soon guessed") as error:
+    with pytest.raises(KeyFileError, match="easy to guess") as error:
         refuse_guessable(CryptoKey(raw))
     assert raw.decode("latin-1") not in f"{error.value.message} {error.value.hint}"
 

@@ -65,7 +65,7 @@ def test_a_holder_that_renews_is_waited_for(left_behind: Site, monkeypatch: pyte
     monkeypatch.setattr(socket, "gethostname", lambda: "a-third-pod")
     started = time.monotonic()
     patient = _lease(left_behind)
-    with pytest.raises(BusyError, match="another run holds this lineage"):
+    with pytest.raises(BusyError, match="another run has locked this lineage"):
         _wait_while_renewing(holder, patient)
     assert time.monotonic() - started >= 2
     holder.release()
