@@ -31,6 +31,7 @@ from ..errors import (
     ContainerError,
     NoiseError,
     NotEntitledError,
+    ObjectArchived,
     ObjectExists,
     ObjectMissing,
     WrongKeyError,
@@ -86,7 +87,7 @@ class KeyChain:
         if lineage is None:
             raise NotEntitledError(
                 "this key may read, but nobody enrolled it to write",
-                hint="an owner can remove it and add it again with `key add JOB --owner`; `key list JOB` shows both",
+                hint="an owner adds it with `key add JOB --owner`; `key list JOB` shows who the owners are",
             )
         return Sealing(lineage)
 
@@ -160,7 +161,7 @@ def _candidates(target: Target, lineage: bytes, numbers: Sequence[int]) -> tuple
             found.append(_stated(target, object_id))
         except (ContainerError, ObjectMissing):
             junk += 1
-        except AccessDenied:
+        except (AccessDenied, ObjectArchived):
             notes.append(
                 f"the bucket has recipients' keys that this host does not know and may not read ({object_id.name}); "
                 "it goes on sealing to those that it knows"
@@ -190,7 +191,7 @@ def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | 
     object_id = ObjectId.keys(chain.newest.lineage, chain.newest.number)
     try:
         return twice(lambda: open_keys(target.get(object_id.name, 0, MAX_OBJECT + 1), object_id, identity))[1], ""
-    except (WrongKeyError, AccessDenied):
+    except (WrongKeyError, AccessDenied, ObjectArchived):
         return None, ""
     except (ContainerError, ObjectMissing) as error:
         return None, f"who may write cannot be told: {error.message}"
