@@ -121,7 +121,7 @@ def test_texts_of_other_kinds() -> None:
         read_secret(recipient.encode())
     with pytest.raises(KeyFileError, match="newer version"):
         read_secret(encode_text("bkr-other", RAW).encode())
-    with pytest.raises(KeyFileError, match="later version"):
+    with pytest.raises(KeyFileError, match="newer version"):
         read_secret(encode_text("bkr-key", RAW[:31]).encode())
     for text in (Secret(SecretKind.PAIR, RAW).text, encode_text(RECIPIENT, bytes(100)), "nonsense"):
         with pytest.raises(KeyFileError):
