@@ -1,18 +1,18 @@
-"""What can go wrong, one class a condition. Every error says what, where and what to do.
+"""Errors, one class per condition. Every error says what happened, where, and what to do.
 
-`exit_code` is the process's exit status (see docs/cli.md); `hint` is the next step for the person
-who reads it. No error text ever holds a key, a token or file contents.
+`exit_code` is the process's exit status (see docs/cli.md); `hint` is the next step for the user.
+No error text ever contains a key, a token or file contents.
 """
 
 from __future__ import annotations
 
 
 class BackupRunnerError(Exception):
-    """Base of all errors a user is meant to see; printed as text, never as a traceback."""
+    """Base of all errors meant for users; printed as text, never as a traceback."""
 
     exit_code = 1
     usual_hint: str | None = None
-    """What to do about this kind of error, for places that know nothing better."""
+    """The default hint for this kind of error."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -21,25 +21,25 @@ class BackupRunnerError(Exception):
 
 
 class OddFileError(OSError):
-    """A file is not what it must be to be read: an errno, and a text of ours that may be shown."""
+    """A file cannot be read as expected: an errno, and a text of ours that is safe to show."""
 
 
 class UsageError(BackupRunnerError):
-    """The command line asks for something that cannot be meant."""
+    """Invalid use of the command line."""
 
-    usual_hint = "`backup-runner COMMAND --help` shows what there is"
+    usual_hint = "see `backup-runner COMMAND --help`"
 
     exit_code = 64
 
 
 class ConfigError(BackupRunnerError):
-    """A setting outside job files (environment, config file) cannot be used."""
+    """A setting outside job files (environment, config file) is invalid."""
 
-    usual_hint = "`backup-runner config show` says what is set, and where"
+    usual_hint = "`backup-runner config show` lists all settings and where they are set"
 
 
 class StalePlanError(BackupRunnerError):
-    """Job, catalog or bucket moved since the plan was made, or the plan was used already."""
+    """Job, catalog or bucket changed since the plan was made, or the plan was already applied."""
 
     usual_hint = "plan again"
 
@@ -47,7 +47,7 @@ class StalePlanError(BackupRunnerError):
 
 
 class PlanFileError(BackupRunnerError):
-    """A plan file cannot be read: not a plan, another format version, truncated or altered."""
+    """A plan file cannot be read: not a plan, another format version, truncated or modified."""
 
     usual_hint = "make the plan again with `plan JOB --out FILE`"
 
@@ -55,21 +55,21 @@ class PlanFileError(BackupRunnerError):
 class GuardError(BackupRunnerError):
     """A guard stopped the run before anything was changed."""
 
-    usual_hint = "look at what changed; `--override-guard NAME` lets a guard pass, this once"
+    usual_hint = "check what changed; `--override-guard NAME` overrides a guard once"
 
     exit_code = 5
 
 
 class BusyError(BackupRunnerError):
-    """Another run holds the catalog or the lineage."""
+    """Another run has locked the catalog or the lineage."""
 
     usual_hint = "try again later, or wait for it with `--wait 10m`"
 
     exit_code = 6
 
 
-class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user asked for it
-    """Stopped by Ctrl-C or a termination signal; what was finished is recorded."""
+class Interrupted(BackupRunnerError):  # noqa: N818 - not an error: the user asked for it
+    """Stopped by Ctrl-C or a termination signal; completed work is recorded."""
 
     usual_hint = "run the same command again"
 
@@ -77,9 +77,9 @@ class Interrupted(BackupRunnerError):  # noqa: N818 - not a fault: the user aske
 
 
 class CatalogError(BackupRunnerError):
-    """The catalog cannot be read, is of another kind, or does not fit the bucket."""
+    """The catalog cannot be read, is of another kind, or does not match the bucket."""
 
-    usual_hint = "`catalog info JOB` says what the catalog knows; `catalog pull JOB` fetches it from the bucket"
+    usual_hint = "`catalog info JOB` shows the catalog's state; `catalog pull JOB` fetches it from the bucket"
 
 
 class ForkedError(CatalogError):
@@ -89,45 +89,45 @@ class ForkedError(CatalogError):
 
 
 class KeyFileError(BackupRunnerError):
-    """The crypto key is missing, unreadable or of a wrong length."""
+    """The crypto key is missing, unreadable or has the wrong length."""
 
-    usual_hint = "look at the job's `encryption`; `key check JOB` tries the key"
+    usual_hint = "check `encryption` in the job; `key check JOB` tests the key"
 
 
 class ContainerError(BackupRunnerError):
-    """A sealed object cannot be opened as it stands."""
+    """A sealed object cannot be opened."""
 
-    usual_hint = "`verify JOB --level data` says what else cannot be opened"
+    usual_hint = "`verify JOB --level data` lists everything that cannot be opened"
 
 
 class WrongKeyError(ContainerError):
-    """The object was sealed with another crypto key; it is not damaged."""
+    """The object was encrypted with another crypto key; it is not damaged."""
 
-    usual_hint = "point `encryption` at the key that it was sealed with"
+    usual_hint = "set `encryption` to the key that it was encrypted with"
 
 
 class DamagedError(ContainerError):
-    """Bytes of a sealed object are not what was sealed: cut, altered, swapped or appended to."""
+    """A sealed object is not what was sealed: truncated, modified, swapped or appended to."""
 
-    usual_hint = "`verify JOB --level data` says what else is damaged; an apply stores anew what the sources still have"
+    usual_hint = "`verify JOB --level data` lists all damage; the next apply uploads again what the sources still have"
 
 
 class NoiseError(DamagedError):
-    """No object of this lineage, though it lies under one of its names, where others may be able to write."""
+    """Not an object of this lineage, although it has one of its names; others may be able to write there."""
 
-    usual_hint = "it counts for nothing; whoever may delete in the bucket can remove it"
+    usual_hint = "it is ignored; delete it with an account that may delete in the bucket"
 
 
 class NotEntitledError(DamagedError):
-    """An object that is sound but not signed by an owner or a writer of the lineage."""
+    """A valid object that is not signed by an owner or writer of the lineage."""
 
-    usual_hint = "it counts for nothing; `key list JOB` shows who may write"
+    usual_hint = "it is ignored; `key list JOB` shows who may write"
 
 
 class TargetError(BackupRunnerError):
-    """The target did not do what was asked. `retryable` says whether the same call may work later."""
+    """A request to the target failed. `retryable` says whether the same call may work later."""
 
-    usual_hint = "`target check JOB` tries every operation on the job's target"
+    usual_hint = "`target check JOB` tests every operation on the job's target"
 
     retryable = False
 
@@ -135,33 +135,35 @@ class TargetError(BackupRunnerError):
 class TransientError(TargetError):
     """Overload, time-outs, broken connections: the same call may work later."""
 
-    usual_hint = "try again later; what was finished is recorded"
+    usual_hint = "try again later; completed work is recorded"
 
     retryable = True
 
 
 class ObjectMissing(TargetError):  # noqa: N818
-    """No object of that name, as far as this one answer tells."""
+    """No object of that name, according to this response."""
 
-    usual_hint = "`plan JOB` says what the bucket lacks; an apply stores anew what the sources still have"
+    usual_hint = (
+        "`plan JOB` shows what is missing from the bucket; the next apply uploads again what the sources still have"
+    )
 
 
 class ObjectExists(TargetError):  # noqa: N818
-    """A create-only put met an object of that name; nothing was overwritten."""
+    """A create-only put found an existing object of that name; nothing was overwritten."""
 
-    usual_hint = "another run was here at the same time; plan again"
+    usual_hint = "another run changed it at the same time; plan again"
 
 
 class ConditionFailed(TargetError):  # noqa: N818
-    """An If-Match put met another version of the object."""
+    """An If-Match put found another version of the object."""
 
-    usual_hint = "another run was here at the same time; plan again"
+    usual_hint = "another run changed it at the same time; plan again"
 
 
 class AccessDenied(TargetError):  # noqa: N818
-    """The target refuses this caller that operation; names the permission that is missing."""
+    """The target denies this operation to this caller; the message names the missing permission."""
 
-    usual_hint = "`target check JOB` says which permission is missing"
+    usual_hint = "`target check JOB` shows which permission is missing"
 
 
 class ObjectProtected(AccessDenied):
@@ -169,12 +171,12 @@ class ObjectProtected(AccessDenied):
 
 
 class ChecksumMismatch(TransientError):  # noqa: N818
-    """What the target says it stored is not what was sent; nothing was recorded."""
+    """The target stored something other than what was sent; nothing was recorded."""
 
-    usual_hint = "try again; if it stays so, something on the way to the target alters bytes"
+    usual_hint = "try again; if it happens again, something between here and the target alters data"
 
 
 class ObjectArchived(TargetError):  # noqa: N818
-    """The object lies in an archive tier and must be thawed before it can be read."""
+    """The object is in an archive tier and must be restored from it before it can be read."""
 
-    usual_hint = "`restore --thaw` makes archived objects readable"
+    usual_hint = "make archived objects readable with `restore --thaw`"

@@ -229,6 +229,11 @@ class StoredObject(NamedTuple):
     archival_state: str
     """"" (readable), Archived, Restoring or Restored."""
 
+    @property
+    def cold(self) -> bool:
+        """Whether it cannot be read now, because it lies in an archive tier and is not thawed."""
+        return self.archival_state in ("Archived", "Restoring")
+
 
 class ActionKind(StrEnum):
     """What a plan does to one path, snapshot or object."""

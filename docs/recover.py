@@ -197,7 +197,7 @@ class Object:
         self.name = f"{lineage.hex()}/{KINDS.get(kind)}/{last}"
         need(name is None or name == self.name, f"named {name}, but it is {self.name}")
         data_key = self.unwrap(head[56:-64], count, key)
-        need(same_mac(hkdf(data_key, b"header", 32), head[:-32], head[-32:]), "header altered")
+        need(same_mac(hkdf(data_key, b"header", 32), head[:-32], head[-32:]), "header was modified")
         need(bits in (16, 24, 32) and 4096 <= self.size <= 1 << 24, "header parameters out of bounds")
         self.data_start, self.digest = length, hashlib.sha256(head).digest()
         self.cipher_key = hkdf(data_key, b"aes-%d-cbc" % (bits * 8), bits)
@@ -207,13 +207,13 @@ class Object:
         need(1 <= count <= 16, "number of stanzas out of bounds")
         ours = []
         for _ in range(count):
-            need(len(stanzas) >= 4, "stanzas cut short")
+            need(len(stanzas) >= 4, "stanzas are truncated")
             kind, length = struct.unpack_from(">HH", stanzas)
             body, stanzas = stanzas[4 : 4 + length], stanzas[4 + length :]
-            need(len(body) == length, "stanzas cut short")
+            need(len(body) == length, "stanzas are truncated")
             if kind == 1 and len(body) == 83:
                 ours.append(body)
-        need(not stanzas, "stanzas of a wrong length")
+        need(not stanzas, "stanzas have the wrong length")
         for body in ours:
             key_id, log2_n, r, p, salt, wrapped = struct.unpack(">8sBBB32s40s", body)
             need(1 <= log2_n <= 20 and r == 8 and 1 <= p <= 4, "refused scrypt cost")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog
@@ -15,7 +14,7 @@ from ..records import StoredObject
 from ..repository import commits as committing
 from ..repository.drift import Drift, look
 from ..repository.lease import Lease
-from ..repository.session import Session
+from ..repository.session import Session, new_store
 from .firsts import first_note, make_way, refuse_known_job
 
 
@@ -26,7 +25,7 @@ def raise_guards(header: Header, options: ApplyOptions) -> None:
         names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
         raise GuardError(
             "; ".join(guard["message"] for guard in hits),
-            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
+            hint=f"nothing was changed. If this is intended, plan and apply with {names}",
         )
 
 
@@ -62,17 +61,16 @@ class Check:
             raise StalePlanError("the job file changed since the plan was made", hint="plan again")
         state = cat.plan_state(header.plan_id)
         if state == "finished":
-            raise StalePlanError("this plan was applied already", hint="plan again")
+            raise StalePlanError("this plan was already applied", hint="plan again")
         store = session.store()
         if store is not None:
-            session.check_key(store)
-            store = committing.resolve_pending(cat, store, session.target, session.keyring)
+            store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         here = (store.lineage, store.serial) if store else ("", 0)
         # A killed run may have made the store already: its own plan goes on all the same, and any does if that was all.
         fresh = store is not None and here[1] == 0 and (state == "started" or not cat.jobs(store.id))
         begun = header.lineage == "" and fresh
         if here != (header.lineage, header.serial) and not begun:
-            raise StalePlanError("the catalog moved on since the plan was made", hint="plan again")
+            raise StalePlanError("the catalog changed since the plan was made", hint="plan again")
         if store is None:
             store = self._new_store(cat)
             ground = Ground(cat, store, self._lease(store, first_note(session)))
@@ -80,7 +78,7 @@ class Check:
             return ground
         if store.state == "forked":
             raise ForkedError(
-                "another machine went on with this lineage; what this catalog has since then is not recorded",
+                "another machine continued this lineage; newer changes in this catalog are not recorded in the bucket",
                 hint="fetch the newer state with `catalog pull JOB`",
             )
         ground = Ground(cat, store, self._lease(store))
@@ -92,7 +90,7 @@ class Check:
         """The bucket's listing with what the plan saw. The lease is let go if that fails."""
         try:
             self._events.phase("listing the bucket")
-            found = look(ground.cat, ground.store, self._session.target, keyring=lambda: self._session.keyring)
+            found = look(ground.cat, ground.store, self._session.target, identity=lambda: self._session.identity)
             if started:
                 ground.orphans = found.unknown
             elif found.digest != self._header.listing:
@@ -114,8 +112,7 @@ class Check:
 
     def _lease(self, store: Store, more: dict[str, object] | None = None) -> Lease:
         session = self._session
-        session.keyring.stretch(store.salt)
-        lease = Lease(store, session.target, session.keyring, self._outcome.notes.append, more)
+        lease = Lease(store, session.target, session.keys(store), self._outcome.notes.append, more)
         try:
             lease.take(self._options.wait_seconds)
         except BaseException:
@@ -127,10 +124,4 @@ class Check:
         session = self._session
         if not self._options.new_lineage:
             refuse_known_job(session)
-        with cat.transaction():
-            return cat.add_store(
-                target=session.target.identity,
-                key_id=session.keyring.crypto_key.key_id,
-                lineage=os.urandom(16).hex(),
-                salt=session.new_salt,
-            )
+        return new_store(session, cat)

@@ -45,7 +45,7 @@ def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None
                 with cat.transaction():
                     drop_store(cat, store.id)
                 raise BusyError(
-                    f'another machine makes the first backup of job "{session.job.name}" right now: {holder_of(note)}',
+                    f'another machine is making the first backup of job "{session.job.name}": {holder_of(note)}',
                     hint="let it end, fetch its catalog with `catalog pull JOB`, then apply again; or start anew "
                     "beside it with --new-lineage",
                 )
@@ -67,7 +67,8 @@ def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]
         lineage = found.lineage.hex()
         if lineage == own or lineage in recorded:
             continue
-        note = read_note(session.target, session.keyring, found)
+        session.know(lineage)
+        note = read_note(session.target, session.identity, found)
         if note.get("job") == session.job.name and note.get("first") in (LOOKING, WORKING):
             yield lineage, note
 
@@ -84,7 +85,7 @@ def give_way(session: Session, cat: Catalog, store: Store) -> None:
     raise CatalogError(
         f'another machine made the first backup of job "{session.job.name}" meanwhile (lineage {found}); '
         f"this one (lineage {store.lineage}) was given up before it was recorded",
-        hint="fetch the other one's catalog with `catalog pull JOB`, then apply again: what it has is not stored twice",
+        hint="fetch its catalog with `catalog pull JOB`, then apply again; its contents are not uploaded twice",
     )
 
 
@@ -135,6 +136,6 @@ def refuse_known_job(session: Session) -> None:
         if head is not None and session.job.name in committing.job_names(head):
             raise CatalogError(
                 f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
-                f"serial {head.get('serial')}), and the catalog here does not know them",
-                hint="fetch their catalog with `catalog pull JOB`, or start anew beside them with --new-lineage",
+                f"serial {head.get('serial')})that are not in the local catalog",
+                hint="fetch their catalog with `catalog pull JOB`, or start a new lineage with --new-lineage",
             )

@@ -74,6 +74,11 @@ class Book:
         for number, code, text in report.failed:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
+        for action, read in files:
+            # First, so that what was imported is found by its hash, and lies in the new pack from now on.
+            if action.content_id is not None and read.md5:
+                digests = Digests(read.size, read.blake3, read.md5)
+                history.recognise(recorder.cat, recorder.store_id, action.content_id, digests)
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
@@ -109,8 +114,6 @@ class Book:
         ready: list[Written] = []
         for identity, content_id in (ids | found).items():
             for action, read in self._files.pop(identity, ()):
-                if action.content_id is not None and read.md5:
-                    history.recognise(recorder.cat, action.content_id, Digests(*identity, read.md5))
                 ready.append((action, read, content_id))
         if ready:
             self._write(ready)
@@ -121,7 +124,7 @@ class Book:
             names = ", ".join(repr(action.key) for files in self._files.values() for action, _ in files[:1])
             raise BackupRunnerError(
                 f"contents of files were never reported: {names[:500]}",
-                hint="this is a fault in backup-runner; apply again, and report it if it comes back",
+                hint="this is a bug in backup-runner; apply again, and report it if it happens again",
             )
 
     def forget(self) -> None:
@@ -229,7 +232,7 @@ class Lane:
         while not until(self._pool):
             self._hear(_PATIENCE)
             if self._stop():
-                raise Interrupted("interrupted; what was finished is recorded")
+                raise Interrupted("interrupted; completed work is recorded")
 
     def _hear(self, timeout: float) -> None:
         assert self._pool is not None

@@ -34,6 +34,6 @@ class Losses:
         if hit is not None:
             raise GuardError(
                 f"files vanished since the plan was made: {hit.message}",
-                hint="is the source still mounted? Nothing was forgotten. Plan again; or, if this is meant, apply with "
+                hint="is the source still mounted? Nothing was removed. Plan again or, if this is intended, apply with "
                 f"--override-guard {_NAME}",
             )

@@ -58,7 +58,7 @@ class PathApplier:
 
     def _try(self, act: Callable[[Action], None], action: Action) -> None:
         if self._stop():
-            raise Interrupted("interrupted; what was finished is recorded")
+            raise Interrupted("interrupted; completed work is recorded")
         self._versions.batch.step()
         try:
             act(action)
@@ -122,7 +122,8 @@ class PathApplier:
             return
         assert action.content_id is not None
         if action.blake3 is not None:
-            history.learn_digest(self._cat, action.content_id, Digests(action.size, action.blake3, b""))
+            digests = Digests(action.size, action.blake3, b"")
+            history.learn_digest(self._cat, self._recorder.store_id, action.content_id, digests)
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
         self._versions.put(action, meta, action.content_id, leader=action.leader)
 

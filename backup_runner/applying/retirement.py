@@ -31,7 +31,6 @@ from ..planning.pruning import expired_now
 from ..policy import StoringPolicy
 from ..records import Action, ActionKind, Extent, Problem
 from ..repository.packing import Builder, Room
-from ..repository.sealing import Sealing
 from ..repository.session import Session
 from .checking import Ground
 from .running import Running
@@ -119,7 +118,7 @@ class Retirement:
     def _living(self, row: history.ObjectRow) -> Iterator[tuple[int, bytes]]:
         object_id = parse_name(row.name)
         assert object_id is not None
-        keys = open_header(row.header, object_id, self._session.keyring).keys
+        keys = open_header(row.header, object_id, self._session.identity).keys
         whole = self._session.target.get(row.name)
         segment = segment_reader(keys, row.segment_lengths(), lambda at, size: whole[at : at + size])
         for content_id, _, strong, _, extent in retirement.living_contents(self._cat, row.id):
@@ -215,7 +214,7 @@ class _NewPack:
         self._session = session
         self._ground = ground
         self._policy = policy
-        self._sealing = Sealing(bytes.fromhex(ground.store.lineage), session.keyring, ground.store.salt)
+        self._sealing = session.keys(ground.store).sealing
         self._room = Room(policy.pack_bytes)
         self._builder: Builder | None = None
         self._entries: list[IndexEntry] = []

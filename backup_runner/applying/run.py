@@ -26,7 +26,6 @@ from ..repository import commits as committing
 from ..repository.adopting import Adopting
 from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
-from ..repository.sealing import Sealing
 from ..repository.session import Session
 from ..source.tree import Tree
 from ..workers.claims import Claims
@@ -134,7 +133,7 @@ class _Run:
         cat, header = self._cat, self._header
         job_id = cat.job_id(self._ground.store.id, self._session.job.name)
         if job_id is None:
-            raise CatalogError(f'the catalog knows no job "{self._session.job.name}"', hint="apply it first")
+            raise CatalogError(f'the catalog has no job "{self._session.job.name}"', hint="apply it first")
         with cat.transaction():
             cat.use_plan(header.plan_id, self._ground.store.id, None)
         actions = list(self._plan.actions())
@@ -164,7 +163,7 @@ class _Run:
             files=sum(totals.counts.get(kind, 0) for kind in _READING),
             size=sum(totals.bytes.get(kind, 0) for kind in _READING),
         )
-        adopting = Adopting(self._cat, self._ground.store.id, self._session.target, self._session.keyring)
+        adopting = Adopting(self._cat, self._ground.store.id, self._session.target, self._session.identity)
         for item in self._ground.orphans:
             self._adopt(adopting, Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
         pruning: list[Action] = []
@@ -209,7 +208,7 @@ class _Run:
         return Setting(
             Tree((source.key, source.path) for source in job.sources),
             session.target,
-            Sealing(bytes.fromhex(store.lineage), session.keyring, store.salt),
+            session.keys(store).sealing,
             str(getattr(job.target, "storage_tier", "Standard")),
             policy,
             Claims(expected),
@@ -297,16 +296,16 @@ class _Run:
     def _commit_record(self) -> None:
         """Put the record of all that changed, and a full copy where the records have grown long."""
         session, ground = self._session, self._ground
-        target, keyring = session.target, session.keyring
+        target, keys = session.target, session.keys(ground.store)
         first = ground.store.serial == 0 and not self._options.new_lineage
         if first:
             give_way(session, self._cat, ground.store)
-        store = committing.commit(self._cat, ground.store, target, keyring)
+        store = committing.commit(self._cat, ground.store, target, keys)
         if first and (said := two_lineages(session, store)):
             self._outcome.problems.append(Problem(b"", "two-lineages", said))
         self._outcome.serial = store.serial
         if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
-            committing.write_copy(self._cat, store, target, keyring)
+            committing.write_copy(self._cat, store, target, keys)
             store = self._cat.store(store.id)
             try:
                 store = committing.trim(self._cat, store, target, records=session.job.retention is not None)

@@ -36,12 +36,12 @@ def composition(cat: Catalog, content_id: int, size: int) -> Iterator[Piece]:
     end = 0
     for row in piece_rows(cat, content_id):
         if row.at < end:
-            raise DamagedError("the catalog's list of its pieces is damaged")
+            raise DamagedError("its list of pieces in the catalog is damaged")
         if row.at > end:
             yield Piece(None, row.at - end)
         yield Piece(row.blake3, row.size)
         end = row.at + row.size
     if end > size:
-        raise DamagedError("the catalog's list of its pieces is damaged")
+        raise DamagedError("its list of pieces in the catalog is damaged")
     if end < size:
         yield Piece(None, size - end)

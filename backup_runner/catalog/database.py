@@ -100,7 +100,7 @@ class Catalog:
                 raise told from None
             raise CatalogError(
                 f"cannot open the catalog {path}: {describe(error)}",
-                hint="check the path and its permissions; `catalog pull JOB` makes a new one from the bucket",
+                hint="check the path and its permissions; `catalog pull JOB` restores it from the bucket",
             ) from None
 
     def _open_patiently(self, path: str, *, create: bool) -> sqlite3.Connection:
@@ -152,7 +152,7 @@ class Catalog:
         except sqlite3.IntegrityError:
             # Only when it ends, a transaction looks for rows that others refer to.
             self.conn.execute("ROLLBACK")
-            raise CatalogError("rows refer to rows that are not there; nothing was written") from None
+            raise CatalogError("rows refer to missing rows; nothing was written") from None
 
     def batch(self, limit: int) -> Batch:
         """Transactions of so many writes, for what is written bit by bit."""

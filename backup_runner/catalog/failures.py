@@ -28,6 +28,6 @@ def explained(error: Exception, path: str) -> BusyError | CatalogError | None:
         return None
     # The upper bits only say more of the same kind.
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return BusyError(f"another program holds the catalog {path}: {describe(error)}", hint=_BUSY)
+        return BusyError(f"another program has locked the catalog {path}: {describe(error)}", hint=_BUSY)
     hint = _HINTS.get(code & 0xFF)
     return CatalogError(f"cannot use the catalog {path}: {describe(error)}", hint=hint) if hint else None

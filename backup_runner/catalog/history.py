@@ -334,18 +334,19 @@ def usable(cat: Catalog, content_id: int, size: int) -> bool:
     return cat.conn.execute(statement, (content_id, size)).fetchone() is not None
 
 
-def recognise(cat: Catalog, content_id: int, digests: Digests) -> None:
+def recognise(cat: Catalog, store_id: int, content_id: int, digests: Digests) -> None:
     """A file that was read may tell what an imported content is; if its MD5 is not that content's, it does not."""
     row = cat.conn.execute("SELECT md5 FROM content WHERE id = ? AND blake3 IS NULL", (content_id,)).fetchone()
     if row and row[0] == digests.md5:
-        learn_digest(cat, content_id, digests)
+        learn_digest(cat, store_id, content_id, digests)
 
 
-def learn_digest(cat: Catalog, content_id: int, digests: Digests) -> None:
+def learn_digest(cat: Catalog, store_id: int, content_id: int, digests: Digests) -> None:
     """Fill in size and BLAKE3 of a content that another tool's catalog knew by MD5 only.
 
     Not done where another content has them: equal files that were stored again before the import."""
-    cat.conn.execute(
-        "UPDATE OR IGNORE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",
-        (digests.size, digests.blake3, content_id),
-    )
+    if not content_ids(cat, store_id, [digests]):
+        cat.conn.execute(
+            "UPDATE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",
+            (digests.size, digests.blake3, content_id),
+        )

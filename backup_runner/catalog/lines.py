@@ -220,6 +220,7 @@ def drop_store(cat: Catalog, store_id: int) -> None:
         "DELETE FROM content WHERE store_id = ?",
         "DELETE FROM object WHERE store_id = ?",
         "DELETE FROM upload WHERE store_id = ?",
+        "DELETE FROM envelope WHERE store_id = ?",
         "DELETE FROM plan_used WHERE store_id = ?",
         "DELETE FROM high_water WHERE store_id = ?",
         "DELETE FROM store WHERE id = ?",

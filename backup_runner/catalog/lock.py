@@ -32,7 +32,7 @@ class CatalogLock:
         except OSError as error:
             raise CatalogError(
                 f"cannot lock the catalog: {self._path}: {describe(error)}",
-                hint="the catalog's folder must exist and be writable",
+                hint="check that the catalog's folder exists and is writable",
             ) from None
         deadline = time.monotonic() + self._wait
         while not self._try():
@@ -41,8 +41,8 @@ class CatalogLock:
                 os.close(self._fd)
                 self._fd = -1
                 raise BusyError(
-                    f"another run holds the catalog {self._path.removesuffix('.lock')}: {holder}",
-                    hint="wait for it to end (or give --wait 10m); the lock goes away with the process",
+                    f"another run has locked the catalog {self._path.removesuffix('.lock')}: {holder}",
+                    hint="wait for it to finish, or use --wait 10m; the lock ends with the process",
                 )
             time.sleep(0.2)
         note = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}

@@ -56,7 +56,7 @@ class Replay:
         """Do what one record or copy of this format says. Raises CatalogError."""
         if not 1 <= version <= FORMAT:
             raise CatalogError(
-                f"a catalog record has format {version}; this program reads formats up to {FORMAT}",
+                f"a catalog record has format {version}; this version reads formats up to {FORMAT}",
                 hint="upgrade backup-runner on this machine",
             )
         if self.newest_only and version < FORMAT:
@@ -162,7 +162,7 @@ class Replay:
 
 
 def _unfit(why: str) -> CatalogError:
-    return CatalogError(f"a catalog record does not fit: {why}", hint="try `catalog rebuild JOB`")
+    return CatalogError(f"a catalog record is inconsistent: {why}", hint="try `catalog rebuild JOB`")
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[list[list[Any]]]:
@@ -232,4 +232,4 @@ def check_references(cat: Catalog, store_id: int) -> None:
         ),
     ):
         if cat.conn.execute(statement, (store_id,)).fetchone():
-            raise CatalogError(f"the records do not fit together: {what} is missing", hint="try `catalog rebuild JOB`")
+            raise CatalogError(f"the records are inconsistent:  {what} is missing", hint="try `catalog rebuild JOB`")

@@ -76,8 +76,8 @@ class Totals(NamedTuple):
     symlinks: int
 
 
-class FrozenObject(NamedTuple):
-    """An object in an archive tier; size in bytes."""
+class NeededObject(NamedTuple):
+    """An object that chosen files need; size in bytes."""
 
     id: int
     name: str
@@ -289,17 +289,17 @@ class Selection:
         rows = self._stream(f"SELECT f.key, {_FILE} FROM {tables} ORDER BY c.key")
         return ((row[0], FileRow._make(row[1:])) for row in rows)
 
-    def in_archive_tier(self) -> list[FrozenObject]:
-        """Objects that chosen files need and that were put in the Archive tier."""
+    def objects(self) -> list[NeededObject]:
+        """Objects that chosen files need."""
         rows = self._run(
             "WITH held (object_id) AS (SELECT t.object_id FROM chosen c JOIN content t ON t.id = c.content_id "
             "WHERE t.layout < 2 "
             "UNION SELECT s.object_id FROM chosen c JOIN stretch s ON s.content_id = c.content_id "
             "UNION SELECT p.object_id FROM chosen c JOIN extent e ON e.content_id = c.content_id "
             "JOIN content p ON p.id = e.piece_id) "
-            "SELECT o.id, o.name, o.size FROM held JOIN object o ON o.id = held.object_id WHERE o.tier = 'Archive'"
+            "SELECT o.id, o.name, o.size FROM held JOIN object o ON o.id = held.object_id"
         )
-        return [FrozenObject(*row) for row in rows]
+        return [NeededObject(*row) for row in rows]
 
     def _stream(self, query: str, *values: object) -> Iterator[Any]:
         cursor = self._run(query, values)

@@ -4,7 +4,9 @@ A content's `layout` says how its bytes are found: 0 *placed*, in `object_id` at
 format; 2 *spread*, in rows of `stretch` (large files of suite 1); 3 *composed*, in rows of `extent`: the placed content
 `piece_id` from byte `at` on. What no row covers is a hole, so a hole costs nothing however long it is. `list` is
 `records.pieces_digest` of a composed content, and its `object_id` the pack whose index has its list, so that the list
-stays in the bucket when packs are rewritten. Whatever lies in `version` is keyed by path and first snapshot.
+stays in the bucket when packs are rewritten. Whatever lies in `version` is keyed by path and first snapshot. An
+`envelope` is one of the store's chain, as it lies in `keys/<number>`, with what that says in words (empty if it could
+not be opened here).
 
 There are no foreign keys where they would need an index of their own on a million rows (`version.content_id`,
 `version.leader`, `content.object_id`, `extent.piece_id`); `catalog.references` looks at them after a pull.
@@ -83,6 +85,15 @@ CREATE TABLE upload (
   name TEXT NOT NULL UNIQUE,
   upload TEXT NOT NULL
 )
+"""
+_ENVELOPE = """
+CREATE TABLE envelope (
+  store_id INTEGER NOT NULL REFERENCES store (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  raw BLOB NOT NULL,
+  roster BLOB NOT NULL DEFAULT x'',
+  PRIMARY KEY (store_id, number)
+) WITHOUT ROWID;
 """
 INDEXES = """
 CREATE INDEX content_hash ON content (substr(blake3, 1, 5)) WHERE blake3 IS NOT NULL;
@@ -186,4 +197,4 @@ def _stores(db: Database, newest: int) -> None:
         db.execute("UPDATE store SET seed = ?, pending = ? WHERE id = ?", (seed_of(lineage), pending, store_id))
 
 
-TABLES = _CONTENT + _EXTENT + _VERSION
+TABLES = _CONTENT + _EXTENT + _VERSION + _ENVELOPE

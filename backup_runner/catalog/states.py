@@ -8,12 +8,20 @@ from collections.abc import Collection, Mapping
 from .database import Catalog
 
 
-def note_bucket(cat: Catalog, *, lost: Collection[int], back: Collection[int], etags: Mapping[int, str]) -> None:
-    """Objects (ids) that are gone or back, and those that lie in files of other etags."""
+def note_bucket(
+    cat: Catalog,
+    *,
+    lost: Collection[int],
+    back: Collection[int],
+    etags: Mapping[int, str],
+    tiers: Mapping[int, str],
+) -> None:
+    """Objects (ids) that are gone or back, that lie in files of other etags, or in other storage tiers."""
     many = cat.conn.executemany
     many("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", [(one,) for one in lost])
     many("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", [(one,) for one in back])
     many("UPDATE object SET etag = ? WHERE id = ?", [(etag, one) for one, etag in etags.items()])
+    many("UPDATE object SET tier = ? WHERE id = ?", [(tier, one) for one, tier in tiers.items()])
 
 
 def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:

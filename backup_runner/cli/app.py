@@ -23,6 +23,7 @@ from . import (
     fmt,
     fromcommand,
     key,
+    keypeople,
     past,
     plan,
     prune,
@@ -53,7 +54,7 @@ _HELP = """Encrypted backups as code: jobs in YAML, plan before apply, restore a
 Start with `backup-runner key new FILE`, write a job, then `validate`, `plan` and `apply` it.
 
 Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but some files are not backed up or
-restored; 4 stale plan; 5 a guard stopped it; 6 another run holds the catalog; 64 wrong usage; 130 interrupted.
+restored; 4 stale plan; 5 a guard stopped it; 6 another run has locked the catalog; 64 wrong usage; 130 interrupted.
 """
 
 app = typer.Typer(
@@ -83,6 +84,10 @@ app.command("prune")(prune.command)
 catalog.app.command("pull")(recovery.pull)
 catalog.app.command("rebuild")(recovery.rebuild)
 app.add_typer(catalog.app, name="catalog")
+key.app.command("list")(keypeople.list_keys)
+key.app.command("add")(keypeople.add)
+key.app.command("remove")(keypeople.remove)
+key.app.command("rotate")(keypeople.rotate)
 app.add_typer(key.app, name="key")
 app.add_typer(target.app, name="target")
 app.command("schema")(schema.command)

@@ -83,13 +83,13 @@ def command(
     out = output(json=json)
     if any(is_plan_file(path) for path in jobs):
         if len(jobs) > 1 or checksum:
-            raise UsageError("a saved plan is applied alone and as it is", hint="leave out the other arguments")
+            raise UsageError("a saved plan cannot be combined with other arguments", hint="remove the other arguments")
         return _apply_saved(jobs[0], options, out, job_file=job_file, digest=plan_digest)
     if job_file or plan_digest is not None:
         raise UsageError("--job and --plan-digest are for a saved plan", hint="name the plan's file, or leave them out")
     if not yes and not sys.stdin.isatty():
         raise UsageError(
-            "there is no terminal to ask on", hint="--yes applies without asking; or save a plan and apply that"
+            "no terminal to ask for confirmation", hint="use --yes to apply without asking, or save a plan and apply it"
         )
     planning = PlanOptions(checksum=checksum, overrides=overrides, applies=True)
     work = partial(_plan_and_apply, planning=planning, options=options, out=out, ask=not yes)
@@ -211,8 +211,8 @@ def shown_whole() -> Iterator[None]:
     except BrokenPipeError:
         quiet_pipe()
         raise BackupRunnerError(
-            "whoever read the plan went away before its end; nothing was changed",
-            hint="let the reader read to the end, or give --quiet",
+            "the output was closed before the whole plan was written; nothing was changed",
+            hint="read all of the output, or use --quiet",
         ) from None
 
 
@@ -255,7 +255,7 @@ def apply_and_tell(
 
 def _exit_code(outcome: Outcome) -> int:
     if outcome.interrupted:
-        raise Interrupted("interrupted; what was finished is recorded", hint="apply again to go on from there")
+        raise Interrupted("interrupted; completed work is recorded", hint="apply again to continue")
     if outcome.problems:
         return _PROBLEMS
     return NOT_DONE if outcome.status == "partial" else 0

@@ -8,7 +8,7 @@ import os
 from ..errors import BackupRunnerError
 
 _ROOM = "make room on that disk, then run the same command again"
-_ACCESS = "check owner and mode of that path and of the folders above it, or run as another user"
+_ACCESS = "check owner and mode of that path and its parent folders, or run as another user"
 _HINTS = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,

@@ -14,7 +14,7 @@ from .options import Json, OverrideGuards, Wait, Yes, guard_names, seconds
 from .output import output
 
 if TYPE_CHECKING:
-    from ..container.keys import Keyring
+    from ..container import Identity
     from ..oneshot.crypt import Crypted
 
 app = typer.Typer(help="Files one at a time: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
@@ -96,7 +96,7 @@ def restore(
         known = listing.path_of(cat, store.id, file_id)
         job = session.job
     if known is None:
-        raise CatalogError(f"there is no file with the id {file_id}", hint="`backup-runner file list` shows the ids")
+        raise CatalogError(f"no file has the id {file_id}", hint="`backup-runner file list` shows the ids")
     options = RestoreOptions(
         paths=(known.key,),
         at=None if known.snapshot_id is None else str(known.snapshot_id),
@@ -197,7 +197,7 @@ def encrypt(
     from ..oneshot.crypt import encrypt_file
 
     return _crypt(
-        lambda keyring: encrypt_file(keyring, source, goal, legacy_format=backup_tool, overwrite=overwrite), json=json
+        lambda identity: encrypt_file(identity, source, goal, legacy_format=backup_tool, overwrite=overwrite), json=json
     )
 
 
@@ -215,20 +215,20 @@ def decrypt(
     """
     from ..oneshot.crypt import decrypt_file
 
-    return _crypt(lambda keyring: decrypt_file(keyring, source, goal, overwrite=overwrite), json=json)
+    return _crypt(lambda identity: decrypt_file(identity, source, goal, overwrite=overwrite), json=json)
 
 
-def _crypt(work: Callable[[Keyring], Crypted], *, json: bool) -> int:
-    from ..container.keys import Keyring
-    from ..repository.keyfile import load_key
+def _crypt(work: Callable[[Identity], Crypted], *, json: bool) -> int:
+    from ..container import Identity
+    from ..repository.keyfile import load_secret
     from ..spec import EncryptionSpec
     from .output import complain
     from .settings import config
 
-    key, warnings = load_key(EncryptionSpec(key_file=config().value("general.crypto_key_file")), os.environ)
+    secret, warnings = load_secret(EncryptionSpec(key_file=config().value("general.crypto_key_file")), os.environ)
     complain(warnings)
     out = output(json=json)
-    done = work(Keyring(key))
+    done = work(Identity(secret))
     out.emit(done._asdict())
     out.say([f"plain:  {done.plain_size} bytes, MD5 {done.plain_md5}"])
     out.say([f"sealed: {done.sealed_size} bytes, MD5 {done.sealed_md5}"])

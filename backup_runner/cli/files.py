@@ -39,12 +39,12 @@ def check_goal(path: str, inputs: Sequence[str]) -> None:
     if not stat.S_ISREG(there.st_mode):
         raise cannot_write(path, "it is no regular file")
     if any(os.path.exists(one) and os.path.samefile(path, one) for one in inputs):
-        raise UsageError(f"{path} is what is read here, and would be overwritten", hint="name another file")
+        raise UsageError(f"{path} is the input and would be overwritten", hint="name another file")
 
 
 def cannot_write(path: str, why: str | None) -> UsageError:
     """The error for an output file."""
-    return UsageError(f"cannot write {path}: {why}", hint="name a file in a folder that is there")
+    return UsageError(f"cannot write {path}: {why}", hint="use an existing folder")
 
 
 @contextmanager

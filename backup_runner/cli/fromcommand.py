@@ -35,7 +35,7 @@ def from_command(
     words = spread(context.args)
     if words[:2] not in (["directory", "backup"], ["file", "backup"]):
         raise UsageError(
-            "only `directory backup` and `file backup` can be turned into a job",
+            "only `directory backup` and `file backup` can be converted to a job",
             hint="for example: job from-command directory backup --dir-paths ~/documents",
         )
     given = _parse(words)

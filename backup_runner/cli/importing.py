@@ -45,7 +45,7 @@ def command(
     out = output(json=json)
     database = database or config().foreign_database
     if database is None:
-        raise UsageError("no database was named", hint="name backup-tool's with --database FILE")
+        raise UsageError("no database given", hint="give backup-tool's database with --database FILE")
     options = ImportOptions(database, skip_damaged, new_lineage, seconds(wait))
     reporter = out.reporter()
     loaded = bare_job(config()) if job is None else load_job(job)

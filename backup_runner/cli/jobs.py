@@ -31,11 +31,11 @@ def load_jobs(paths: Sequence[str]) -> list[Job]:
     if errors:
         complain([render_text(errors, result.sources)])
         if all(item.code == UNREADABLE for item in errors):
-            raise BackupRunnerError("no job file was read; nothing was done", hint="see the names above")
+            raise BackupRunnerError("no job file was read; nothing was done", hint="see the errors above")
         plural = "s" if len(errors) > 1 else ""
         raise BackupRunnerError(
-            f"{len(errors)} mistake{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done",
-            hint="mend the lines named above; `backup-runner validate` checks them, offline",
+            f"{len(errors)} error{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done",
+            hint="fix the lines above; `backup-runner validate` checks them offline",
         )
     return [overridden(job) for job in result.jobs]
 

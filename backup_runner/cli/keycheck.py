@@ -16,15 +16,22 @@ def key_fields(session: Session) -> dict[str, Any]:
     from ..container import MAX_HEADER, open_header
     from ..contents.again import twice
 
-    keyring = session.keyring
-    key = keyring.crypto_key
-    fields: dict[str, Any] = {"key_id": key.key_id, "bytes": len(key.raw), "opens": None, "object": None, "why": ""}
+    identity = session.identity
+    secret = identity.secret
+    fields: dict[str, Any] = {
+        "key_id": identity.key_id,
+        "kind": secret.kind,
+        "bytes": len(secret.value),
+        "opens": None,
+        "object": None,
+        "why": "",
+    }
     found = _some_object(session)
     if found is None:
         return fields | {"why": "the bucket holds no object of this job yet"}
     fields["object"] = found.name
     try:
-        twice(lambda: open_header(session.target.get(found.name, 0, MAX_HEADER), found, keyring))
+        twice(lambda: open_header(session.target.get(found.name, 0, MAX_HEADER), found, identity))
     except WrongKeyError:
         return fields | {"opens": False, "why": "the bucket is sealed with another key"}
     except DamagedError as error:

@@ -81,6 +81,6 @@ def opened(out: Output) -> Iterator[tuple[Session, Catalog, Store]]:
                 f"the catalog {path} knows nothing at {session.target.identity}"
                 if cat
                 else f"no catalog at {path} yet",
-                hint="back something up first, or import what backup-tool stored",
+                hint="back up something first, or import backup-tool's database",
             )
         yield session, cat, store

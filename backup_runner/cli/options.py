@@ -40,6 +40,11 @@ Wait = Annotated[
     str, typer.Option("--wait", metavar="TIME", help="How long to wait for another run to end: 30s, 10m, 2h.")
 ]
 
+ThawHours = Annotated[
+    int,
+    typer.Option(metavar="HOURS", min=1, max=240, help="How long they stay readable; the service takes up to 240."),
+]
+
 
 def encoded(paths: list[str] | None) -> tuple[bytes, ...]:
     """Paths as the system has them."""

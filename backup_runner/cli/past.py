@@ -96,7 +96,7 @@ def list_files(
         if first is None and path:
             raise BackupRunnerError(
                 f"snapshot {snapshot.id} has no {path!r}",
-                hint=f"`backup-runner find {job} NAME` looks in all snapshots",
+                hint=f"`backup-runner find {job} NAME` searches all snapshots",
             )
         rows = chain((first,) if first else (), found)
         _put(out, list_documents(rows, snapshot), list_lines(rows, snapshot, out.look))
@@ -218,7 +218,7 @@ def history(
         rows = versions_of(catalog, job_id, pattern.key(lambda key: bool(versions_of(catalog, job_id, key))))
         if not rows:
             raise BackupRunnerError(
-                f"no snapshot has {path!r}", hint=f"`backup-runner find {job} NAME` looks for a name in all folders"
+                f"no snapshot has {path!r}", hint=f"`backup-runner find {job} NAME` searches all folders for a name"
             )
         snapshots = Snapshots(catalog.snapshots(job_id))
         _put(out, history_documents(rows, snapshots), history_lines(rows, snapshots, out.look))

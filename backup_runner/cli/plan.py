@@ -64,9 +64,9 @@ def command(
     from .jobs import each_job, load_jobs
 
     if out_file and len(jobs) > 1:
-        raise UsageError("--out takes the plan of one job", hint="plan the jobs one by one, each with its own file")
+        raise UsageError("--out saves the plan of one job only", hint="plan each job separately, with its own file")
     if explain and out_file:
-        raise UsageError("--explain shows paths and saves no plan", hint="leave out --out, or --explain")
+        raise UsageError("--explain does not save a plan", hint="remove --out or --explain")
     if out_file:
         _check_out(out_file, jobs)
     options = PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
@@ -86,8 +86,8 @@ def _refuse_programs(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.encryption.key_command:
             raise UsageError(
-                f'job "{job.name}" gets its key from {job.encryption.key_command[0]}, and --no-programs is given',
-                hint="give the key in a variable (`key_env`) or a file (`key_file`)",
+                f'job "{job.name}" gets its key from {job.encryption.key_command[0]}, but --no-programs is set',
+                hint="provide the key in a variable (`key_env`) or a file (`key_file`)",
             )
 
 
@@ -98,7 +98,7 @@ def _check_out(path: str, jobs: Sequence[str]) -> None:
 
     check_goal(path, jobs)
     if os.path.exists(path) and os.path.getsize(path) and not is_plan_file(path):
-        raise UsageError(f"{path} is there already and is no plan; it was left as it is", hint="name another file")
+        raise UsageError(f"{path} already exists and is not a plan; it was not changed", hint="name another file")
 
 
 def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, detailed_exitcode: bool) -> int:

@@ -35,7 +35,10 @@ def command(
     from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
     if not dry_run and not yes and not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on", hint="--yes prunes without asking, --dry-run only looks")
+        raise UsageError(
+            "no terminal to ask for confirmation",
+            hint="use --yes to prune without asking, or --dry-run to change nothing",
+        )
     overrides = guard_names(override_guard)
     options = ApplyOptions(overrides=overrides, wait_seconds=seconds(wait))
     out = output(json=json)

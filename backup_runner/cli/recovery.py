@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from .options import JobFile, Json, Yes
+from .options import JobFile, Json, ThawHours, Yes
 from .output import Output, output
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _NOT_DONE = 1
 Lineage = Annotated[
     str, typer.Option(metavar="ID", help="Which lineage; by default the one that has this job, written to last.")
 ]
+ThawRecords = Annotated[bool, typer.Option("--thaw", help="Ask for archived records to be made readable.")]
 
 
 def pull(
@@ -32,6 +33,8 @@ def pull(
         int, typer.Option(metavar="N", min=0, help="Refuse a bucket whose newest record is older than this.")
     ] = 0,
     lineage: Lineage = "",
+    thaw: ThawRecords = False,
+    thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
     """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs job file and key only.
@@ -44,12 +47,21 @@ def pull(
     out = output(json=json)
     reporter = out.reporter()
     with session_of(load_job(job), reporter.warn, as_cached=True) as session, closing(reporter):
-        found = recovery.pull(session, reporter, min_serial=min_serial, lineage=lineage)
+        wish = recovery.Thaw(thaw_hours) if thaw else None
+        found = recovery.pull(session, reporter, min_serial=min_serial, lineage=lineage, thaw=wish)
     _tell(found, out)
     return 0
 
 
-def rebuild(job: JobFile, *, lineage: Lineage = "", yes: Yes = False, json: Json = False) -> int:
+def rebuild(
+    job: JobFile,
+    *,
+    lineage: Lineage = "",
+    thaw: ThawRecords = False,
+    thaw_hours: ThawHours = 24,
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
     """Make the catalog from the records alone, and where they are missing from the objects themselves.
 
     For when `catalog pull` cannot. Exit 3 if something is missing; each is named.
@@ -66,7 +78,8 @@ def rebuild(job: JobFile, *, lineage: Lineage = "", yes: Yes = False, json: Json
         if not yes and session.store() is not None and not _agreed(session, out):
             out.say(["Not rebuilt; nothing was changed."])
             return _NOT_DONE
-        found = recovery.rebuild(session, reporter, lineage=lineage)
+        wish = recovery.Thaw(thaw_hours) if thaw else None
+        found = recovery.rebuild(session, reporter, lineage=lineage, thaw=wish)
     _tell(found, out)
     return _INCOMPLETE if found.missing else 0
 
@@ -74,8 +87,8 @@ def rebuild(job: JobFile, *, lineage: Lineage = "", yes: Yes = False, json: Json
 def _agreed(session: Session, out: Output) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"there is a catalog at {session.job.catalog.path}, and no terminal to ask on whether to replace it",
-            hint="--yes rebuilds without asking; `catalog pull JOB` takes the newer records only",
+            f"there is a catalog at {session.job.catalog.path}, and no terminal to ask whether to replace it",
+            hint="use --yes to rebuild without asking; `catalog pull JOB` fetches only newer records",
         )
     print(f"Replace what {session.job.catalog.path} says of this lineage? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -24,9 +24,9 @@ Made from the commands by `python -m backup_runner.cli.reference > docs/cli.md`;
 | 3 | done, but some files could not be read, stored as they were, or restored; each is named |
 | 4 | the plan is stale; plan again |
 | 5 | a guard stopped it |
-| 6 | another run holds the catalog or the lineage; who and since when is said |
+| 6 | another run has locked the catalog or the lineage; who and since when is said |
 | 64 | wrong usage |
-| 130 | interrupted; what was finished is recorded |
+| 130 | interrupted; completed work is recorded |
 
 With `--json`, stdout is for programs and all text goes to stderr; `backup-runner schema NAME` prints the shape, and
 `schemas/` has them all. `backup-runner --install-completion` lets the shell complete commands, options, job files,

@@ -12,7 +12,7 @@ import typer
 from ..errors import Interrupted
 from ..spec import Overwrite
 from .completing import snapshots, stored_paths
-from .options import Exclude, JobFile, Json, Workers, encoded, here, worker_count
+from .options import Exclude, JobFile, Json, ThawHours, Workers, encoded, here, worker_count
 from .output import Output, output
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..restoring.run import RestoreOptions
 
 _PROBLEMS = 3
-_AGAIN = "files restored so far are whole; restore again to get the others"
+_AGAIN = "files restored so far are whole; run the same restore again to continue"
 
 
 def command(
@@ -53,7 +53,7 @@ def command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be restored.")] = False,
     workers: Workers = None,
     thaw: Annotated[bool, typer.Option("--thaw", help="Ask for archived objects to be made readable.")] = False,
-    thaw_hours: Annotated[int, typer.Option(metavar="HOURS", min=1, help="How long they stay readable.")] = 24,
+    thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
     """Bring files back, all or some, from the newest snapshot or an earlier one.
@@ -82,7 +82,9 @@ def command(
         out.emit(document)
     out.say(restore_lines(outcome, out.look, dry_run=dry_run))
     if outcome.interrupted:
-        raise Interrupted("interrupted; files restored so far are whole", hint="restore again to get the others")
+        raise Interrupted(
+            "interrupted; files restored so far are complete", hint="run the same restore again to continue"
+        )
     return _PROBLEMS if outcome.problems else 0
 
 

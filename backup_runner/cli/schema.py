@@ -29,7 +29,7 @@ def command(
         out.say(["job", *OUTPUTS])
         return 0
     if name != "job" and name not in OUTPUTS:
-        raise UsageError(f'there is no schema "{name}"', hint=f"there are: job, {', '.join(OUTPUTS)}")
+        raise UsageError(f'unknown schema "{name}"', hint=f"there are: job, {', '.join(OUTPUTS)}")
     schema = job_schema() if name == "job" else output_schema(name)
     out.say([json.dumps(schema, indent=2, ensure_ascii=False)])
     return 0

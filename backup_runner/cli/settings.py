@@ -41,7 +41,7 @@ def config() -> Config:
 
         complain([render_text(list(error.diagnostics), error.sources)])
         hint = "mend the lines named above, or name another file with --config"
-        raise BackupRunnerError("the config file cannot be used as it is; nothing was done", hint=hint) from None
+        raise BackupRunnerError("the config file has errors; nothing was done", hint=hint) from None
     if found.notice and chosen.verbosity >= 0:
         complain([found.notice])
     return found

@@ -61,5 +61,5 @@ def command(
         out.emit(document)
     out.say(verify_lines(outcome, out.look))
     if outcome.interrupted:
-        raise Interrupted("interrupted; not everything was looked at", hint="`--sample 5%` looks at a part only")
+        raise Interrupted("interrupted; not everything was verified", hint="`--sample 5%` verifies only a part")
     return _FAILED if outcome.damaged or outcome.files else 0

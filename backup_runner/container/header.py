@@ -95,7 +95,7 @@ def stated_id(data: bytes) -> ObjectId:
 
     Raises DamagedError if this is no header."""
     if len(data) < _FIXED.size:
-        raise DamagedError("cut within the header")
+        raise DamagedError("truncated in the header")
     magic, _, _, _, lineage, kind, id_, *_ = _FIXED.unpack_from(data)
     if magic != MAGIC or kind not in list(ObjectKind):
         raise DamagedError("not a container")
@@ -112,7 +112,7 @@ def open_header(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> Op
         return _open(bytes(data[:MAX_HEADER]), object_id, keyring)
     except WrongKeyError as error:
         raise WrongKeyError(
-            f"{object_id.name}: {error.message}", hint="give the key that this lineage was backed up with"
+            f"{object_id.name}: {error.message}", hint="use the key that this lineage was backed up with"
         ) from error
     except ContainerError as error:
         raise DamagedError(f"{object_id.name}: {error.message}") from error
@@ -120,7 +120,7 @@ def open_header(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> Op
 
 def _open(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> OpenedHeader:
     if len(data) < _FIXED.size:
-        raise DamagedError("cut within the header")
+        raise DamagedError("truncated in the header")
     magic, version, suite, length, lineage, kind, id_, key_length, segment_size, count = _FIXED.unpack_from(data)
     if magic != MAGIC:
         raise DamagedError("not a container")
@@ -129,15 +129,15 @@ def _open(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> OpenedHe
     header = data[:length]
     body, checksum, mac = header[: -2 * _DIGEST], header[-2 * _DIGEST : -_DIGEST], header[-_DIGEST:]
     if not _FIXED.size + 2 * _DIGEST <= length == len(header):
-        raise DamagedError("header length out of bounds, or cut within the header")
+        raise DamagedError("header length out of bounds, or truncated in the header")
     if hashlib.sha256(body).digest() != checksum:
         raise DamagedError("header damaged")
     if (lineage, kind, id_) != (object_id.lineage, object_id.kind, object_id.id):
-        raise DamagedError("another object lies under this name")
+        raise DamagedError("another object is stored under this name")
     data_key = _unwrap(_stanzas(body, count), keyring)
     expected = hmac.digest(hkdf(data_key, b"header", 32), header[:-_DIGEST], "sha256")
     if not hmac.compare_digest(expected, mac):
-        raise DamagedError("header altered")
+        raise DamagedError("header was modified")
     if key_length not in KEY_LENGTHS or not MIN_SEGMENT_SIZE <= segment_size <= MAX_SEGMENT_SIZE:
         raise DamagedError("header parameters out of bounds")
     return OpenedHeader(_derive(data_key, object_id, header, key_length, segment_size), length)
@@ -150,7 +150,7 @@ def _stanzas(body: bytes, count: int) -> list[Stanza]:
     at = _FIXED.size
     for _ in range(count):
         if at + _STANZA.size > len(body):
-            raise DamagedError("stanzas cut short")
+            raise DamagedError("stanzas are truncated")
         kind, length = _STANZA.unpack_from(body, at)
         at += _STANZA.size
         if kind == _SCRYPT_TYPE and length == _SCRYPT.size and at + length <= len(body):
@@ -158,21 +158,21 @@ def _stanzas(body: bytes, count: int) -> list[Stanza]:
             found.append(Stanza(key_id, Cost(log2_n, r, p), salt, wrapped))
         at += length
     if at != len(body):
-        raise DamagedError("stanzas of a wrong length")
+        raise DamagedError("stanzas have the wrong length")
     return found
 
 
 def _unwrap(stanzas: list[Stanza], keyring: Keyring | None) -> bytes:
     """The data key from the first stanza that is ours."""
     if keyring is None:
-        raise WrongKeyError("an object of suite 1, which only the raw crypto key of its time opens")
+        raise WrongKeyError("a suite 1 object, which only the raw crypto key of that time can open")
     # Costs that were paid already come first: a stranger's stanza is not to make us pay before ours is tried.
     for stanza in sorted(stanzas, key=lambda one: not keyring.knows(one.salt, one.cost)):
         try:
             return keyring.unwrap(stanza)
         except WrongKeyError:
             continue
-    raise WrongKeyError("sealed with another crypto key")
+    raise WrongKeyError("encrypted with another crypto key")
 
 
 def _derive(data_key: bytes, object_id: ObjectId, header: bytes, key_length: int, segment_size: int) -> SealKeys:

@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..errors import NoiseError, WrongKeyError
-from .keys import DEFAULT_COST, KdfBudget, Keyring, scrypt
+from ..errors import NoiseError, NotEntitledError, WrongKeyError
+from .keys import DEFAULT_COST, KEY_ID_LENGTH, CryptoKey, KdfBudget, Keyring, hkdf, scrypt
+from .names import ObjectId, ObjectKind
 from .suite2.envelope import Envelope
 from .suite2.epochs import open_epochs, public_of
+from .suite2.lineage import Signer
 from .suite2.pairs import expand, opening_secret
 from .suite2.seeds import Secret, SecretKind
 from .suite2.signing import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What counts in a lineage: `digests` of the envelopes of its chain.
+
+    `suite1_end`: serial of the last record of suite 1; 0 for a lineage that began under suite 2, None if not known.
+    `void`: signing keys of writers who were removed, and the serial after which what they wrote is void.
+    """
+
+    digests: frozenset[bytes]
+    suite1_end: int | None = None
+    void: Mapping[bytes, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Identity:
     """One recipient's secret at work. Nothing is computed twice; pickles, with what it knows, for worker processes.
 
-    `accepted`, by lineage: digests of the envelopes of its chain. Where it is set, objects under others are noise.
+    `accepted`, by lineage: what counts in it. Where it is set, objects under other envelopes are noise.
     """
 
     secret: Secret
     keyring: Keyring | None = None
     budget: KdfBudget | None = field(default=None, repr=False)
-    accepted: dict[bytes, frozenset[bytes]] = field(default_factory=dict, repr=False)
+    accepted: dict[bytes, Accepted] = field(default_factory=dict, repr=False)
     _seeds: dict[bytes, bytes] = field(default_factory=dict, repr=False)
     _epochs: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -53,15 +68,55 @@ class Identity:
         """The key that makes its holder an owner, where an envelope lists it."""
         return SigningKey.from_seed(self.seed(salt))
 
-    def accept(self, lineage: bytes, digests: Iterable[bytes]) -> None:
+    @property
+    def crypto_key(self) -> CryptoKey:
+        """The raw key that backup-tool's format takes. Raises WrongKeyError for another secret."""
+        key = self.secret.crypto_key
+        if key is None:
+            raise WrongKeyError(
+                "backup-tool's format opens with its raw key only",
+                hint="point `encryption` at the key file of backup-tool",
+            )
+        return key
+
+    @property
+    def key_id(self) -> str:
+        """16 hex digits by which this machine tells secrets apart without scrypt. For the catalog only."""
+        if self.secret.crypto_key is not None:
+            return self.secret.crypto_key.key_id
+        return hkdf(self.secret.value, b"local-key-id" + self.secret.kind.encode(), KEY_ID_LENGTH).hex()
+
+    def accept(
+        self,
+        lineage: bytes,
+        digests: Iterable[bytes],
+        *,
+        suite1_end: int | None = None,
+        void: Mapping[bytes, int] | None = None,
+    ) -> None:
         """From now on, open objects of this lineage only under these envelopes."""
-        self.accepted[lineage] = frozenset(digests)
+        self.accepted[lineage] = Accepted(frozenset(digests), suite1_end, void or {})
 
     def check(self, envelope: Envelope) -> None:
         """Raises NoiseError if the envelope is known not to be of its lineage's chain."""
         accepted = self.accepted.get(envelope.lineage)
-        if accepted is not None and envelope.digest not in accepted:
-            raise NoiseError(f"envelope {envelope.number} is none that this lineage is known to have")
+        if accepted is not None and envelope.digest not in accepted.digests:
+            raise NoiseError(f"envelope {envelope.number} is not known for this lineage")
+
+    def check_suite1(self, object_id: ObjectId) -> None:
+        """Raises NoiseError for an object of suite 1 where the lineage has left that behind."""
+        accepted = self.accepted.get(object_id.lineage)
+        end = accepted.suite1_end if accepted else None
+        if end is not None and (end == 0 or (object_id.kind is ObjectKind.RECORDS and object_id.serial > end)):
+            raise NoiseError(f"{object_id.name}: of suite 1, which its lineage has left behind")
+
+    def check_signer(self, object_id: ObjectId, signer: bytes) -> None:
+        """Raises NotEntitledError for what a writer who was removed signed. What the records know of is read by what
+        they say, not by this; of all else nobody can tell when it was written."""
+        accepted = self.accepted.get(object_id.lineage)
+        end = accepted.void.get(signer) if accepted else None
+        if end is not None and not (object_id.kind is ObjectKind.RECORDS and object_id.serial <= end):
+            raise NotEntitledError(f"{object_id.name}: signed by a writer who was removed")
 
     def epoch_secret(self, envelope: Envelope) -> bytes:
         """What opens all objects of the envelope's epoch. Raises WrongKeyError if nothing here does."""
@@ -76,7 +131,7 @@ class Identity:
             envelope, self._epochs.get(envelope.public), lambda: opening_secret(self.seed(envelope.salt))
         )
         if secrets is None:
-            raise WrongKeyError("sealed to other recipients")
+            raise WrongKeyError("encrypted to other recipients")
         for secret in secrets:
             self._epochs[public_of(secret)] = secret
         return secrets
@@ -87,6 +142,12 @@ class Identity:
         if self.budget:
             self.budget.spend(DEFAULT_COST)
         return scrypt(self.secret.value, salt, DEFAULT_COST)
+
+
+def check_signer(opener: Keyring | Identity, object_id: ObjectId, signer: Signer | None) -> None:
+    """Raises NotEntitledError if the signer of an object is known to have been removed."""
+    if signer is not None and isinstance(opener, Identity):
+        opener.check_signer(object_id, signer.public)
 
 
 def as_identity(opener: Keyring | Identity) -> Identity:

@@ -92,7 +92,7 @@ class Trailer(NamedTuple):
             raise keys.damaged("does not end in a trailer: cut short, or something follows it")
         fields, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
         if not hmac.compare_digest(hmac.digest(keys.trailer_key, keys.header_digest + fields, "sha256"), mac):
-            raise keys.damaged("trailer altered, or of another object")
+            raise keys.damaged("trailer modified, or from another object")
         trailer = cls(*_FIELDS.unpack(fields)[1:])
         if trailer.total != size or trailer.header_length != keys.header_length:
             raise keys.damaged(f"has {size} bytes, was sealed with {trailer.total}")

@@ -118,7 +118,7 @@ class KdfBudget:
         cost.check()
         work = -(-(cost.p << cost.log2_n) >> DEFAULT_COST.log2_n)
         if cost.log2_n > self.log2_n or work > self.units:
-            raise DamagedError(f"refused scrypt cost: N=2^{cost.log2_n} p={cost.p} is more than this command may spend")
+            raise DamagedError(f"refused scrypt cost: N=2^{cost.log2_n} p={cost.p} exceeds the limit of this command")
         self.units -= work
 
 
@@ -171,7 +171,7 @@ class Keyring:
         """The data key. Raises WrongKeyError for another key's stanza, DamagedError for an unsound one."""
         stretched = self.stretch(stanza.salt, stanza.cost)
         if not hmac.compare_digest(hkdf(stretched, b"key-id", KEY_ID_LENGTH), stanza.key_id):
-            raise WrongKeyError("sealed with another crypto key")
+            raise WrongKeyError("encrypted with another crypto key")
         try:
             return aes_key_unwrap(hkdf(stretched, b"wrap", 32), stanza.wrapped)
         except InvalidUnwrap as error:

@@ -42,15 +42,15 @@ def decode_text(text: str) -> tuple[str, bytes]:
     if len(joined) > MAX_TEXT:
         raise KeyTextError("the key text is too long")
     if joined not in (joined.lower(), joined.upper()):
-        raise KeyTextError("the key text mixes small and capital letters: one was mistyped")
+        raise KeyTextError("the key text mixes lower and upper case: one letter was mistyped")
     prefix, _, letters = joined.lower().rpartition("1")
     if not prefix or len(letters) < _CHECKSUM:
-        raise KeyTextError("this is no key text, or its start is missing")
+        raise KeyTextError("this is not a key text, or its start is missing")
     values = [_VALUES.get(letter, -1) for letter in letters]
     if -1 in values:
-        raise KeyTextError(f"character {len(prefix) + 2 + values.index(-1)} of the key text cannot stand in one")
+        raise KeyTextError(f"character {len(prefix) + 2 + values.index(-1)} of the key text is not allowed")
     if not prefix.isascii() or _polymod(_expanded(prefix) + values) != _CONSTANT:
-        raise KeyTextError("a letter of the key text is wrong or missing: its checksum does not fit")
+        raise KeyTextError("the key text has a wrong or missing letter: its checksum does not match")
     return prefix, bytes(_regroup(bytes(values[:-_CHECKSUM]), 5, 8, pad=False))
 
 
@@ -81,5 +81,5 @@ def _regroup(data: bytes, width: int, goal: int, *, pad: bool) -> list[int]:
     if pad and count:
         found.append(rest << goal - count)
     elif not pad and (count >= width or rest):
-        raise KeyTextError("the key text has letters too many or too few")
+        raise KeyTextError("the key text has too many or too few letters")
     return found

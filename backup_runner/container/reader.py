@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from ..errors import DamagedError
 from .header import MAX_HEADER, SEGMENT_SIZE, SealKeys, new_header
+from .identity import check_signer
 from .index import TAIL, Index, IndexEntry, decode_index, open_stream, seal_index, seal_stream
 from .keys import DEFAULT_COST, Cost, Keyring, Random
 from .names import ObjectId
@@ -105,6 +106,7 @@ def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Op
         if is_signed(keys):
             raise
         return _salvage(keys, read, size, error.message)
+    check_signer(opener, object_id, index.signer)
     return OpenedObject(keys, size, index, index.segments, (), read)
 
 
@@ -115,6 +117,7 @@ def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Ope
     read = _reader(source) if isinstance(source, bytes) else source
     keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
     index = _fetch_index(keys, read, size)
+    check_signer(opener, object_id, index.signer)
     return OpenedObject(keys, size, index, index.segments, (), read)
 
 

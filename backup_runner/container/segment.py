@@ -183,15 +183,15 @@ def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) 
     if not _plausible(keys, size, ciphertext_length) or end + MAC_LENGTH != len(view):
         raise DamagedError("wrong length")
     if not hmac.compare_digest(_mac(keys, view[:end]), view[end:]):
-        raise DamagedError("altered, or of another object")
+        raise DamagedError("modified, or from another object")
     if (stream, number, last, zero) != (*expected, 0):
-        raise DamagedError("another segment lies in its place")
+        raise DamagedError("another segment is in its place")
     if size < keys.segment_size and not last:
         raise DamagedError("too short")
     encoded = decrypt(keys.cipher_key, iv, view[SEGMENT_HEADER.size : end])
     plaintext = decode(codec, encoded, size)
     if len(plaintext) != size:
-        raise DamagedError("plaintext of a wrong length")
+        raise DamagedError("plaintext has the wrong length")
     return plaintext
 
 
@@ -216,7 +216,7 @@ def decode(codec: int, encoded: memoryview, size: int) -> bytes:
     try:
         # The frame states its size, and the decompressor allocates that much, whatever limit it is given.
         if zstandard.frame_content_size(encoded) != size:
-            raise DamagedError("compressed frame of a wrong length")
+            raise DamagedError("compressed frame has the wrong length")
         return _coders.decompressor.decompress(encoded, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise DamagedError("cannot be decompressed") from error

@@ -35,6 +35,8 @@ class _Suite(NamedTuple):
 def _open_header_1(data: bytes, object_id: ObjectId, opener: Opener) -> OpenedHeader:
     if object_id.kind is ObjectKind.KEYS:
         raise DamagedError(f"{object_id.name}: suite 1 has no such objects")
+    if isinstance(opener, Identity):
+        opener.check_suite1(object_id)
     return header.open_header(data, object_id, as_keyring(opener))
 
 

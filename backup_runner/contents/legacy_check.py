@@ -7,7 +7,7 @@ import hashlib
 from blake3 import blake3
 
 from ..catalog.places import StretchRow
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import DamagedError
 from ..targets.base import Target
 from . import legacy_format as legacy
@@ -21,20 +21,20 @@ NOTE = (
 
 
 def check_legacy(
-    target: Target, keyring: Keyring, place: Place, row: StretchRow | None, *, size: int, data: bool
+    target: Target, identity: Identity, place: Place, row: StretchRow | None, *, size: int, data: bool
 ) -> int:
     """The plaintext's length in bytes. Raises DamagedError, TargetError."""
     length = true_size(target, place.name)
     if legacy.sealed_size(length) != size:
-        raise DamagedError(f"its head states {length} bytes, and it has {size}")
+        raise DamagedError(f"its header says {length} bytes, but it has {size}")
     if row is None or not data:
         return length
     strong, weak = blake3(), hashlib.md5(usedforsecurity=False)
-    for piece in LegacyReader(place.name, place.header, target, keyring).stretch(0, length):
+    for piece in LegacyReader(place.name, place.header, target, identity).stretch(0, length):
         strong.update(piece)
         weak.update(piece)
     if row.md5 is not None and weak.digest() != row.md5:
-        raise DamagedError("what it opens to has another MD5 than backup-tool recorded")
+        raise DamagedError("its content does not match the MD5 that backup-tool recorded")
     if row.blake3 is not None and strong.digest() != row.blake3:
-        raise DamagedError("what it opens to has another BLAKE3 than was recorded")
+        raise DamagedError("its content does not match the recorded BLAKE3")
     return length

@@ -58,14 +58,16 @@ def upper_size(sealed: int) -> int:
 def read_head(data: bytes) -> Head:
     """Raises DamagedError if there are fewer than 24 bytes."""
     if len(data) < HEAD:
-        raise DamagedError(f"has {len(data)} bytes, and the head alone has {HEAD}")
+        raise DamagedError(f"has {len(data)} bytes, but the header alone has {HEAD}")
     return Head(_LENGTH.unpack_from(data)[0], data[_LENGTH.size : HEAD])
 
 
 def check_size(head: Head, sealed: int) -> None:
     """Raises DamagedError unless a file of `sealed` bytes is what its head says."""
     if sealed != sealed_size(head.size):
-        raise DamagedError(f"has {sealed} bytes, {sealed_size(head.size)} belong to the {head.size} its head states")
+        raise DamagedError(
+            f"has {sealed} bytes, {sealed_size(head.size)} are expected for the {head.size} in its header"
+        )
 
 
 def encrypt(
@@ -108,7 +110,7 @@ def decrypt(key: CryptoKey, read: Read, write: Write) -> Sums:
         opened = context.update(chunk)
         kept = opened[: max(0, head.size - taken)]
         if taken + len(chunk) >= head.size and opened[len(kept) :].strip(_FILLING):
-            raise DamagedError("does not end as the format has it: another key, or damaged")
+            raise DamagedError("has an invalid end: wrong key, or damaged")
         taken += len(chunk)
         plain.update(kept)
         write(kept)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import DamagedError
 from ..targets.base import Target
 from . import legacy_format as legacy
@@ -21,11 +21,11 @@ CHUNK = 4 << 20
 class LegacyReader:
     """Gives the plaintext of one object. What the catalog keeps as its header is the MD5 of the sealed bytes."""
 
-    def __init__(self, name: str, sealed_md5: bytes, target: Target, keyring: Keyring) -> None:
+    def __init__(self, name: str, sealed_md5: bytes, target: Target, identity: Identity) -> None:
         self._name = name
         self._sealed_md5 = sealed_md5
         self._target = target
-        self._key = keyring.crypto_key
+        self._key = identity.crypto_key
 
     def stretch(self, offset: int, length: int) -> Iterator[bytes]:
         """The whole content. Raises DamagedError at its end if the sealed bytes had another MD5."""
@@ -38,7 +38,7 @@ class LegacyReader:
         at, left, data = len(sealed), length, sealed[legacy.HEAD :]
         while data:
             if len(data) % legacy.BLOCK:
-                raise DamagedError(f"{self._name}: cut within a block")
+                raise DamagedError(f"{self._name}: truncated within a block")
             plain = opener.update(data)[:left]
             left -= len(plain)
             if plain:
@@ -47,7 +47,7 @@ class LegacyReader:
             digest.update(data)
             at += len(data)
         if digest.digest() != self._sealed_md5:
-            raise DamagedError(f"{self._name}: its MD5 is not that of what backup-tool stored")
+            raise DamagedError(f"{self._name}: its MD5 does not match what backup-tool stored")
 
     def _checked(self, sealed: bytes, length: int) -> legacy.Head:
         try:
@@ -55,13 +55,13 @@ class LegacyReader:
         except DamagedError as error:
             raise DamagedError(f"{self._name}: {error.message}") from None
         if head.size != length:
-            raise DamagedError(f"{self._name}: its head states {head.size} bytes, the catalog {length}")
+            raise DamagedError(f"{self._name}: its header says {head.size} bytes, the catalog says {length}")
         return head
 
 
-def open_legacy(place: Place, _spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+def open_legacy(place: Place, _spans: Sequence[Span], target: Target, identity: Identity) -> Reader:
     """A reader for one object of backup-tool's."""
-    return LegacyReader(place.name, place.header, target, keyring)
+    return LegacyReader(place.name, place.header, target, identity)
 
 
 def true_size(target: Target, name: str) -> int:

@@ -8,8 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from ..catalog.history import ObjectRow, unpack_lengths
-from ..container import SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
-from ..container.keys import Keyring
+from ..container import Identity, SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
 from ..errors import BackupRunnerError, ContainerError, DamagedError
 from ..targets.base import Target
 from .legacy_reader import open_legacy
@@ -124,11 +123,11 @@ class ContainerReader:
         return memoryview(self._sealed)[start : start + self._lengths[number]]
 
 
-def _container(place: Place, spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+def _container(place: Place, spans: Sequence[Span], target: Target, identity: Identity) -> Reader:
     object_id = parse_name(place.name)
     if object_id is None:
         raise DamagedError(f"{place.name} is not the name of a sealed object")
-    keys = open_header(place.header, object_id, keyring).keys
+    keys = open_header(place.header, object_id, identity).keys
     reader = ContainerReader(
         keys, unpack_lengths(place.segments), lambda offset, length: target.get(place.name, offset, length)
     )
@@ -136,13 +135,13 @@ def _container(place: Place, spans: Sequence[Span], target: Target, keyring: Key
     return reader
 
 
-READERS: dict[str, Callable[[Place, Sequence[Span], Target, Keyring], Reader]] = {
+READERS: dict[str, Callable[[Place, Sequence[Span], Target, Identity], Reader]] = {
     "container": _container,
     "legacy": open_legacy,
 }
 
 
-def open_reader(place: Place, spans: Sequence[Span], target: Target, keyring: Keyring) -> Reader:
+def open_reader(place: Place, spans: Sequence[Span], target: Target, identity: Identity) -> Reader:
     """A reader for stretches of an object, fetching nothing yet. `spans` are sorted by offset.
 
     Raises ContainerError if what the catalog knows of the object is unsound.
@@ -150,4 +149,4 @@ def open_reader(place: Place, spans: Sequence[Span], target: Target, keyring: Ke
     opener = READERS.get(place.format)
     if opener is None:
         raise ContainerError(f"{place.name}: contents of format {place.format!r} cannot be read by this version")
-    return opener(place, spans, target, keyring)
+    return opener(place, spans, target, identity)

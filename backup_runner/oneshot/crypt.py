@@ -14,23 +14,19 @@ from blake3 import blake3
 from ..container import (
     MAGIC,
     SEGMENT_SIZE,
-    Index,
+    Identity,
     IndexEntry,
-    ObjectId,
-    ObjectKind,
-    Stream,
-    new_header,
     open_object,
-    seal_index,
-    seal_segment,
+    sealed_bound,
     stated_id,
 )
-from ..container.keys import Keyring
+from ..container.suite2.founding import found_lineage
 from ..contents import legacy_format as legacy
 from ..errors import BackupRunnerError, DamagedError
 from ..foreign import describe
 from ..replacing import replacing
 from ..repository.keyfile import refuse_guessable
+from ..repository.sealing import Sealing
 
 _CHUNK = 1 << 20
 
@@ -57,19 +53,19 @@ def md5_of(path: str) -> str:
     return b64encode(digest.digest()).decode()
 
 
-def encrypt_file(keyring: Keyring, source: str, goal: str, *, legacy_format: bool, overwrite: bool) -> Crypted:
+def encrypt_file(identity: Identity, source: str, goal: str, *, legacy_format: bool, overwrite: bool) -> Crypted:
     """Seal a file. Raises BackupRunnerError if `goal` is there and is not to be overwritten."""
     with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
         size = os.fstat(file.fileno()).st_size
         if legacy_format:
-            sums = legacy.encrypt(keyring.crypto_key, size, file.read, out.write)
+            sums = legacy.encrypt(identity.crypto_key, size, file.read, out.write)
             plain_md5, sealed_md5 = sums.plain_md5, sums.sealed_md5
         else:
-            plain_md5, sealed_md5 = _seal(keyring, file, out)
+            plain_md5, sealed_md5 = _seal(identity, file, out)
         return Crypted(size, out.tell(), _text(plain_md5), _text(sealed_md5), authentic=not legacy_format)
 
 
-def decrypt_file(keyring: Keyring, source: str, goal: str, *, overwrite: bool) -> Crypted:
+def decrypt_file(identity: Identity, source: str, goal: str, *, overwrite: bool) -> Crypted:
     """Open a sealed file, ours or backup-tool's; its final name appears only when all of it was found right.
 
     Raises WrongKeyError, DamagedError, BackupRunnerError."""
@@ -77,24 +73,26 @@ def decrypt_file(keyring: Keyring, source: str, goal: str, *, overwrite: bool) -
         size = os.fstat(file.fileno()).st_size
         ours = os.pread(file.fileno(), len(MAGIC), 0) == MAGIC
         try:
-            plain_md5, sealed_md5 = _open(keyring, file, size, out) if ours else _open_legacy(keyring, file, out)
+            plain_md5, sealed_md5 = _open(identity, file, size, out) if ours else _open_legacy(identity, file, out)
         except DamagedError as error:
             raise DamagedError(f"{source}: {error.message}", hint="nothing was written") from None
         return Crypted(out.tell(), size, _text(plain_md5), _text(sealed_md5), authentic=ours)
 
 
-def _seal(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
+def _seal(identity: Identity, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
     status = os.fstat(file.fileno())
-    object_id = ObjectId.new(os.urandom(16), ObjectKind.DATA, os.urandom)
-    refuse_guessable(keyring.crypto_key)
-    header, keys = new_header(object_id, keyring, keyring.new_salt())
+    if (key := identity.secret.crypto_key) is not None:
+        refuse_guessable(key)
+    # A lineage of one object, which opens with the key alone.
+    sealer = Sealing(found_lineage(identity)).data()
+    room = memoryview(bytearray(sealed_bound(SEGMENT_SIZE)))
     plain, strong, sealed = _md5(), blake3(), _md5()
 
-    def put(data: bytes) -> int:
+    def put(data: bytes | memoryview) -> int:
         sealed.update(data)
         return out.write(data)
 
-    put(header)
+    put(sealer.header)
     lengths: list[int] = []
     size = 0
     data = file.read(SEGMENT_SIZE)
@@ -103,22 +101,23 @@ def _seal(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, byt
         plain.update(data)
         strong.update(data)
         size += len(data)
-        lengths.append(put(seal_segment(keys, Stream.DATA, len(lengths), data, last=not following)))
+        length = sealer.segment(len(lengths), data, room, last=not following)
+        lengths.append(put(room[:length]))
         data = following
     name = os.fsencode(os.path.basename(os.fsdecode(file.name)))
     entry = IndexEntry(
         size, plain.digest(), strong.digest(), 0, size, path=name, mode=status.st_mode & 0o7777,
         mtime_ns=status.st_mtime_ns,
     )  # fmt: skip
-    put(seal_index(keys, Index(size, lengths, [entry])))
+    put(sealer.tail(size, lengths, [entry]))
     return plain.digest(), sealed.digest()
 
 
-def _open(keyring: Keyring, file: IO[bytes], size: int, out: IO[bytes]) -> tuple[bytes, bytes]:
+def _open(identity: Identity, file: IO[bytes], size: int, out: IO[bytes]) -> tuple[bytes, bytes]:
     def read(offset: int, length: int) -> bytes:
         return os.pread(file.fileno(), length, offset)
 
-    opened = open_object(read, size, stated_id(read(0, 256)), keyring)
+    opened = open_object(read, size, stated_id(read(0, 256)), identity)
     if opened.damage or opened.index is None:
         raise DamagedError("; ".join(opened.damage))
     plain, sealed = _md5(), _md5()
@@ -130,8 +129,8 @@ def _open(keyring: Keyring, file: IO[bytes], size: int, out: IO[bytes]) -> tuple
     return plain.digest(), sealed.digest()
 
 
-def _open_legacy(keyring: Keyring, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
-    sums = legacy.decrypt(keyring.crypto_key, file.read, out.write)
+def _open_legacy(identity: Identity, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, bytes]:
+    sums = legacy.decrypt(identity.crypto_key, file.read, out.write)
     return sums.plain_md5, sums.sealed_md5
 
 
@@ -159,7 +158,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
 def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A new file beside the goal, which takes the goal's name once everything went well."""
     if os.path.lexists(goal) and not overwrite:
-        raise BackupRunnerError(f"{goal} is there already and was left as it is", hint="--overwrite replaces it")
+        raise BackupRunnerError(f"{goal} already exists and was not changed", hint="use --overwrite to replace it")
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(replacing(goal))

@@ -52,7 +52,7 @@ def bare_job(config: Config, name: str = NAME) -> Job:
     catalog = config.value("general.database_file")
     key_file = config.value("general.crypto_key_file")
     if catalog is None or key_file is None:
-        raise ConfigError("HOME is not set, so there is no place for the catalog", hint="set general.database_file")
+        raise ConfigError("HOME is not set, so the catalog has no default path", hint="set general.database_file")
     return Job(
         file="",
         name=name,
@@ -117,10 +117,12 @@ def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
 def _checked(path: str, *, directory: bool) -> bytes:
     found = os.path.abspath(os.path.expanduser(path))
     if not os.path.lexists(found):
-        raise BackupRunnerError(f"{path} is not there", hint="nothing was done; `file cleanup` takes out what is gone")
+        raise BackupRunnerError(
+            f"{path} is not there", hint="nothing was done; `file cleanup` removes missing files from the catalog"
+        )
     if os.path.isdir(found) != directory:
         hint = "use `directory backup --dir-paths`" if not directory else "use `file backup`"
-        raise UsageError(f"{path} is {'no' if directory else 'a'} directory", hint=hint)
+        raise UsageError(f"{path} is {'not a' if directory else 'a'} directory", hint=hint)
     return os.fsencode(found)
 
 
@@ -136,8 +138,8 @@ def _outermost(paths: Sequence[bytes]) -> list[bytes]:
 def _source(path: bytes, base: bytes, skip: Sequence[str]) -> Source:
     if path != base and not path.startswith(base + b"/"):
         raise ConfigError(
-            f"{os.fsdecode(path)} does not lie below relative_path {os.fsdecode(base)}",
-            hint="back up what lies below it, or change general.relative_path",
+            f"{os.fsdecode(path)} is not below relative_path {os.fsdecode(base)}",
+            hint="use files below it, or change general.relative_path",
         )
     key = path[len(base) + 1 :]
     if key and os.path.isdir(path):

@@ -46,7 +46,7 @@ class CacheFile:
             what = "backup-tool's" if theirs else "no state of a run of ours"
             raise UsageError(
                 f"the cache file {self._path} is {what} and was left as it is",
-                hint="name another file; what backup-tool uploaded comes over with `catalog import-backup-tool`",
+                hint="name another file; import backup-tool's uploads with `catalog import-backup-tool`",
             )
         if state.get("status") == "complete":
             return False
@@ -54,7 +54,7 @@ class CacheFile:
         if differing:
             raise UsageError(
                 f"the cache file {self._path} belongs to a run with another {differing[0]}: {state.get(differing[0])}",
-                hint="give the same directories and config again, or another cache file",
+                hint="use the same directories and config, or another cache file",
             )
         return True
 

@@ -85,7 +85,7 @@ def _keys(text: bytes, base: bytes, here: bytes | None, *, wild: bool) -> tuple[
         if key is None:
             raise BackupRunnerError(
                 f"{os.fsdecode(text)} is not below {os.fsdecode(base or b'/')}, where this job's paths begin",
-                hint="give the path as it was when it was backed up",
+                hint="use the path from the time of the backup",
             )
         return (key,)
     dotted = text.split(b"/", 1)[0] in (b".", b"..")
@@ -99,7 +99,7 @@ def _keys(text: bytes, base: bytes, here: bytes | None, *, wild: bool) -> tuple[
     if not keys:
         raise BackupRunnerError(
             f"{os.fsdecode(text)} is not below {os.fsdecode(base or b'/')}, where this job's paths begin",
-            hint="give a stored path, as `files list JOB` shows it",
+            hint="use a stored path as shown by `files list JOB`",
         )
     return keys
 

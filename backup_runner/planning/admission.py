@@ -39,7 +39,7 @@ def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
         names = " ".join(f"--override-guard {name}" for name in sorted({hit.name for hit in hits}))
         raise GuardError(
             "; ".join(hit.message for hit in hits),
-            hint=f"nothing was changed. If this is meant, plan and apply with {names}",
+            hint=f"nothing was changed. If this is intended, plan and apply with {names}",
         )
 
 

@@ -64,7 +64,7 @@ class PlanFacts:
         try:
             return hash_file(self._tree, key, self._cutting, with_md5=self._md5_only)
         except FileNotFoundError:
-            self._on_problem(Problem(key, "vanished", "vanished while it was being read"))
+            self._on_problem(Problem(key, "vanished", "was deleted while it was being read"))
         except OSError as error:
             self._on_problem(Problem(key, "unreadable", describe(error)))
         return None

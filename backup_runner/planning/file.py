@@ -190,7 +190,7 @@ def header_from(line: bytes) -> Header:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PlanFileError("this is not a plan file", hint="make one with `plan JOB --out FILE`") from None
     if found not in _READABLE:
-        raise PlanFileError(f"plan file format {found} is not known here", hint="make the plan again with this version")
+        raise PlanFileError(f"plan file format {found} is not supported", hint="make the plan again with this version")
     try:
         fields["totals"] = Totals(**fields["totals"])
         return Header(**fields)
@@ -207,7 +207,7 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
     closing: dict[str, Any] | None = None
     for number, line in enumerate(lines, start=1):
         if closing is not None:
-            raise PlanFileError("the plan file goes on after its end", hint="make the plan again")
+            raise PlanFileError("the plan file has data after its end", hint="make the plan again")
         try:
             fields = orjson.loads(line)
             if fields["kind"] == "end":
@@ -222,6 +222,6 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
                 f"line {number} of the plan is damaged: {describe(error)}", hint="make the plan again"
             ) from None
     if closing is None:
-        raise PlanFileError("the plan file is cut short: its closing line is missing", hint="make the plan again")
+        raise PlanFileError("the plan file is truncated: its last line is missing", hint="make the plan again")
     if (closing.get("actions"), closing.get("sha256")) != (count, digest.hexdigest()):
-        raise PlanFileError("the plan file was altered: count or digest differ", hint="make the plan again")
+        raise PlanFileError("the plan file was modified: count or digest do not match", hint="make the plan again")

@@ -72,7 +72,7 @@ def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
     if removed > guards.max_delete_percent:
         yield GuardHit(
             "max_delete_percent",
-            f"{seen.removed} of {seen.known} files ({removed:.0f} %) of {seen.label} would be taken out; "
+            f"{seen.removed} of {seen.known} files ({removed:.0f} %) of {seen.label} would be removed; "
             f"max_delete_percent is {guards.max_delete_percent}",
         )
 
@@ -80,9 +80,9 @@ def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_empty: bool) -> Iterator[GuardHit]:
     """A source that is not there, or is empty though it was not before."""
     if missing and not allow_empty:
-        yield GuardHit("source_missing", f"{label} is not there; is a disk not mounted?")
+        yield GuardHit("source_missing", f"{label} does not exist; is its disk mounted?")
     elif not found and known and not allow_empty:
-        yield GuardHit("source_empty", f"{label} is empty, though {known} file(s) of it are backed up")
+        yield GuardHit("source_empty", f"{label} is empty, but {known} of its files are backed up")
 
 
 def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[GuardHit]:
@@ -102,7 +102,7 @@ def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, gua
     if share > guards.max_forget_percent:
         yield GuardHit(
             "max_forget_percent",
-            f"{forgotten} of {complete} complete snapshots ({share:.0f} %) would be forgotten at once; "
+            f"{forgotten} of {complete} complete snapshots ({share:.0f} %) would be deleted at once; "
             f"max_forget_percent is {guards.max_forget_percent}",
         )
     share = 100 * freed / stored if stored else 0
@@ -110,16 +110,14 @@ def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, gua
         yield GuardHit(
             "max_free_percent",
             f"{freed} of {stored} bytes that snapshots need ({share:.0f} %) would be let go at once; "
-            f"max_free_percent is {guards.max_free_percent}. Have newer snapshots what they should have?",
+            f"max_free_percent is {guards.max_free_percent}. Check that newer snapshots are complete",
         )
 
 
 def weigh_bucket(*, newest: int, known: int, absence: str) -> Iterator[GuardHit]:
     """A bucket whose newest record is older than the catalog's serial. `absence`: why it may not be there at all."""
     if newest < known and absence:
-        yield GuardHit(
-            "rolled_back", f"{absence}, though the catalog has {known} record(s) there; is its disk not mounted?"
-        )
+        yield GuardHit("rolled_back", f"{absence}, but the catalog has {known} record(s) there; is its disk mounted?")
     elif newest < known:
         yield GuardHit(
             "rolled_back",

@@ -215,7 +215,7 @@ class _Planning:
                     "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
                 )
             return Drift(digest=listing_digest([]))
-        found = look(cat, store, self.session.target, keyring=lambda: self.session.keyring)
+        found = look(cat, store, self.session.target, identity=lambda: self.session.unlock(store))
         if found.noise:
             self.notes.append(
                 f"passed over {found.noise} object(s) that this key does not open, under names of records"
@@ -285,6 +285,7 @@ class _Planning:
         overridden = [hit for hit in hits if hit.name in self.options.overrides]
         self.notes += [f"guard {hit.name} overridden: {hit.message}" for hit in overridden]
         self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
+        self.notes += _archive_notes(drift)
         if drift.gap:
             self.notes.append(f"{drift.gap}; an apply puts a full copy there")
         return Header(
@@ -321,6 +322,20 @@ class _Planning:
             {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
             for one in found
         ]
+
+
+def _archive_notes(drift: Drift) -> Iterator[str]:
+    """What a lifecycle rule, or somebody, moved out of reach."""
+    if drift.cold:
+        yield (
+            f"{drift.cold} object(s) of the bucket lie in the archive tier by now, and not because of this job "
+            "(a lifecycle rule?): restore needs --thaw for them"
+        )
+    if drift.cold_records:
+        yield (
+            f"{drift.cold_records} record(s) of the catalog lie in the archive tier: `catalog pull` needs --thaw for "
+            "them; keep <lineage>/records/ and <lineage>/copies/ out of lifecycle rules"
+        )
 
 
 def _serial(store: Store | None, drift: Drift) -> int:

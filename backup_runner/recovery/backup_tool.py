@@ -29,7 +29,7 @@ from ..progress import Events
 from ..records import Problem, StoredObject
 from ..repository import commits as committing
 from ..repository.drift import look
-from ..repository.session import Session
+from ..repository.session import Session, new_store
 from .backup_tool_database import LegacyDatabase, LegacyFile, LegacyObject, read_database
 
 _THREADS = 16
@@ -37,7 +37,6 @@ _NAMED = 10
 _OPENED = 3
 _MODE = 0o600
 _FOLDER_MODE = 0o700
-_COLD = ("Archived", "Restoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class _Look:
         )  # fmt: skip
 
     def _plain_size(self, item: LegacyObject, there: StoredObject) -> int | None:
-        if there.archival_state in _COLD:
+        if there.cold:
             self._cold.add(item.name)
             size = self._sizes.get(item.id)
             return size if size is not None and legacy.sealed_size(size) == there.size else None
@@ -164,7 +163,7 @@ class _Look:
 
     def _check_key(self, sound: list[ForeignObject]) -> None:
         """Open the smallest objects. Raises WrongKeyError if not one has the MD5 that it should."""
-        key = self._session.keyring.crypto_key
+        key = self._session.identity.crypto_key
         readable = sorted(
             (item for item in sound if item.plain and item.name not in self._cold), key=lambda item: item.size
         )[:_OPENED]
@@ -176,10 +175,12 @@ class _Look:
                 continue
             if sums.plain_md5 == item.plain_md5:
                 return
+        if sound and not readable and self._cold:
+            self._outcome.notes.append("no object could be opened to try the key on: they are in the archive tier")
         if readable:
             raise WrongKeyError(
-                f"this key (id {key.key_id}) does not open backup-tool's objects",
-                hint="point `encryption` at the key that backup-tool used (`crypto_key_file`); nothing was changed",
+                f"this key (id {key.key_id}) cannot open backup-tool's objects",
+                hint="set `encryption` to the key that backup-tool used (`crypto_key_file`); nothing was changed",
             )
 
 
@@ -193,37 +194,27 @@ class _Import:
         self._events = events
 
     def run(self, sound: list[ForeignObject], files: list[LegacyFile]) -> None:
-        session, keyring = self._session, self._session.keyring
+        session = self._session
         existing = self._existing_store()
         if existing is None and not self._options.new_lineage:
             refuse_known_job(session)
         cat = session.catalog(create=True) or session.need_catalog()
         with cat.transaction():
-            store = existing or self._new_store(cat)
+            store = existing or new_store(session, cat)
             self._write(cat, store, sound, files)
         self._events.phase("recording")
-        self._outcome.serial = committing.commit(cat, store, session.target, keyring).serial
+        self._outcome.serial = committing.commit(cat, store, session.target, session.keys(store)).serial
 
     def _existing_store(self) -> Store | None:
         session = self._session
         cat, store = session.catalog(), session.store()
         if cat is None or store is None:
             return None
-        session.check_key(store)
-        store = committing.resolve_pending(cat, store, session.target, session.keyring)
+        store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         if store.state == "forked":
-            raise ForkedError("another machine went on with this lineage", hint="`catalog pull JOB`, then import again")
+            raise ForkedError("another machine continued this lineage", hint="`catalog pull JOB`, then import again")
         look(cat, store, session.target, confirm=False)
         return store
-
-    def _new_store(self, cat: Catalog) -> Store:
-        keyring = self._session.keyring
-        return cat.add_store(
-            target=self._session.target.identity,
-            key_id=keyring.crypto_key.key_id,
-            lineage=secrets.token_hex(16),
-            salt=keyring.new_salt(),
-        )
 
     def _write(self, cat: Catalog, store: Store, sound: list[ForeignObject], files: list[LegacyFile]) -> None:
         outcome, job = self._outcome, self._session.job
@@ -252,7 +243,9 @@ class _Import:
             importer.add_folder(key, mtime_ns=now, mode=_FOLDER_MODE, uid=os.getuid(), gid=os.getgid())
         outcome.pinned, outcome.renumbered = importer.pin_unused(), importer.renumbered
         if not outcome.objects and not outcome.files:
-            raise CatalogError("the catalog knows all of the database already", hint="there is nothing to import")
+            raise CatalogError(
+                "everything in the database is already in the catalog", hint="there is nothing to import"
+            )
         outcome.snapshot_id = snapshot
         before = cat.last_complete(job_id)
         held = int(orjson.loads(before.totals).get("files", 0)) if before else 0
@@ -270,7 +263,7 @@ class _Import:
                 continue
             key = stored_key(file.path, self._session.job.base)
             if key is None:
-                self._outcome.problems.append(Problem(file.path, "outside", "its path does not fit relative_path"))
+                self._outcome.problems.append(Problem(file.path, "outside", "its path is not below relative_path"))
                 continue
             outside += not any(source.covers(key) for source in sources)
             content_id, item = held

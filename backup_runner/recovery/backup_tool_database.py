@@ -48,7 +48,7 @@ class LegacyDatabase(NamedTuple):
 def read_database(path: str) -> LegacyDatabase:
     """Raises CatalogError if there is none, it is of another kind or version, or backup-tool is at work on it."""
     if not os.path.isfile(path):
-        raise CatalogError(f"there is no database {path}", hint="it is `database_file` in backup-tool's config")
+        raise CatalogError(f"database not found: {path}", hint="it is `database_file` in backup-tool's config")
     # Read-only, so that a mistaken path is never turned into a database, and WAL files are not made beside it.
     address = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=ro"
     try:
@@ -60,12 +60,12 @@ def read_database(path: str) -> LegacyDatabase:
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise CatalogError(
-                f"the database {path} is locked: backup-tool is at work on it",
-                hint="let it end, then import again; nothing was changed",
+                f"the database {path} is locked: backup-tool is using it",
+                hint="wait for it to finish, then import again; nothing was changed",
             ) from None
         raise CatalogError(f"cannot read the database {path}: {describe(error)}") from None
     except sqlite3.DatabaseError as error:
-        raise CatalogError(f"{path} is no SQLite database, or a damaged one: {describe(error)}") from None
+        raise CatalogError(f"{path} is not a SQLite database, or is damaged: {describe(error)}") from None
 
 
 def _read(conn: sqlite3.Connection, path: str) -> LegacyDatabase:
@@ -75,14 +75,14 @@ def _read(conn: sqlite3.Connection, path: str) -> LegacyDatabase:
     files = _columns(conn, "backup_entry_local_file")
     if not objects or not files:
         raise CatalogError(
-            f"{path} is a database of another program: it has no tables backup_entry and backup_entry_local_file",
+            f"{path} belongs to another program: it has no tables backup_entry and backup_entry_local_file",
             hint="it is `database_file` in backup-tool's config",
         )
     missing = sorted({*_OBJECTS} - objects) + sorted({*_FILES} - files)
     if missing:
         raise CatalogError(
-            f"{path} is of a version of backup-tool that this import does not know: it lacks {', '.join(missing)}",
-            hint="run any command of a newer backup-tool once; it brings its database up to date",
+            f"{path} is from an unsupported version of backup-tool: it lacks {', '.join(missing)}",
+            hint="run any command of a newer backup-tool once; it updates its database",
         )
     cached = [name if name in files else "NULL" for name in _CACHED]
     return LegacyDatabase(

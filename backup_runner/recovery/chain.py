@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from functools import cached_property
 
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import WrongKeyError
 from ..records import StoredObject
 from ..repository.heads import is_ours
@@ -22,8 +22,8 @@ _NAMED = 3
 class Records:
     """The objects below `<lineage>/records/`, by serial. Only serials and sizes are kept in memory."""
 
-    def __init__(self, target: Target, keyring: Keyring, lineage: str) -> None:
-        self._target, self._keyring, self._lineage = target, keyring, lineage
+    def __init__(self, target: Target, identity: Identity, lineage: str) -> None:
+        self._target, self._identity, self._lineage = target, identity, lineage
         self._sizes: dict[int, int] = {}
         self._known: set[int] = set()
         self.noise: list[int] = []
@@ -65,15 +65,15 @@ class Records:
                 found = serial
         if not found and self._order:
             raise WrongKeyError(
-                f"none of the {len(self._order)} records of lineage {self._lineage} opens: sealed with another key, or "
-                "damaged",
-                hint="point `encryption` at the key that the backups were made with",
+                f"none of the {len(self._order)} records of lineage {self._lineage} opens: encrypted with another key, "
+                "or damaged",
+                hint="set `encryption` to the key that the backups were made with",
             )
         return found
 
     def ours(self, serial: int) -> bool:
         if serial not in self._known and serial not in self.noise:
-            if is_ours(self._target, self._keyring, self.item(serial).name):
+            if is_ours(self._target, self._identity, self.item(serial).name):
                 self._known.add(serial)
             else:
                 self.noise.append(serial)

@@ -14,26 +14,37 @@ from collections.abc import Callable
 from ..catalog import CatalogLock, lines
 from ..catalog.database import Store
 from ..container import parse_name
-from ..errors import AccessDenied, CatalogError, ContainerError, TargetError, TransientError, WrongKeyError
+from ..errors import (
+    AccessDenied,
+    CatalogError,
+    ContainerError,
+    ObjectArchived,
+    TargetError,
+    TransientError,
+    WrongKeyError,
+)
 from ..progress import Events
 from ..records import StoredObject
 from ..repository.commits import job_names, lineages
 from ..repository.heads import Head, head_of
 from ..repository.session import Session
+from .archived import Thaw, readable_records, refuse_archived
 from .chain import Records
 from .lineage import Bucket, Recovered, Rewritten
 
 _TRIES = 50
 """So many objects of a lineage are tried, the highest number first."""
 
-__all__ = ["Recovered", "find_lineage", "pull", "rebuild"]
+__all__ = ["Recovered", "Thaw", "find_lineage", "pull", "rebuild"]
 
 
-def pull(session: Session, events: Events, *, min_serial: int = 0, lineage: str = "") -> Recovered:
+def pull(
+    session: Session, events: Events, *, min_serial: int = 0, lineage: str = "", thaw: Thaw | None = None
+) -> Recovered:
     """Make the local catalog say what the bucket says. Raises CatalogError if that is older than what this machine
     has seen, or if its chain has gaps; then the local catalog is as it was."""
     started = time.monotonic()
-    with CatalogLock(session.job.catalog.path):
+    with CatalogLock(session.job.catalog.path), readable_records(session.target, thaw):
         bucket = Bucket(session, _choose(session, lineage), events)
         bucket.check_age(min_serial)
         if not lineage:
@@ -43,10 +54,11 @@ def pull(session: Session, events: Events, *, min_serial: int = 0, lineage: str 
         return found
 
 
-def rebuild(session: Session, events: Events, *, lineage: str = "") -> Recovered:
+def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw | None = None) -> Recovered:
     """Make the catalog from the records alone, and from the objects' indexes where records are missing."""
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path):
+        refuse_archived(session.target, lineage, thaw)
         found = Bucket(session, _choose(session, lineage, any_object=True), events).salvage()
         found.seconds = time.monotonic() - started
         return found
@@ -111,13 +123,13 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
         return names[0]
     if wrong and wrong == len(names):
         raise WrongKeyError(
-            "this key opens nothing in the bucket: all of it is sealed with another key",
-            hint="point `encryption` at the key the backups were made with",
+            "this key opens nothing in the bucket: everything is encrypted with another key",
+            hint="set `encryption` to the key that the backups were made with",
         )
     several = ", ".join(names) if any_object and len(names) > 1 else ""
     raise CatalogError(
-        f'the bucket holds no backups of job "{session.job.name}" that this key opens',
-        hint=f"name one of these with --lineage: {several}"
+        f'the bucket has no backups of job "{session.job.name}" that this key opens',
+        hint=f"choose one of these with --lineage: {several}"
         if several
         else "check bucket, prefix and the job's name; `catalog info JOB` lists what is there",
     )
@@ -140,9 +152,10 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
 def newest_readable(session: Session, lineage: str) -> Head | None:
     """The header line of the newest record, or else copy, that can be read; what our key does not open is passed over.
 
-    Raises WrongKeyError if something is there and nothing opens, and TransientError or AccessDenied where nothing can
-    be said: what is not read for such a reason may well be there."""
+    Raises WrongKeyError if something is there and nothing opens, and TransientError, AccessDenied or ObjectArchived
+    where nothing can be said: what is not read for such a reason may well be there."""
     wrong: WrongKeyError | None = None
+    session.know(lineage)
     for kind in ("records", "copies"):
         items = deque(session.target.list(f"{lineage}/{kind}/"), maxlen=_TRIES)
         if kind == "records" and len(items) == _TRIES:
@@ -150,11 +163,11 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
         heads = []
         for item in reversed(items):
             try:
-                heads.append(head_of(session.target, session.keyring, item))
+                heads.append(head_of(session.target, session.identity, item))
             except WrongKeyError as error:
                 wrong = error
                 continue
-            except (TransientError, AccessDenied):
+            except (TransientError, AccessDenied, ObjectArchived):
                 raise
             except (ContainerError, TargetError):
                 continue
@@ -169,7 +182,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
 
 def _newest_record(session: Session, lineage: str) -> StoredObject | None:
     """Where there are very many, most may be a stranger's."""
-    records = Records(session.target, session.keyring, lineage)
+    records = Records(session.target, session.identity, lineage)
     try:
         return records.item(records.newest)
     except WrongKeyError:

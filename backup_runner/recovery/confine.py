@@ -147,8 +147,8 @@ def confined(lineage: str, rows: Iterable[bytes], version: int) -> Iterator[byte
         trouble = _trouble(lineage, line, version)
         if trouble:
             raise CatalogError(
-                f"line {number} of a catalog record does not fit: {trouble}",
-                hint="nothing of it was taken over; whoever writes with this key wrote it, or another version did",
+                f"line {number} of a catalog record is inconsistent: {trouble}",
+                hint="it was not applied; it was written by another holder of this key, or by another version",
             )
         yield line
 

@@ -7,6 +7,7 @@ the chain is an ancestor, and needs only the records after it.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from functools import partial
 from ..catalog import Catalog, history, lines
 from ..catalog.database import Store
 from ..catalog.replaying import Replay, check_references
+from ..container.keys import SALT_LENGTH
 from ..contents.again import twice
 from ..errors import CatalogError, ContainerError, ObjectMissing, TargetError, WrongKeyError
 from ..progress import Events
@@ -78,7 +80,8 @@ class Bucket:
         self._target = session.target
         self.missing: list[str] = []
         self.notes: list[str] = []
-        self._records = Records(session.target, session.keyring, lineage)
+        self._keys = session.know(lineage)
+        self._records = Records(session.target, session.identity, lineage)
 
     @property
     def newest(self) -> int:
@@ -90,9 +93,9 @@ class Bucket:
         seen = max(seen_serials(self._session.job.catalog.path).get(self.lineage, 0), min_serial)
         if self.newest < seen:
             raise CatalogError(
-                f"the bucket is older than what is known: its newest record is {self.newest}, serial {seen} was seen; "
+                f"the bucket is older than expected: its newest record is {self.newest}, serial {seen} was seen; "
                 "it was rolled back, or its newest records were deleted",
-                hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` takes what there is",
+                hint="find out who changed the bucket; if the loss is real, `catalog rebuild JOB` recovers the rest",
             )
 
     def check_lineage(self) -> None:
@@ -102,12 +105,12 @@ class Bucket:
         last = seen_last(session.job.catalog.path, self._target.identity, session.job.name)
         if last is None or last.lineage == self.lineage or not self.newest:
             return
-        head = head_of(self._target, session.keyring, self._records.item(self.newest))
+        head = head_of(self._target, session.identity, self._records.item(self.newest))
         if int(str(head["created_ns"])) <= last.created_ns:
             raise CatalogError(
-                f'the bucket is older than what is known: job "{session.job.name}" was last seen in lineage '
+                f'the bucket is older than expected: job "{session.job.name}" was last seen in lineage '
                 f"{last.lineage}, and what is there is lineage {self.lineage}, which ended before that",
-                hint=f"find out who changed the bucket; `--lineage {self.lineage}` takes it all the same",
+                hint=f"find out who changed the bucket; `--lineage {self.lineage}` uses it anyway",
             )
 
     # -- from a catalog that is behind
@@ -125,8 +128,9 @@ class Bucket:
             store = self._replay_records(cat, store, store.record_digest, result, replay, exact=True)
             self._settle(cat, store, result, self._copies(json.loads(store.copies)))
             self._sum_up(cat, store, result)
+        self._keep_keys(cat)
         if not result.records:
-            head = head_of(self._target, self._session.keyring, self._record(store.serial))
+            head = head_of(self._target, self._session.identity, self._record(store.serial))
             result.created_ns = int(str(head["created_ns"]))
         remember(cat.path, self.lineage, result.serial, self._target.identity, result.jobs, result.created_ns)
         return result
@@ -140,7 +144,7 @@ class Bucket:
             raise Rewritten(
                 f"record {store.serial} in the bucket is not the one that this catalog ends at: "
                 "the bucket was rolled back, and another machine went on from there",
-                hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+                hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
             )
 
     # -- from nothing
@@ -204,8 +208,14 @@ class Bucket:
                 # After settling: what comes from indexes stands in no record yet, and goes into the next one.
                 self._from_indexes(cat, store, result)
             self._sum_up(cat, store, result)
+        self._keep_keys(cat)
         remember(cat.path, self.lineage, result.serial, self._target.identity, result.jobs, result.created_ns)
         return result
+
+    def _keep_keys(self, cat: Catalog) -> None:
+        if self._keys is not None:
+            store = next(store for store in cat.stores() if store.lineage == self.lineage)
+            self._session.keep(store, self._keys)
 
     def _fresh_store(self, cat: Catalog) -> Store:
         old = next((store for store in cat.stores() if store.lineage == self.lineage), None)
@@ -219,12 +229,11 @@ class Bucket:
             # Ids of other stores, retired ones too, may lie anywhere, so this one's all go above them.
             marks = lines.high_marks(cat)
             shift = max(value for name, value in marks.items() if name != "change")
-        keyring = self._session.keyring
         store = cat.add_store(
             target=self._target.identity,
-            key_id=keyring.crypto_key.key_id,
+            key_id=self._session.identity.key_id,
             lineage=self.lineage,
-            salt=keyring.new_salt(),
+            salt=self._keys.newest.salt if self._keys else os.urandom(SALT_LENGTH),
         )
         cat.set_store(store.id, shift=shift)
         lines.start_ids_above(cat, shift)
@@ -267,8 +276,8 @@ class Bucket:
 
     def _gap(self, serial: int) -> CatalogError:
         return CatalogError(
-            f"record {serial} of {self.newest} is missing in the bucket",
-            hint="`catalog rebuild JOB` makes what it can from the objects themselves",
+            f"record {serial} of {self.newest} is missing from the bucket",
+            hint="`catalog rebuild JOB` recovers what it can from the objects themselves",
         )
 
     def _record(self, serial: int) -> StoredObject:
@@ -283,8 +292,8 @@ class Bucket:
         with rows_of(self._session, item) as (head, rows, digest):
             if previous is not None and head["previous"] != previous:
                 raise Rewritten(
-                    f"record {head['serial']} does not follow from the one before it: the chain is broken",
-                    hint="`catalog rebuild JOB` makes what it can",
+                    f"record {head['serial']} does not follow its predecessor: the chain is broken",
+                    hint="`catalog rebuild JOB` recovers what it can",
                 )
             version = format_of(head)
             replay.record(confined(self.lineage, rows, version), version)
@@ -327,7 +336,7 @@ class Bucket:
             serial = serials.get(item.name)
             if serial is None and len(refused) < _MOST_COPIES:
                 try:
-                    serial = int(str(head_of(self._target, self._session.keyring, item)["serial"]))
+                    serial = int(str(head_of(self._target, self._session.identity, item)["serial"]))
                 except (ContainerError, ObjectMissing) as error:
                     refused.append(f"the full copy {item.name} cannot be read: {error.message}")
             if serial is not None:
@@ -350,7 +359,7 @@ class Bucket:
         made = Made(cat, store)
         for item in unknown:
             try:
-                new, index = twice(partial(examine, self._target, self._session.keyring, item.name))
+                new, index = twice(partial(examine, self._target, self._session.identity, item.name))
             except (ContainerError, TargetError) as error:
                 self.missing.append(f"object {item.name}: {error.message}")
                 continue

@@ -35,7 +35,7 @@ def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterat
     are opened before a line is given, since lines go into the catalog. Raises ContainerError and CatalogError (also
     while lines are read), TargetError."""
     if item.size > _AT_ONCE:
-        open_record(session.target, session.keyring, item)
+        open_record(session.target, session.identity, item)
     with unnamed(session.job.work_directory) as file:
         opened, digest = twice(lambda: _fetched(session, item, file))
         length = opened.index.plaintext if opened.index else 0
@@ -56,7 +56,7 @@ def _fetched(session: Session, item: StoredObject, file: IO[bytes]) -> tuple[Ope
         size += len(chunk)
     file.flush()
     fd = file.fileno()
-    opened = open_whole(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.keyring)
+    opened = open_whole(lambda offset, length: os.pread(fd, length, offset), size, object_id, session.identity)
     for damage in opened.check():
         raise DamagedError(damage)
     return opened, digest.hexdigest()

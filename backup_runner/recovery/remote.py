@@ -51,7 +51,7 @@ def _is_behind(session: Session, store: Store) -> bool:
 def _refresh(session: Session, events: Events) -> Recovered | None:
     store = session.store()
     if store is not None and store.pending is not None:
-        store = resolve_pending(session.need_catalog(), store, session.target, session.keyring)
+        store = resolve_pending(session.need_catalog(), store, session.target, session.identity)
     if store is None or store.serial == 0:
         # A lineage of our own that has no record yet gives way to one in the bucket that has this job.
         lineage = find_lineage(session, events.warn)

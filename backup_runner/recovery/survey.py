@@ -55,7 +55,7 @@ def _open(session: Session, seen: LineageSeen) -> None:
     try:
         head = newest_readable(session, seen.lineage)
     except WrongKeyError:
-        seen.why = "sealed with another key"
+        seen.why = "encrypted with another key"
         return
     except BackupRunnerError as error:
         seen.why = error.message

@@ -1,1 +1,1 @@
-"""What people and programs see: plans, progress, results and errors as text or JSON."""
+"""Output for people and programs: plans, progress, results and errors as text or JSON."""

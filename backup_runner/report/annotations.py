@@ -1,4 +1,4 @@
-"""What `validate` found, as workflow commands that GitHub shows beside the lines of a pull request."""
+"""Results of `validate` as workflow commands, which GitHub shows next to the lines of a pull request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
     for item in diagnostics:
         fields = {"file": relative(item.file), "line": item.line, "endLine": item.end_line}
         if item.line == item.end_line:
-            # GitHub takes columns only for a single line; its last one is included.
+            # GitHub accepts columns only within a single line; the end column is inclusive.
             fields |= {"col": item.column, "endColumn": max(item.column, item.end_column - 1)}
         fields["title"] = item.code
         shown = ",".join(f"{name}={_property(str(value))}" for name, value in fields.items())
@@ -25,7 +25,7 @@ def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
 
 
 def _data(text: str) -> str:
-    # What GitHub does not decode stays visible; `##[` would act even inside of a line.
+    # Escapes that GitHub does not decode stay visible; `##[` would act even inside a line.
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace("##", "#\\x23")
 

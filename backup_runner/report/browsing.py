@@ -1,4 +1,4 @@
-"""What `files list` and `diff` show: JSON Lines for programs, columns for people. Both stream."""
+"""Output of `files list` and `diff`: JSON Lines for programs, columns for people. Both are streamed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOUNS = {Kind.FILE: "file", Kind.DIRECTORY: "folder", Kind.SYMLINK: "symlink"}
 
 
 def version_fields(version: PathVersion) -> Fields:
-    """What a path was, without the path. Flags are those of docs/history.md."""
+    """The fields of a version, without its path. Flags are those of docs/history.md."""
     fields: Fields = {
         "type": TYPES[Kind(version.kind)],
         "size": version.size,
@@ -54,12 +54,12 @@ def version_fields(version: PathVersion) -> Fields:
 
 
 def snapshot_of(snapshot: Snapshot) -> Fields:
-    """A snapshot, briefly."""
+    """A short form of a snapshot."""
     return {"id": snapshot.id, "scanned": utc_text(snapshot.scanned_ns), "status": snapshot.status}
 
 
 class _Sum:
-    """Counts of what went by."""
+    """Counts what is streamed."""
 
     def __init__(self) -> None:
         self.by_kind: Counter[int] = Counter()
@@ -78,7 +78,7 @@ class _Sum:
 
 
 def list_documents(versions: Iterable[PathVersion], snapshot: Snapshot) -> Iterator[Fields]:
-    """An `entry` for each path, then a `summary`."""
+    """Yields an `entry` per path, then a `summary`."""
     total = _Sum()
     for version in versions:
         total.add(version)
@@ -94,7 +94,7 @@ def list_documents(versions: Iterable[PathVersion], snapshot: Snapshot) -> Itera
 
 
 def list_lines(versions: Iterable[PathVersion], snapshot: Snapshot, look: Look) -> Iterator[str]:
-    """One line a path, as `ls -l` has it."""
+    """One line per path, like `ls -l`."""
     total = _Sum()
     for version in versions:
         total.add(version)
@@ -114,7 +114,7 @@ def size_and_time(version: PathVersion) -> str:
 
 
 def shown_name(version: PathVersion, look: Look) -> str:
-    """A path with its link target, and a word where it is not what the source had."""
+    """A path with its link target, and flags if it differs from the source."""
     flags = [name for bit, name in _FLAGS.items() if version.flags & bit and bit != Flag.SPARSE]
     link = f" {look.mark('→')} {escape.name(version.link)}" if version.link is not None else ""
     return escape.name(version.key) + link + (f"  ({', '.join(flags)})" if flags else "")
@@ -129,7 +129,7 @@ def _snapshot(snapshot: Snapshot) -> str:
 
 
 def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot) -> Iterator[Fields]:
-    """A `change` for each path that differs, then a `summary`."""
+    """Yields a `change` per differing path, then a `summary`."""
     counts: Counter[str] = Counter()
     folders: Counter[str] = Counter()
     for item in found:
@@ -152,7 +152,7 @@ def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot) ->
 
 
 def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot, look: Look) -> Iterator[str]:
-    """One line a path that differs. Folders that were only touched are counted: adding a file touches its folder."""
+    """One line per differing path. Merely touched folders are just counted: adding a file touches its folder."""
     counts: Counter[str] = Counter()
     touched = 0
     for item in found:
@@ -167,7 +167,7 @@ def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot, look: 
     said = [f"{units.count(counts[change])} {change}" for change in _SIGNS if counts[change]]
     said += [f"{units.count(touched, 'folder')} touched"] if touched else []
     between = f"{_snapshot(old)} {look.mark('→')} {_snapshot(new)}"
-    yield look.paint(f"{between}: {', '.join(said) or 'no difference'}", "bold")
+    yield look.paint(f"{between}: {', '.join(said) or 'no differences'}", "bold")
 
 
 def _how(item: Difference, look: Look) -> str:

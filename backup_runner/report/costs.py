@@ -1,4 +1,4 @@
-"""The cost of a plan in words, always called an estimate."""
+"""The estimated cost of a plan as text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def money(amount: float, currency: str) -> str:
 
 
 def cost_line(cost: Mapping[str, Any]) -> str:
-    """One sentence: what this month comes to, and of what."""
+    """One sentence: the month's total and its parts."""
     shown = "; ".join(f"{name} {value}" for name, value in cost_parts(cost))
     return f"Estimated cost: {money(cost['month_total'], cost['currency'])} this month ({shown})"
 
 
 def cost_parts(cost: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(what, how much) of all that is not nothing."""
+    """(label, amount) of all parts that are not zero."""
     currency = cost["currency"]
     before, after = cost["storage_before"], cost["storage_after"]
     yield "storage", f"{money(after, currency)} a month, {money(before, currency)} before"

@@ -1,6 +1,6 @@
-"""Names and messages made safe to print: what a terminal would act on is shown, not sent.
+"""Makes names and messages safe to print: control characters are escaped.
 
-A file may be called anything, so a raw name could move the cursor, hide lines or turn text around.
+A file name can be anything; printed raw, it could move the cursor, hide lines or reverse text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 
 def name(path: bytes) -> str:
-    """A path in which every byte can be told: control characters, invalid UTF-8 and backslashes are escaped."""
+    """An unambiguous form of a path: control characters, invalid UTF-8 and backslashes are escaped."""
     text = path.decode("utf-8", "surrogateescape")
     if text.isprintable() and "\\" not in text:
         return text or "./"
@@ -17,14 +17,14 @@ def name(path: bytes) -> str:
 
 
 def one_line(text: str) -> str:
-    """A message on one line, without control characters; escapes it already has stay as they are."""
+    """A message on one line, without control characters; existing escapes are kept."""
     if text.isprintable():
         return text
     return "".join(char if char == "\\" else _visible(char) for char in text)
 
 
 def lines(text: str) -> str:
-    """A message of several lines, without other control characters."""
+    """A multi-line message without other control characters."""
     return "\n".join(one_line(line) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""What `plan --explain` and `skips` say."""
+"""Output of `plan --explain` and `skips`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 Fields = dict[str, Any]
 
 _SAID = {
-    "outside": "not backed up: no source of the job has it",
-    "own": "left out: it is backup-runner's own (catalog, bucket or work directory)",
-    "special": "never backed up: a socket, fifo or device",
-    "missing": "not there",
+    "outside": "not backed up: it is not in any source of the job",
+    "own": "excluded: it belongs to backup-runner (catalog, bucket or work directory)",
+    "special": "never backed up: a socket, FIFO or device",
+    "missing": "does not exist",
 }
 
 
 def rule_fields(rule: SkipLine | None, job: Job) -> Fields | None:
-    """A skip line and where it stands; line 0 is the command line."""
+    """A skip line and its position; line 0 is the command line."""
     if rule is None:
         return None
     return {"file": job.file, "line": rule.line, "text": rule.text, "origin": rule.origin.value}
@@ -67,18 +67,18 @@ def _stored_fields(one: Explanation) -> Fields | None:
 
 
 def _action(one: Explanation) -> tuple[str | None, str]:
-    """What the plan does with the path itself, and why."""
+    """The plan's action for the path itself, and its reason."""
     if one.action is not None:
         return one.action.kind.value, one.action.why
     if one.held:
-        return "none", "a newer file is held back: overwrite: never"
+        return "none", "a changed file is held back (overwrite: never)"
     if one.stored is not None:
         return "none", "unchanged"
     return None, ""
 
 
 def explanation_lines(one: Explanation, job: Job, look: Look) -> Iterator[str]:
-    """A path, then a line for each thing known of it."""
+    """A path, followed by a line per fact."""
     yield look.paint(escape.name(one.key), "bold")
     yield f"  job       {escape.one_line(job.name)} ({escape.one_line(job.file)})"
     yield f"  taken?    {_verdict(one.verdict, one.key)}"
@@ -98,7 +98,7 @@ def explanation_lines(one: Explanation, job: Job, look: Look) -> Iterator[str]:
         size = f"{units.size(version.size)}, " if version.content_id else ""
         yield f"  snapshots {span}: {size}modified {units.local_time(version.mtime_ns)}"
     if not one.versions:
-        yield "  snapshots none has it"
+        yield "  snapshots none"
 
 
 def _verdict(verdict: Verdict, key: bytes) -> str:
@@ -111,16 +111,14 @@ def _verdict(verdict: Verdict, key: bytes) -> str:
     if verdict.state == "symlink":
         return f"no: below a symlink, which is not followed{above}" if above else "no: a symlink (symlinks: skip)"
     if verdict.state == "unreadable":
-        return f"cannot be looked at{above}: {escape.one_line(verdict.detail)}"
+        return f"cannot be accessed{above}: {escape.one_line(verdict.detail)}"
     return _SAID[verdict.state] + above
 
 
 def _rule(rule: SkipLine, job: Job) -> str:
     where = f"{job.file}:{rule.line}" if rule.line else "command line"
     whose = "the job's" if rule.origin is SkipOrigin.JOB else "this source's"
-    return (
-        f"{escape.one_line(where)}: {escape.one_line(rule.text)}  ({whose} skip lines; the last that matches decides)"
-    )
+    return f"{escape.one_line(where)}: {escape.one_line(rule.text)}  ({whose} skip lines; the last match decides)"
 
 
 def _stored_lines(one: Explanation) -> Iterator[str]:
@@ -162,7 +160,7 @@ def _use_fields(use: LineUse, job: Job) -> Fields:
 
 
 def skips_lines(found: SkipSurvey, job: Job, look: Look) -> Iterator[str]:
-    """A line of the job a line, and the largest things it hides below it."""
+    """One line per skip line, followed by the largest files it excludes."""
     if not found.uses:
         yield f'job "{escape.one_line(job.name)}" has no skip lines'
     width = max((len(escape.one_line(use.line.text)) for use in found.uses), default=0)
@@ -170,10 +168,10 @@ def skips_lines(found: SkipSurvey, job: Job, look: Look) -> Iterator[str]:
         text = f"{escape.one_line(use.line.text):<{width}}"
         where = f"{use.line.line:>5}" if use.line.line else "    -"
         if not use.files and not use.folders:
-            what = "brings nothing back" if use.brings_back else "hides nothing"
+            what = "re-includes nothing" if use.brings_back else "excludes nothing"
             yield f"{where}  {text}  {look.paint(what, 'yellow')}"
             continue
-        verb = "brings back" if use.brings_back else "hides"
+        verb = "re-includes" if use.brings_back else "excludes"
         parts = [units.count(use.files, "file")] + ([units.count(use.folders, "folder")] if use.folders else [])
         yield f"{where}  {text}  {verb} {', '.join(parts)}, {units.size(use.size)}"
         for size, key in use.largest:
@@ -183,5 +181,5 @@ def skips_lines(found: SkipSurvey, job: Job, look: Look) -> Iterator[str]:
     idle = sum(not use.files and not use.folders for use in found.uses)
     rest = f"; {units.count(idle, 'line does', 'lines do')} nothing" if idle else ""
     yield look.paint(
-        f"{units.count(found.kept_files, 'file')}, {units.size(found.kept_bytes)} are left to back up{rest}", "bold"
+        f"{units.count(found.kept_files, 'file')}, {units.size(found.kept_bytes)} remain to back up{rest}", "bold"
     )

@@ -1,4 +1,4 @@
-"""Errors as text: what happened, where, what now."""
+"""Errors as text: what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEBUG = "BACKUP_RUNNER_DEBUG"
 
 
 def error_lines(error: BackupRunnerError, look: Look) -> Iterator[str]:
-    """`error: what`, more lines indented below it, `hint: what now`."""
+    """`error: message`, more lines indented below it, `hint: what to do`."""
     first, *more = escape.lines(error.message).split("\n")
     yield f"{look.paint('error:', 'red', 'bold')} {first}"
     for text in more:
@@ -23,7 +23,7 @@ def error_lines(error: BackupRunnerError, look: Look) -> Iterator[str]:
 
 
 def unexpected_lines(error: BaseException, look: Look) -> Iterator[str]:
-    """A fault of ours: its kind and place in a line, and how to get the trace. Its text could hold anything."""
+    """A bug: its type and place, and how to get a traceback. Its text is not shown, it could contain anything."""
     where = f" at {place(error)}" if place(error) else ""
     yield f"{look.paint('error:', 'red', 'bold')} unexpected {escape.one_line(describe(error))}{where}"
-    yield f"  {look.paint('hint:', 'cyan')} this is a fault in backup-runner; {DEBUG}=1 shows where, for a report"
+    yield f"  {look.paint('hint:', 'cyan')} this is a bug in backup-runner; set {DEBUG}=1 for a traceback to report"

@@ -1,4 +1,4 @@
-"""What `find` and `history` show: which versions of paths there are, and in which snapshots."""
+"""Output of `find` and `history`: versions of paths and the snapshots they are in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Snapshots:
 
 
 def find_documents(versions: Iterable[PathVersion], snapshots: Snapshots) -> Iterator[Fields]:
-    """A `version` for each version of each path that some snapshot still has, then a `summary`."""
+    """Yields a `version` per version of each path that a snapshot still has, then a `summary`."""
     paths, number, last = 0, 0, None
     for version in versions:
         if not (found := snapshots.within(version.first, version.until)):
@@ -49,7 +49,7 @@ def find_documents(versions: Iterable[PathVersion], snapshots: Snapshots) -> Ite
 
 
 def find_lines(versions: Iterable[PathVersion], snapshots: Snapshots, look: Look) -> Iterator[str]:
-    """One line a version: where it is, then what it was."""
+    """One line per version: its snapshots, then its fields."""
     paths, number, last = 0, 0, None
     for version in versions:
         if not (found := snapshots.within(version.first, version.until)):
@@ -67,7 +67,7 @@ def _span(found: list[Snapshot]) -> str:
 
 
 def history_documents(versions: Iterable[PathVersion], snapshots: Snapshots) -> Iterator[Fields]:
-    """The versions of one path, oldest first, and the times it was `absent` in between or since."""
+    """The versions of one path, oldest first, and the periods in which it was `absent`."""
     before: PathVersion | None = None
     for version in versions:
         if before is not None:
@@ -92,7 +92,7 @@ def _absent(before: PathVersion, until: int | None, snapshots: Snapshots) -> Ite
 
 
 def history_lines(versions: Iterable[PathVersion], snapshots: Snapshots, look: Look) -> Iterator[str]:
-    """One line a version or absence of one path: in which snapshots, what it was, what had changed."""
+    """One line per version or absence of a path: snapshots, fields, changes."""
     for fields in history_documents(versions, snapshots):
         first, last = fields["first"], fields["last"]
         span = str(first["id"]) if first["id"] == last["id"] else f"{first['id']}-{last['id']}"

@@ -1,4 +1,4 @@
-"""Many files by folder: sums in bounded memory, and the few folders that say most."""
+"""Sums many files by folder in bounded memory, and picks the most significant folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_FOLDERS = 8192
 
 @dataclass(frozen=True, slots=True)
 class FolderSum:
-    """Files and bytes below a folder; `rest`: those of it that no line of their own has."""
+    """Files and bytes below a folder; `rest`: those not covered by a line of their own."""
 
     folder: bytes
     files: int
@@ -30,7 +30,7 @@ class _Node:
 
 
 class FolderTree:
-    """Sums by folder. Beyond some thousand folders the deepest are folded into their parents."""
+    """Sums by folder. Beyond some thousand folders the deepest are merged into their parents."""
 
     def __init__(self) -> None:
         self._sums: dict[bytes, tuple[int, int]] = {}
@@ -64,7 +64,7 @@ class FolderTree:
         self._depth = depth
 
     def largest(self, limit: int) -> list[FolderSum]:
-        """At most `limit` lines that add up to everything, heaviest first."""
+        """At most `limit` lines that add up to the total, largest first."""
         nodes = self._nodes()
         done: list[FolderSum] = []
         open_: list[FolderSum] = [FolderSum(b"", nodes[b""].files, nodes[b""].size)]
@@ -97,7 +97,7 @@ class FolderTree:
 
 
 def _split(item: FolderSum, nodes: dict[bytes, _Node], room: int) -> Iterator[FolderSum]:
-    """A folder as its heaviest subfolders and what is left, in at most `room` lines; nothing if that says no more."""
+    """A folder as its largest subfolders and the rest, in at most `room` lines; empty if that adds no information."""
     children = sorted(
         (FolderSum(child, nodes[child].files, nodes[child].size) for child in nodes[item.folder].children),
         key=lambda child: child.weight,
@@ -108,7 +108,7 @@ def _split(item: FolderSum, nodes: dict[bytes, _Node], room: int) -> Iterator[Fo
     direct = item.files - sum(child.files for child in children)
     fits = len(children) + bool(direct) <= room
     named = children if fits else children[: room - 1]
-    # A split of which most disappears in "the rest" says less than the folder's own line.
+    # A split with most of it in "the rest" is less informative than the folder's own line.
     if not fits and sum(child.size for child in named) * 2 < item.size and item.folder:
         return
     yield from named

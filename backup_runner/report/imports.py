@@ -1,4 +1,4 @@
-"""What an import from backup-tool recorded, for people and programs."""
+"""The result of an import from backup-tool, for people and programs."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def import_lines(outcome: Imported) -> Iterator[str]:
     files, objects = units.count(outcome.files, "file"), units.count(outcome.objects, "object")
     yield f"Imported {files} in {objects} ({units.size(outcome.bytes)}) as snapshot {outcome.snapshot_id}."
     if outcome.known_objects:
-        yield f"{units.count(outcome.known_objects, 'object')} had been imported before."
+        yield f"{units.count(outcome.known_objects, 'object')} had already been imported."
     if outcome.known_files:
-        yield f"{units.count(outcome.known_files, 'file')} had a newer backup here, which stays."
+        yield f"{units.count(outcome.known_files, 'file')} had a newer backup here, which is kept."
     if outcome.pinned:
-        yield f"{units.count(outcome.pinned, 'object')} belong to no file; `backup cleanup` deletes them, nothing else."
+        yield f"{units.count(outcome.pinned, 'object')} belong to no file; only `backup cleanup` deletes them."
     if outcome.renumbered:
-        yield f"{outcome.renumbered} ids were taken here already; `file list` and `backup list` show the new ones."
+        yield f"{outcome.renumbered} ids were already in use; `file list` and `backup list` show the new ones."
     for note in outcome.notes:
         yield f"note: {note}"
     for item in outcome.problems[:_NAMED]:
         yield f"not imported: {escape.name(item.key)}: {item.message}"
     if len(outcome.problems) > _NAMED:
         yield f"and {len(outcome.problems) - _NAMED} more"
-    yield "backup-tool's format has no MAC: only MD5s guard these objects; `reseal: true` in the job mends that."
+    yield "backup-tool's format has no MAC: only MD5s protect these objects; fix this with `reseal: true` in the job."

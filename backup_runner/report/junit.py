@@ -1,4 +1,4 @@
-"""What `validate` found, as JUnit XML: one test case a file, so that CI lists files as it lists tests."""
+"""Results of `validate` as JUnit XML: one test case per file, so that CI lists files like tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def junit(result: LoadResult, *, strict: bool) -> str:
-    """An XML document. A file fails by its errors, when `strict` by warnings too; other warnings are its output."""
+    """An XML document. A file fails on errors, with `strict` also on warnings; other warnings become its output."""
     cases = []
     failures = 0
     for file in result.sources:
@@ -59,5 +59,5 @@ def _attribute(text: str) -> str:
 
 
 def _allowed(text: str) -> str:
-    """Without what XML 1.0 (2.2) cannot hold."""
+    """Without characters that XML 1.0 (2.2) does not allow."""
     return "".join(c if c in "\n\t" or (c.isprintable() and c not in "\ufffe\uffff") else "\ufffd" for c in text)

@@ -1,4 +1,4 @@
-"""The lists of the one-shot commands. JSON has the names that backup-tool gave these fields, and ours."""
+"""Lists of the one-shot commands. JSON uses backup-tool's field names, plus ours."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def file_lines(files: Sequence[Fields]) -> Iterator[str]:
 
 
 def content_fields(item: ListedContent) -> Fields:
-    """A line of `backup list`: `uploaded_file_path` is the object (or objects) that hold the content."""
+    """A line of `backup list`: `uploaded_file_path` is the object (or objects) with the content."""
     return {
         "id": item.id,
         "uploaded_file_path": item.names,
@@ -71,7 +71,7 @@ def content_lines(contents: Sequence[Fields]) -> Iterator[str]:
 
 
 def duplicate_fields(files: Iterable[ListedFile]) -> Fields:
-    """Files by the id of the content that they share."""
+    """Files by the id of their shared content."""
     found: Fields = {}
     for item in files:
         found.setdefault(str(item.content_id), []).append(file_fields(item))
@@ -79,7 +79,7 @@ def duplicate_fields(files: Iterable[ListedFile]) -> Fields:
 
 
 def duplicate_lines(groups: Fields) -> Iterator[str]:
-    """The same as text: each content with its files below it."""
+    """The same as text: each content, followed by its files."""
     if not groups:
         yield "no duplicates"
     for content_id, files in groups.items():

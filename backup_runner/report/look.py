@@ -1,4 +1,4 @@
-"""How text may look where it goes: colour only on a terminal, glyphs only where the encoding has them."""
+"""The look of text on a stream: colour only on a terminal, glyphs only if the encoding has them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MARKS = {"…": "...", "→": "->", "·": "|"}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Whether escape sequences and other than ASCII characters may be written."""
+    """Whether escape sequences and non-ASCII characters may be written."""
 
     colour: bool = False
     unicode: bool = True
@@ -51,12 +51,12 @@ class Look:
         return self.paint(fancy if self.unicode else plain, colour)
 
     def mark(self, sign: str) -> str:
-        """An ellipsis, an arrow or a middle dot, or what stands for it in ASCII."""
+        """An ellipsis, an arrow or a middle dot, or its ASCII substitute."""
         return sign if self.unicode else _MARKS[sign]
 
 
 def look_of(stream: TextIO, env: Mapping[str, str]) -> Look:
-    """The look that fits a stream: NO_COLOR (no-color.org) and TERM=dumb are heeded."""
+    """The look for a stream; respects NO_COLOR (no-color.org) and TERM=dumb."""
     terminal = stream.isatty()
     colour = terminal and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
     encoding = (getattr(stream, "encoding", "") or "ascii").lower().replace("-", "").replace("_", "")

@@ -114,7 +114,7 @@ def verify_documents(outcome: VerifyOutcome) -> Iterator[Fields]:
 
 
 def snapshot_fields(snapshot: Snapshot, job: str) -> Fields:
-    """One item of `snapshots --json`; `totals` is what the apply came to."""
+    """One item of `snapshots --json`; `totals` is the result of the apply."""
     return {
         "id": snapshot.id,
         "job": job,

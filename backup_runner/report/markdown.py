@@ -1,4 +1,4 @@
-"""A plan as Markdown, fit for a comment on a merge request: what matters first, the rest folded."""
+"""A plan as Markdown for a comment on a merge request: important parts first, the rest collapsed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .plan_text import Heading, action_name, totals_line
 
 _LARGEST = 10
 _FOLDED = 60
-"""Lines of one kind in the folded part."""
+"""Lines of one kind in the collapsed part."""
 _ROOM = 60_000
-"""GitHub takes 65,536 characters in a comment, and cuts nothing: it refuses."""
+"""GitHub rejects comments above 65,536 characters."""
 _MARKUP = frozenset("\\`*_{}[]#~")
 _GONE = (ActionKind.REMOVE, ActionKind.FORGET, ActionKind.DELETE)
 _SIZED = frozenset({*MOVING_BYTES, *_GONE, ActionKind.ADOPT, ActionKind.REPACK})
@@ -57,8 +57,13 @@ def markdown_lines(header: Header, actions: Iterable[Action], heading: Heading) 
     for line in _lines(header, kept, heading):
         room -= len(line.encode()) + 1
         if room < 0:
-            # Folded parts that are still open would swallow what a forge adds below.
-            yield from ("", "</details>", "", "_cut here: too long for a comment; `backup-runner show` has all of it_")
+            # Unclosed collapsed parts would swallow what the forge adds below.
+            yield from (
+                "",
+                "</details>",
+                "",
+                "_cut here: too long for a comment; `backup-runner show` shows all of it_",
+            )
             return
         yield line
 
@@ -91,7 +96,7 @@ def _lines(header: Header, kept: _Kept, heading: Heading) -> Iterator[str]:
 
 def _problems(header: Header) -> Iterator[str]:
     number = header.problem_count or len(header.problems)
-    yield f"> [!WARNING]\n> **{units.count(number, 'file')} not backed up as it should be**"
+    yield f"> [!WARNING]\n> **{units.count(number, 'file')} not backed up completely**"
     for item in header.problems[:_LARGEST]:
         yield f"> - {code(escape.name(key_of(item)))} {text(item['problem'])}: {text(item['message'])}"
     if number > _LARGEST:
@@ -138,7 +143,7 @@ def code(name: str) -> str:
 
 
 def text(message: str) -> str:
-    """A message in which nothing is markup, a mention or a link."""
+    """A message with markup, mentions and links escaped."""
     marked = (f"&#{ord(char)};" if char in "<>|" else f"\\{char}" if char in _MARKUP else char for char in message)
     safe = escape.one_line("".join(marked))
     return safe.replace("@", "@\u200b").replace("://", ":\u200b//")

@@ -1,4 +1,4 @@
-"""What `target check` found: which operations work, and how to be granted the others."""
+"""Results of `target check`: which operations work, and how to grant the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WRITE_ONLY = {
     *("GetObject", "AbortMultipartUpload", "DeleteObject"),
     *("ReplaceObject", "CreateMultipartUpload", "UploadPart", "ListMultipartUploadParts"),
 }
-"""What the write-only policies of docs/oci-setup.md leave out."""
+"""Permissions not in the write-only policies of docs/oci-setup.md."""
 Fields = dict[str, Any]
 
 
@@ -42,14 +42,14 @@ def check_lines(fields: Fields, look: Look) -> Iterator[str]:
             yield f"  {mark} {check['operation'].ljust(width)}  {said}"
     failed = [check for check in checks if not check["ok"] and not check["held"]]
     if any(check["held"] for check in checks):
-        yield "A retention rule holds objects: no right is missing; prune works on what is older than the rule."
+        yield "A retention rule protects objects: no permission is missing; prune deletes objects once it has ended."
     if not failed:
-        yield look.paint("everything that a job may need works", "green", "bold")
+        yield look.paint("all operations work", "green", "bold")
         return
     yield look.paint(f"{units.count(len(failed), 'operation')} missing", "red", "bold")
     if {check["operation"] for check in failed} <= _WRITE_ONLY:
-        yield "A write-only host lacks just these: its backups work; restore and prune from another machine."
+        yield "A write-only host lacks exactly these: backups work; restore and prune from another machine."
     policies = list(dict.fromkeys(check["policy"] for check in failed if check["policy"]))
     if policies:
-        yield "Policy lines that grant them (see docs/oci-setup.md; hosts that may not delete do without DeleteObject):"
+        yield "Policy lines that grant them (see docs/oci-setup.md; hosts that must not delete need no DeleteObject):"
         yield from (f"  {line}" for line in policies)

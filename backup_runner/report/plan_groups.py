@@ -1,4 +1,4 @@
-"""A plan's actions gathered by kind in one pass, in memory that does not grow with their number."""
+"""Groups a plan's actions by kind in one pass, in bounded memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORDER = (
     ActionKind.FORGET,
     ActionKind.DELETE,
 )
-"""Deletions stand last, right above the totals, where they are not overlooked."""
+"""Deletions come last, right above the totals, where they are noticed."""
 
 WITHOUT_PATH = frozenset({ActionKind.ADOPT, ActionKind.REPACK, ActionKind.FORGET, ActionKind.DELETE})
 MOVING_BYTES = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)

@@ -1,4 +1,4 @@
-"""A plan as text: what would happen, grouped, with reasons and totals, be it 3 actions or 300,000."""
+"""A plan as text: actions grouped with reasons and totals, for 3 actions or 300,000."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAME_COLUMN = 60
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a header line says of a plan besides the plan itself; empty where it is not known."""
+    """Facts for a plan's header line that are not in the plan; empty if unknown."""
 
     target: str = ""
     last_snapshot: str = ""
@@ -37,7 +37,7 @@ def plan_lines(header: Header, actions: Iterable[Action], heading: Heading, look
 
 
 def heading_lines(header: Header, heading: Heading, look: Look) -> Iterator[str]:
-    """Which job, where to, and what is there already."""
+    """The job, its target, and the last snapshot."""
     where = f" {look.mark('→')} {escape.one_line(heading.target)}" if heading.target else ""
     title = "Prune plan" if header.pruning == "only" else "Plan"
     yield look.paint(f'{title} for job "{escape.one_line(header.job)}"', "bold") + where
@@ -55,7 +55,7 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         rows = ((item, item["problem"], item["message"]) for item in header.problems)
         total = header.problem_count or len(header.problems)
         yield from problem_lines(
-            "Not backed up as it should be", rows, total, look, see="plan --json", kept=len(header.problems)
+            "Not backed up completely", rows, total, look, see="plan --json", kept=len(header.problems)
         )
     if header.notes:
         yield ""
@@ -65,10 +65,10 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield ""
         yield look.paint(f"GUARD {guard['name']}", "red", "bold") + f": {escape.one_line(guard['message'])}"
     if header.guards:
-        # Several sources may have hit one guard.
+        # Several sources may have triggered one guard.
         hit = dict.fromkeys(guard["name"] for guard in header.guards)
         names = " ".join(f"--override-guard {name}" for name in hit)
-        yield f"  Nothing will be done. If this is meant: {names}"
+        yield f"  Nothing will be done. If this is intended, add {names}"
     yield ""
     yield look.paint(totals_line(header), "bold")
     if unread := header.totals.unread:
@@ -138,7 +138,7 @@ def _single_lines(group: Group, look: Look) -> Iterator[str]:
 
 
 def action_name(action: Action) -> str:
-    """What an action is about, as a person would call it."""
+    """A user-facing name of an action's subject."""
     if action.kind is ActionKind.FORGET:
         return f"snapshot {action.snapshot_id}"
     if action.object_name:

@@ -1,4 +1,4 @@
-"""What is not backed up, restored or whole, by name: loud, complete up to a point, and never raw bytes."""
+"""Lists what is not backed up, restored or intact, up to a limit, with names escaped."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from .look import Look
 MOST_NAMED = 20
 
 NEXT = {
-    "unreadable": "run as a user who may read them, or skip them; until then their last version is kept",
-    "vanished": "nothing, if they were meant to go; the next plan looks again",
+    "unreadable": "run as a user who can read them, or skip them; until then their last version is kept",
+    "vanished": "nothing, if they were meant to be deleted; the next plan checks again",
     "changed": "apply again when nothing writes to them, or dump them in a `before` hook",
-    "attributes": "nothing, if the file system has none; else check the disk, and apply again",
+    "attributes": "nothing, if the file system does not support them; otherwise check the disk and apply again",
     "missed": "`apply JOB` plans after the hook; to review such a plan, run the hook's program before `plan`",
-    "two-lineages": "`catalog pull JOB --lineage ID` makes a machine go on with the other one",
-    "special": "nothing: such files hold no content",
-    "lost": "`find JOB NAME` says which snapshots have another version",
-    "time": "`touch` them; their contents are stored",
-    "source-missing": "mount or restore the source, or take it out of the job",
-    "damaged": "`verify JOB --level data` says what else is; `history JOB PATH` which earlier version may be whole",
-    "no-backup": "nothing can bring them back: their content was never imported",
+    "two-lineages": "`catalog pull JOB --lineage ID` switches a machine to the other one",
+    "special": "nothing; such files have no content",
+    "lost": "`find JOB NAME` shows which snapshots have another version",
+    "time": "fix the times with `touch`; the contents are stored",
+    "source-missing": "mount or restore the source, or remove it from the job",
+    "damaged": "`verify JOB --level data` lists all damage; `history JOB PATH` shows versions that may be intact",
+    "no-backup": "they cannot be restored: their content was never imported",
     "outside": "restore them with `--to DIR`",
 }
-"""What to do now, by kind of problem of a backup."""
+"""What to do, by kind of problem of a backup."""
 
 RESTORE_NEXT = {
-    "attributes": "root may set them all, where the file system has them; until then nobody has more access for it",
-    "archived": "`restore --thaw` asks for them to be made readable",
-    "blocked": "move away what stands there, or put them elsewhere with `--to DIR`",
+    "attributes": "restore as root to set them all, if the file system has them; until then nobody has more access",
+    "archived": "`restore --thaw` makes them readable",
+    "blocked": "move away what is in the way, or restore elsewhere with `--to DIR`",
     "damaged": NEXT["damaged"],
-    "kept": "`--overwrite changed` replaces them, `--to DIR` puts them elsewhere",
-    "missing": "`history JOB PATH` says which earlier version may be there; an apply stores anew what the sources have",
-    "refused": "nothing puts them under such a path; `docs/recover.py` gets at the bytes",
-    "unreadable": "mend what kept their objects from being read, then restore again; `target check JOB` may tell",
-    "unwritable": "mend that, then restore again, or put them elsewhere with `--to DIR`",
+    "kept": "replace them with `--overwrite changed`, or restore elsewhere with `--to DIR`",
+    "missing": "`history JOB PATH` shows earlier versions; the next apply uploads again what the sources have",
+    "refused": "they cannot be restored to such a path; extract them with `docs/recover.py`",
+    "unreadable": "fix access to their objects, then restore again; `target check JOB` may show the cause",
+    "unwritable": "fix this, then restore again, or restore elsewhere with `--to DIR`",
 }
 """The same for a restore."""
 
 FILE_RESTORE_NEXT = RESTORE_NEXT | {
-    "archived": "`--set-restore` asks for it to be made readable",
-    "blocked": "move away what stands there, then restore again",
-    "kept": "`--overwrite` replaces it",
-    "unwritable": "mend that, then restore again",
+    "archived": "`--set-restore` makes it readable",
+    "blocked": "move away what is in the way, then restore again",
+    "kept": "replace it with `--overwrite`",
+    "unwritable": "fix this, then restore again",
 }
 """The same for the one-shot command, which has other options."""
 
@@ -64,7 +64,7 @@ def problem_lines(
     kept: int | None = None,
     hints: Mapping[str, str] = NEXT,
 ) -> Iterator[str]:
-    """A title with the number, then each by name up to `MOST_NAMED`, then how to see the others, and what to do.
+    """A title with the number, up to `MOST_NAMED` problems, how to see the others, and what to do.
 
     `see` is the command that has `kept` of them, all by default.
     """
@@ -79,8 +79,8 @@ def problem_lines(
         path = escape.name(key_of(dict(fields)))
         yield f"  {look.paint('!', 'yellow')} {path}  {look.paint(kind, 'yellow')}: {escape.one_line(message)}"
     if total > named:
-        others = "them all" if kept is None or kept >= total else f"the first {units.count(kept)}"
-        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` names {others}"
+        others = "all of them" if kept is None or kept >= total else f"the first {units.count(kept)}"
+        yield f"    {look.mark('…')} and {units.count(total - named)} more; `{see}` lists {others}"
     for kind in kinds:
         if kind in hints:
             yield f"  {look.paint('hint:', 'cyan')} {kind}: {hints[kind]}"

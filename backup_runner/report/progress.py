@@ -1,4 +1,4 @@
-"""Listening to an engine: a progress bar on a terminal, else one line a phase. All of it goes to stderr."""
+"""Shows an engine's progress on stderr: a bar on a terminal, otherwise one line per phase."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _NOUNS = {"verifying": "object", "repacking": "object", "deleting": "object", "l
     "reading records from the bucket": "record",
     "reading the objects' own indexes": "object",
 }
-"""What a phase counts, where that is not files."""
+"""What a phase counts, if not files."""
 
 
 class Reporter(Events, Protocol):
-    """`Events` that may hold a terminal's line and must give it back."""
+    """`Events` that may occupy a terminal line and must release it."""
 
     def close(self) -> None:
-        """End what is being shown; a later phase starts anew."""
+        """End the current display; a later phase starts a new one."""
         ...
 
 
 def reporter_for(stream: TextIO, env: Mapping[str, str]) -> Reporter:
-    """A bar if `stream` is a terminal that can redraw a line, else plain lines."""
+    """A bar if `stream` is a terminal that can redraw lines, otherwise plain lines."""
     look = look_of(stream, env)
     if look.terminal and env.get("TERM") != "dumb":
         return BarReporter(stream, look)
@@ -41,7 +41,7 @@ def reporter_for(stream: TextIO, env: Mapping[str, str]) -> Reporter:
 
 
 class LineReporter:
-    """One line when a phase starts, and what it came to when the next one does."""
+    """One line when a phase starts, and its result when the next one does."""
 
     def __init__(self, stream: TextIO, look: Look) -> None:
         self._stream = stream
@@ -53,7 +53,7 @@ class LineReporter:
         self._say(f"{name}: {', '.join(ahead)}" if ahead else name)
 
     def advance(self, files: int, size: int) -> None:
-        """Nothing: a log needs no ticking."""
+        """Nothing: logs need no ticks."""
 
     def warn(self, text: str) -> None:
         self._say(warning(text, self._look))
@@ -66,7 +66,7 @@ class LineReporter:
 
 
 class Pace:
-    """How fast things go now: over the last seconds, so that a fast start or a wait does not show for ever."""
+    """The current rate: over the last seconds, so that a fast start or a wait does not distort it forever."""
 
     SECONDS = 15.0
 
@@ -144,7 +144,7 @@ class BarReporter:
 
     def _detail(self) -> str:
         files = units.count(self._files)
-        # What a scan expects is what was there the last time; there may be more.
+        # A scan expects the files of the last time; there may be more.
         if self._total_files >= self._files:
             files += f" of {units.count(self._total_files)}"
         parts = [f"{files} {self._noun}s"]
@@ -173,10 +173,10 @@ class BarReporter:
 
 
 def warning(text: str, look: Look) -> str:
-    """A sentence for the person who runs this, as one safe line."""
+    """A message for the user, as one safe line."""
     return f"{look.paint('warning:', 'yellow', 'bold')} {escape.one_line(text)}"
 
 
 def cursor_back(look: Look) -> bytes:
-    """What gives a terminal its cursor back when a bar is cut off by the end of the process."""
+    """Restores the cursor if the process ends while a bar is shown."""
     return _SHOW_CURSOR.encode() if look.terminal else b""

@@ -1,4 +1,4 @@
-"""What `catalog pull`, `catalog rebuild` and a look at a bucket's lineages came to."""
+"""Results of `catalog pull`, `catalog rebuild` and of listing a bucket's lineages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _age(found: Recovered, now_ns: int) -> int:
 
 
 def recovered_lines(found: Recovered, now_ns: int, look: Look) -> Iterator[str]:
-    """The same for people; everything that is missing is named."""
+    """The same for people; everything missing is listed."""
     if found.missing:
         yield look.paint(f"Missing ({units.count(len(found.missing))}):", "yellow", "bold")
         for text in found.missing:
@@ -81,7 +81,7 @@ def lineage_fields(found: Sequence[LineageSeen]) -> list[Fields]:
 
 
 def lineage_lines(target: str, lineages: Sequence[Fields]) -> Iterator[str]:
-    """What `lineage_fields` gave, for people."""
+    """The output of `lineage_fields`, for people."""
     yield f"bucket {escape.one_line(target)}: {units.count(len(lineages), 'lineage')}"
     for item in lineages:
         size = f"{units.count(item['objects'], 'object')}, {units.size(item['bytes'])}"

@@ -1,4 +1,4 @@
-"""What apply, restore and verify came to, as closing text."""
+"""Results of apply, restore and verify as text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DONE = {
 def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
     """The end of an apply."""
     yield ""
-    yield from problem_part("Not backed up as it should be", outcome.problems, look, see="apply --json")
+    yield from problem_part("Not backed up completely", outcome.problems, look, see="apply --json")
     yield from _names("Changed since the plan, backed up as they are now", outcome.changed_since_plan, look)
     yield from _names("Held back by overwrite: never", outcome.held, look)
     yield from _notes(outcome.notes, look)
@@ -55,7 +55,7 @@ def _stored(outcome: Outcome) -> str:
     parts = [f"{units.size(outcome.stored_bytes)} stored in {objects}"]
     if outcome.read_bytes:
         said = f"{units.size(outcome.read_bytes)} read, {units.size(outcome.new_bytes)} of it new"
-        # How much less is stored than was read: by what is there already, and by compression.
+        # Ratio of data read to data stored, from deduplication and compression.
         ratio = f" ({outcome.read_bytes / outcome.stored_bytes:,.1f}:1)" if outcome.stored_bytes else ""
         parts = [said, parts[0] + ratio]
     if outcome.deleted_bytes:
@@ -68,7 +68,7 @@ def _stored(outcome: Outcome) -> str:
 def restore_lines(
     outcome: RestoreOutcome, look: Look, *, dry_run: bool, hints: Mapping[str, str] = RESTORE_NEXT
 ) -> Iterator[str]:
-    """The end of a restore; `hints` say what to do now by kind of problem, as the command's options have it."""
+    """The end of a restore; `hints` are what to do by kind of problem, with the command's options."""
     lacking = [problem for problem in outcome.problems if problem.kind == "attributes"]
     absent = [problem for problem in outcome.problems if problem.kind != "attributes"]
     for title, problems in (("Not restored", absent), ("Restored without all attributes", lacking)):
@@ -90,21 +90,21 @@ def restore_lines(
 
 
 def _counted(number: int, what: str) -> str:
-    """`3 restored`, `1 folder`: some counts are of what was done, some of things."""
+    """`3 restored`, `1 folder`: some counts are verbs, some are nouns."""
     one = what.removesuffix("s") if what in ("folders", "symlinks") else what
     return units.count(number, one, what)
 
 
 def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:
-    """The end of a verify: each bad object, each file that needs one, then the verdict."""
+    """The end of a verify: each bad object, each affected file, then the verdict."""
     if outcome.damaged:
         yield look.paint(f"Bad objects ({units.count(len(outcome.damaged))}):", "red", "bold")
         for name, what in outcome.damaged[:MOST_NAMED]:
             yield f"  {look.paint('!', 'red')} {escape.one_line(name)}: {escape.one_line(what)}"
         if len(outcome.damaged) > MOST_NAMED:
             more = units.count(len(outcome.damaged) - MOST_NAMED)
-            yield f"    {look.mark('…')} and {more} more; `verify --json` names them all"
-    yield from problem_part("Files concerned", outcome.files, look, see="verify --json")
+            yield f"    {look.mark('…')} and {more} more; `verify --json` lists all of them"
+    yield from problem_part("Affected files", outcome.files, look, see="verify --json")
     yield from _notes(outcome.notes, look)
     bad = bool(outcome.damaged or outcome.files)
     head = "verify interrupted" if outcome.interrupted else ("verify FAILED" if bad else "verify passed")
@@ -114,10 +114,10 @@ def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:
     colour = "red" if bad else ("yellow" if outcome.interrupted else "green")
     yield look.paint(head, colour, "bold") + f" at level {outcome.level}: {', '.join(seen)}"
     if outcome.unknown:
-        yield f"  {units.count(outcome.unknown, 'object')} that the catalog does not know; the next plan adopts them"
+        yield f"  {units.count(outcome.unknown, 'object')} not in the catalog; the next plan adopts them"
     yield look.paint(f"  {units.duration(outcome.seconds)}", "dim")
     if bad:
-        yield "  The next apply repairs what the sources still have; plan shows it."
+        yield "  The next apply uploads again what the sources still have; see `plan`."
 
 
 def problem_part(title: str, problems: list[Problem], look: Look, *, see: str) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _names(title: str, keys: list[bytes], look: Look) -> Iterator[str]:
     for key in keys[:MOST_NAMED]:
         yield f"    {escape.name(key)}"
     if len(keys) > MOST_NAMED:
-        yield f"    {look.mark('…')} and {units.count(len(keys) - MOST_NAMED)} more; `apply --json` names them all"
+        yield f"    {look.mark('…')} and {units.count(len(keys) - MOST_NAMED)} more; `apply --json` lists all of them"
 
 
 def _notes(notes: Iterable[str], look: Look) -> Iterator[str]:

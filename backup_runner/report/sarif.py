@@ -1,4 +1,4 @@
-"""What `validate` found, as SARIF 2.1.0 (OASIS) for code scanning."""
+"""Results of `validate` as SARIF 2.1.0 (OASIS) for code scanning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
-    """One run with every rule that there is; a result's file is relative to the working directory where it can be."""
+    """One run with all rules; a result's file is relative to the working directory if possible."""
     from ..jobfile import RULES
 
     codes = list(RULES)
@@ -64,7 +64,7 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
 
 
 def _uri(file: str) -> str:
-    """RFC 3986: relative below the working directory, else with a scheme."""
+    """RFC 3986: relative below the working directory, otherwise with a scheme."""
     path = relative(file)
     return f"file://{quote(path)}" if path.startswith("/") else quote(path)
 

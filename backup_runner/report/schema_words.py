@@ -1,4 +1,4 @@
-"""The words that the schemas of `--json` outputs are made of."""
+"""Building blocks of the schemas of `--json` outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BY_ACTION: Schema = {"type": "object", "propertyNames": {"enum": list(ACTIONS)},
 
 
 def object_of(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    """An object; members beyond these may come within a version."""
+    """An object; more members may be added within a version."""
     return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
 
 

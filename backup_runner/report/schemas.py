@@ -1,6 +1,6 @@
-"""JSON schemas (draft 2020-12) of what `--json` prints; `schemas/*.json` are made from these.
+"""JSON schemas (draft 2020-12) of `--json` outputs; `schemas/*.json` are generated from these.
 
-Of JSON Lines the schema describes one line. Objects may get more members within a version; none is taken away.
+For JSON Lines the schema describes one line. Members may be added within a version, but not removed.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ _SUMMARY = {
 
 
 _UNREAD = {
-    "unread": {**_COUNT, "description": "changed large files of which apply finds out what is new"},
+    "unread": {**_COUNT, "description": "changed large files whose new parts are determined by apply"},
     "unread_bytes": _COUNT,
 }
 
@@ -264,7 +264,7 @@ def _history() -> Schema:
 
 
 def _prune() -> Schema:
-    """An apply's lines; with --dry-run, or where nothing is to be done, a plan's summary at the end."""
+    """An apply's lines; with --dry-run, or if there is nothing to do, with a plan's summary at the end."""
     return {"oneOf": [_HEADER, _ACTION, {"anyOf": [_apply()["oneOf"][-1], _plan()["oneOf"][-1]]}]}
 
 
@@ -322,8 +322,9 @@ def _key_check() -> Schema:
     return _object(
         {
             "key_id": _TEXT,
+            "kind": {"enum": ["raw", "text", "pair"]},
             "bytes": {"enum": [16, 24, 32]},
-            "opens": {"type": ["boolean", "null"], "description": "null: nothing there to try it on"},
+            "opens": {"type": ["boolean", "null"], "description": "null: no object to test it on"},
             "object": _nullable(_TEXT),
             "why": _TEXT,
         }
@@ -357,7 +358,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
 }
 
 OUTPUTS = tuple(_MAKERS)
-"""Names of the outputs that have a schema."""
+"""Names of the outputs with a schema."""
 
 
 def output_schema(name: str) -> Schema:

@@ -1,4 +1,4 @@
-"""Schemas of the one-shot commands' own outputs, and of what concerns settings."""
+"""Schemas of the one-shot commands' own outputs and of settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CRYPTED = object_of(
         "sealed_size": COUNT,
         "plain_md5": TEXT,
         "sealed_md5": TEXT,
-        "authentic": {**FLAG, "description": "whether a MAC proved the plain file"},
+        "authentic": {**FLAG, "description": "whether a MAC authenticated the plain file"},
     }
 )
 _PROBLEM = object_of({"path": TEXT, "problem": TEXT, "message": TEXT}, {"path_base64": BASE64})
@@ -80,4 +80,4 @@ LIKE = {
     "directory-backup": "apply",
     "backup-cleanup": "prune",
 }
-"""Commands whose output another command's schema describes."""
+"""Commands whose output is described by another command's schema."""

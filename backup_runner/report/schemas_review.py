@@ -1,4 +1,4 @@
-"""Schemas of what reviewers ask for: `plan --explain`, `skips`, and the cost in plans."""
+"""Schemas for reviews: `plan --explain`, `skips`, and costs in plans."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COST = object_of(
         "month_total": _MONEY,
     }
 )
-"""What a plan for OCI costs; amounts are in `currency`, 1 GB is 10⁹ bytes."""
+"""The cost of a plan for OCI; amounts are in `currency`, 1 GB is 10⁹ bytes."""
 
 
 HISTORY = object_of(

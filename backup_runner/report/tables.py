@@ -1,4 +1,4 @@
-"""Short lists for people: snapshots, what a catalog knows, a key."""
+"""Short tables for people: snapshots, catalog contents, a key."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def catalog_fields(catalog: Catalog) -> Fields:
 
 
 def catalog_lines(fields: Fields) -> Iterator[str]:
-    """What `catalog_fields` found, for people."""
+    """The output of `catalog_fields`, for people."""
     before = fields["migrated_from"]
     form = f", format {fields['format']}" if fields["format"] else ""
     form += f" (migrated from format {before} just now)" if before else ""
@@ -95,12 +95,15 @@ def catalog_lines(fields: Fields) -> Iterator[str]:
             yield f'  job "{escape.one_line(job["name"])}": {units.count(job["snapshots"], "snapshot")}{said}'
 
 
+_KEY_KINDS = {"raw": "raw key", "text": "text key", "pair": "key pair", "passphrase": "passphrase"}
+
+
 def key_lines(fields: Fields) -> Iterator[str]:
-    """What a check of the key found, for people."""
-    yield f"key id {fields['key_id']}, {fields['bytes']} bytes (AES-{fields['bytes'] * 8})"
+    """The result of a key check, for people."""
+    yield f"key id {fields['key_id']}, a {_KEY_KINDS[fields['kind']]} of {fields['bytes']} bytes"
     if fields["opens"]:
-        yield f"it opens the bucket (tried on {escape.one_line(fields['object'])})"
+        yield f"it opens the bucket (tested on {escape.one_line(fields['object'])})"
     elif fields["opens"] is None:
-        yield f"not tried on the bucket: {fields['why']}"
+        yield f"not tested on the bucket: {fields['why']}"
     else:
         yield f"it does NOT open {escape.one_line(fields['object'])}: {escape.one_line(fields['why'])}"

@@ -1,4 +1,4 @@
-"""Numbers as people read them: sizes in binary units, durations, times in the local zone."""
+"""Formats numbers for people: sizes in binary units, durations, times in the local zone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def size(number: float) -> str:
-    """Bytes, three digits at most before the unit changes: `0 B`, `1.5 KiB`, `12 MiB`."""
+    """Bytes, with at most three digits per unit: `0 B`, `1.5 KiB`, `12 MiB`."""
     value = float(number)
     for unit in _UNITS:
         if abs(value) < 999.5 or unit == _UNITS[-1]:
@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
 
 
 def rate(number: float, seconds: float) -> str:
-    """Bytes a second; nothing where there is too little of either to tell."""
+    """Bytes per second; empty if there is too little data or time."""
     return f"{size(number / seconds)}/s" if seconds >= 0.05 and number >= 1 << 20 else ""
 
 
@@ -56,7 +56,7 @@ def iso_time(time_ns: int) -> str:
 
 
 def iso_local(iso: str, *, exact: bool = False) -> str:
-    """What `iso_time` or `moments.utc_text` gave, in local time."""
+    """Output of `iso_time` or `moments.utc_text`, in local time."""
     return moments.local_text(moments.time_ns_of(iso), exact=exact)
 
 

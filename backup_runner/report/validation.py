@@ -1,4 +1,4 @@
-"""What `validate` found, as one JSON document."""
+"""Results of `validate` as one JSON document."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def document(result: LoadResult, *, strict: bool = False) -> dict[str, Any]:
 
 def _fields(item: Diagnostic) -> dict[str, Any]:
     fields = asdict(item)
-    # Says only that the line itself must not be shown, and it is not shown here anyway.
+    # Only marks lines that must not be shown, and lines are not shown here anyway.
     del fields["secret"]
     return fields

@@ -8,8 +8,8 @@ from ..catalog import Catalog, history
 from ..catalog.history import pack_lengths
 from ..catalog.states import set_states
 from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
-from ..container import MAX_HEADER, TAIL, Index, open_header, parse_name, read_index
-from ..container.keys import Keyring
+from ..container import MAX_HEADER, TAIL, Identity, Index, open_header, parse_name, read_index
+from ..container.identity import check_signer
 from ..contents.again import twice
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
@@ -22,11 +22,11 @@ class Adopting:
     """Takes over one object after the other. What a file is composed of may be said by an object that comes before
     those that hold its pieces, so lists wait until all of these are there."""
 
-    def __init__(self, cat: Catalog, store_id: int, target: Target, keyring: Keyring) -> None:
+    def __init__(self, cat: Catalog, store_id: int, target: Target, identity: Identity) -> None:
         self._cat = cat
         self._store_id = store_id
         self._target = target
-        self._keyring = keyring
+        self._identity = identity
         self._waiting: list[tuple[Composed, int]] = []
 
     def adopt(self, name: str) -> str:
@@ -35,8 +35,8 @@ class Adopting:
             # A killed run of the same plan did this already.
             return ""
         try:
-            new, index = twice(lambda: examine(self._target, self._keyring, name))
-            _open_all(self._target, self._keyring, new)
+            new, index = twice(lambda: examine(self._target, self._identity, name))
+            _open_all(self._target, self._identity, new)
         except ObjectMissing:
             return "it is gone again"
         except AccessDenied:
@@ -89,35 +89,36 @@ class Adopting:
                 self._waiting.append((item, pack_id))
 
 
-def _open_all(target: Target, keyring: Keyring, new: NewObject) -> None:
+def _open_all(target: Target, identity: Identity, new: NewObject) -> None:
     """Raises DamagedError unless every byte can be had: files would be linked to its contents without being read, and
     that nobody recorded the object may well be because it arrived damaged."""
     place = Place(new.name, new.header, new.segments, "container")
     spans = [(0, new.plain)] if new.plain else []
-    reader = open_reader(place, spans, target, keyring)
+    reader = open_reader(place, spans, target, identity)
     for _ in reader.stretch(0, new.plain):
         pass
 
 
-def examine(target: Target, keyring: Keyring, name: str) -> tuple[NewObject, Index]:
+def examine(target: Target, identity: Identity, name: str) -> tuple[NewObject, Index]:
     """What an object says of itself, from its header and its tail. Raises ContainerError, TargetError."""
     object_id = parse_name(name)
     if object_id is None:
-        raise DamagedError(f"{name} is no name of ours")
+        raise DamagedError(f"{name} is not an object name of backup-runner")
     listed = target.stat(name)
     start = target.get(name, 0, min(4096, listed.size))
     try:
-        opened = open_header(start, object_id, keyring)
+        opened = open_header(start, object_id, identity)
     except DamagedError:
         start = target.get(name, 0, min(MAX_HEADER, listed.size))
-        opened = open_header(start, object_id, keyring)
+        opened = open_header(start, object_id, identity)
     tail, size = target.get_tail(name, TAIL)
     found = read_index(opened.keys, tail, size)
     if isinstance(found, int):
         tail, size = target.get_tail(name, found)
         found = read_index(opened.keys, tail, size)
         if isinstance(found, int):
-            raise DamagedError(f"{name}: index cut short")
+            raise DamagedError(f"{name}: index is truncated")
+    check_signer(identity, object_id, found.signer)
     header = start[: opened.length]
     new = NewObject(
         name,

@@ -18,8 +18,7 @@ import orjson
 
 from ..catalog import Catalog, lines
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind
-from ..container.keys import Keyring
+from ..container import Identity, ObjectId, ObjectKind
 from ..errors import (
     AccessDenied,
     ChecksumMismatch,
@@ -31,8 +30,9 @@ from ..errors import (
 )
 from ..targets.base import Target, Tier
 from .heads import digest_of, head_of, is_ours
+from .lineage import Keys
 from .packing import Builder, Room
-from .sealing import Sealer, Sealing
+from .sealing import Sealer
 from .seen import remember
 
 FORCE_COPY = 1 << 60
@@ -57,14 +57,13 @@ def record_name(store: Store, serial: int) -> str:
     return ObjectId.record(bytes.fromhex(store.lineage), serial).name
 
 
-def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
     """Put the next record and move the serial. Raises ForkedError if another machine did so first.
 
     A serial whose name was taken by something that our key does not open is left out."""
     for serial in range(store.serial + 1, store.serial + 1 + _TAKEN):
         marks = lines.high_marks(cat)
-        sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
-        sealer = sealing.new(ObjectId.record(sealing.lineage, serial))
+        sealer = keys.sealing.new(ObjectId.record(bytes.fromhex(store.lineage), serial))
         pending = {"serial": serial, "nonce": secrets.token_hex(16), "marks": marks, "header": sealer.header.hex()}
         with cat.transaction():
             cat.set_store(store.id, pending=json.dumps(pending))
@@ -72,7 +71,7 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
         try:
             written = _write(target, sealer, head, lines.export_changes(cat, store, marks))
         except ObjectExists:
-            if (met := _met_another(cat, cat.store(store.id), target, keyring, serial)) is not None:
+            if (met := _met_another(cat, cat.store(store.id), target, keys.identity, serial)) is not None:
                 return met
         else:
             _settle(cat, store, serial, written, marks)
@@ -80,15 +79,15 @@ def commit(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Stor
     raise DamagedError(
         f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key does "
         "not open",
-        hint="find out who puts them there, delete them, and apply again; what was uploaded will be adopted",
+        hint="find out who puts them there, delete them, and apply again; finished uploads are reused",
     )
 
 
-def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring, serial: int) -> Store | None:
+def _met_another(cat: Catalog, store: Store, target: Target, identity: Identity, serial: int) -> Store | None:
     """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost; None
     if it is no record of anybody's who has the key."""
     try:
-        store, taken = _resolve(cat, store, target, keyring)
+        store, taken = _resolve(cat, store, target, identity)
     except AccessDenied:
         store, taken = _forget_pending(cat, store, state="forked"), False
     if store.serial == serial:
@@ -97,23 +96,23 @@ def _met_another(cat: Catalog, store: Store, target: Target, keyring: Keyring, s
         return None
     if store.state != "forked":
         raise ChecksumMismatch(
-            f"{record_name(store, serial)}: arrived damaged and was deleted again", hint="apply again"
+            f"{record_name(store, serial)}: was damaged during upload and was deleted", hint="apply again"
         )
     raise ForkedError(
         f"another machine committed serial {serial} of this lineage first; nothing was committed here",
-        hint="fetch its state with `catalog pull JOB`, then apply again; what was uploaded will be adopted",
+        hint="fetch its state with `catalog pull JOB`, then apply again; finished uploads are reused",
     )
 
 
-def resolve_pending(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Store:
+def resolve_pending(cat: Catalog, store: Store, target: Target, identity: Identity) -> Store:
     """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves.
 
     If ours arrived damaged, it is deleted, since its name is needed; its header tells. Raises ContainerError for
     another machine's that cannot be read."""
-    return _resolve(cat, store, target, keyring)[0] if store.pending is not None else store
+    return _resolve(cat, store, target, identity)[0] if store.pending is not None else store
 
 
-def _resolve(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> tuple[Store, bool]:
+def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> tuple[Store, bool]:
     """The store afterwards, and whether the record's name is taken by something that this key does not open."""
     pending = json.loads(store.pending or "")
     serial = pending["serial"]
@@ -121,14 +120,14 @@ def _resolve(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> tu
     header = bytes.fromhex(pending.get("header", ""))
     try:
         listed = target.stat(name)
-        nonce = head_of(target, keyring, listed).get("nonce")
+        nonce = head_of(target, identity, listed).get("nonce")
     except ObjectMissing:
         return _forget_pending(cat, store), False
     except ContainerError as error:
         if header and target.get(name, 0, len(header)) == header:
             target.delete(name)
             return _forget_pending(cat, store), False
-        if not is_ours(target, keyring, name):
+        if not is_ours(target, identity, name):
             return _forget_pending(cat, store), True
         raise DamagedError(
             error.message,
@@ -186,12 +185,11 @@ def _write(target: Target, sealer: Sealer, head: dict[str, object], body: Iterab
 # -- full copies
 
 
-def write_copy(cat: Catalog, store: Store, target: Target, keyring: Keyring) -> Written:
+def write_copy(cat: Catalog, store: Store, target: Target, keys: Keys) -> Written:
     """Put a full copy of the catalog's rows of this store, as of its serial."""
-    sealing = Sealing(bytes.fromhex(store.lineage), keyring, store.salt)
-    object_id = ObjectId.new(sealing.lineage, ObjectKind.COPIES, os.urandom)
+    object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
-    written = _write(target, sealing.new(object_id), head, lines.export_all(cat, store))
+    written = _write(target, keys.sealing.new(object_id), head, lines.export_all(cat, store))
     copies = [*json.loads(store.copies), [store.serial, object_id.name]]
     with cat.transaction():
         cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)

@@ -13,8 +13,16 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
-from ..container.keys import Keyring
-from ..errors import AccessDenied, ForkedError, KeyFileError, ObjectMissing, StalePlanError, TargetError
+from ..container import Identity
+from ..errors import (
+    AccessDenied,
+    ForkedError,
+    KeyFileError,
+    ObjectArchived,
+    ObjectMissing,
+    StalePlanError,
+    TargetError,
+)
 from ..records import StoredObject
 from ..targets.base import Target
 from .commits import FORCE_COPY, record_name
@@ -42,6 +50,12 @@ class Drift:
     healed: list[int] = field(default_factory=list)
     copied: dict[int, str] = field(default_factory=dict)
     """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not at every plan."""
+    tiers: dict[int, str] = field(default_factory=dict)
+    """New storage tiers, by id, of objects that something else moved: a lifecycle rule, mostly."""
+    cold: int = 0
+    """Objects that cannot be read now, though the catalog has them in a tier where they could."""
+    cold_records: int = 0
+    """Records and copies of the catalog that cannot be read now."""
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
@@ -56,7 +70,7 @@ class Drift:
 def note(cat: Catalog, drift: Drift | None) -> None:
     """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
     if drift is not None:
-        note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied)
+        note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied, tiers=drift.tiers)
 
 
 def settle(cat: Catalog, drift: Drift | None) -> None:
@@ -74,12 +88,12 @@ def listing_digest(listed: list[StoredObject]) -> str:
 
 
 def look(
-    cat: Catalog, store: Store, target: Target, *, keyring: Callable[[], Keyring] | None = None, confirm: bool = True
+    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
 ) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
     StalePlanError if another run of this one got ahead just now.
 
-    With a `keyring`, records beyond the catalog's serial count only if its key opens them."""
+    With a `identity`, records beyond the catalog's serial count only if its key opens them."""
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
@@ -96,14 +110,16 @@ def look(
         drift.size += found.size
         if found.name.startswith(f"{own}data/"):
             data.append(found)
-        elif match := _RECORD.fullmatch(found.name):
+            continue
+        drift.cold_records += found.cold
+        if match := _RECORD.fullmatch(found.name):
             records[int(match[1])] = found.size
         else:
             copies[found.name] = found.size
-    drift.newest_record = _newest(drift, store, records, target, keyring)
+    drift.newest_record = _newest(drift, store, records, target, identity)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
-    drift.gap = _gap(store, records, copies)
+    drift.gap = _gap(store, records, copies) or _replaced_end(store, records, target)
     listed: dict[str, StoredObject] = {item.name: item for item in data}
     for row in history.objects(cat, store.id):
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
@@ -119,22 +135,30 @@ def _newest(
     store: Store,
     records: dict[int, int],
     target: Target,
-    keyring: Callable[[], Keyring] | None,
+    identity: Callable[[], Identity] | None,
 ) -> int:
     """The newest record, of those that anybody with the key put there: names alone prove nothing."""
     ahead = sorted(serial for serial in records if serial > store.serial)
-    tried = ahead if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
+    tried = list(ahead) if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
+    pending = json.loads(store.pending)["serial"] if store.pending else 0
+    found = 0
     for serial in tried:
         try:
-            if keyring is None or is_ours(target, keyring(), record_name(store, serial)):
-                return max(ahead) if keyring is None else serial
+            if identity is None:
+                return max(ahead)
+            if is_ours(target, identity(), record_name(store, serial)):
+                if serial != pending or len(ahead) == 1:
+                    return serial
+                # Perhaps put by this very catalog; whether others went on from it, the next one says.
+                ahead.remove(serial)
+                found = serial
         except (AccessDenied, KeyFileError):
             # Nothing can be opened here. Records that others put follow one another.
             if store.serial + 1 in records:
                 return serial
             break
     drift.noise = len(ahead)
-    return max((serial for serial in records if serial <= store.serial), default=0)
+    return found or max((serial for serial in records if serial <= store.serial), default=0)
 
 
 def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
@@ -146,7 +170,7 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
             raise StalePlanError("another run applied while the bucket was listed", hint="plan again")
         raise ForkedError(
             f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
-            f"the catalog ends at {store.serial}; another machine applied since",
+            f"the catalog ends at {store.serial}; another machine has applied since then",
             hint="fetch the newer state with `catalog pull JOB`, then apply again",
         )
 
@@ -160,15 +184,29 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
     try:
         # One bad read says nothing about what is stored.
         same = any(_is_record(store, target, size) for _ in range(2))
-    except AccessDenied:
-        # A host that may only write; creating the next record still tells it whether another machine was faster.
+    except (AccessDenied, ObjectArchived):
+        # A host that may only write, or a record that a lifecycle rule moved; creating the next one still tells
+        # whether another machine was faster.
         return
     if not same:
         raise ForkedError(
             f"record {store.serial} in the bucket is not the one that this catalog ends at: "
             "the bucket was rolled back, and another machine went on from there",
-            hint="find out who changed the bucket; `catalog pull JOB` takes the bucket's state as it is",
+            hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
         )
+
+
+def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
+    """Whether something else lies in place of the newest record. Objects are padded, so lengths tell less than they
+    did; what lies in place of older records `verify` finds."""
+    size = records.get(store.serial, 0)
+    if not 0 < size <= _CHUNK or not store.record_digest:
+        return ""
+    try:
+        same = any(_is_record(store, target, size) for _ in range(2))
+    except TargetError:
+        return ""
+    return "" if same else f"record {store.serial} in the bucket is not the one that was put there"
 
 
 def _is_record(store: Store, target: Target, size: int) -> bool:
@@ -182,7 +220,7 @@ def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
     start = max((serial for serial, _ in known), default=0)
     missing = next((serial for serial in range(start + 1, store.serial + 1) if serial not in records), 0)
     if missing:
-        return f"record {missing} of the catalog is missing in the bucket"
+        return f"record {missing} of the catalog is missing from the bucket"
     noted = json.loads(store.copies)
     base, size = (noted[-1][0], copies.get(noted[-1][1])) if noted else (1, records.get(1))
     since = sum(size for serial, size in records.items() if base < serial <= store.serial)
@@ -196,6 +234,9 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
     reason = _difference(row, item, target)
     if not reason and item is not None and item.etag != row.etag and not item.checksum and target is not None:
         drift.copied[row.id] = item.etag
+    if item is not None and item.tier and item.tier != row.tier:
+        drift.tiers[row.id] = item.tier
+        drift.cold += item.cold
     if reason:
         drift.bad[row.id] = reason
     elif row.state == "missing":

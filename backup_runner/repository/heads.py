@@ -8,8 +8,9 @@ import hashlib
 import orjson
 
 from ..catalog.lines import FORMAT
-from ..container import MAX_HEADER, ObjectKind, OpenedObject, open_header, open_whole, parse_name
-from ..container.keys import SALT_LENGTH, Keyring
+from ..container import MAX_HEADER, Identity, ObjectId, ObjectKind, OpenedObject, open_header, open_whole, parse_name
+from ..container.keys import SALT_LENGTH
+from ..container.suites import is_signed
 from ..contents.again import twice
 from ..errors import ContainerError, DamagedError, ObjectMissing
 from ..records import StoredObject
@@ -22,37 +23,45 @@ _CHUNK = 8 << 20
 _HEAD = 1 << 16
 
 
-def is_ours(target: Target, keyring: Keyring, name: str) -> bool:
-    """Whether someone with this key sealed an object under that name: its header opens. What follows may be damaged.
+def is_ours(target: Target, identity: Identity, name: str) -> bool:
+    """Whether someone who may write put an object under that name. In suite 1 its header tells, and what follows may be
+    damaged; in suite 2 anybody who knows the public key makes a header, and the signature at the end tells.
 
     Raises TargetError."""
     object_id = parse_name(name)
     if object_id is None:
         return False
     try:
-        twice(lambda: open_header(target.get(name, 0, MAX_HEADER), object_id, keyring))
+        twice(lambda: _prove(target, identity, object_id))
     except (ContainerError, ObjectMissing):
         return False
     return True
 
 
-def open_record(target: Target, keyring: Keyring, item: StoredObject) -> OpenedObject:
+def _prove(target: Target, identity: Identity, object_id: ObjectId) -> None:
+    keys = open_header(target.get(object_id.name, 0, MAX_HEADER), object_id, identity).keys
+    if is_signed(keys):
+        size = target.stat(object_id.name).size
+        open_whole(lambda offset, length: target.get(object_id.name, offset, length), size, object_id, identity)
+
+
+def open_record(target: Target, identity: Identity, item: StoredObject) -> OpenedObject:
     """A whole record or copy, of which nothing but header and index was fetched. Raises ContainerError, TargetError."""
     object_id = parse_name(item.name)
     if object_id is None:
-        raise DamagedError(f"{item.name} is no name of ours")
+        raise DamagedError(f"{item.name} is not an object name of backup-runner")
     return twice(
-        lambda: open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, keyring)
+        lambda: open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, identity)
     )
 
 
-def head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
+def head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
     """The header line of a record or copy. Raises ContainerError, TargetError."""
-    return twice(lambda: _head_of(target, keyring, item))
+    return twice(lambda: _head_of(target, identity, item))
 
 
-def _head_of(target: Target, keyring: Keyring, item: StoredObject) -> Head:
-    opened = open_record(target, keyring, item)
+def _head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
+    opened = open_record(target, identity, item)
     length = min(opened.index.plaintext, _HEAD) if opened.index else 0
     return checked_head(opened, next(opened.read(0, length), b"").split(b"\n", 1)[0])
 

@@ -8,27 +8,45 @@ import subprocess
 from collections.abc import Mapping
 from itertools import pairwise
 
-from ..container.keys import CryptoKey
+from ..container.keys import CryptoKey, KdfBudget
+from ..container.suite2.seeds import Secret, read_secret
 from ..errors import KeyFileError
 from ..foreign import describe
 from ..spec import EncryptionSpec
 
 _COMMAND_SECONDS = 60
-_MOST = 4096
+_MOST = 8192
 _FEWEST = 6
 _LONGEST_PERIOD = 8
 
 
-def load_key(spec: EncryptionSpec, env: Mapping[str, str]) -> tuple[CryptoKey, list[str]]:
-    """The key and warnings about how it is kept. Raises KeyFileError."""
+def load_secret(
+    spec: EncryptionSpec, env: Mapping[str, str], budget: KdfBudget | None = None
+) -> tuple[Secret, list[str]]:
+    """The job's secret, and warnings about how it is kept. Raises KeyFileError, WrongKeyError."""
+    warnings: list[str] = []
     if spec.key_file:
-        return _from_file(spec.key_file)
-    if spec.key_env:
+        where, raw, warnings = f"{spec.key_file}: ", *_from_file(spec.key_file)
+    elif spec.key_env:
         value = env.get(spec.key_env)
         if value is None:
-            raise KeyFileError(f"the variable {spec.key_env} that should hold the key is not set")
-        return CryptoKey.from_bytes(os.fsencode(value)), []
-    return _from_command(spec.key_command), []
+            raise KeyFileError(f"the variable {spec.key_env} for the key is not set")
+        where, raw = "", os.fsencode(value)
+    else:
+        where, raw = "", _from_command(spec.key_command)
+    try:
+        return read_secret(raw, _passphrase(spec, env), budget=budget), warnings
+    except KeyFileError as error:
+        raise type(error)(f"{where}{error.message}", hint=error.hint) from None
+
+
+def _passphrase(spec: EncryptionSpec, env: Mapping[str, str]) -> str | None:
+    """What opens a sealed key pair, if the job says where that is."""
+    if not spec.passphrase_env:
+        return None
+    if spec.passphrase_env not in env:
+        raise KeyFileError(f"the variable {spec.passphrase_env} for the passphrase is not set")
+    return env[spec.passphrase_env]
 
 
 def refuse_guessable(key: CryptoKey) -> None:
@@ -44,19 +62,19 @@ def refuse_guessable(key: CryptoKey) -> None:
     else:
         return
     raise KeyFileError(
-        f"the crypto key {why}, and is soon guessed",
-        hint="make one with `backup-runner key new FILE`; what this key sealed before can still be restored",
+        f"the crypto key {why} and is easy to guess",
+        hint="make one with `backup-runner key new FILE`; backups made with this key can still be restored",
     )
 
 
-def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
+def _from_file(path: str) -> tuple[bytes, list[str]]:
     try:
         with open(path, "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             raw = file.read(_MOST)
     except FileNotFoundError:
         raise KeyFileError(
-            f"there is no key file {path}",
+            f"key file not found: {path}",
             hint=f"copy your key there, or, if nothing is backed up yet, make one with `backup-runner key new {path}`",
         ) from None
     except OSError as error:
@@ -64,13 +82,10 @@ def _from_file(path: str) -> tuple[CryptoKey, list[str]]:
     warnings = []
     if stat.S_IMODE(mode) & 0o077:
         warnings.append(f"the key file {path} can be read by others; `chmod 600 {path}` mends that")
-    try:
-        return CryptoKey.from_bytes(raw), warnings
-    except KeyFileError as error:
-        raise KeyFileError(f"{path}: {error.message}", hint=error.hint) from None
+    return raw, warnings
 
 
-def _from_command(command: tuple[str, ...]) -> CryptoKey:
+def _from_command(command: tuple[str, ...]) -> bytes:
     name = command[0]
     try:
         done = subprocess.run(
@@ -82,5 +97,7 @@ def _from_command(command: tuple[str, ...]) -> CryptoKey:
         raise KeyFileError(f"key_command {name} cannot be started: {describe(error)}") from None
     if done.returncode:
         # Its output is not shown: whatever it printed may hold the key.
-        raise KeyFileError(f"key_command {name} ended with status {done.returncode}", hint="run it by hand to see why")
-    return CryptoKey.from_bytes(done.stdout)
+        raise KeyFileError(
+            f"key_command {name} failed with status {done.returncode}", hint="run it manually to see why"
+        )
+    return done.stdout

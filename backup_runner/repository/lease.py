@@ -16,25 +16,26 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from ..catalog.database import Store
-from ..container import ObjectId, ObjectKind, open_object, seal_object
-from ..container.keys import Keyring
+from ..container import Identity, ObjectId, ObjectKind, open_object
 from ..errors import (
     AccessDenied,
     BusyError,
     ConditionFailed,
     ContainerError,
+    ObjectArchived,
     ObjectExists,
     ObjectMissing,
     TransientError,
 )
 from ..targets.base import Put, Target, Tier
+from .lineage import Keys
 
 LIFETIME = 60.0
 """Seconds after which a lease that does not move may be taken over."""
 _RENEW = 15.0
 _LOOK = 1.0
-_LARGEST = 8192
-"""Bytes of a lease; ours take some hundred."""
+_LARGEST = 1 << 17
+"""Bytes of a lease; most of ours take 8 KiB, and up to 64 KiB for many recipients."""
 _GONE = 5
 """So many looks at something that is not a lease of ours, and a run goes on without one."""
 _ID = bytes(16)
@@ -47,14 +48,13 @@ class Lease:
         self,
         store: Store,
         target: Target,
-        keyring: Keyring,
+        keys: Keys,
         warn: Callable[[str], None],
         more: Mapping[str, object] | None = None,
     ) -> None:
         self._id = ObjectId(bytes.fromhex(store.lineage), ObjectKind.LEASE, _ID)
-        self._salt = store.salt
         self._target = target
-        self._keyring = keyring
+        self._keys = keys
         self._warn = warn
         self._etag = ""
         self._renewed = 0.0
@@ -102,7 +102,7 @@ class Lease:
                 return
             elif now - started >= wait_seconds:
                 raise BusyError(
-                    f"another run holds this lineage: {holder_of(note)}",
+                    f"another run has locked this lineage: {holder_of(note)}",
                     hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
                     f"{LIFETIME:.0f} s of standing still: give --wait 2m",
                 )
@@ -117,6 +117,9 @@ class Lease:
         except AccessDenied:
             self._warn("going on without a lease, because policy forbids reading the one that is there")
             return None
+        except ObjectArchived:
+            # Nobody has renewed it for as long as a lifecycle rule waits.
+            return b""
 
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
         """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
@@ -151,10 +154,17 @@ class Lease:
                 self._warn(f"the lease could not be renewed: {error.message}")
 
     def say(self, **words: object) -> None:
-        """Write these into the note, at once if the lease is held."""
+        """Write these into the note, at once if the lease is held and may be overwritten."""
         self._note |= words
-        if self._etag:
-            self._replace(self._etag)
+        if not self._etag:
+            return
+        try:
+            self._took(self._put(self._seal(), Put.REPLACE, self._etag))
+        except (ConditionFailed, ObjectMissing):
+            self._etag = ""
+        except AccessDenied:
+            # It stays ours as it is; `release` says so if it cannot be deleted either.
+            return
 
     def release(self) -> None:
         if not self._etag:
@@ -200,7 +210,7 @@ class Lease:
 
     def _seal(self) -> bytes:
         self._note["renewed"] = time.time()
-        return seal_object(self._id, self._keyring, self._salt, json.dumps(self._note).encode())
+        return self._keys.sealing.whole(self._id, json.dumps(self._note).encode())
 
     def _is_ours(self) -> bool:
         try:
@@ -210,7 +220,7 @@ class Lease:
         return self._open(there).get("nonce") == self._note["nonce"]
 
     def _open(self, sealed: bytes) -> dict[str, object]:
-        return _opened(sealed, self._id, self._keyring)
+        return _opened(sealed, self._id, self._keys.identity)
 
     def _is_dead(self, note: dict[str, object]) -> bool:
         """Whether the holder was a process of this machine that is no more."""
@@ -220,20 +230,20 @@ class Lease:
         return note.get("pid") == os.getpid() and note.get("nonce") != self._note["nonce"]
 
 
-def read_note(target: Target, keyring: Keyring, object_id: ObjectId) -> dict[str, object]:
+def read_note(target: Target, identity: Identity, object_id: ObjectId) -> dict[str, object]:
     """What a lease in the bucket says; empty if it cannot be read, or is not our key's."""
     try:
-        return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, keyring)
+        return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, identity)
     except (AccessDenied, ObjectMissing):
         return {}
 
 
-def _opened(sealed: bytes, object_id: ObjectId, keyring: Keyring) -> dict[str, object]:
+def _opened(sealed: bytes, object_id: ObjectId, identity: Identity) -> dict[str, object]:
     """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
     if len(sealed) > _LARGEST:
         return {}
     try:
-        note = json.loads(open_object(sealed, len(sealed), object_id, keyring).payload())
+        note = json.loads(open_object(sealed, len(sealed), object_id, identity).payload())
     except (ContainerError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

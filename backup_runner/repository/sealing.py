@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..container import (
-    Index,
-    IndexEntry,
-    ObjectId,
-    ObjectKind,
-    SealKeys,
-    Stream,
-    new_header,
-    seal_index,
-    seal_segment_into,
-    sealed_bound,
-)
-from ..container.keys import Keyring
+from ..container import Index, IndexEntry, ObjectId, ObjectKind, Stream, sealed_bound
+from ..container.segment import MAC_LENGTH
+from ..container.suite2.header import ObjectKeys, new_header
+from ..container.suite2.index import seal_tail
+from ..container.suite2.lineage import Lineage
+from ..container.suite2.sealer import seal_object
+from ..container.suite2.segment import seal_segment_into
 from ..targets.base import Buffer
 
 
@@ -55,23 +49,27 @@ class Sealer(Protocol):
 class Sealing:
     """What the objects of one lineage are sealed with; handed to worker processes as it is."""
 
-    lineage: bytes
-    keyring: Keyring
-    salt: bytes
+    lineage: Lineage
 
     def data(self) -> Sealer:
         """For a new pack."""
-        return self.new(ObjectId.new(self.lineage, ObjectKind.DATA, os.urandom))
+        return self.new(ObjectId.new(self.lineage.id, ObjectKind.DATA, os.urandom))
 
     def new(self, object_id: ObjectId) -> Sealer:
-        header, keys = new_header(object_id, self.keyring, self.salt)
-        return _Suite1(header, keys)
+        header, keys = new_header(self.lineage, object_id)
+        return _Suite2(self.lineage, header, keys)
+
+    def whole(self, object_id: ObjectId, payload: bytes) -> bytes:
+        """A small object at once."""
+        return seal_object(self.lineage, object_id, payload)
 
 
 @dataclass(frozen=True, slots=True)
-class _Suite1:
+class _Suite2:
+    lineage: Lineage
     header: bytes
-    keys: SealKeys
+    keys: ObjectKeys
+    _macs: dict[int, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
@@ -86,7 +84,10 @@ class _Suite1:
         return sealed_bound(self.keys.segment_size)
 
     def segment(self, number: int, plain: Buffer, out: memoryview, *, last: bool) -> int:
-        return seal_segment_into(self.keys, Stream.DATA, number, plain, out, last=last)
+        length = seal_segment_into(self.keys, Stream.DATA, number, plain, out, last=last)
+        self._macs[number] = bytes(out[length - MAC_LENGTH : length])
+        return length
 
     def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> bytes:
-        return seal_index(self.keys, Index(plain, lengths, entries))
+        macs = b"".join(self._macs[number] for number in range(len(lengths)))
+        return seal_tail(self.keys, self.lineage, Index(plain, lengths, entries, macs))

@@ -1,5 +1,6 @@
-"""What this machine has seen, in a file beside the catalog that outlives it: the newest serial of each lineage, and for
-each job at each target the lineage that it was in last. A bucket that was put back to an older state shows by that."""
+"""What this machine has seen, in a file beside the catalog that outlives it: the newest serial of each lineage and its
+newest envelope, and for each job at each target the lineage that it was in last. A bucket that was put back to an older
+state shows by that."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from ..replacing import replacing
 
 _JOBS = "jobs"
+_KEYS = "keys"
 
 
 class Last(NamedTuple):
@@ -17,6 +19,13 @@ class Last(NamedTuple):
 
     lineage: str
     created_ns: int
+
+
+class SeenKeys(NamedTuple):
+    """The newest envelope of a lineage: its number, and hex SHA-256."""
+
+    number: int
+    digest: str
 
 
 def remember(catalog_path: str, lineage: str, serial: int, target: str, jobs: Iterable[str], created_ns: int) -> None:
@@ -27,7 +36,32 @@ def remember(catalog_path: str, lineage: str, serial: int, target: str, jobs: It
     noted: dict[str, Any] = dict(places) if isinstance(places, dict) else {}
     for job in jobs:
         noted[_place(target, job)] = [lineage, created_ns]
-    new: dict[str, Any] = {**serials, lineage: max(serial, serials.get(lineage, serial)), _JOBS: noted}
+    _write(catalog_path, found, {**serials, lineage: max(serial, serials.get(lineage, serial)), _JOBS: noted})
+
+
+def remember_keys(catalog_path: str, lineage: str, number: int, digest: str) -> None:
+    """Note the newest envelope that was seen. Whoever calls holds the catalog's lock."""
+    found = _read(catalog_path)
+    _write(catalog_path, found, {_KEYS: {**_keys(found), lineage: [number, digest]}})
+
+
+def seen_keys(catalog_path: str) -> dict[str, SeenKeys]:
+    """The newest envelope seen of each lineage."""
+    return {lineage: SeenKeys(*noted) for lineage, noted in _keys(_read(catalog_path)).items()}
+
+
+def _keys(found: dict[str, Any]) -> dict[str, list[Any]]:
+    noted = found.get(_KEYS)
+    kept = noted.items() if isinstance(noted, dict) else ()
+    return {
+        lineage: value
+        for lineage, value in kept
+        if isinstance(value, list) and [type(one) for one in value] == [int, str]
+    }
+
+
+def _write(catalog_path: str, found: dict[str, Any], changes: dict[str, Any]) -> None:
+    new = found | changes
     if new == found:
         return
     # One name for all: what a kill leaves is used up by the next run.

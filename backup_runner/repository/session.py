@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..container.keys import KdfBudget, Keyring
-from ..errors import CatalogError, KeyFileError, TargetError, WrongKeyError
+from ..container import Identity
+from ..container.keys import SALT_LENGTH, KdfBudget
+from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
 from ..planning.seal import secret_path
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import open_target
-from .keyfile import load_key, refuse_guessable
+from .keyfile import load_secret, refuse_guessable
+from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
+from .seen import remember_keys, seen_keys
 
 _KDF_UNITS = 64
 """Runs of scrypt that one command pays for: a lineage takes one, and a bucket may hold many of a job's key."""
@@ -31,7 +35,9 @@ class Session:
     warn: Callable[[str], None] = lambda _: None
     _target: Target | None = None
     _catalog: Catalog | None = None
-    _keyring: Keyring | None = field(default=None, repr=False)
+    _identity: Identity | None = field(default=None, repr=False)
+    _chains: dict[str, KeyChain] = field(default_factory=dict, repr=False)
+    """By lineage, as the bucket had them when this command first looked."""
     _stretching: threading.Thread | None = field(default=None, repr=False)
 
     @property
@@ -41,32 +47,35 @@ class Session:
         return self._target
 
     @property
-    def keyring(self) -> Keyring:
+    def identity(self) -> Identity:
         """Reads the key when first used: planning does without. Raises KeyFileError."""
         if self._stretching is not None:
             self._stretching.join()
             self._stretching = None
-        if self._keyring is None:
-            key, warnings = load_key(self.job.encryption, self.env)
+        if self._identity is None:
+            budget = KdfBudget(units=_KDF_UNITS)
+            secret, warnings = load_secret(self.job.encryption, self.env, budget)
             for warning in warnings:
                 self.warn(warning)
-            self._keyring = Keyring(key, budget=KdfBudget(units=_KDF_UNITS))
-        return self._keyring
+            self._identity = Identity(secret, budget=budget)
+        return self._identity
 
     def stretch_ahead(self) -> None:
         """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError, WrongKeyError."""
-        store, keyring = self.store(), self.keyring
+        store, identity = self.store(), self.identity
         if store is not None:
             self.check_key(store)
         salt = store.salt if store is not None else self.new_salt
-        self._stretching = threading.Thread(target=keyring.stretch, args=(salt,), daemon=True)
+        self._stretching = threading.Thread(target=identity.seed, args=(salt,), daemon=True)
         self._stretching.start()
 
     @cached_property
     def new_salt(self) -> bytes:
         """The salt of the store that this session makes, if there is none yet. Raises KeyFileError."""
-        refuse_guessable(self.keyring.crypto_key)
-        return self.keyring.new_salt()
+        identity = self.identity
+        if (key := identity.secret.crypto_key) is not None:
+            refuse_guessable(key)
+        return identity.keyring.new_salt() if identity.keyring else os.urandom(SALT_LENGTH)
 
     def catalog(self, *, create: bool = False) -> Catalog | None:
         """The catalog; None if there is none and it is not to be made."""
@@ -94,7 +103,7 @@ class Session:
         if not stores:
             return None
         try:
-            key_id = self.keyring.crypto_key.key_id
+            key_id = self.identity.key_id
         except KeyFileError:
             # Planning does without a key; apply will tell whether it fits.
             return found
@@ -108,8 +117,8 @@ class Session:
         job_id = cat.job_id(store.id, self.job.name) if store else None
         if store is None or job_id is None:
             raise CatalogError(
-                f'the catalog {cat.path} knows no job "{self.job.name}" at {self.target.identity}',
-                hint="apply the job first; `catalog info JOB` lists what the catalog knows",
+                f'the catalog {cat.path} has no job "{self.job.name}" at {self.target.identity}',
+                hint="apply the job first; `catalog info JOB` lists what the catalog has",
             )
         return cat, store, job_id
 
@@ -118,20 +127,91 @@ class Session:
         absence = self.target.absence if store.serial else ""
         if absence:
             raise TargetError(
-                f"{absence}, though the catalog has objects there",
-                hint="is its disk mounted? `plan JOB` says what an apply could store anew if it is lost",
+                f"{absence}, but the catalog has objects there",
+                hint="is its disk mounted? if it is lost, `plan JOB` shows what an apply can upload again",
             )
 
-    def check_key(self, store: Store) -> Keyring:
-        """The keyring, if it is the one this store is sealed with. Raises WrongKeyError."""
-        keyring = self.keyring
-        if keyring.crypto_key.key_id != store.key_id:
+    def check_key(self, store: Store) -> Identity:
+        """The identity, if it opens this store. Raises WrongKeyError."""
+        identity = self.identity
+        if identity.key_id != store.key_id and not self._opens(store):
             raise WrongKeyError(
                 f'this is not the key that job "{self.job.name}" is sealed with '
-                f"(key id {keyring.crypto_key.key_id}, sealed with {store.key_id})",
-                hint="point `encryption` at the right key; nothing was changed",
+                f"(key id {identity.key_id}, expected {store.key_id})",
+                hint="set `encryption` to the right key; nothing was changed",
             )
-        return keyring
+        return identity
+
+    def _opens(self, store: Store) -> bool:
+        """Whether another secret than the one used last is a recipient too."""
+        kept = kept_chain(self.need_catalog(), store)
+        if kept is None:
+            return False
+        try:
+            self.identity.epoch_secrets(kept.newest)
+        except WrongKeyError:
+            return False
+        return True
+
+    def unlock(self, store: Store) -> Identity:
+        """The identity, knowing the envelopes that the bucket has now.
+
+        Raises WrongKeyError, NoiseError, TargetError."""
+        identity = self.check_key(store)
+        self.know(store.lineage)
+        # Worker processes find the results; without this each would run scrypt itself.
+        identity.seed(store.salt)
+        return identity
+
+    def know(self, lineage: str) -> KeyChain | None:
+        """The envelopes of a lineage, looked up once a command; from now on only what is under these counts. None for
+        a lineage of suite 1. Raises NoiseError if they are not those that were seen here before, TargetError."""
+        if lineage not in self._chains:
+            cat = self.catalog()
+            store = next((one for one in cat.stores() if one.lineage == lineage), None) if cat else None
+            kept = kept_chain(cat, store) if cat and store else None
+            end = store.record_digest if store else ""
+            try:
+                found = read_chain(self.target, bytes.fromhex(lineage), self.identity, kept=kept, suite1_end=end)
+            except AccessDenied:
+                found = kept
+            check_memory(found, seen_keys(self.job.catalog.path).get(lineage))
+            if found is not None:
+                self.use_chain(found)
+            elif store is not None and store.serial:
+                # A lineage of suite 1, as long as nobody with its key went on.
+                self.identity.accept(bytes.fromhex(lineage), ())
+        return self._chains.get(lineage)
+
+    def use_chain(self, found: KeyChain) -> None:
+        """From now on, only what is under these envelopes counts."""
+        for note in found.notes:
+            self.warn(note)
+        found.accept(self.identity)
+        # What was sealed under older envelopes, before this recipient came, opens with the secrets of the newest.
+        with suppress(WrongKeyError, DamagedError):
+            self.identity.epoch_secrets(found.newest)
+        self._chains[found.newest.lineage.hex()] = found
+
+    def keys(self, store: Store) -> Keys:
+        """What opens and seals. A store of suite 1 goes on in suite 2 from here. Callers hold the catalog's lock.
+
+        Raises WrongKeyError, NotEntitledError, CatalogError, TargetError."""
+        identity = self.unlock(store)
+        found = self.know(store.lineage)
+        if found is None:
+            found = succeeded(self.target, store, identity)
+        elif not found.stored:
+            found = put_newest(self.target, found, identity)
+        if found is not self.know(store.lineage):
+            self.use_chain(found)
+        self.keep(store, found)
+        return Keys(identity, found.sealing(identity))
+
+    def keep(self, store: Store, found: KeyChain) -> None:
+        """Write envelopes down, in the catalog and beside it. Callers hold the catalog's lock."""
+        keep_chain(self.need_catalog(), store.id, found)
+        remember_keys(self.job.catalog.path, store.lineage, found.newest.number, found.newest.digest.hex())
 
     def own_files(self) -> list[bytes]:
         """Absolute paths that are ours and are left out of every scan."""
@@ -156,3 +236,16 @@ class Session:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
+
+
+def new_store(session: Session, cat: Catalog) -> Store:
+    """A lineage of its own, in the catalog. Its keys go into the bucket before anything else does (`Session.keys`)."""
+    identity, salt = session.identity, session.new_salt
+    found = founded(identity, salt)
+    with cat.transaction():
+        store = cat.add_store(
+            target=session.target.identity, key_id=identity.key_id, lineage=found.newest.lineage.hex(), salt=salt
+        )
+        keep_chain(cat, store.id, found)
+    session.use_chain(found)
+    return store

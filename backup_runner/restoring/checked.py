@@ -31,9 +31,9 @@ class Hasher:
     def check(self) -> None:
         """Raises DamagedError unless these were the bytes that were backed up."""
         if self._size != self._row.size:
-            raise DamagedError(f"has {self._size} bytes, {self._row.size} were backed up")
+            raise DamagedError(f"has {self._size} bytes, but {self._row.size} were backed up")
         if self._expected is not None and self._hash.digest() != self._expected:
-            raise DamagedError("its hash is not that of what was backed up")
+            raise DamagedError("its hash does not match what was backed up")
 
 
 def same_bytes(at: int, name: bytes, row: FileRow) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from ..catalog import Catalog
 from ..catalog.database import Store
 from ..catalog.restoring import Selection, Totals
-from ..container.keys import Keyring
+from ..container import Identity
 from ..errors import BackupRunnerError
 from ..foreign import describe
 from ..progress import Events, RestoreOutcome
@@ -72,14 +72,14 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
     """All steps, in order; a dry run takes the same ones, with a goal that pretends and files that are not fetched."""
     options, totals = book.options, chosen.totals()
     session.check_place(store)
-    keyring = None if options.dry_run else session.check_key(store)
+    identity = None if options.dry_run else session.unlock(store)
     frozen = look_at_archive(session.target, store.lineage, chosen, replace(options, thaw=_thaws(options)))
     book.outcome.pending_thaw = frozen.pending
     book.outcome.notes += frozen.notes
     goal, root_stays = _open_goal(session, chosen, options, path)
     writer = Writer(goal, options.overwrite)
     tree = Tree(chosen, book, writer, root_stays=root_stays)
-    pool = _start_workers(session, store, keyring, goal, totals, options)
+    pool = _start_workers(session, store, identity, goal, totals, options)
     kind = Preview if options.dry_run else Files
     files = kind(cat, session.target, book, writer, pool, frozen.ids)
     try:
@@ -101,7 +101,7 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
     if book.fatal:
         raise BackupRunnerError(
             f"cannot write to {os.fsdecode(path)}: {book.fatal}; {book.counts['restored']} files were restored before",
-            hint="make room there, or restore --to another place; what is restored already is not fetched again",
+            hint="free some space, or restore to another place with --to; restored files are not fetched again",
         )
 
 
@@ -110,13 +110,11 @@ def _thaws(options: RestoreOptions) -> bool:
 
 
 def _start_workers(
-    session: Session, store: Store, keyring: Keyring | None, goal: Goal, totals: Totals, options: RestoreOptions
+    session: Session, store: Store, identity: Identity | None, goal: Goal, totals: Totals, options: RestoreOptions
 ) -> Pool[Task, Result]:
     """Those that fetch files; none where there is little to do, or without a key, for a dry run."""
-    if keyring is None:
+    if identity is None:
         return Pool[Task, Result](0, _no_worker)
-    # Worker processes find the result; without this each would run scrypt itself.
-    keyring.stretch(store.salt)
     small = totals.size <= _INLINE_BYTES and totals.files <= _INLINE_FILES
     workers = 0 if small else crew(session.target, options.workers or os.cpu_count() or 1)
     target = pickle.dumps(divided(session.target, max(1, workers)))
@@ -124,7 +122,7 @@ def _start_workers(
         workers,
         lambda: Worker(
             pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
-            keyring,
+            identity,
             goal if small else goal.again(),
             options.overwrite,
         ),
@@ -153,7 +151,7 @@ def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, pat
     except OSError as error:
         raise BackupRunnerError(
             f"cannot restore to {os.fsdecode(path)}: {describe(error)}",
-            hint="make that folder, or give another one with --to DIR",
+            hint="create that folder, or choose another one with --to DIR",
         ) from None
 
 

@@ -120,7 +120,7 @@ def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], wanted: W
     if unknown:
         raise BackupRunnerError(
             "\n".join(unknown),
-            hint="name files or folders as they are stored, or as they were on disk; nothing was done",
+            hint="give files or folders by stored path or original path; nothing was done",
         )
     if wanted.exclude:
         chosen.drop_matching(any_covers([path_pattern(path, base, wanted.here) for path in wanted.exclude]))

@@ -8,9 +8,11 @@ from typing import Protocol
 from ..catalog.restoring import Selection
 from ..container import ObjectKind, kind_prefix
 from ..errors import ObjectMissing
+from ..records import StoredObject
 from ..targets.base import Target
 
-_COLD = frozenset({"Archived", "Restoring"})
+_FEW = 16
+"""Up to so many objects are looked at one by one: a page of a listing has a thousand, of anybody's."""
 
 
 class ThawOptions(Protocol):
@@ -32,18 +34,13 @@ class Frozen:
 
 
 def look_at_archive(target: Target, lineage: str, chosen: Selection, options: ThawOptions) -> Frozen:
-    """One listing says what is archived; with `thaw`, the target is asked to make it readable."""
-    needed = {one.name: one for one in chosen.in_archive_tier()}
-    if not needed:
+    """What is archived by the service's own word: a lifecycle rule moves objects without the catalog's knowledge.
+
+    With `thaw`, the target is asked to make it readable."""
+    if not target.archives:
         return Frozen(frozenset(), 0, [])
-    prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
-    # Imported objects lie outside of the lineage.
-    everywhere = any(not name.startswith(prefix) for name in needed)
-    states = {
-        found.name: found.archival_state
-        for found in target.list("" if everywhere else prefix)
-        if found.archival_state in _COLD
-    }
+    needed = {one.name: one for one in chosen.objects()}
+    states = _cold_states(target, lineage, list(needed))
     cold = [one for name, one in needed.items() if name in states]
     if not cold:
         return Frozen(frozenset(), 0, [])
@@ -63,3 +60,23 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
     else:
         advice = "restore with --thaw to have them made readable"
     return Frozen(frozenset(one.id for one in cold), pending, [f"{what}: {advice}"])
+
+
+def _cold_states(target: Target, lineage: str, names: list[str]) -> dict[str, str]:
+    """Archival states of those that cannot be read; few are looked at one by one, many by a listing."""
+    if len(names) <= _FEW:
+        found = [there for name in names if (there := _look(target, name))]
+    else:
+        prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
+        # Imported objects lie outside of the lineage.
+        everywhere = any(not name.startswith(prefix) for name in names)
+        found = list(target.list("" if everywhere else prefix))
+    return {one.name: one.archival_state for one in found if one.cold}
+
+
+def _look(target: Target, name: str) -> StoredObject | None:
+    try:
+        return target.stat(name)
+    except ObjectMissing:
+        # Reading it will say so, by file.
+        return None

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from ..catalog.restoring import FileRow, WantedPiece
-from ..container.keys import Keyring
+from ..container import Identity
 from ..contents.again import twice
 from ..contents.sealed import Place, Reader, open_reader
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
@@ -104,9 +104,9 @@ def fatal_reason(error: BaseException) -> str | None:
 class Worker:
     """Does tasks; made anew in each worker process."""
 
-    def __init__(self, target: Target, keyring: Keyring, goal: Goal, overwrite: Overwrite) -> None:
+    def __init__(self, target: Target, identity: Identity, goal: Goal, overwrite: Overwrite) -> None:
         self._target = target
-        self._keyring = keyring
+        self._identity = identity
         self._writer = Writer(goal, overwrite)
 
     def __call__(self, task: Task) -> Result:
@@ -126,7 +126,7 @@ class Worker:
             spans = [(batch.rows[index].offset, batch.rows[index].length) for index in wanted]
             spans += [(piece.offset, piece.size) for piece in batch.pieces]
             try:
-                reader = open_reader(batch.place, sorted(spans), self._target, self._keyring)
+                reader = open_reader(batch.place, sorted(spans), self._target, self._identity)
             except BackupRunnerError as error:
                 result.problems += [(index, *problem_of(error)) for index in wanted]
                 result.torn += [(index, *problem_of(error)) for index in range(len(batch.pieces))]
@@ -203,7 +203,7 @@ class Worker:
         except DamagedError:
             if place is None:
                 raise
-        return _content(row, open_reader(place, [(row.offset, row.length)], self._target, self._keyring), name)
+        return _content(row, open_reader(place, [(row.offset, row.length)], self._target, self._identity), name)
 
     def _stretch(self, piece: Stretch) -> Result:
         result = Result()
@@ -219,7 +219,7 @@ class Worker:
         return result
 
     def _copy(self, piece: Stretch, fd: int) -> None:
-        reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._keyring)
+        reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._identity)
         at = piece.at
         for data in reader.stretch(piece.offset, piece.length):
             with turn(fd):
@@ -276,7 +276,7 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | Backup
         return error
     if len(data) == piece.size and blake3(data).digest() == piece.blake3:
         return data
-    return DamagedError(f"{name}: a piece of it has not the hash that was recorded")
+    return DamagedError(f"{name}: a piece does not match its recorded hash")
 
 
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:

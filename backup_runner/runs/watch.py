@@ -82,7 +82,7 @@ class Watch:
         if ended.problem:
             self.show(ended.tail)
             then = {"before": "; nothing was backed up", "after": "; the backup itself is recorded"}.get(name, "")
-            raise HookError(f"hook {name}: {ended.problem}{then}", hint="run it by hand to see why")
+            raise HookError(f"hook {name}: {ended.problem}{then}", hint="run it manually to see why")
 
     def _environment(self, name: str, status: str, code: int, message: str) -> dict[str, str]:
         env = {key: value for key, value in self.env.items() if key not in self._secret_names()}

@@ -182,7 +182,7 @@ class FolderReader:
         elif kind == _SPECIAL:
             totals.special += 1
             what = _SPECIAL_NAMES.get(stat.S_IFMT(mode), "special file")
-            self._context.on_problem(Problem(key, "special", f"is a {what}, which is never backed up"))
+            self._context.on_problem(Problem(key, "special", f"is a {what}; these are never backed up"))
             return False
         elif self._context.symlinks is Symlinks.SKIP:
             totals.symlinks_skipped += 1
@@ -195,7 +195,7 @@ class FolderReader:
         """A folder turned into something else, or the other way round: its place in the order is lost."""
         self._context.totals.unlisted.append(key.rstrip(b"/") + b"/")
         self._context.totals.unlisted.append(key.rstrip(b"/"))
-        self._context.on_problem(Problem(key, "changed", "became something else while it was looked at"))
+        self._context.on_problem(Problem(key, "changed", "changed its type while it was being read"))
 
     def _lost(self, key: bytes, error: OSError) -> None:
         """A name that was listed, and cannot be looked at."""

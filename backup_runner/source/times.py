@@ -21,4 +21,6 @@ def odd_times(key: bytes, status: os.stat_result) -> Problem:
         date = local_text(time_ns)
     except (OverflowError, ValueError):
         date = f"@{time_ns // 10**9}"
-    return Problem(key, "time", f"{name} {date}: only times from 1677 to 2262 can be kept; stored with the nearest one")
+    return Problem(
+        key, "time", f"{name} {date}: only times from 1677 to 2262 are supported; stored with the nearest one"
+    )

@@ -166,6 +166,8 @@ class EncryptionSpec:
     key_file: str | None = None
     key_env: str | None = None
     key_command: tuple[str, ...] = ()
+    passphrase_env: str | None = None
+    """The variable with the passphrase that a key pair's file is under."""
 
 
 @dataclass(frozen=True, slots=True)

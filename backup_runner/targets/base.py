@@ -78,6 +78,11 @@ class Target(Protocol):
         ...
 
     @property
+    def archives(self) -> bool:
+        """Whether objects may come to lie in an archive tier, where they cannot be read before they are thawed."""
+        ...
+
+    @property
     def part_limit(self) -> int:
         """Objects of more bytes than this go up in parts."""
         ...

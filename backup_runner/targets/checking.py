@@ -81,7 +81,7 @@ class _Probe:
         there = None if self._etag else next(iter(self._target.list()), None)
         if not self._etag and there is None:
             raise BackupRunnerError(
-                "not tried: nothing could be put, and nothing is there to be read", hint="mend PutObject first"
+                "not tested: no object could be uploaded, and there is none to read", hint="fix PutObject first"
             )
         return there.name if there else self.name
 
@@ -92,7 +92,7 @@ class _Probe:
         name = self._readable()
         if self._target.get(name, 0, len(_DATA)) != _DATA and name == self.name:
             hint = "something on the way to the target alters bytes; do not back up to it"
-            raise BackupRunnerError(f"{self.name} reads back with other bytes than were put", hint=hint)
+            raise BackupRunnerError(f"{self.name} does not read back as uploaded", hint=hint)
 
     def replace(self) -> None:
         self._target.put(self.name, _DATA, md5=_MD5, condition=Put.REPLACE, etag=self._etag)
@@ -102,7 +102,7 @@ class _Probe:
 
     def _begun(self) -> str:
         if not self._upload:
-            raise BackupRunnerError("not tried: no upload could be begun", hint="mend CreateMultipartUpload first")
+            raise BackupRunnerError("not tested: no upload could be started", hint="fix CreateMultipartUpload first")
         return self._upload
 
     def part(self) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from ..catalog.database import Store
-from ..container import ObjectKind, OpenedObject, kind_prefix, open_whole, parse_name
-from ..container.keys import Keyring
+from ..container import Identity, ObjectKind, OpenedObject, kind_prefix, open_whole, parse_name
 from ..errors import BackupRunnerError, ContainerError, DamagedError
 from ..records import StoredObject
 from ..repository.heads import is_ours
@@ -27,23 +26,30 @@ class _Link:
 
 
 def check_records(
-    target: Target, keyring: Keyring, store: Store, *, data: bool, stop: Callable[[], bool]
+    target: Target, identity: Identity, store: Store, *, data: bool, stop: Callable[[], bool], cold: list[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
 
-    The first record there may be any: older ones may have been replaced by a copy of the catalog.
+    The first record there may be any: older ones may have been replaced by a copy of the catalog. Names of records that
+    cannot be read, because they are archived, go into `cold`.
     """
     prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
     last: _Link | None = None
     for stored in target.list(prefix):
         if stop():
             return
+        if stored.cold:
+            cold.append(stored.name)
+            if object_id := parse_name(stored.name):
+                # Its digest is not known, so the next one is not held against it.
+                last = _Link(object_id.serial, "", stored)
+            continue
         try:
-            link = _check_again(target, keyring, store, stored, last, data=data)
+            link = _check_again(target, identity, store, stored, last, data=data)
         except BackupRunnerError as error:
             yield stored.name, error.message.removeprefix(f"{stored.name}: ")
             object_id = parse_name(stored.name)
-            if object_id is None or (isinstance(error, ContainerError) and not is_ours(target, keyring, stored.name)):
+            if object_id is None or (isinstance(error, ContainerError) and not is_ours(target, identity, stored.name)):
                 # Somebody else's object, which the chain goes round.
                 continue
             # What it should be is unknown, so the next one is not held against it.
@@ -64,13 +70,13 @@ def _end(prefix: str, store: Store, last: _Link | None) -> Iterator[tuple[str, s
 
 
 def _check_again(
-    target: Target, keyring: Keyring, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
+    target: Target, identity: Identity, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
 ) -> _Link:
     """One bad read, of this record or of the one before it, says nothing about what is stored."""
     try:
-        return _check(target, keyring, store, stored, last, data=data)
+        return _check(target, identity, store, stored, last, data=data)
     except DamagedError:
-        return _check(target, keyring, store, stored, _read_anew(target, last), data=data)
+        return _check(target, identity, store, stored, _read_anew(target, last), data=data)
 
 
 def _read_anew(target: Target, link: _Link | None) -> _Link | None:
@@ -80,24 +86,24 @@ def _read_anew(target: Target, link: _Link | None) -> _Link | None:
 
 
 def _check(
-    target: Target, keyring: Keyring, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
+    target: Target, identity: Identity, store: Store, stored: StoredObject, last: _Link | None, *, data: bool
 ) -> _Link:
     name, size = stored.name, stored.size
     object_id = parse_name(name)
     if object_id is None or object_id.kind is not ObjectKind.RECORDS:
         raise DamagedError("not the name of a record")
-    opened = open_whole(lambda offset, length: target.get(name, offset, length), size, object_id, keyring)
+    opened = open_whole(lambda offset, length: target.get(name, offset, length), size, object_id, identity)
     for damage in opened.check() if data else ():
         raise DamagedError(damage)
     header = _first_line(opened)
     if (header.get("lineage"), header.get("serial")) != (store.lineage, object_id.serial):
-        raise DamagedError("says that it is another record")
+        raise DamagedError("identifies itself as another record")
     if last is not None:
         follows = header.get("previous") == last.digest
         if object_id.serial != last.serial + 1 and not follows:
-            raise DamagedError(f"follows record {last.serial}: what is between is missing")
+            raise DamagedError(f"follows record {last.serial}: the records in between are missing")
         if last.digest and not follows:
-            raise DamagedError(f"does not follow the record {last.serial} that is there")
+            raise DamagedError(f"does not follow record {last.serial}")
     return _Link(object_id.serial, _digest(target, name, size), stored)
 
 
@@ -109,7 +115,7 @@ def _first_line(opened: OpenedObject) -> dict[str, object]:
     except ValueError:
         header = None
     if not isinstance(header, dict):
-        raise ContainerError("does not begin with a record's header")
+        raise ContainerError("does not start with a record header")
     return header
 
 

@@ -34,7 +34,6 @@ from ..workers.pool import Pool
 from .records import check_records
 from .work import Checker, ContentTask, Found, ObjectTask, Task
 
-_COLD = frozenset({"Archived", "Restoring"})
 _LOCK_SECONDS = 10.0
 _INLINE_BYTES = 8 << 20
 _INLINE_OBJECTS = 16
@@ -140,21 +139,26 @@ class _Verify:
         return frozenset(random.SystemRandom().sample(everything, count))
 
     def _open_all(self, *, inline: bool) -> None:
-        keyring = self.session.check_key(self.store)
-        keyring.stretch(self.store.salt)
+        identity = self.session.unlock(self.store)
         workers = 0 if inline else crew(self.session.target, self.options.workers or os.cpu_count() or 1)
         target = pickle.dumps(divided(self.session.target, max(1, workers)))
-        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), keyring))  # noqa: S301
+        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self._take(task, found)
         finally:
             pool.close()
         data = self.options.level == Level.DATA
-        for name, what in check_records(self.session.target, keyring, self.store, data=data, stop=self._stopped):
+        cold: list[str] = []
+        broken = check_records(self.session.target, identity, self.store, data=data, stop=self._stopped, cold=cold)
+        for name, what in broken:
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)
             self.broken = max(self.broken, object_id.serial if object_id else 0)
+        if cold:
+            self.outcome.notes.append(
+                f"{len(cold)} records are in the archive tier and were not opened; `catalog pull --thaw` asks for them"
+            )
 
     # -- tasks
 
@@ -199,7 +203,7 @@ class _Verify:
                 if wrong:
                     self._lose(row)
                 self.events.advance(1, 0)
-            elif stored.archival_state in _COLD:
+            elif stored.cold:
                 self.cold += 1
             else:
                 yield self._task(row)

@@ -11,8 +11,7 @@ from blake3 import blake3
 
 from ..catalog.history import unpack_lengths
 from ..catalog.places import StretchRow
-from ..container import TAIL, Index, SealKeys, open_header, parse_name, read_index
-from ..container.keys import Keyring
+from ..container import TAIL, Identity, Index, SealKeys, open_header, parse_name, read_index
 from ..contents.legacy_check import check_legacy
 from ..contents.sealed import ContainerReader, Place, Span
 from ..errors import BackupRunnerError, ContainerError, DamagedError, ObjectMissing, TargetError
@@ -61,9 +60,9 @@ class Found:
 class Checker:
     """Does tasks; made anew in each worker process."""
 
-    def __init__(self, target: Target, keyring: Keyring) -> None:
+    def __init__(self, target: Target, identity: Identity) -> None:
         self._target = target
-        self._keyring = keyring
+        self._identity = identity
 
     def __call__(self, task: Task) -> Found:
         found = self._look(task)
@@ -83,7 +82,7 @@ class Checker:
                 row = task.contents[0] if task.contents else None
                 found.contents += task.data
                 found.bytes += check_legacy(
-                    self._target, self._keyring, task.place, row, size=task.size, data=task.data
+                    self._target, self._identity, task.place, row, size=task.size, data=task.data
                 )
                 return found
             keys = self._header(task.place)
@@ -110,11 +109,11 @@ class Checker:
         object_id = parse_name(place.name)
         if object_id is None:
             raise DamagedError("not the name of a sealed object")
-        return open_header(place.header, object_id, self._keyring).keys
+        return open_header(place.header, object_id, self._identity).keys
 
     def _stored_header(self, task: ObjectTask, keys: SealKeys) -> None:
         stored = self._target.get(task.place.name, 0, len(task.place.header))
-        open_header(stored, keys.object_id, self._keyring)
+        open_header(stored, keys.object_id, self._identity)
         if stored != task.place.header:
             raise keys.damaged("its header is not the one that the catalog has")
 
@@ -208,10 +207,10 @@ def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: 
             if expected is not None:
                 hasher.update(data)
     if size is not None and have != size:
-        raise DamagedError(f"a content of {size} bytes has {have}")
+        raise DamagedError(f"a content of {size} bytes has {have} bytes")
     for hasher, expected, label in hashes:
         if expected is not None and hasher.digest() != expected:
-            raise DamagedError(f"a content of {have} bytes has another {label} than was recorded")
+            raise DamagedError(f"a content of {have} bytes does not match its recorded {label}")
 
 
 def _inside(offset: int, length: int, segment_size: int) -> range:

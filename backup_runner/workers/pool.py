@@ -156,8 +156,8 @@ class Pool(Generic[T, R]):
         process = self._workers[connection]
         process.join(1)
         return BackupRunnerError(
-            f"a worker process ended by itself (exit code {process.exitcode})",
-            hint="if the machine ran out of memory, run again with fewer --workers",
+            f"a worker process died (exit code {process.exitcode})",
+            hint="if the machine ran out of memory, use fewer --workers",
         )
 
 

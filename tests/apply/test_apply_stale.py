@@ -63,7 +63,7 @@ def test_applied_twice(planned: tuple[Home, str]) -> None:
     home, path = planned
     assert home.apply(open_plan(path)).counts == {"update": 1, "upload": 1}
     home.check()
-    assert_refused(home, path, "applied already")
+    assert_refused(home, path, "already applied")
 
 
 def test_after_the_job_changed(planned: tuple[Home, str]) -> None:
@@ -76,13 +76,13 @@ def test_after_the_job_changed(planned: tuple[Home, str]) -> None:
 def test_after_another_apply(planned: tuple[Home, str]) -> None:
     home, path = planned
     home.apply()
-    assert_refused(home, path, "catalog moved on")
+    assert_refused(home, path, "catalog changed")
 
 
 def test_after_another_job_of_the_catalog(planned: tuple[Home, str]) -> None:
     home, path = planned
     home.other(name="neighbour").apply()
-    assert_refused(home, path, "catalog moved on")
+    assert_refused(home, path, "catalog changed")
 
 
 def add_object(home: Home) -> None:

@@ -256,7 +256,7 @@ def test_a_worker_that_is_killed_is_named(place: Place) -> None:
             os.kill(int(child), signal.SIGKILL)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 1, out.decode()
-        assert b"a worker process ended by itself" in out
+        assert b"a worker process died" in out
         assert b"ran out of memory" in out
     place.apply()
     place.check()

@@ -96,13 +96,13 @@ def test_guards_and_problems_are_named() -> None:
     problems = [{"path": f"p{i}", "problem": "unreadable", "message": "Permission denied"} for i in range(30)]
     guards = [{"name": "min_files", "message": "too few"}, {"name": "source_missing", "message": "gone"}]
     shown = text([], problems=problems, problem_count=30, guards=guards, notes=["a\x1bnote"])
-    assert "Not backed up as it should be (30):" in shown
-    assert "  ! p19  unreadable: Permission denied\n    … and 10 more; `plan --json` names them all" in shown
+    assert "Not backed up completely (30):" in shown
+    assert "  ! p19  unreadable: Permission denied\n    … and 10 more; `plan --json` lists all of them" in shown
     assert "GUARD min_files: too few" in shown
     assert "--override-guard min_files --override-guard source_missing" in shown
     assert "note: a\\x1bnote" in shown
     more = text([], problems=problems, problem_count=5000, guards=guards + guards)
-    assert "… and 4,980 more; `plan --json` names the first 30" in more
+    assert "… and 4,980 more; `plan --json` lists the first 30" in more
     assert more.count("--override-guard min_files") == 1
 
 

@@ -92,5 +92,5 @@ def test_a_plan_whose_reader_left_is_not_carried_out_silently(place: Any, option
     )
     os.close(writing)
     assert done.returncode == 1
-    assert done.stderr.decode().endswith("changed\n  hint: let the reader read to the end, or give --quiet\n")
+    assert done.stderr.decode().endswith("changed\n  hint: read all of the output, or use --quiet\n")
     assert "there is no catalog" in place.run("snapshots", "job.yaml").err

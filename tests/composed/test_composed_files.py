@@ -126,7 +126,7 @@ def test_a_damaged_pack_costs_the_files_that_need_it(tiny: Home) -> None:
     lives(tiny)
     name = piece_object(tiny, b"sparse")
     with open(f"{tiny.bucket}/{name}", "r+b") as file:
-        file.seek(3000)
+        file.seek(5000)
         file.write(b"damage")
     outcome = tiny.restore()
     assert [problem.key for problem in outcome.problems] == [b"sparse"]

@@ -207,7 +207,7 @@ def altered_header(out: Writer) -> None:
     data = seal(case, content, entries=entries_of({b"f": content}))
     head = data[:50] + struct.pack(">I", 2 * SEGMENT) + data[54 : 207 - 64]
     forged = head + hashlib.sha256(head).digest() + data[207 - 32 :]
-    out.add(case, forged, new_id(case), KEYS[32], outcome="refused", why="header altered")
+    out.add(case, forged, new_id(case), KEYS[32], outcome="refused", why="header was modified")
 
 
 def forge_header(fixed: bytes, stanzas: bytes, count: int, object_id: ObjectId) -> bytes:

@@ -105,7 +105,7 @@ def test_a_pair_under_a_passphrase() -> None:
     assert read_secret(text.encode(), "correct horse") == secret
     with pytest.raises(WrongKeyError, match="passphrase"):
         read_secret(text.encode(), "wrong horse")
-    with pytest.raises(KeyFileError, match="under a passphrase"):
+    with pytest.raises(KeyFileError, match="protected by a passphrase"):
         read_secret(text.encode())
 
 
@@ -117,11 +117,11 @@ def test_what_is_no_key(raw: bytes) -> None:
 
 def test_texts_of_other_kinds() -> None:
     recipient = Public.of(Identity(pair("a")), SALT).text
-    with pytest.raises(KeyFileError, match="public key, which opens nothing"):
+    with pytest.raises(KeyFileError, match="public key, which cannot decrypt anything"):
         read_secret(recipient.encode())
-    with pytest.raises(KeyFileError, match="later version"):
+    with pytest.raises(KeyFileError, match="newer version"):
         read_secret(encode_text("bkr-other", RAW).encode())
-    with pytest.raises(KeyFileError, match="later version"):
+    with pytest.raises(KeyFileError, match="newer version"):
         read_secret(encode_text("bkr-key", RAW[:31]).encode())
     for text in (Secret(SecretKind.PAIR, RAW).text, encode_text(RECIPIENT, bytes(100)), "nonsense"):
         with pytest.raises(KeyFileError):

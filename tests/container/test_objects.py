@@ -192,7 +192,7 @@ def test_a_renamed_object_is_refused(
         ObjectId(object_id.lineage, ObjectKind.COPIES, object_id.id),
         ObjectId(object_id.lineage, object_id.kind, b"j" * 16),
     ):
-        with pytest.raises(DamagedError, match=f"{other.name}: another object lies under this name"):
+        with pytest.raises(DamagedError, match=f"{other.name}: another object is stored under this name"):
             opened(pack, other, keyring)
         assert recovered(recover, tmp_path / "object", other.name) == ({}, False)
 
@@ -372,9 +372,9 @@ def test_a_header_with_something_behind_its_stanzas(
 ) -> None:
     header = forged(object_id, keyring, rest=b"?")
     (tmp_path / "object").write_bytes(header)
-    with pytest.raises(DamagedError, match="stanzas of a wrong length"):
+    with pytest.raises(DamagedError, match="stanzas have the wrong length"):
         open_header(header, object_id, keyring)
-    with pytest.raises(recover.DamagedError, match="stanzas of a wrong length"):
+    with pytest.raises(recover.DamagedError, match="stanzas have the wrong length"):
         recover.Object(tmp_path / "object", object_id.name, b"k" * 32)
 
 

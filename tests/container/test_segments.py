@@ -93,10 +93,10 @@ def test_each_sealing_has_its_own_iv(keys: SealKeys) -> None:
 def test_a_segment_opens_only_in_its_own_place(keys: SealKeys, object_id: ObjectId) -> None:
     sealed = seal_segment(keys, Stream.DATA, 3, bytes(SIZE), last=False)
     for stream, number, last in [(Stream.INDEX, 3, False), (Stream.DATA, 4, False), (Stream.DATA, 3, True)]:
-        with pytest.raises(DamagedError, match="another segment lies in its place"):
+        with pytest.raises(DamagedError, match="another segment is in its place"):
             open_segment(keys, stream, number, sealed, last=last)
     twin = new_header(object_id, Keyring(CryptoKey(b"k" * 32)), SALT, segment_size=SIZE, cost=CHEAP)[1]
-    with pytest.raises(DamagedError, match=f"{object_id.name}: data segment 3: altered"):
+    with pytest.raises(DamagedError, match=f"{object_id.name}: data segment 3: modified"):
         open_segment(twin, Stream.DATA, 3, sealed, last=False)
 
 
@@ -137,7 +137,7 @@ FRAME = zstandard.compress(bytes(range(100)))
         (1, FRAME, 99, "wrong length"),
         (1, FRAME + b"x", 100, "decompressed"),
         (1, FRAME[:-3], 100, "decompressed"),
-        (1, zstandard.compress(bytes(1 << 26)), 100, "compressed frame of a wrong length"),
+        (1, zstandard.compress(bytes(1 << 26)), 100, "compressed frame has the wrong length"),
     ],
 )
 def test_what_a_faulty_writer_says_is_not_believed(
@@ -154,7 +154,7 @@ def test_what_a_faulty_writer_says_is_not_believed(
     ("reserved", "padded", "said"),
     [
         (0, b"fourteen bytes\2\2", ""),
-        (1, b"fourteen bytes\2\2", "another segment lies in its place"),
+        (1, b"fourteen bytes\2\2", "another segment is in its place"),
         (0, b"fourteen bytes\1\2", "wrong padding"),
         (0, b"fifteen bytes!!\0", "wrong padding"),
         (0, b"fifteen bytes!!\x11", "wrong padding"),

@@ -184,7 +184,7 @@ FRAME = zstandard.compress(bytes(range(100)))
         ((1, 1, 0, 0, 0, 20, 21), bytes(20), "wrong length"),
         ((1, 1, 0, 0, 0, SEGMENT + 1, 20), bytes(20), "too long"),
         ((1, 1, 1, 0, 0, 100, len(FRAME)), FRAME, ""),
-        ((1, 1, 1, 0, 0, 99, len(FRAME)), FRAME, "compressed frame of a wrong length"),
+        ((1, 1, 1, 0, 0, 99, len(FRAME)), FRAME, "compressed frame has the wrong length"),
         ((1, 1, 1, 0, 0, 100, len(FRAME) + 1), FRAME + b"x", "decompressed"),
         ((1, 1, 1, 0, 0, 100, len(FRAME) - 3), FRAME[:-3], "decompressed"),
         ((1, 1, 1, 0, 0, 100, 2000), zstandard.compress(bytes(1 << 26))[:2000], "wrong length"),

@@ -16,7 +16,6 @@ from backup_runner.policy import StoringPolicy
 from backup_runner.records import Kind, NewObject, Placed
 from backup_runner.repository import commits as committing
 from backup_runner.repository.packing import Builder, Room
-from backup_runner.repository.sealing import Sealing
 from backup_runner.repository.session import Session
 from tests.history.site import Site
 
@@ -35,7 +34,7 @@ def fill(site: Site, files: int) -> None:
         entries = list(_entries(range(start, min(files, start + PACK_CONTENTS))))
         with cat.transaction():
             _write(cat, store, _pack(session, store, entries), entries)
-    committing.commit(cat, store, session.target, session.keyring)
+    committing.commit(cat, store, session.target, session.keys(store))
     session.close()
 
 
@@ -51,7 +50,7 @@ def _entries(numbers: range) -> Iterator[IndexEntry]:
 
 
 def _pack(session: Session, store: Store, entries: list[IndexEntry]) -> NewObject:
-    builder = Builder(Sealing(bytes.fromhex(store.lineage), session.keyring, store.salt).data(), Room(1 << 20))
+    builder = Builder(session.keys(store).sealing.data(), Room(1 << 20))
     for entry in entries:
         assert entry.path is not None
         folder, _, name = entry.path.removesuffix(b".txt").partition(b"/")

@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import Catalog
+from backup_runner.container import Identity
 from backup_runner.container.keys import DEFAULT_COST, Cost, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header
@@ -165,7 +166,7 @@ class Site:
         target = self.target or DirectoryTarget(self.bucket)
         if self.fuse is not None:
             target = Mortal(target, self.fuse)  # type: ignore[assignment]
-        session = Session(self.job(), {}, _target=target, _keyring=self.keyring)
+        session = Session(self.job(), {}, _target=target, _identity=Identity.of_keyring(self.keyring))
         if self.fuse is not None:
             os.makedirs(os.path.dirname(self.catalog_path), exist_ok=True)
             cat = session.catalog(create=True)

@@ -43,14 +43,14 @@ def refused(site: Site, *guards: str) -> str:
 
 def test_a_missing_source(guarded: Site) -> None:
     os.rename(guarded.data, guarded.data + ".away")
-    assert "is not there; is a disk not mounted?" in refused(guarded, "source_missing", "min_files")
+    assert "does not exist; is its disk mounted?" in refused(guarded, "source_missing", "min_files")
 
 
 def test_an_emptied_source(guarded: Site) -> None:
     shutil.rmtree(guarded.data)
     os.mkdir(guarded.data)
     said = refused(guarded, "source_empty", "min_files", "max_delete_percent")
-    assert f"source {guarded.data} is empty, though 50 file(s) of it are backed up" in said
+    assert f"source {guarded.data} is empty, but 50 of its files are backed up" in said
 
 
 def test_a_source_that_must_be_mounted(guarded: Site) -> None:
@@ -65,7 +65,7 @@ def test_the_wrong_folder(guarded: Site) -> None:
         with open(f"{guarded.root}/other/{number}", "w") as file:
             file.write("x")
     guarded.job_changes["sources"] = (_source(guarded, "other"),)
-    assert '50 of 50 files (100 %) of job "work" would be taken out' in refused(guarded, "max_delete_percent")
+    assert '50 of 50 files (100 %) of job "work" would be removed' in refused(guarded, "max_delete_percent")
 
 
 def test_the_wrong_folder_under_the_right_name(guarded: Site) -> None:
@@ -121,7 +121,7 @@ def test_a_bucket_whose_disk_is_not_mounted(guarded: Site, *, empty: bool) -> No
         os.mkdir(guarded.bucket)
     what = f"the folder {guarded.bucket} is {'empty' if empty else 'not there'}"
     said = refused(guarded, "rolled_back")
-    assert f"{what}, though the catalog has 1 record(s) there; is its disk not mounted?" in said
+    assert f"{what}, but the catalog has 1 record(s) there; is its disk mounted?" in said
     elsewhere = replace(guarded, machine=2)
     for act in (lambda: guarded.restore(f"{guarded.root}/out"), guarded.verify, elsewhere.pull):
         with pytest.raises(TargetError, match=what) as caught:

@@ -62,7 +62,7 @@ def test_killed_while_pruning(due: Site, folder: str) -> None:
             time.sleep(chance.uniform(0, usual))
             process.kill()
         process.join()
-        # The first one is let through, to know how long it takes. What had ended by itself before the kill is no proof.
+        # The first one is let through, to know how long it takes. What had died before the kill is no proof.
         usual = usual or time.monotonic() - started
         amid += process.exitcode != 0
         kill += 1

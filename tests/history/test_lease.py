@@ -31,7 +31,7 @@ def _lease(site: Site) -> lease.Lease:
     session = site.session()
     store = session.store()
     assert store is not None
-    return lease.Lease(store, session.target, session.keyring, lambda _: None)
+    return lease.Lease(store, session.target, session.keys(store), lambda _: None)
 
 
 def test_others_that_look_and_leave_do_not_make_it_live_longer(left_behind: Site) -> None:
@@ -65,7 +65,7 @@ def test_a_holder_that_renews_is_waited_for(left_behind: Site, monkeypatch: pyte
     monkeypatch.setattr(socket, "gethostname", lambda: "a-third-pod")
     started = time.monotonic()
     patient = _lease(left_behind)
-    with pytest.raises(BusyError, match="another run holds this lineage"):
+    with pytest.raises(BusyError, match="another run has locked this lineage"):
         _wait_while_renewing(holder, patient)
     assert time.monotonic() - started >= 2
     holder.release()

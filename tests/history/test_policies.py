@@ -13,6 +13,7 @@ from typing import Any
 import oci
 import pytest
 
+from backup_runner.container import Identity
 from backup_runner.errors import BusyError
 from backup_runner.repository.session import Session
 from backup_runner.spec import AuthSpec, OciTargetSpec, Retention, StorageTier
@@ -36,7 +37,7 @@ class OciSite(Site):
 
     def session(self) -> Session:
         self.job_changes["target"] = self.spec
-        return Session(self.job(), {}, _keyring=self.keyring)
+        return Session(self.job(), {}, _identity=Identity.of_keyring(self.keyring))
 
     def see(self, emulator: Running, config_file: str, *, tier: StorageTier = StorageTier.STANDARD) -> None:
         self.spec = OciTargetSpec(

@@ -150,7 +150,7 @@ def _put_copy(site: Site) -> str:
     session = site.session()
     cat, store = session.need_catalog(), session.store()
     assert store is not None
-    committing.write_copy(cat, store, session.target, session.keyring)
+    committing.write_copy(cat, store, session.target, session.keys(store))
     committing.trim(cat, cat.store(store.id), session.target, records=True)
     session.close()
     (new,) = set(site.names("copies")) - before
@@ -223,7 +223,7 @@ def test_times(on_disk: Site, files: int) -> None:
     session = site.session()
     cat, store = session.need_catalog(), session.store()
     assert store is not None
-    committing.write_copy(cat, store, session.target, session.keyring)
+    committing.write_copy(cat, store, session.target, session.keys(store))
     session.close()
     site.lose_catalog()
     print(f"{files} files: pull from a full copy {_measured(site.pull)}", flush=True)

@@ -16,6 +16,7 @@ from backup_runner.applying import run as engine
 from backup_runner.catalog import CatalogLock
 from backup_runner.container.keys import DEFAULT_COST, Cost
 from backup_runner.errors import BusyError, ForkedError, StalePlanError
+from backup_runner.repository import commits as committing
 from backup_runner.targets.directory.target import DirectoryTarget
 from tests.history.site import KEYRING, CheapKeyring, Site
 from tests.history_cli.machines import Machine
@@ -167,3 +168,25 @@ def test_a_plan_that_another_run_overtakes_is_stale_and_not_forked(site: Site, m
     with pytest.raises(StalePlanError):
         site.plan()
     assert site.plan().totals.changes == 0
+
+
+def test_a_record_of_ours_that_others_went_on_from(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run died between its record and its catalog, and another machine went on from that record: the plan says so."""
+    site.write("a", b"first")
+    site.apply()
+
+    def died(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(committing, "_settle", died)
+        site.write("a", b"second")
+        with pytest.raises(KeyboardInterrupt):
+            site.apply()
+    site.machine = 1
+    site.pull()
+    site.write("a", b"third")
+    site.apply()
+    site.machine = 0
+    with pytest.raises(ForkedError):
+        site.plan()

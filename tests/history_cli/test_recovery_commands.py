@@ -110,7 +110,7 @@ def test_a_rewritten_history_is_said(site: Site) -> None:
     pulled = one.run("catalog pull", "--json")
     assert pulled.code == 0, pulled.err
     (note,) = pulled.document("catalog-pull")["notes"]
-    assert note.startswith("record 2 in the bucket is not the one that this catalog ends at")
+    assert note.startswith("record 2 in the bucket is not the last one of this catalog")
 
 
 def test_rebuild_without_copies_and_without_records(site: Site) -> None:
@@ -184,7 +184,7 @@ def test_info_says_what_the_bucket_holds(site: Site) -> None:
     assert found["stores"] == []
     by_opening = {item["opens"]: item for item in found["bucket"]}
     assert (by_opening[True]["serial"], by_opening[True]["jobs"], by_opening[True]["objects"]) == (1, ["papers"], 1)
-    assert by_opening[False]["why"] == "sealed with another key"
+    assert by_opening[False]["why"] == "encrypted with another key"
     text = one.run("catalog info").out
     assert "2 lineages" in text
     assert 'jobs "papers"; newest record of ' in text

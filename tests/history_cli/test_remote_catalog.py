@@ -111,7 +111,7 @@ def test_without_wait_the_second_leaves(site: Site) -> None:
     path.write_bytes(seal_object(lease, keyring, keyring.new_salt(), note))
     refused = two.run("apply", "--yes")
     assert refused.code == 6
-    assert "another run holds this lineage: process 1 on elsewhere" in refused.err
+    assert "another run has locked this lineage: process 1 on elsewhere" in refused.err
     path.write_bytes(b"something that nobody with the key put there")
     assert two.apply()["serial"] == 2
 
@@ -170,7 +170,7 @@ def test_a_bucket_whose_disk_is_not_mounted_stops_a_remote_job(site: Site) -> No
     (site.root / "bucket").rename(site.root / "away")
     refused = one.run("plan")
     assert refused.code == 1
-    assert f"the folder {site.root / 'bucket'} is not there, though the catalog has objects there" in refused.err
+    assert f"the folder {site.root / 'bucket'} is not there, but the catalog has objects there" in refused.err
     assert "is its disk mounted?" in refused.err
     (site.root / "away").rename(site.root / "bucket")
     assert one.run("plan", "--detailed-exitcode").code == 0

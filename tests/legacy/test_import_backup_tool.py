@@ -103,7 +103,7 @@ def test_a_second_import_finds_nothing_new(full, run):
     job = run.job()
     run("catalog", "import-backup-tool", "--database", full.database, job, code=3)
     run("catalog", "import-backup-tool", "--database", full.database, job, code=1)
-    assert "knows all of the database" in run.err
+    assert "is already in the catalog" in run.err
 
 
 def test_an_import_beside_what_is_there_keeps_the_newer(full, run, contents, tmp_path):
@@ -161,7 +161,7 @@ def refused(old, run, text: str, *options: str) -> None:
 def test_another_key(old, run):
     small(old)
     (old.root / "key").write_bytes(b"another key 1234")
-    refused(old, run, "does not open")
+    refused(old, run, "cannot open")
 
 
 def test_a_missing_object(old, run, contents, tmp_path):
@@ -178,7 +178,7 @@ def test_a_cut_object(old, run, cut):
     small(old)
     with open(old.path_of(1), "r+b") as file:
         file.truncate(os.path.getsize(old.path_of(1)) - cut)
-    refused(old, run, "belong to the")
+    refused(old, run, "are expected for the")
 
 
 def test_an_object_cut_or_altered_after_the_import(old, run, contents, tmp_path):
@@ -234,7 +234,7 @@ def test_a_database_of_another_kind(old, run):
     assert "another program" in run.err
     old_database.write_bytes(b"no database at all, but long enough to be looked at" * 100)
     run("catalog", "import-backup-tool", "--database", old_database, run.job(), code=1)
-    assert "no SQLite database" in run.err
+    assert "not a SQLite database" in run.err
     run("catalog", "import-backup-tool", "--database", "nowhere.db", run.job(), code=1)
     assert not (old.root / "nowhere.db").exists()
 

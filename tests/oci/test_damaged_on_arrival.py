@@ -59,7 +59,7 @@ def test_a_damaged_pack_is_not_adopted(site: Site) -> None:
     site.write("a", 100_000)
     damage(site, "*/data/*")
     host = limited(site, "OBJECT_DELETE")
-    assert "the service says it stored MD5" in host.apply(codes=(1,)).err
+    assert "the service reports MD5" in host.apply(codes=(1,)).err
     assert "was not adopted: it is damaged" in host.apply().out
     done = host.run("verify", "--level", "data")
     assert "1 damaged or missing objects hold nothing that is needed" in done.out
@@ -95,7 +95,7 @@ def test_a_damaged_record_whose_answer_got_lost_is_no_other_machines(site: Site)
     name = f"{site.prefix}*/records/*"
     for kind in ("corrupt_stored", "lost"):
         site.emulator.add_faults({"kind": kind, "operation": "PutObject", "name": name, "count": 1})
-    assert "arrived damaged and was deleted again" in site.apply(codes=(1,)).err
+    assert "was damaged during upload and was deleted" in site.apply(codes=(1,)).err
     site.apply()
     assert "verify passed" in site.run("verify", "--level", "data").out
 

@@ -90,7 +90,7 @@ def test_missing_bucket(spec: OciTargetSpec) -> None:
 
 def test_wrong_namespace(spec: OciTargetSpec) -> None:
     error = refused(replace(spec, namespace="someone-else"))
-    assert "namespace someone-else was not found; this key's own is emulated" in error.message
+    assert "namespace someone-else was not found; this key belongs to emulated" in error.message
     assert "set target.namespace to emulated" in (error.hint or "")
 
 
@@ -136,7 +136,7 @@ def test_wrong_key(running: Running, spec: OciTargetSpec) -> None:
     other = running.new_user("other-key")
     Path(user.key_file).write_bytes(Path(other.key_file).read_bytes())
     error = refused(replace(spec, auth=AuthSpec(config_file=user.config_file)))
-    assert "does not accept the signature of profile DEFAULT" in error.message
+    assert "rejects the signature of profile DEFAULT" in error.message
     assert "fingerprint" in (error.hint or "")
 
 
@@ -173,7 +173,7 @@ def test_config_files_that_cannot_be_used(running: Running, spec: OciTargetSpec,
 def test_a_resource_principal_elsewhere(spec: OciTargetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OCI_RESOURCE_PRINCIPAL_VERSION", raising=False)
     error = refused(replace(spec, auth=AuthSpec(AuthMethod.RESOURCE_PRINCIPAL)))
-    assert "resource_principal gives no identity here" in error.message
+    assert "resource_principal does not work on this machine" in error.message
 
 
 def test_an_instance_principal_on_another_machine(spec: OciTargetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,4 +234,4 @@ def test_who_may_only_read_is_tried_on_what_is_there(running: Running, spec: Oci
     checks = check_permissions(OciTarget(replace(spec, auth=AuthSpec(config_file=user.config_file))))
     failed = {check.operation: check.message for check in checks if not check.ok}
     assert not {"ListObjects", "HeadObject", "GetObject"} & set(failed)
-    assert failed["UploadPart"] == "not tried: no upload could be begun"
+    assert failed["UploadPart"] == "not tested: no upload could be started"

@@ -112,7 +112,8 @@ def test_a_resource_principal(running: Running, spec: OciTargetSpec, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "No such file"), (b"", "holds no certificates"), (b"hello", "holds no certificates")]
+    ("content", "words"),
+    [(None, "No such file"), (b"", "contains no certificates"), (b"hello", "contains no certificates")],
 )
 def test_a_bundle_that_cannot_be_used(
     spec: OciTargetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str
@@ -134,9 +135,9 @@ def test_a_bundle_that_cannot_be_used(
     [
         ("socks5h://127.0.0.1:1080", "is a SOCKS proxy"),
         ("socks4://127.0.0.1:1080", "is a SOCKS proxy"),
-        ("ftp://127.0.0.1", "is no URL of an HTTP proxy"),
-        ("http://127.0.0.1:port", "is no URL"),
-        ("http://", "is no URL of an HTTP proxy"),
+        ("ftp://127.0.0.1", "is not the URL of an HTTP proxy"),
+        ("http://127.0.0.1:port", "is not a URL"),
+        ("http://", "is not the URL of an HTTP proxy"),
     ],
 )
 def test_a_proxy_that_cannot_be_used(
@@ -183,7 +184,7 @@ def test_a_proxy_that_wants_a_password_is_asked_once(spec: OciTargetSpec, endpoi
     with served(_Answering) as proxy:
         url = f"http://127.0.0.1:{proxy.server_port}"
         there = spec.endpoint if endpoint == "http" else "https://objectstorage.example.invalid"
-        with pytest.raises(TargetError, match="the proxy asks for user and password") as caught:
+        with pytest.raises(TargetError, match="the proxy requires authentication") as caught:
             put(replace(spec, proxy=url, endpoint=there))
         assert not isinstance(caught.value, TransientError)
         assert "USER:PASSWORD" in str(caught.value.hint)

@@ -111,7 +111,7 @@ def test_a_proxys_page(running: Running, target: OciTarget, operation: str, stat
         CALLS[operation](target)
     error = caught.value
     assert type(error) is TargetError
-    assert f"{status}, and not from Object Storage" in error.message
+    assert f"{status}, not from Object Storage" in error.message
     assert "Blocked by company policy" in error.message
     assert "<" not in error.message
     assert "target.proxy" in str(error.hint)

@@ -89,7 +89,7 @@ def test_the_first_job_works_word_for_word(running: Running, tmp_path: Path) -> 
         ["bash", "-euc", commands], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "everything that a job may need works" in done.stdout
+    assert "all operations work" in done.stdout
     assert "snapshot 1 complete" in done.stdout
 
 
@@ -123,5 +123,5 @@ def test_a_write_only_host_is_told_from_a_faulty_policy(running: Running) -> Non
         auth = AuthSpec(config_file=user.config_file)
         target = OciTarget(OciTargetSpec(running.bucket, None, f"{name}/", endpoint=running.url, auth=auth))
         said = "\n".join(check_lines(check_fields(target.identity, check_permissions(target)), Look()))
-        assert ("A write-only host lacks just these" in said) == known
+        assert ("A write-only host lacks exactly these" in said) == known
         assert "stays" in said

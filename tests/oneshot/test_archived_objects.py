@@ -49,3 +49,30 @@ def test_an_archived_import_is_thawed_and_restored(oci_home, emulator):
     assert len(emulator.log("RestoreObjects")) == 1
     home.run("file", "restore", "1")
     assert path.read_bytes() == plain
+
+
+def test_one_archived_object_does_not_keep_the_others_from_being_imported(oci_home, emulator):
+    """The smallest is archived, by a lifecycle rule, and its size is known: it is not what the key is tried on."""
+    home, prefix = oci_home
+    auth = AuthSpec(config_file=emulator.owner.config_file)
+    database = home.root / "old.sql"
+    with sqlite3.connect(database) as conn:
+        conn.execute("CREATE TABLE backup_entry (id, uploaded_file_path, original_md5_checksum, uploaded_md5_checksum)")
+        conn.execute(
+            "CREATE TABLE backup_entry_local_file (id, backup_entry_id, local_file_path, cached_mtime, cached_size)"
+        )
+        for number, (size, tier) in enumerate([(10, StorageTier.ARCHIVE), (5000, StorageTier.STANDARD)], start=1):
+            plain, sealed = os.urandom(size), bytearray()
+            with open(home.write(f"f{number}", plain), "rb") as file:
+                encrypt(CryptoKey((home.config.parent / "crypto-key").read_bytes()), size, file.read, sealed.extend)
+            spec = OciTargetSpec(
+                emulator.bucket, emulator.namespace, f"{prefix}/", tier, "us-ashburn-1", emulator.url, auth=auth
+            )
+            OciTarget(spec).put(f"o{number}", bytes(sealed), md5=hashlib.md5(sealed).digest())
+            row = (number, f"o{number}", _md5(plain), _md5(bytes(sealed)))
+            conn.execute("INSERT INTO backup_entry VALUES (?, ?, ?, ?)", row)
+            file_row = (number, number, f"data/f{number}", 1.0, size)
+            conn.execute("INSERT INTO backup_entry_local_file VALUES (?, ?, ?, ?, ?)", file_row)
+    conn.close()
+    home.run("catalog", "import-backup-tool", "--database", database)
+    assert "data/f1" in home.run("file", "list")

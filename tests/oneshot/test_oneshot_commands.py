@@ -24,7 +24,7 @@ def test_a_file_from_backup_to_restore_and_cleanup(either):
     assert "hold" in held
     assert "data/letter" in held
     assert home.run("file", "list", "--json") == [listed | {"held_back": True}]
-    assert "hint: kept: `--overwrite` replaces it" in home.run("file", "restore", str(listed["id"]), code=3)
+    assert "hint: kept: replace it with `--overwrite`" in home.run("file", "restore", str(listed["id"]), code=3)
     assert path.read_bytes() == b"second!"
     home.run("file", "restore", str(listed["id"]), "--overwrite")
     assert path.read_bytes() == b"first"
@@ -56,7 +56,7 @@ def test_a_file_from_backup_to_restore_and_cleanup(either):
 
 def test_what_was_held_back_is_stored_once_overwrite_is_given(either):
     home = either
-    assert "back something up first" in home.call("file", "list").err
+    assert "back up something first" in home.call("file", "list").err
     path = home.write("letter", b"first")
     for command in (("file", "backup", path), ("directory", "backup", "--dir-paths", "data")):
         home.run(*command, "--overwrite")

@@ -112,8 +112,8 @@ def test_lines_that_are_swapped_or_left_out_are_noticed() -> None:
 
 
 def test_another_format_is_named() -> None:
-    line = orjson.dumps({"kind": "header", "format": 2})
-    with pytest.raises(PlanFileError, match="format 2"):
+    line = orjson.dumps({"kind": "header", "format": 3})
+    with pytest.raises(PlanFileError, match="format 3"):
         header_from(line)
 
 

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from backup_runner.container import ObjectId, ObjectKind, seal_object
 from backup_runner.container.keys import CryptoKey
-from backup_runner.errors import BackupRunnerError, CatalogError
+from backup_runner.errors import CatalogError
 from backup_runner.spec import CatalogSpec
 from tests.history.site import CheapKeyring, Site
 from tests.support.jobs import catalog_digest
@@ -133,8 +134,9 @@ def test_a_huge_sparse_record_is_not_fetched(two: Site) -> None:
     first = Path(two.bucket) / two.names("records")[1]
     os.truncate(first, 6 << 30)
     two.lose_catalog()
-    with pytest.raises(BackupRunnerError):
-        two.pull()
+    found = two.pull()
+    assert found.serial == 1
+    assert first.name in " ".join(found.notes)
     assert time.monotonic() - started < 20
 
 
@@ -188,7 +190,13 @@ def test_rows_lie_within_their_store_or_the_whole_is_refused(folder: str, what: 
 
     previous = hashlib.sha256(first.read_bytes()).hexdigest()
     lines: list[Any] = orjson.loads(orjson.dumps(HOSTILE[what]).replace(b"{lineage}", lineage.encode()))
-    plant(theirs, f"{lineage}/records/{2:016d}", record(lineage, 2, STRANGER, *lines, previous=previous))
+    head = {"record": 1, "lineage": lineage, "serial": 2, "previous": previous, "salt": "00" * 32, "jobs": ["work"],
+            "created_ns": time.time_ns()}  # fmt: skip
+    object_id = ObjectId.record(bytes.fromhex(lineage), 2)
+    with closing(theirs.session()) as session:
+        sealing = session.keys(session.need_store()[1]).sealing
+    payload = b"\n".join(orjson.dumps(line) for line in [head, *lines]) + b"\n"
+    plant(theirs, object_id.name, sealing.whole(object_id, payload))
     before = catalog_digest(shared.path)
     into = Site(f"{folder}/theirs", keyring=STRANGER, job_changes={"catalog": shared})
     with pytest.raises(CatalogError):

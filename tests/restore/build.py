@@ -12,7 +12,7 @@ from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import find_content, pack_lengths
 from backup_runner.catalog.recording import Meta, Recorder
-from backup_runner.container import IndexEntry, ObjectId, ObjectKind, open_object, seal_object
+from backup_runner.container import Identity, IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.container.keys import Cost, CryptoKey, Keyring
 from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Digests, Entry, Extent, Flag, Kind, NewObject
@@ -94,7 +94,7 @@ class World:
             catalog=CatalogSpec(self.catalog.path),
             work_directory=f"{self.root}/work",
         )
-        return Session(job, {}, _target=self.target, _catalog=self.catalog, _keyring=keyring)
+        return Session(job, {}, _target=self.target, _catalog=self.catalog, _identity=Identity.of_keyring(keyring))
 
     def back_up(self, *, status: str = "complete", scanned_ns: int = 1_000, flags: int = 0) -> int:
         """A snapshot of what is below `base` now."""

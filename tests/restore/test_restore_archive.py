@@ -19,6 +19,13 @@ _THAWED: list[tuple[str, int]] = []
 class _Archive(DirectoryTarget):
     """A directory in which the objects in `_COLD` answer the way archived ones do."""
 
+    @property
+    def archives(self) -> bool:
+        return True
+
+    def stat(self, name: str) -> StoredObject:
+        return super().stat(name)._replace(tier="Archive", archival_state=_COLD.get(name, "Restored"))
+
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         for one in super().list(prefix):
             yield one._replace(tier="Archive", archival_state=_COLD.get(one.name, "Restored"))

@@ -66,7 +66,7 @@ def test_an_exception_is_reported_with_its_place() -> None:
 
 def test_a_worker_that_is_killed_is_noticed() -> None:
     pool = Pool[int, int](2, lambda: lambda number: os.kill(os.getpid(), signal.SIGKILL) or 0)
-    with pytest.raises(BackupRunnerError, match="ended by itself"):
+    with pytest.raises(BackupRunnerError, match="died"):
         list(pool.run(iter(range(10))))
     pool.close()
 

@@ -111,7 +111,7 @@ def test_skips_count_what_each_line_hides(place: Any, schema: Check) -> None:
     got = {item["text"]: [item["files"], item["bytes"]] for item in document["lines"] if not item["brings_back"]}
     assert got == {line: sums for line, sums in expected.items() if not line.startswith("!")}
     assert document["kept_files"] == kept
-    assert "hides nothing" in place.run("skips", "job.yaml").out
+    assert "excludes nothing" in place.run("skips", "job.yaml").out
 
 
 def test_skips_says_what_a_line_brings_back(place: Any) -> None:
@@ -120,12 +120,12 @@ def test_skips_says_what_a_line_brings_back(place: Any) -> None:
     assert result.code == 0, result.err
     rows = [" ".join(row.split()) for row in result.out.splitlines()]
     assert rows == [
-        "8 *.txt hides nothing",
-        "8 !b.txt brings back 1 file, 6 B",
-        "8 !never brings nothing back",
-        "8 docs/ hides 1 file, 1 folder, 5 B",
+        "8 *.txt excludes nothing",
+        "8 !b.txt re-includes 1 file, 6 B",
+        "8 !never re-includes nothing",
+        "8 docs/ excludes 1 file, 1 folder, 5 B",
         "5 B docs/",
-        "1 file, 6 B are left to back up; 2 lines do nothing",
+        "1 file, 6 B remain to back up; 2 lines do nothing",
     ]
 
 
@@ -158,7 +158,7 @@ def test_explain_tells_action_object_and_snapshots(place: Any, schema: Check) ->
     assert found[0]["stored"]["objects"][0]["state"] == "live"
     assert [(item["first"]["id"], item["last"]["id"]) for item in found[0]["versions"]] == [(1, 2)]
     text = place.run("plan", "job.yaml", *asked).out
-    assert "taken?    not backed up: no source of the job has it" in text
+    assert "taken?    not backed up: it is not in any source of the job" in text
     assert "snapshots 1 to 2 (2): 6 B" in text
 
 

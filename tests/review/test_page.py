@@ -17,7 +17,7 @@ from tests.cli.conftest import furnished
 from tests.review.browser import axe_source, open_page, probe, with_script
 from tests.review.made_up import HOSTILE, actions, header
 
-GUARD = {"name": "max_delete_percent", "message": "26 % would be taken out; max_delete_percent is 20"}
+GUARD = {"name": "max_delete_percent", "message": "26 % would be removed; max_delete_percent is 20"}
 PROBLEM = {"path": "<script>alert(1)</script>", "problem": "unreadable", "message": "Permission <b>denied</b>"}
 
 
@@ -206,4 +206,4 @@ def test_markdown_is_cut_before_a_forge_refuses_it() -> None:
             action.snapshot_id = 1
     comment = "\n".join(markdown_lines(header(made), made, Heading()))
     assert 50_000 < len(comment) < 61_000
-    assert comment.endswith("`backup-runner show` has all of it_")
+    assert comment.endswith("`backup-runner show` shows all of it_")

@@ -12,7 +12,7 @@ from typing import Any
 
 from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import Catalog
-from backup_runner.container import Index, open_header, parse_name, read_index
+from backup_runner.container import Identity, Index, open_header, parse_name, read_index
 from backup_runner.container.keys import SALT_LENGTH, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.making import Plan, make_plan
@@ -101,7 +101,7 @@ class Home:
         return Job(**(fields | self.settings))
 
     def session(self) -> Session:
-        return Session(self.job(), {}, _target=self.target, _keyring=self.keyring)
+        return Session(self.job(), {}, _target=self.target, _identity=Identity.of_keyring(self.keyring))
 
     def plan(self, **options: Any) -> Plan:
         session = self.session()

@@ -235,7 +235,7 @@ for one in (target, worker):
         try:
             act()
         except TargetError as error:
-            assert "is not on the disk any more" in error.message, error
+            assert "is no longer on the disk" in error.message, error
         else:
             raise SystemExit("went on beside the disk")
 print("left", os.listdir(disk))
@@ -257,5 +257,5 @@ def test_a_file_system_that_comes_back_with_another_number_is_no_alarm(tmp_path:
     """Automounters may do that; the alarm is the file system of a folder above."""
     place = Place("/proc", 1 << 40)
     place.check()
-    with pytest.raises(TargetError, match="is not on the disk any more"):
+    with pytest.raises(TargetError, match="is no longer on the disk"):
         Place(str(tmp_path), 1 << 40).check()

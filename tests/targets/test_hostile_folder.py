@@ -142,7 +142,7 @@ def test_an_upload_writes_into_no_foreign_file(target: DirectoryTarget, top: Pat
         os.link(top / "precious" / "x", data)
     else:
         os.mkfifo(data)
-    with pytest.raises(TargetError, match="not a file of ours"):
+    with pytest.raises(TargetError, match="not a file of backup-runner"):
         target.put_part("l/data/a", upload, 1, 0, DATA, md5=MD5)
     intact(top)
 

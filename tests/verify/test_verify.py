@@ -203,7 +203,7 @@ def test_a_record_missing_in_the_middle_or_at_the_end(world: World, records: _Re
     os.unlink(records.path(2))
     os.unlink(records.path(4))
     assert _wrong(world) == {
-        3: "follows record 1: what is between is missing",
+        3: "follows record 1: the records in between are missing",
         4: "this record is missing from the bucket",
     }
 
@@ -211,7 +211,7 @@ def test_a_record_missing_in_the_middle_or_at_the_end(world: World, records: _Re
 def test_a_record_replaced_by_another_of_the_same_serial(world: World, records: _Records) -> None:
     records.put(2, 2, "00" * 32, replace=True)
     assert _wrong(world) == {
-        2: "does not follow the record 1 that is there",
+        2: "does not follow record 1",
     }
     records.put(4, 4, "", replace=True)
     assert "does not follow" in _wrong(world)[4]
@@ -231,4 +231,4 @@ def test_damaged_records(world: World, records: _Records) -> None:
     _flip(records.path(3), os.path.getsize(records.path(3)) // 2)
     assert 3 in _wrong(world, Level.DATA)
     os.replace(records.path(1), records.path(2))
-    assert "another object lies under this name" in _wrong(world)[2]
+    assert "another object is stored under this name" in _wrong(world)[2]

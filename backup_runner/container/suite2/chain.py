@@ -23,7 +23,7 @@ class Chain:
         """
         if remembered is not None:
             if first.digest != remembered:
-                raise NoiseError(f"envelope {first.number} is another than the one that was seen here before")
+                raise NoiseError(f"envelope {first.number} differs from the one seen here before")
         elif not first.is_first:
             raise NoiseError(f"envelope {first.number} is not the first of its lineage")
         elif first.succeeds_suite1 and first.previous != suite1_end:
@@ -70,7 +70,7 @@ def follows(before: Envelope, after: Envelope) -> None:
     if after.salt != before.salt:
         raise NoiseError(f"{where} changes the salt")
     if after.signer not in before.owners:
-        raise NoiseError(f"{where} is signed by somebody who was no owner")
+        raise NoiseError(f"{where} is not signed by an owner")
     same_key = after.public == before.public
     if (after.epoch, same_key) not in ((before.epoch, True), (before.epoch + 1, False)):
-        raise NoiseError(f"{where} does not go on from epoch {before.epoch}")
+        raise NoiseError(f"{where} does not continue epoch {before.epoch}")

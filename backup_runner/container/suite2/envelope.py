@@ -90,27 +90,27 @@ def parse_envelope(raw: bytes, lineage: bytes) -> Envelope:
         except DamagedError as error:
             raise NoiseError(f"envelope: {error.message}") from error
     if not is_signed(envelope.signer, raw[-SIGNATURE_LENGTH:], b"envelope", lineage + raw[:-SIGNATURE_LENGTH]):
-        raise NoiseError("the signature of the envelope is wrong, or it is another lineage's")
+        raise NoiseError("the envelope's signature is invalid, or it belongs to another lineage")
     if envelope.is_first:
         _check_first(envelope)
     elif envelope.previous == ZERO:
-        raise NoiseError("a later envelope names none before it")
+        raise NoiseError("a later envelope must name its predecessor")
     return envelope
 
 
 def _parse(raw: bytes, lineage: bytes) -> Envelope:
     if len(raw) <= _FIXED.size:
-        raise NoiseError("envelope cut short")
+        raise NoiseError("envelope is truncated")
     number, epoch, salt, previous, public = _FIXED.unpack_from(raw)
     if number < 1 or not 1 <= epoch <= MAX_EPOCH:
         raise NoiseError("number or epoch of an envelope out of bounds")
     owners, at = _list(raw, _FIXED.size, KEY_LENGTH, MAX_OWNERS, "owners")
     if len(set(owners)) < len(owners):
-        raise NoiseError("an envelope names an owner twice")
+        raise NoiseError("an envelope lists an owner twice")
     stanzas, at = _list(raw, at, SEALED_LENGTH, MAX_RECIPIENTS, "stanzas")
     end = at + older_length(epoch)
     if len(raw) != end + KEY_LENGTH + SIGNATURE_LENGTH:
-        raise NoiseError("envelope of a wrong length")
+        raise NoiseError("envelope has the wrong length")
     return Envelope(
         lineage=lineage,
         number=number,
@@ -137,7 +137,7 @@ def _list(raw: bytes, at: int, length: int, most: int, what: str) -> tuple[tuple
 
 def _check_first(envelope: Envelope) -> None:
     if envelope.epoch != 1 or envelope.signer not in envelope.owners:
-        raise NoiseError("a first envelope has epoch 1 and is signed by one of its owners")
+        raise NoiseError("a first envelope must have epoch 1 and be signed by one of its owners")
     stated = lineage_of(envelope.salt, envelope.public, envelope.owners, envelope.signer)
     if not envelope.succeeds_suite1 and stated != envelope.lineage:
-        raise NoiseError("the envelope founds another lineage")
+        raise NoiseError("the envelope starts another lineage")

@@ -26,7 +26,7 @@ def open_epochs(envelope: Envelope, known: bytes | None, recipient: Callable[[],
     if secret is None:
         return None
     if public_of(secret) != envelope.public:
-        raise DamagedError("the envelope's secret is not its public key's")
+        raise DamagedError("the envelope's secret does not match its public key")
     return [*_older(envelope, secret), secret]
 
 

@@ -84,17 +84,17 @@ def open_header(data: bytes, object_id: ObjectId, identity: Identity) -> OpenedH
 def read_header(data: bytes, object_id: ObjectId) -> tuple[bytes, int, Envelope]:
     """Header, segment size and envelope: all that a header tells without a secret. Raises DamagedError, NoiseError."""
     if len(data) < _FIXED.size:
-        raise DamagedError("cut within the header")
+        raise DamagedError("truncated in the header")
     magic, version, suite, length, lineage, kind, id_, zero, segment_size, size = _FIXED.unpack_from(data)
     if (magic, version, suite) != (MAGIC, VERSION, SUITE):
         raise DamagedError("not a container of suite 2")
     head = bytes(data[:length])
     if length != _FIXED.size + size + _AFTER or length > MAX_HEADER or len(head) < length:
-        raise DamagedError("header length out of bounds, or cut within the header")
+        raise DamagedError("header length out of bounds, or truncated in the header")
     if sha256(head[:-DIGEST]) != head[-DIGEST:]:
         raise DamagedError("header damaged")
     if (lineage, kind, id_) != (object_id.lineage, object_id.kind, object_id.id):
-        raise DamagedError("another object lies under this name")
+        raise DamagedError("another object is stored under this name")
     if zero or not _is_segment_size(segment_size):
         raise DamagedError("header parameters out of bounds")
     return head, segment_size, parse_envelope(head[_FIXED.size : _FIXED.size + size], lineage)

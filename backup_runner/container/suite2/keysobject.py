@@ -27,7 +27,7 @@ def stated_envelope(data: bytes, object_id: ObjectId) -> Envelope:
 def open_keys(data: bytes, object_id: ObjectId, identity: Identity) -> tuple[Envelope, Roster]:
     """Envelope and roster. Raises DamagedError (NoiseError, NotEntitledError), WrongKeyError."""
     if len(data) > MAX_OBJECT:
-        raise DamagedError(f"{object_id.name}: larger than such an object may be")
+        raise DamagedError(f"{object_id.name}: exceeds the size limit for this kind of object")
     envelope = stated_envelope(data, object_id)
     opened = open_object(data, len(data), object_id, identity)
     assert opened.index is not None

@@ -69,8 +69,8 @@ def check_entitled(lineage: bytes, owners: tuple[bytes, ...], signer: Signer) ->
     """Raises NotEntitledError unless the signer is an owner, or one of the owners enrolled it with these rights."""
     if signer.rights is Rights.OWNER:
         if signer.public not in owners or signer.enrolment != NO_ENROLMENT:
-            raise NotEntitledError("signed as an owner by somebody who is none")
+            raise NotEntitledError("signed as an owner, but not by an owner")
         return
     enrolled = lineage + bytes([signer.rights]) + signer.public
     if not any(is_signed(owner, signer.enrolment, b"writer", enrolled) for owner in owners):
-        raise NotEntitledError("signed by somebody whom no owner enrolled")
+        raise NotEntitledError("signed by a writer that no owner enrolled")

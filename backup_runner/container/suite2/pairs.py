@@ -54,7 +54,7 @@ def seal_secret(secret: bytes, public: bytes, info: bytes) -> bytes:
     try:
         return bytes(_SUITE.encrypt(secret, _public(public), LABEL + info))
     except ValueError as error:
-        raise DamagedError("a recipient's public key is no key") from error
+        raise DamagedError("a recipient's public key is invalid") from error
 
 
 def open_secret(sealed: bytes, pair: bytes, info: bytes) -> bytes | None:

@@ -34,14 +34,14 @@ def read_recipient(text: str) -> Public:
     prefix, data = decode_text(text)
     if prefix != RECIPIENT or len(data) != PUBLIC_LENGTH + KEY_LENGTH:
         raise KeyFileError(
-            "this is no recipient's public key", hint="`key recipient FILE` prints the one of a key pair"
+            "this is not a recipient's public key", hint="`key recipient FILE` prints the public key of a key pair"
         )
     public = Public(data[:PUBLIC_LENGTH], data[PUBLIC_LENGTH:])
     try:
         check_public(public.opening)
         check_point(public.signing)
     except DamagedError as error:
-        raise KeyFileError("this recipient's public key can be no key", hint="ask for it again") from error
+        raise KeyFileError("this recipient's public key is invalid", hint="ask its owner for it again") from error
     return public
 
 

@@ -135,7 +135,9 @@ def seal_keys(lineage: Lineage, roster: Roster) -> tuple[ObjectId, bytes]:
 def check_keys(object_id: ObjectId, envelope: Envelope, signer: bytes) -> None:
     """Raises NotEntitledError unless an opened object of kind `keys` is that of its envelope, by its signer."""
     if object_id.kind is not ObjectKind.KEYS or object_id.serial != envelope.number or signer != envelope.signer:
-        raise NotEntitledError(f"{object_id.name}: not by the signer of its envelope, or under another number")
+        raise NotEntitledError(
+            f"{object_id.name}: not signed by the signer of its envelope, or stored under another number"
+        )
 
 
 def _mark(mark: Mark | None) -> list[Any] | None:

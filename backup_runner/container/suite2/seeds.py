@@ -77,7 +77,7 @@ class Secret:
             SecretKind.PAIR: keytext.PAIR,
         }
         if self.kind not in prefixes:
-            raise KeyFileError("a passphrase has no other text form")
+            raise KeyFileError("a passphrase has no text form")
         return keytext.encode_text(prefixes[self.kind], self.value)
 
     def seed(self, salt: bytes, stretched: bytes | None) -> bytes:
@@ -106,9 +106,11 @@ def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget 
         CryptoKey(bare)  # says what is wrong with its length
     prefix, data = keytext.decode_text(text)
     if prefix == keytext.RECIPIENT:
-        raise KeyFileError("this is a recipient's public key, which opens nothing", hint="give the key pair's own file")
+        raise KeyFileError(
+            "this is a recipient's public key, which cannot decrypt anything", hint="use the file of the key pair"
+        )
     if len(data) not in _TEXTS.get(prefix, ()):
-        raise KeyFileError("a key text of an unknown kind, perhaps of a later version")
+        raise KeyFileError("unknown kind of key text, perhaps from a newer version")
     if prefix == keytext.SEALED_PAIR:
         return Secret(SecretKind.PAIR, _unseal(data, passphrase, budget))
     kind = {keytext.RAW_KEY: SecretKind.RAW, keytext.TEXT_KEY: SecretKind.TEXT, keytext.PAIR: SecretKind.PAIR}[prefix]
@@ -124,7 +126,7 @@ def seal_pair(pair: Secret, passphrase: str, *, random: Random = os.urandom) -> 
 
 def _unseal(data: bytes, passphrase: str | None, budget: KdfBudget | None) -> bytes:
     if passphrase is None:
-        raise KeyFileError("this key pair is under a passphrase", hint="set `passphrase_env` beside its file")
+        raise KeyFileError("this key pair is protected by a passphrase", hint="set `passphrase_env` next to `key_file`")
     if budget:
         budget.spend(DEFAULT_COST)
     stretched = scrypt(Secret.of_passphrase(passphrase).value, data[:32], DEFAULT_COST)

@@ -85,18 +85,18 @@ def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) 
     if not OVERHEAD <= len(view) <= keys.segment_size + OVERHEAD or (end - START) % BLOCK:
         raise DamagedError("wrong length")
     if not hmac.compare_digest(keyed(keys.mac_key, keys.header_digest, view[:end]), view[end:]):
-        raise DamagedError("altered, or of another object")
+        raise DamagedError("modified, or from another object")
     opened = decrypt(keys.cipher_key, bytes(view[:IV_LENGTH]), view[IV_LENGTH:end])
     stream, last, codec, zero, number, size, length = HEAD.unpack_from(opened)
     if (stream, number, last, zero) != (*expected, 0):
-        raise DamagedError("another segment lies in its place")
+        raise DamagedError("another segment is in its place")
     if size > keys.segment_size or (size < keys.segment_size and not last):
         raise DamagedError("too long or too short")
     if len(opened) != HEAD.size + length:
         raise DamagedError("wrong length")
     plaintext = decode(codec, opened[HEAD.size :], size)
     if len(plaintext) != size:
-        raise DamagedError("plaintext of a wrong length")
+        raise DamagedError("plaintext has the wrong length")
     return plaintext
 
 

@@ -93,4 +93,4 @@ def _check_signer(keys: ObjectKeys, signer: Signer, plain: bytes) -> None:
     except NotEntitledError as error:
         raise NotEntitledError(f"{keys.object_id.name}: {error.message}") from error
     if not is_signed(signer.public, plain[_SIGNED:], b"object", keys.header_digest + plain[:_SIGNED]):
-        raise NotEntitledError(f"{keys.object_id.name}: its signature is not the signer's")
+        raise NotEntitledError(f"{keys.object_id.name}: its signature is invalid")

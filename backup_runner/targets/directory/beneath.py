@@ -70,8 +70,8 @@ def _open_folder(parent: int, name: str, path: str, *, make: bool) -> int:
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP) and _is_link(parent, name):
             raise TargetError(
-                f"{path} is a symlink, and a directory target never follows one",
-                hint="replace it by a real folder, or set target.path to where it leads",
+                f"{path} is a symlink, which a directory target never follows",
+                hint="replace it with a real folder, or set target.path to its destination",
             ) from None
         raise
     with contextlib.suppress(FileExistsError):
@@ -94,11 +94,11 @@ def open_to_read(folder: int, name: str, path: str) -> int:
     except OSError as error:
         # ENXIO: a socket.
         if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise ObjectMissing(f"{path} is not a file, so no object") from None
+            raise ObjectMissing(f"{path} is not a file, so it is not an object") from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise ObjectMissing(f"{path} is not a file, so no object")
+        raise ObjectMissing(f"{path} is not a file, so it is not an object")
     return descriptor
 
 
@@ -120,8 +120,8 @@ def open_to_write(folder: int, name: str, path: str, flags: int = 0) -> int:
 
 def _foreign(path: str) -> ObjectMissing:
     return ObjectMissing(
-        f"{path} is not a file of ours: it is a symlink, has a second name, or is no regular file",
-        hint="look who can write to the bucket's folder, take it away there, and run again",
+        f"{path} is not a file of backup-runner: it is a symlink, has several hard links, or is not a regular file",
+        hint="check who can write to the bucket's folder, delete it, and run again",
     )
 
 

@@ -40,7 +40,7 @@ def translate(error: OSError, doing: str, path: str) -> TargetError:
     if error.errno in (errno.EACCES, errno.EPERM):
         return AccessDenied(
             f"{doing}: permission denied for {path}",
-            hint="check owner and mode of that path and of the folders above it",
+            hint="check owner and mode of that path and its parent folders",
         )
     if error.errno in _PASSING:
         return TransientError(
@@ -62,7 +62,7 @@ def translated(doing: str, path: str) -> Iterator[None]:
 def check_name(name: str) -> None:
     """Refuse names that are not the contract's, or could lead out of the target."""
     if not may_be_named(name):
-        raise TargetError(f"{name!r} cannot be the name of an object in a directory target")
+        raise TargetError(f"{name!r} is not a valid object name in a directory target")
 
 
 def may_be_named(name: str) -> bool:

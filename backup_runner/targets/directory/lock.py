@@ -61,7 +61,7 @@ def _take(descriptor: int, path: str, seconds: float) -> None:
             if time.monotonic() - started > seconds:
                 raise TransientError(
                     f"{path} was locked by another process for {seconds:.0f} s",
-                    hint=f"`fuser {path}` names it; only users who run backups should be able to write there",
+                    hint=f"find it with `fuser {path}`; only users who run backups should have write access",
                 ) from None
             time.sleep(pause)
             pause = min(0.05, pause * 2)
@@ -72,5 +72,5 @@ def _take(descriptor: int, path: str, seconds: float) -> None:
 def _no_lock(path: str) -> TargetError:
     return TargetError(
         f"{path} is not a regular file, so it cannot be locked",
-        hint="look who can write to the bucket's folder, take it away there, and run again",
+        hint="check who can write to the bucket's folder, delete it, and run again",
     )

@@ -29,7 +29,7 @@ def link_new(beneath: Beneath, source: int, file: str, folder: int, name: str) -
                     raise FileExistsError(errno.EEXIST, "exists", last) from None
                 os.rename(file, last, src_dir_fd=source, dst_dir_fd=folder)
     except FileExistsError:
-        raise ObjectExists(f"object {name} exists already in {beneath.root}") from None
+        raise ObjectExists(f"object {name} already exists in {beneath.root}") from None
     sync(folder)
 
 
@@ -39,7 +39,7 @@ def replace(beneath: Beneath, source: int, file: str, folder: int, name: str, et
     with locked(beneath):
         status = _status(folder, last)
         if status is None or not stat.S_ISREG(status.st_mode) or etag_of(status) != etag:
-            raise ConditionFailed(f"object {name} in {beneath.root} is not the version that was read")
+            raise ConditionFailed(f"object {name} in {beneath.root} changed since it was read")
         os.replace(file, last, src_dir_fd=source, dst_dir_fd=folder)
         sync(folder)
 

@@ -42,8 +42,8 @@ class Place:
             self.device = found
         elif found is None or (found != self.device and found in self._above()):
             raise TargetError(
-                f"the folder {self._root} is not on the disk any more that it was on when this run began",
-                hint="was it unplugged or unmounted? Mount it again; the next apply goes on where this one stopped",
+                f"the folder {self._root} is no longer on the disk where it was when this run started",
+                hint="was it unplugged or unmounted? Mount it again; the next apply continues where this one stopped",
             )
 
     def _above(self) -> set[int]:

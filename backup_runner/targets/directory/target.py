@@ -57,6 +57,10 @@ class DirectoryTarget:
         return absence(self._root)
 
     @property
+    def archives(self) -> bool:
+        return False
+
+    @property
     def part_limit(self) -> int:
         return 64 << 20
 

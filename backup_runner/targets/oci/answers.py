@@ -21,21 +21,21 @@ def compare(stated: str | None, expected: str, what: str) -> None:
     """Raise ChecksumMismatch unless the service stored what was sent."""
     if stated != expected:
         raise ChecksumMismatch(
-            f"{what}: the service says it stored MD5 {stated}, sent was {expected}",
-            hint="check proxies and memory of this machine",
+            f"{what}: the service reports MD5 {stated}, but {expected} was sent",
+            hint="check proxies and this machine's memory",
         )
 
 
 def as_dict(value: object) -> dict[str, Any]:
     """A JSON object, or a TransientError: what cannot be read may be whole the next time."""
     if not isinstance(value, dict):
-        raise TransientError("the answer is not the JSON that was expected")
+        raise TransientError("the response is not the expected JSON")
     return value
 
 
 def as_list(value: object) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise TransientError("the answer is not the JSON that was expected")
+        raise TransientError("the response is not the expected JSON")
     return [as_dict(item) for item in value]
 
 
@@ -55,7 +55,7 @@ def readable() -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-        raise TransientError(f"the answer is not what was expected ({describe(error)})") from None
+        raise TransientError(f"unexpected response ({describe(error)})") from None
 
 
 def listed(item: dict[str, Any], prefix: str) -> StoredObject:
@@ -130,5 +130,5 @@ def pages(fetch: Callable[[dict[str, str]], Page[T]]) -> Iterator[T]:
         if not following:
             return
         if following == options.get("page"):
-            raise TargetError("the listing goes round in circles")
+            raise TargetError("the listing repeats itself")
         options = {"page": following}

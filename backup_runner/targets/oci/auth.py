@@ -75,7 +75,7 @@ def _token_file(config: dict[str, Any], auth: AuthSpec) -> str:
     path = config.get("security_token_file")
     if not path or not config.get("key_file"):
         raise ConfigError(
-            f"profile {auth.profile} in {auth.config_file} names no security_token_file and key_file",
+            f"profile {auth.profile} in {auth.config_file} has no security_token_file and key_file",
             hint=f"auth.method session_token needs them; {_renew(auth)}",
         )
     return os.path.expanduser(str(path))
@@ -139,7 +139,7 @@ def _machine_signer(spec: OciTargetSpec) -> Any:
     except Exception as error:
         # The signers raise whatever their HTTP, JSON and key code meets; all of it means the same here.
         raise TargetError(
-            f"auth.method {method.value} gives no identity here: {_why(error)}",
+            f"auth.method {method.value} does not work on this machine: {_why(error)}",
             hint=f"{_MACHINE_METHODS[method]}; elsewhere use auth.method config_file",
         ) from error
 

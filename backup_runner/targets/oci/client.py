@@ -128,14 +128,14 @@ class Connection:
             own = _own_namespace(self.client)
             if own != namespace:
                 return TargetError(
-                    f"{error.message}: namespace {namespace} was not found; this key's own is {own}",
-                    hint=f"set target.namespace to {own}, or leave it out",
+                    f"{error.message}: namespace {namespace} was not found; this key belongs to {own}",
+                    hint=f"set target.namespace to {own}, or remove it",
                 )
         for look in (self.client.head_bucket, self.client.list_objects):
             with contextlib.suppress(TargetError, ConfigError), _translated(doing, place):
                 look(namespace, bucket)
                 line = policy_line(doing.operation, bucket)
-                return AccessDenied(f"{error.message}: the permission for that is missing", hint=f"add: {line}")
+                return AccessDenied(f"{error.message}: permission denied", hint=f"add: {line}")
         return TargetError(
             f"{error.message}: there is no bucket {bucket} in namespace {namespace} at {place.endpoint}, or "
             f"{place.signer} may not see it",
@@ -198,7 +198,7 @@ def _set_up_session(base: Any, spec: OciTargetSpec, pool_size: int) -> None:
 def _own_namespace(client: Any) -> str:
     answer = client.get_namespace().data
     if not isinstance(answer, str) or not _NAMESPACE.fullmatch(answer):
-        raise TransientError("the answer is not the name of a namespace")
+        raise TransientError("the response is not a namespace name")
     return answer
 
 

@@ -113,7 +113,7 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
         return _connection(error, place, where)
     if isinstance(error, ValueError) and "endpoint" in str(error).lower():
         return ConfigError(f"target.endpoint {place.endpoint} cannot be used", hint="write it as https://HOST")
-    return TransientError(f"{where}: the answer cannot be read ({type(error).__name__})")
+    return TransientError(f"{where}: the response cannot be read ({type(error).__name__})")
 
 
 def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
@@ -122,14 +122,14 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
     words = sifted(str(error.message or ""))
     said = f"{where}: {status} {code} (request {_short(error.request_id)})".replace("  ", " ")
     if status == 407:
-        return TargetError(f"{where}: the proxy asks for user and password (407)", hint=_PROXY_LOGIN)
+        return TargetError(f"{where}: the proxy requires authentication (407)", hint=_PROXY_LOGIN)
     if status == 429 or status == 408 or (status >= 500 and status != 501) or code in _RETRIED_409:
         hint = "the service is overloaded or down; run again later"
         after = _retry_after(error)
         return TransientError(said, hint=hint) if after is None else RetryLaterError(said, retry_after=after, hint=hint)
     if not (error.headers or {}).get("opc-request-id"):
         return TargetError(
-            f"{where}: {status}, and not from Object Storage but from something on the way to it: {words or 'no text'}",
+            f"{where}: {status}, not from Object Storage but from something in between: {words or 'no text'}",
             hint="check target.proxy, HTTPS_PROXY, NO_PROXY and target.endpoint; it may be a proxy or a firewall",
         )
     if status in (400, 403, 404, 409) and _KMS.search(f"{code} {error.message}"):
@@ -137,14 +137,14 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
     match status, code:
         case 400, "UnmatchedContentMD5":
             return ChecksumMismatch(
-                f"{said}: the bytes were altered on their way", hint="check proxies and memory of this machine"
+                f"{said}: the data was altered in transit", hint="check proxies and this machine's memory"
             )
         case 401, _:
             return _unauthenticated(error, place, said)
         case 403, "RetentionRuleViolation":
             return ObjectProtected(
                 f"{said}: a retention rule of the bucket protects this object",
-                hint="it can be deleted or replaced once the rule's time is over",
+                hint="it can be deleted or replaced when the rule's period ends",
             )
         case 403, _ if code in _POLICY_403:
             return AccessDenied(said, hint=f"grant it: {policy_line(doing.operation, place.bucket)}")
@@ -158,7 +158,7 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
             return ConditionFailed(said)
         case 412, _:
             return ObjectExists(said)
-    return TargetError(f"{said}: {words or 'it does not say why'}", hint=_OTHER_HINT if status in (403, 404) else None)
+    return TargetError(f"{said}: {words or 'no reason given'}", hint=_OTHER_HINT if status in (403, 404) else None)
 
 
 def _short(text: object) -> str:
@@ -176,10 +176,10 @@ def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str
         way = "ahead of" if skew > 0 else "behind"
         return UnauthenticatedError(
             f"{said}: this machine's clock is {abs(skew) / 60:.0f} minutes {way} the service's",
-            hint="set the clock (NTP); requests may be at most 5 minutes off",
+            hint="set the clock (NTP); at most 5 minutes of difference are allowed",
         )
     return UnauthenticatedError(
-        f"{said}: the service does not accept the signature of {place.signer}",
+        f"{said}: the service rejects the signature of {place.signer}",
         hint="check that user, tenancy, fingerprint and key_file belong together, that the public key is still "
         "registered with that user, and that a session token has not expired (oci session authenticate)",
     )
@@ -195,16 +195,16 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
             hint="check target.region and target.endpoint, and the network's DNS",
         )
     if any("407" in str(link) for link in chain if type(link).__name__ in ("OSError", "ProxyError")):
-        return TargetError(f"{where}: the proxy asks for user and password (407)", hint=_PROXY_LOGIN)
+        return TargetError(f"{where}: the proxy requires authentication (407)", hint=_PROXY_LOGIN)
     if names & {"InvalidSchema", "MissingSchema", "InvalidURL", "InvalidProxyURL", "LocationParseError"}:
         return TargetError(
-            f"{where}: the address or that of the proxy cannot be used", hint="check target.endpoint and target.proxy"
+            f"{where}: invalid address of the server or proxy", hint="check target.endpoint and target.proxy"
         )
     if "ProxyError" in names:
         return UnreachableError(f"{where}: the proxy does not answer", hint="check target.proxy and HTTPS_PROXY")
     if "SSLError" in names or "SSLCertVerificationError" in names:
         return TargetError(
-            f"{where}: the server's certificate is not trusted, or this is no TLS",
+            f"{where}: the server's certificate is not trusted, or this is not TLS",
             hint="set target.ca_bundle (or REQUESTS_CA_BUNDLE) to your network's certificate authority",
         )
     if any(isinstance(link, ConnectionRefusedError) for link in chain):
@@ -214,8 +214,8 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
     if names & {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout"}:
         return UnreachableError(f"{where}: no connection to {host}", hint="check the network, firewall and proxy")
     if names & {"ReadTimeout", "ReadTimeoutError"}:
-        return SilentError(f"{where}: the server took the connection, and did not answer in time", hint=_SILENT)
-    return TransientError(f"{where}: the connection broke ({type(chain[-1]).__name__})", hint="run again later")
+        return SilentError(f"{where}: the server accepted the connection but did not answer in time", hint=_SILENT)
+    return TransientError(f"{where}: the connection was lost ({type(chain[-1]).__name__})", hint="run again later")
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -51,11 +51,11 @@ def _check_proxy(url: str, setting: str) -> None:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, scheme, _ = parts.hostname, parts.scheme, parts.port
     except ValueError:
-        raise ConfigError(f"{setting} is no URL", hint=hint) from None
+        raise ConfigError(f"{setting} is not a URL", hint=hint) from None
     if scheme.startswith("socks"):
-        raise ConfigError(f"{setting} is a SOCKS proxy, which this program cannot use", hint="name an HTTP proxy")
+        raise ConfigError(f"{setting} is a SOCKS proxy, which is not supported", hint="use an HTTP proxy")
     if scheme not in _SCHEMES or not host:
-        raise ConfigError(f"{setting} is no URL of an HTTP proxy", hint=hint)
+        raise ConfigError(f"{setting} is not the URL of an HTTP proxy", hint=hint)
 
 
 def _check_bundle(path: str, setting: str) -> None:
@@ -67,6 +67,6 @@ def _check_bundle(path: str, setting: str) -> None:
             return
         context.load_verify_locations(cafile=path)
     except ssl.SSLError:
-        raise ConfigError(f"{setting} {path} holds no certificates", hint=hint) from None
+        raise ConfigError(f"{setting} {path} contains no certificates", hint=hint) from None
     except OSError as error:
         raise ConfigError(f"{setting} {path} cannot be read: {describe(error)}", hint=hint) from None

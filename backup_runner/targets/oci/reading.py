@@ -51,12 +51,12 @@ class Reading:
         stop = self.have + length
         for chunk in answer.data.raw.stream(_CHUNK, decode_content=False):
             if self.have + len(chunk) > stop:
-                raise TransientError(f"the answer goes on after {length} bytes")
+                raise TransientError(f"the response continues after {length} bytes")
             self._rate.take(len(chunk))
             self.chunks.append(chunk)
             self.have += len(chunk)
         if self.have != stop:
-            raise TransientError(f"the answer ended after {self.have} of {stop} bytes")
+            raise TransientError(f"the response ended after {self.have} of {stop} bytes")
         self._compare(answer.headers)
 
     def restart(self) -> None:
@@ -77,15 +77,15 @@ class Reading:
         match = _CONTENT_RANGE.match(answer.headers.get("content-range") or "")
         if match is None:
             if self._range() is not None:
-                raise TransientError("the service did not answer with the range that was asked for")
+                raise TransientError("the service did not return the requested range")
             self.size = length
             return 0, length
         start, self.size = int(match.group(1)), int(match.group(3))
         asked = -self._offset if self._offset < 0 else None if self._length is None else self._length - self.have
         if length < 0 or (asked is not None and length > asked):
-            raise TransientError(f"the service answered with {length} bytes, {asked} were asked for")
+            raise TransientError(f"the service returned {length} bytes, but {asked} were requested")
         if self._offset >= 0 and start != self._offset + self.have:
-            raise TransientError("the service answered with another range than was asked for")
+            raise TransientError("the service returned another range than requested")
         return start, length
 
     def _past_end(self, error: BaseException) -> None:
@@ -105,7 +105,7 @@ class Reading:
             digest.update(chunk)
         if b64encode(digest.digest()).decode() != stated:
             self.restart()
-            raise ChecksumMismatch("what was read is not what the service says it stored")
+            raise ChecksumMismatch("the data read does not match the checksum of the service")
 
 
 def read(call: Callable[..., Any], doing: Doing, reading: Reading) -> tuple[bytes, int]:

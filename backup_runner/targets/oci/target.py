@@ -92,6 +92,10 @@ class OciTarget:
         return ""
 
     @property
+    def archives(self) -> bool:
+        return True
+
+    @property
     def part_limit(self) -> int:
         return 64 << 20
 
@@ -285,7 +289,7 @@ class OciTarget:
             if thin > _THIN_PAGES:
                 raise TargetError(
                     f"the listing does not end: {thin} pages in a row had fewer than {_THIN} objects",
-                    hint="look at the service, or at what answers in its place (target.endpoint)",
+                    hint="check the service and target.endpoint",
                 )
             options["start"] = following
 

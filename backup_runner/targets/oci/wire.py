@@ -110,7 +110,7 @@ class BoundedAdapter(oci.base_client.OCIHTTPAdapter):  # type: ignore[misc]
             response.close()
             raise TransientError(
                 f"the server answered with a redirect ({response.status_code}), which is not followed",
-                hint="check target.endpoint; is there a portal that wants a login?",
+                hint="check target.endpoint; is there a portal that requires a login?",
             )
         if not options.get("stream") or response.status_code >= 300:
             _read(response)
@@ -121,12 +121,12 @@ def _read(response: Any) -> None:
     """Take the whole body in, as requests would, up to the bound."""
     if response.headers.get("content-encoding", "identity") != "identity":
         response.close()
-        raise TransientError("the answer is compressed, which was not asked for")
+        raise TransientError("the response is compressed, which was not requested")
     pieces, size = [], 0
     for piece in response.raw.stream(1 << 16, decode_content=False):
         size += len(piece)
         if size > LARGEST:
             response.close()
-            raise TransientError(f"the answer is longer than {LARGEST >> 20} MiB, which no answer of this kind is")
+            raise TransientError(f"the response is longer than {LARGEST >> 20} MiB, the limit for this request")
         pieces.append(piece)
     response._content, response._content_consumed = b"".join(pieces), True

@@ -1,0 +1,56 @@
+"""Records and copies of the catalog that a lifecycle rule moved to an archive tier: reported, and thawed when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..container import ObjectKind, parse_name
+from ..errors import CatalogError, ContainerError, ObjectArchived, ObjectMissing, TargetError
+from ..records import StoredObject
+from ..targets.base import Target
+
+_OF_CATALOGS = (ObjectKind.RECORDS, ObjectKind.COPIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """Ask for archived records to be made readable for so many hours."""
+
+    hours: int
+
+
+@contextmanager
+def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
+    """Around what reads records: where that fails and some are archived, this is why. Raises ObjectArchived then."""
+    try:
+        yield
+    except (CatalogError, ContainerError, TargetError) as error:
+        refuse_archived(target, "", thaw, cause=error)
+        raise
+
+
+def refuse_archived(target: Target, lineage: str, thaw: Thaw | None, *, cause: Exception | None = None) -> None:
+    """Raise ObjectArchived if a record or copy cannot be read now; with `thaw`, it is asked for first."""
+    if not target.archives:
+        return
+    cold = [found for found in target.list(f"{lineage}/" if lineage else "") if found.cold and _of_catalog(found)]
+    if not cold:
+        return
+    what = f"{len(cold)} records or copies of the catalog are in the archive tier and cannot be read"
+    if thaw is None:
+        raise ObjectArchived(what, hint="--thaw asks for them to be made readable") from cause
+    for found in cold:
+        if found.archival_state == "Archived":
+            try:
+                target.restore_archived(found.name, thaw.hours)
+            except ObjectMissing:
+                continue
+    hint = "run the same command again when that is done; it can take an hour"
+    raise ObjectArchived(f"{what}; they are being thawed for {thaw.hours} hours", hint=hint) from cause
+
+
+def _of_catalog(found: StoredObject) -> bool:
+    object_id = parse_name(found.name)
+    return object_id is not None and object_id.kind in _OF_CATALOGS

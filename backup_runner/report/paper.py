@@ -1,0 +1,47 @@
+"""A key on paper: a page to print, as text and as HTML with a QR code. It is the one thing here that shows a secret."""
+
+from __future__ import annotations
+
+from html import escape
+from io import BytesIO
+
+import segno
+
+_GROUP = 6
+_IN_LINE = 6
+
+
+def grouped(text: str) -> list[str]:
+    """The letters in groups that an eye can follow; white space does not count when they are typed again."""
+    groups = [text[at : at + _GROUP] for at in range(0, len(text), _GROUP)]
+    return [" ".join(groups[at : at + _IN_LINE]) for at in range(0, len(groups), _IN_LINE)]
+
+
+def _advice(key_id: str) -> list[str]:
+    return [
+        f"Key id {key_id}. Whoever has this page opens every backup made with it; without the key nobody does.",
+        "Keep it where neither fire nor burglars find it together with the computer.",
+        "To use it: put the line above into a file (spaces and line breaks do not count, nor lines that begin with #),",
+        "name that file as `encryption: {key_file: ...}` in the job, and run `backup-runner catalog pull JOB`.",
+        "To test it: `backup-runner key check JOB --typed` reads what you type and compares it with the job's key;",
+        "a letter that is wrong is named.",
+    ]
+
+
+def paper_lines(text: str, key_id: str) -> list[str]:
+    """The page as text."""
+    return ["# backup-runner key", *grouped(text), *(f"# {line}" for line in _advice(key_id))]
+
+
+def paper_html(text: str, key_id: str) -> str:
+    """The page as HTML that needs nothing else; the QR code holds the same letters."""
+    drawn = BytesIO()
+    # Capital letters take less room in a QR code, and mean the same.
+    segno.make(text.upper(), error="q", micro=False).save(drawn, kind="svg", scale=5, xmldecl=False)
+    letters = "\n".join(grouped(text))
+    advice = "".join(f"<p>{escape(line)}</p>" for line in _advice(key_id))
+    return (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>backup-runner key</title>"
+        "<style>body{font:12pt sans-serif;margin:2cm}pre{font-size:14pt}</style>"
+        f"<h1>backup-runner key</h1><pre>{escape(letters)}</pre>{drawn.getvalue().decode()}{advice}</html>\n"
+    )

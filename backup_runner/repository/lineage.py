@@ -1,0 +1,257 @@
+"""The envelopes of one lineage: read from its `keys` objects, kept in the catalog, and what follows for who opens.
+
+Anybody who may create objects can put some under these names. Numbers only order: what counts is that an envelope names
+the one before it and that an owner of that one signed it. All else is junk, which is skipped and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ..catalog import Catalog
+from ..catalog.database import Store
+from ..catalog.envelopes import KeptEnvelope, envelopes, keep_envelopes
+from ..container import MAX_HEADER, Identity, ObjectId, ObjectKind, kind_prefix, parse_name
+from ..container.suite2.chain import Chain
+from ..container.suite2.editing import Succession
+from ..container.suite2.envelope import Envelope, parse_envelope
+from ..container.suite2.founding import found_lineage, owned_lineage
+from ..container.suite2.keysobject import open_keys, stated_envelope
+from ..container.suite2.lineage import Lineage
+from ..container.suite2.recipients import Public
+from ..container.suite2.roster import MAX_OBJECT, Mark, Recipient, Roster, decode_roster, encode_roster, seal_keys
+from ..contents.again import twice
+from ..errors import (
+    AccessDenied,
+    CatalogError,
+    ContainerError,
+    NoiseError,
+    NotEntitledError,
+    ObjectArchived,
+    ObjectExists,
+    ObjectMissing,
+    WrongKeyError,
+)
+from ..records import StoredObject
+from ..targets.base import Target, Tier
+from .sealing import Sealing
+from .seen import SeenKeys
+
+_TRIES = 500
+"""So many objects that are not known yet are looked at, the lowest number first."""
+_NONE = hashlib.sha256(b"").digest()
+"""Stands for the last record of suite 1 where its bytes are not known."""
+
+
+class Keys(NamedTuple):
+    """What an engine that stores needs of a lineage: who opens, and what seals."""
+
+    identity: Identity
+    sealing: Sealing
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChain:
+    """The envelopes of a lineage, and what the newest says in words, if that could be opened."""
+
+    chain: Chain
+    roster: Roster | None = None
+    notes: tuple[str, ...] = ()
+    stored: bool = True
+    """Whether the newest lies in the bucket, as far as its listing tells."""
+
+    @property
+    def newest(self) -> Envelope:
+        return self.chain.newest
+
+    @property
+    def suite1_end(self) -> int | None:
+        """Serial of the last record of suite 1; None if it is not known."""
+        if not self.chain.envelopes[0].succeeds_suite1:
+            return 0
+        return self.roster.suite1.serial if self.roster and self.roster.suite1 else None
+
+    def accept(self, identity: Identity) -> None:
+        """Have the identity open nothing of this lineage that does not count."""
+        writers = self.roster.writers if self.roster else ()
+        void = {writer.key: writer.void.serial for writer in writers if writer.void}
+        identity.accept(self.newest.lineage, self.chain.digests, suite1_end=self.suite1_end, void=void)
+
+    def sealing(self, identity: Identity) -> Sealing:
+        """What the identity seals with. Raises NotEntitledError."""
+        lineage = owned_lineage(identity, self.newest)
+        if lineage is None:
+            raise NotEntitledError(
+                "this key may read, but nobody enrolled it to write",
+                hint="an owner adds it with `key add JOB --owner`; `key list JOB` shows who the owners are",
+            )
+        return Sealing(lineage)
+
+
+# -- in the catalog
+
+
+def kept_chain(cat: Catalog, store: Store) -> KeyChain | None:
+    """What the catalog has of the store's lineage; None for a store of suite 1."""
+    kept = envelopes(cat, store.id)
+    if not kept:
+        return None
+    parsed = [parse_envelope(one.raw, bytes.fromhex(store.lineage)) for one in kept]
+    return KeyChain(Chain(tuple(parsed)), decode_roster(kept[-1].roster) if kept[-1].roster else None)
+
+
+def keep_chain(cat: Catalog, store_id: int, found: KeyChain) -> None:
+    """Write it down. Callers hold the catalog's lock."""
+    roster = encode_roster(found.roster) if found.roster else b""
+    rows = [KeptEnvelope(one.number, one.raw, b"") for one in found.chain.envelopes]
+    rows[-1] = rows[-1]._replace(roster=roster)
+    if rows != envelopes(cat, store_id):
+        keep_envelopes(cat, store_id, rows)
+
+
+# -- in the bucket
+
+
+def read_chain(
+    target: Target, lineage: bytes, identity: Identity, *, kept: KeyChain | None = None, suite1_end: str = ""
+) -> KeyChain | None:
+    """The chain as the bucket has it, from what is known of it; None if there is none.
+
+    `suite1_end`: hex SHA-256 of the last record of suite 1, where that is known. Raises TargetError."""
+    listed = _listed(target, lineage)
+    known = {envelope.number for envelope in kept.chain.envelopes} if kept else set()
+    fresh = [number for number in sorted(listed) if number not in known]
+    candidates, notes = _candidates(target, lineage, fresh)
+    if kept is not None:
+        chain, noise = kept.chain.continued(candidates)
+    elif first := next((one for one in candidates if one.is_first and _is_trusted(one, identity, suite1_end)), None):
+        chain, noise = Chain.start(first, suite1_end=first.previous).continued(candidates)
+    else:
+        return None
+    notes += [f"passed over {len(noise)} envelope(s) that do not follow any of the lineage's"] if noise else []
+    stored = chain.newest.number in listed
+    if kept is not None and chain.newest == kept.newest and kept.roster is not None:
+        return replace(kept, notes=tuple(notes), stored=stored)
+    # The newest of these may be one that was not there when this identity was last told what counts.
+    KeyChain(chain, kept.roster if kept else None).accept(identity)
+    roster, why = _roster(target, chain, identity)
+    notes += [why] if why else []
+    return KeyChain(chain, roster, tuple(notes), stored)
+
+
+def _listed(target: Target, lineage: bytes) -> dict[int, StoredObject]:
+    found = {}
+    for item in target.list(kind_prefix(lineage, ObjectKind.KEYS)):
+        object_id = parse_name(item.name)
+        if object_id is not None and item.size <= MAX_OBJECT:
+            found[object_id.serial] = item
+    return found
+
+
+def _candidates(target: Target, lineage: bytes, numbers: Sequence[int]) -> tuple[list[Envelope], list[str]]:
+    """The envelopes that these objects show, and what to say of the others."""
+    found, junk, notes = [], 0, []
+    for number in numbers[:_TRIES]:
+        object_id = ObjectId.keys(lineage, number)
+        try:
+            found.append(_stated(target, object_id))
+        except (ContainerError, ObjectMissing):
+            junk += 1
+        except (AccessDenied, ObjectArchived):
+            notes.append(
+                f"the bucket has recipients' keys that this host does not know and may not read ({object_id.name}); "
+                "it goes on sealing to those that it knows"
+            )
+            break
+    if junk:
+        notes.append(f"passed over {junk} object(s) that hold no envelope, under the names of keys")
+    if len(numbers) > _TRIES:
+        notes.append(f"{len(numbers) - _TRIES} more objects under the names of keys were not looked at")
+    return found, notes
+
+
+def _stated(target: Target, object_id: ObjectId) -> Envelope:
+    return twice(lambda: stated_envelope(target.get(object_id.name, 0, MAX_HEADER), object_id))
+
+
+def _is_trusted(first: Envelope, identity: Identity, suite1_end: str) -> bool:
+    """A first envelope's own id proves it, unless the lineage began under suite 1: then its owners have to be ours, or
+    it must follow the last record that is known. Whoever knows neither takes it on trust, as all that is seen first."""
+    if not first.succeeds_suite1 or not suite1_end or first.previous.hex() == suite1_end:
+        return True
+    return identity.signing_key(first.salt).public in first.owners
+
+
+def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | None, str]:
+    """What the newest envelope says in words, or why that is not known."""
+    object_id = ObjectId.keys(chain.newest.lineage, chain.newest.number)
+    try:
+        return twice(lambda: open_keys(target.get(object_id.name, 0, MAX_OBJECT + 1), object_id, identity))[1], ""
+    except (WrongKeyError, AccessDenied, ObjectArchived):
+        return None, ""
+    except (ContainerError, ObjectMissing) as error:
+        return None, f"who may write cannot be told: {error.message}"
+
+
+# -- beginnings
+
+
+def founded(identity: Identity, salt: bytes, *, after: Succession | None = None, serial: int = 0) -> KeyChain:
+    """A new lineage with this identity as its one owner; nothing is stored yet."""
+    lineage = found_lineage(identity, salt=salt, after=after)
+    public = Public.of(identity, salt)
+    me = Recipient(socket.gethostname()[:64], identity.secret.kind, public.opening, public.signing, 0)
+    mark = Mark(serial, after.last_record) if after else None
+    return KeyChain(Chain((lineage.envelope,)), Roster([me], (), mark, mark), stored=False)
+
+
+def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:
+    """The first envelope of a lineage of suite 1, put into the bucket; another machine's, if that was faster."""
+    lineage, end = bytes.fromhex(store.lineage), bytes.fromhex(store.record_digest) or _NONE
+    found = founded(identity, store.salt, after=Succession(lineage, end), serial=store.serial)
+    return put_newest(target, found, identity)
+
+
+def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
+    """Put the newest envelope, create-only. Raises CatalogError if another one is there that does not count."""
+    if found.stored or found.roster is None:
+        return found
+    envelope = found.newest
+    lineage = owned_lineage(identity, envelope)
+    if lineage is None or lineage.signer.public != envelope.signer:
+        return found
+    try:
+        put_keys(target, lineage, found.roster)
+    except ObjectExists:
+        before = Chain(found.chain.envelopes[:-1])
+        kept = KeyChain(before) if before.envelopes else None
+        there = read_chain(target, envelope.lineage, identity, kept=kept)
+        if there is None or there.newest.number < envelope.number:
+            name = ObjectId.keys(envelope.lineage, envelope.number).name
+            raise CatalogError(
+                f"{name} is taken by something that is no envelope of this lineage",
+                hint="find out who put it there, delete it, and apply again",
+            ) from None
+        return there
+    return replace(found, stored=True)
+
+
+def put_keys(target: Target, lineage: Lineage, roster: Roster) -> None:
+    """Put the `keys` object of the lineage's envelope, create-only. Raises ObjectExists."""
+    object_id, data = seal_keys(lineage, roster)
+    target.put(object_id.name, data, md5=hashlib.md5(data, usedforsecurity=False).digest(), tier=Tier.STANDARD)
+
+
+def check_memory(found: KeyChain | None, seen: SeenKeys | None) -> None:
+    """Raises NoiseError if the chain does not hold the envelope that was the newest when it was seen before."""
+    if seen is None:
+        return
+    if found is None or seen.digest not in {one.digest.hex() for one in found.chain.envelopes}:
+        raise NoiseError(
+            f"the bucket's keys do not hold envelope {seen.number} of the lineage, which was seen here before",
+            hint="the bucket was put back to an older state, or somebody deleted or replaced its keys; find out who",
+        )

@@ -1,0 +1,196 @@
+"""Who can open a lineage and who may write to it: changes of that, each a new envelope under `keys/<n>`.
+
+A change is made on what is newest in the bucket. The put is create-only, so of two machines one comes second, reads
+what the first one did, and makes its own change on that: nobody is lost. A kill leaves the old envelope or the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ..catalog import CatalogLock
+from ..catalog.database import Store
+from ..container import Identity
+from ..container.suite2.editing import Members, amend, rotate
+from ..container.suite2.envelope import MAX_EPOCH, MAX_OWNERS, MAX_RECIPIENTS
+from ..container.suite2.founding import owned_lineage
+from ..container.suite2.recipients import fingerprint
+from ..container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster
+from ..errors import KeyFileError, NotEntitledError, ObjectExists
+from ..targets.base import Target
+from .lineage import KeyChain, put_keys, read_chain
+from .session import Session
+
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What is to come and go. `voids` are signing keys of writers, and the record after which they are void."""
+
+    adds: tuple[Recipient, ...] = ()
+    removes: tuple[bytes, ...] = ()
+    """Public keys of recipients. Who goes is to open nothing that comes later, so this begins a new epoch."""
+    writers: tuple[EnrolledWriter, ...] = ()
+    voids: tuple[tuple[bytes, Mark], ...] = ()
+    rotate: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """The change in words, for a plan."""
+        found = [f"+ {describe_recipient(one)} can open" for one in self.adds]
+        found += [f"- the recipient {fingerprint(public)} can open nothing that is written from now on"
+                  for public in self.removes]  # fmt: skip
+        found += [f"+ {one.name} ({fingerprint(one.key)}) may write" for one in self.writers]
+        found += [f"- what {fingerprint(key)} wrote after record {mark.serial} is void" for key, mark in self.voids]
+        return found + (["~ a new epoch begins"] if self.rotate or self.removes else [])
+
+    @property
+    def caveats(self) -> list[str]:
+        """What it does not do."""
+        found = []
+        if self.removes or self.rotate:
+            found.append(
+                "Who had a key before and has a copy of the bucket can still open all that was written until now."
+            )
+        if self.adds:
+            found.append("Who is added can open all that was ever written in suite 2, not what was sealed before that.")
+        if self.voids:
+            found.append("Objects of a removed writer stay in the bucket until `prune` deletes what nothing needs.")
+        return found
+
+
+def describe_recipient(one: Recipient) -> str:
+    """Name, kind and fingerprint."""
+    return f"{one.name} ({one.kind}, {fingerprint(one.public)}{', owner' if one.owner else ''})"
+
+
+def find_recipient(roster: Roster, wanted: str) -> Recipient:
+    """By fingerprint, or by a name that only one has. Raises KeyFileError."""
+    found = [one for one in roster.recipients if wanted in (one.name, fingerprint(one.public))]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(describe_recipient(one) for one in roster.recipients)
+    raise KeyFileError(
+        f"{'several recipients are' if found else 'no recipient is'} called {wanted!r}",
+        hint=f"give the fingerprint of one of these: {known}",
+    )
+
+
+def find_writer(roster: Roster, wanted: str) -> EnrolledWriter | None:
+    """The same for writers; None if there is none."""
+    return next((one for one in roster.writers if wanted in (one.name, fingerprint(one.key))), None)
+
+
+def carry_out(
+    target: Target, found: KeyChain, identity: Identity, change: KeyChange, head: Mark | None = None
+) -> KeyChain:
+    """Make the change on the newest envelope that there is. Raises KeyFileError, NotEntitledError, TargetError."""
+    number = found.newest.number + 1
+    for _ in range(_TRIES):
+        new = changed(found, identity, change, number=number, head=head)
+        lineage = owned_lineage(identity, new.newest) or owned_lineage(identity, found.newest)
+        assert lineage is not None
+        try:
+            put_keys(target, replace(lineage, envelope=new.newest), new.roster or Roster([]))
+        except ObjectExists:
+            there = read_chain(target, found.newest.lineage, identity, kept=found)
+            if there is not None and there.newest != found.newest:
+                found, number = there, there.newest.number + 1
+            else:
+                # Somebody's junk has the name.
+                number += 1
+            continue
+        return replace(new, stored=True)
+    raise KeyFileError("the names of the next envelopes are all taken", hint="find out who puts objects there")
+
+
+def changed(
+    found: KeyChain, identity: Identity, change: KeyChange, *, number: int | None = None, head: Mark | None = None
+) -> KeyChain:
+    """The chain with the change as its next envelope; nothing is stored."""
+    roster = found.roster
+    if roster is None:
+        raise NotEntitledError("the list of recipients cannot be opened with this key")
+    owner = owned_lineage(identity, found.newest)
+    if owner is None:
+        raise NotEntitledError(
+            "this key may read, but only an owner changes who else may",
+            hint="`key list JOB` shows who the owners are",
+        )
+    changed_roster = _roster(roster, change)._replace(head=head or roster.head)
+    members = _members(changed_roster.recipients, found.newest.owners, roster)
+    key, newest = owner.writer.key, found.newest
+    secrets = identity.epoch_secrets(newest)
+    if change.rotate or change.removes:
+        if newest.epoch >= MAX_EPOCH:
+            raise KeyFileError(
+                f"this lineage has had {MAX_EPOCH} epochs, the most there can be", hint="begin a new one"
+            )
+        envelope = rotate(newest, secrets, members, key, number=number)
+    else:
+        envelope = amend(newest, secrets, members, key, number=number)
+    return KeyChain(found.chain.extended(envelope), changed_roster, stored=False)
+
+
+def _roster(roster: Roster, change: KeyChange) -> Roster:
+    gone = set(change.removes)
+    added = {one.public for one in change.adds}
+    recipients = [one for one in roster.recipients if one.public not in gone | added]
+    recipients += change.adds
+    if not recipients:
+        raise KeyFileError("the last one who can open cannot be removed", hint="add another recipient first")
+    voids = dict(change.voids)
+    new = {one.key for one in change.writers}
+    writers = [one._replace(void=voids.get(one.key, one.void)) for one in roster.writers if one.key not in new]
+    return roster._replace(recipients=recipients, writers=[*writers, *change.writers])
+
+
+def _members(recipients: Sequence[Recipient], owners: tuple[bytes, ...], before: Roster) -> Members:
+    """Owners are the recipients who are that, and keys that no recipient has (the founder of a host's lineage)."""
+    known = {one.owner for one in before.recipients}
+    keys = [one.owner for one in recipients if one.owner] + [key for key in owners if key not in known]
+    if not any(one.owner for one in recipients):
+        raise KeyFileError("the last owner cannot be removed", hint="make another recipient an owner first")
+    if len(recipients) > MAX_RECIPIENTS or len(keys) > MAX_OWNERS:
+        raise KeyFileError(f"a lineage has at most {MAX_RECIPIENTS} recipients and {MAX_OWNERS} owners")
+    return Members([one.public for one in recipients], list(dict.fromkeys(keys)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a change of keys stands on."""
+
+    store: Store
+    found: KeyChain
+    roster: Roster
+
+    @property
+    def head(self) -> Mark | None:
+        """The newest record of this lineage that the catalog has."""
+        digest = self.store.record_digest
+        return Mark(self.store.serial, bytes.fromhex(digest)) if digest else None
+
+
+def change_keys(
+    session: Session, make: Callable[[Ground], KeyChange], agreed: Callable[[KeyChange], bool]
+) -> KeyChain | None:
+    """Plan a change of a lineage's keys, have it agreed to, carry it out; None if it is not agreed to."""
+    with CatalogLock(session.job.catalog.path):
+        _, store, _ = session.need_store()
+        keys = session.keys(store)
+        found = session.know(store.lineage)
+        assert found is not None
+        if found.roster is None:
+            raise NotEntitledError("the list of recipients cannot be opened with this key")
+        ground = Ground(store, found, found.roster)
+        change = make(ground)
+        # Refused before it is asked about.
+        changed(found, keys.identity, change, head=ground.head)
+        if not agreed(change):
+            return None
+        new = carry_out(session.target, found, keys.identity, change, ground.head)
+        session.use_chain(new)
+        session.keep(store, new)
+        return new
