@@ -9,7 +9,7 @@ import typer
 from ..errors import BackupRunnerError
 from .oneshot import ForceChecksum, Overwrite, plan_and_apply
 from .options import Json, OverrideGuards, Wait, guard_names, seconds
-from .output import output
+from .output import complain, output
 
 app = typer.Typer(help="Whole directories: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,12 +43,18 @@ def backup(
     """
     from dataclasses import replace
 
+    from ..jobfile.mistaken import is_regex
     from ..oneshot.jobs import Wish, backup_job
     from ..oneshot.state import CacheFile
     from ..targets.opening import open_target
     from .settings import config
 
     out = output(json=json)
+    complain(
+        f"warning: {pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp"
+        for pattern in skip_files or ()
+        if is_regex(pattern)
+    )
     wish = Wish(tuple(dir_paths), tuple(skip_files or ()), overwrite, force_checksum, directories=True)
     job, planning = backup_job(config(), wish)
     planning = replace(planning, overrides=guard_names(override_guard))

@@ -51,7 +51,7 @@ def command(
     errors = sum(item.severity == "error" for item in result.diagnostics)
     warnings = len(result.diagnostics) - errors
     failed = bool(errors or (strict and warnings))
-    _show(result, form, out, strict=strict)
+    _show(result, form, out, files, strict=strict)
     warned = [count(warnings, "warning")] if warnings else []
     if failed:
         out.say([f"{count(len(files), 'file')} checked: {', '.join([count(errors, 'error'), *warned])}"])
@@ -60,7 +60,7 @@ def command(
     return 1 if failed else 0
 
 
-def _show(result: LoadResult, form: Format, out: Output, *, strict: bool) -> None:
+def _show(result: LoadResult, form: Format, out: Output, files: list[str], *, strict: bool) -> None:
     if form is Format.TEXT and result.diagnostics:
         from ..jobfile.render import render_text
 
@@ -70,9 +70,10 @@ def _show(result: LoadResult, form: Format, out: Output, *, strict: bool) -> Non
 
         out.emit(document(result, strict=strict))
     elif form is Format.SARIF:
+        from ..jobfile.diagnostics import printable
         from ..report.sarif import sarif
 
-        out.emit(sarif(result.diagnostics))
+        out.emit(sarif(result.diagnostics, {printable(path): path for path in files}))
     elif form is Format.JUNIT:
         from ..report.junit import junit
 
