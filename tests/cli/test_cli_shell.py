@@ -149,7 +149,7 @@ def test_show_tells_an_altered_plan_before_it_shows_any_of_it(place: Any) -> Non
     (place.root / "saved").write_text(text.replace('"size": 1', '"size": 2', 1))
     result = place.run("show", "--json", "saved")
     assert (result.code, result.out) == (1, "")
-    assert "altered" in result.err
+    assert "modified" in result.err
 
 
 def test_a_plan_whose_job_file_is_gone(place: Any) -> None:
@@ -207,7 +207,7 @@ def test_key_new_never_overwrites(place: Any) -> None:
     assert key.count(b"\n") == 1
     again = place.run("key", "new", "keys/fresh")
     assert again.code == 1
-    assert "there already" in again.err
+    assert "already exists" in again.err
     assert path.read_bytes() == key
     assert key.decode().strip() not in made.out + again.err
 
