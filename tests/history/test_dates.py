@@ -16,7 +16,7 @@ import pytest
 
 from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import CatalogLock
-from backup_runner.moments import last_moment, local_text, utc_text
+from backup_runner.moments import local_text, span_of, utc_text
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.making import make_plan
 from backup_runner.planning.opening import open_plan
@@ -109,6 +109,15 @@ def test_every_printed_time_selects_what_it_was_printed_for(site: Site, zone: Zo
     assert chosen(site, "2025-04-30") == made[times.index(ns(datetime(2025, 5, 1, tzinfo=zone)) - 1)]
 
 
+def test_the_time_of_one_that_is_not_complete_selects_it_too(site: Site) -> None:
+    at = ns(datetime(2025, 3, 1, 9, tzinfo=UTC))
+    complete, partial = dated(site, at, at + 60 * 10**9)
+    with closing(site.catalog()) as cat:
+        cat.conn.execute("UPDATE snapshot SET status = 'partial' WHERE id = ?", (partial,))
+    assert chosen(site, "2025-03-01T09:01:00Z") == partial
+    assert chosen(site, "2025-03-01T09:01Z") == chosen(site, "2025-03-01T09:01:01Z") == complete
+
+
 @pytest.mark.parametrize(
     ("text", "last"),
     [
@@ -125,7 +134,7 @@ def test_every_printed_time_selects_what_it_was_printed_for(site: Site, zone: Zo
 def test_a_time_stands_for_all_that_it_leaves_out(text: str, last: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    assert utc_text(last_moment(text)) == last
+    assert utc_text(span_of(text)[1]) == last
     monkeypatch.undo()
     time.tzset()
 
@@ -133,7 +142,7 @@ def test_a_time_stands_for_all_that_it_leaves_out(text: str, last: str, monkeypa
 @pytest.mark.parametrize("text", ["9999-12-31", "2026-13-01", "soon", "2026-11-01T25:00", ""])
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(ValueError):
-        last_moment(text)
+        span_of(text)
 
 
 def test_local_time_is_that_of_its_day(zone: ZoneInfo) -> None:
