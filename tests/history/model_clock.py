@@ -95,6 +95,21 @@ class Clocks:
     def keep_by_calendar(self, name: str, count: int, last: int) -> None:
         self.site.retention = Retention(**{name: count}, keep_last=last)
 
+    @rule(name=CALENDAR, moments=st.lists(MOMENTS, min_size=2, max_size=4), back=st.booleans())
+    def live_through(self, name: str, moments: list[str], *, back: bool) -> None:
+        """Snapshots at turns of days, months and years, of which rules of the calendar are to keep some."""
+        self.keep_by_calendar(name, 3, 0)
+        for moment in sorted(moments, reverse=back):
+            self.jump(moment)
+            self.apply()
+        self.prune()
+
+    def apply(self) -> None:
+        raise NotImplementedError
+
+    def prune(self) -> None:
+        raise NotImplementedError
+
     # -- checks
 
     def note_dates(self, began_ns: int, before: dict[int, Any]) -> None:

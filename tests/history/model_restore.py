@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections import Counter
 
 Tree = dict[bytes, tuple[Any, ...]]
-POLICIES = st.sampled_from(list(Overwrite))
 PLACES = st.integers(0, 7)
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "ä", "z.bin"])
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
@@ -34,9 +33,9 @@ MEDDLING = st.sampled_from(["nothing", "modes", "bytes", "gone", "attributes", "
 _EVERYBODY = 0xFFFFFFFF
 
 
-def acl(reader: int) -> bytes:
-    """u::rw-, u:READER:r--, g::---, m::r--, o::--- as the kernel keeps it."""
-    entries = [(1, 6, _EVERYBODY), (2, 4, reader), (4, 0, _EVERYBODY), (16, 4, _EVERYBODY), (32, 0, _EVERYBODY)]
+def acl(reader: int, owner: int = 7) -> bytes:
+    """u::OWNER, u:READER:r--, g::---, m::r--, o::--- as the kernel keeps it."""
+    entries = [(1, owner, _EVERYBODY), (2, 4, reader), (4, 0, _EVERYBODY), (16, 4, _EVERYBODY), (32, 0, _EVERYBODY)]
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
@@ -95,19 +94,25 @@ class Restores:
 
     # -- over what is there
 
-    @rule(which=PLACES, onto=PLACES, policy=POLICIES, meddling=MEDDLING, mine=st.booleans())
-    def restore_over(self, which: int, onto: int, policy: Overwrite, meddling: str, mine: bool) -> None:
+    @rule(which=PLACES, onto=PLACES, meddling=MEDDLING)
+    def restore_over(self, which: int, onto: int, meddling: str) -> None:
+        """One snapshot over another one, after somebody was at it: under every policy, by root and by a user."""
         if not self.trees or self.damaged:
             return
         numbers = sorted(self.trees)
         number, below = numbers[which % len(numbers)], numbers[onto % len(numbers)]
+        for policy in Overwrite:
+            for mine in (False, True):
+                self._over(number, below, policy, meddling, which, mine=mine)
+
+    def _over(self, number: int, below: int, policy: Overwrite, meddling: str, place: int, *, mine: bool) -> None:
         self.goals += 1
         goal = f"{self.root}/over{self.goals}"
         if mine:
             self._give_to_user(goal)
         try:
             self._restored(goal, below, Overwrite.NEVER, mine=mine)
-            self._meddle(goal, meddling, which)
+            self._meddle(goal, meddling, place)
             before = whole_tree(goal)
             look = self._restored(goal, number, policy, mine=mine, dry_run=True)
             assert whole_tree(goal) == before, "a dry run changed something"

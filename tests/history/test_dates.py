@@ -187,6 +187,20 @@ def test_a_plan_applied_on_another_day_forgets_no_more_than_the_rules(site: Site
     assert outcome.notes == [f"snapshot {before} is not forgotten: by now, a rule of the retention keeps it"]
 
 
+def test_a_clock_that_was_set_back_keeps_no_garbage(site: Site) -> None:
+    """What it finds was made later than now."""
+    site.write("a", os.urandom(1000))
+    site.apply()
+    site.write("a", os.urandom(1000))
+    site.apply()
+    with closing(site.catalog()) as cat:
+        cat.conn.execute("UPDATE object SET created_ns = created_ns + 365 * 86400000000000")
+    site.retention = Retention(keep_last=1)
+    header, _ = site.prune()
+    assert header.notes == []
+    assert len(site.names()) == 1
+
+
 def test_a_running_apply_is_not_what_a_plan_forgets(site: Site) -> None:
     """The snapshot that a live run works on; one that a dead run left is let go."""
     dated(site, time.time_ns())
