@@ -1,7 +1,7 @@
 """Moments as texts and back: nanoseconds since the epoch, ISO 8601, the rules of a time zone.
 
 A zone is a set of rules, not an offset: where none is given, the machine's own rules answer for each moment.
-What `local_text` and `utc_text` write, `last_moment` reads as a span that holds the moment.
+What `local_text` and `utc_text` write, `span_of` reads as a span that holds the moment.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def time_ns_of(text: str) -> int:
     return _ns(datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)) + int(text[20:-1] or 0)
 
 
-def last_moment(text: str) -> int:
-    """The last nanosecond of what a text names: a date all of that day, `14:30` all of that minute, and so on down to
-    fractions of a second. Without an offset, local time, the later one where clocks show it twice. Raises
-    ValueError."""
+def span_of(text: str) -> tuple[int, int]:
+    """The first and the last nanosecond of what a text names: a date all of that day, `14:30` all of that minute, and
+    so on down to fractions of a second. Without an offset, local time, the later one where clocks show it twice.
+    Raises ValueError."""
     given = datetime.fromisoformat(text)
     time = _TIME.search(text)
     try:
         if time is None:
-            return _ns((given + timedelta(days=1)).astimezone()) - 1
+            return _ns(given.astimezone()), _ns((given + timedelta(days=1)).astimezone()) - 1
         fraction = time["fraction"] or ""
         given = given.replace(microsecond=0)
         if given.tzinfo is None:
@@ -64,9 +64,10 @@ def last_moment(text: str) -> int:
         raise ValueError(f"{text!r} lies outside of the calendar") from None
     if fraction:
         digits = fraction[:9]
-        return start + (int(digits) + 1) * int(10 ** (9 - len(digits))) - 1
+        step = int(10 ** (9 - len(digits)))
+        return start + int(digits) * step, start + (int(digits) + 1) * step - 1
     seconds = 1 if time["seconds"] else 60 if time["minutes"] else 3600
-    return start + seconds * _SECOND_NS - 1
+    return start, start + seconds * _SECOND_NS - 1
 
 
 def _ns(at: datetime) -> int:

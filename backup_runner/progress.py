@@ -43,7 +43,7 @@ class Outcome:
     """What an apply did. `counts` and `bytes` go by action; sizes are bytes, `seconds` is wall time."""
 
     status: str = "complete"
-    """`complete`, `partial` (interrupted or failed) or `nothing`."""
+    """`complete`, `partial` (interrupted or failed), `nothing`, or `declined` by whoever looked at the plan."""
     snapshot_id: int | None = None
     serial: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -66,6 +66,11 @@ class Outcome:
     overridden: list[str] = field(default_factory=list)
     """Guards that spoke against what the snapshot holds, and were overridden."""
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether files were left out or are not backed up as they should be."""
+        return bool(self.problems)
+
 
 @dataclass(slots=True)
 class RestoreOutcome:
@@ -84,6 +89,11 @@ class RestoreOutcome:
     seconds: float = 0.0
     interrupted: bool = False
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether files did not come back, or not whole."""
+        return bool(self.problems)
+
 
 @dataclass(slots=True)
 class VerifyOutcome:
@@ -100,3 +110,8 @@ class VerifyOutcome:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether anything is missing or damaged."""
+        return bool(self.damaged or self.files)

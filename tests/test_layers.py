@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent / "backup_runner"
 # Topmost first. Within a layer, a group is one line of `|`: its modules may import each other.
 LAYERS: list[tuple[str, list[str]]] = [
     ("cli", ["cli|__main__"]),
+    ("api", ["api"]),
     ("report", ["report"]),
     (
         "engines",

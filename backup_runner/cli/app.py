@@ -32,7 +32,6 @@ from . import (
     restore,
     schedule,
     schema,
-    settings,
     show,
     skips,
     snapshots,
@@ -40,8 +39,9 @@ from . import (
     validate,
     verify,
 )
-from .output import complain, flush_or_drop, quiet_pipe, stderr_look
+from .settings import Chosen
 from .spread import spread
+from .streams import complain, flush_or_drop, quiet_pipe, stderr_look
 
 EXIT_ERROR = 1
 _signalled: list[int] = []
@@ -107,6 +107,7 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -124,9 +125,8 @@ def _options(
     log_json: Annotated[bool, typer.Option("--log-json", help="Lines of the log as JSON.")] = False,
 ) -> None:
     """Options before the command; the help text is the application's."""
-    chosen = settings.chosen
-    chosen.path, chosen.overrides, chosen.log_json = config_file, list(overrides or ()), log_json
-    chosen.verbosity = 1 if verbose else -1 if quiet else 0
+    verbosity = 1 if verbose else -1 if quiet else 0
+    context.obj = Chosen(config_file, list(overrides or ()), verbosity, log_json)
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:
@@ -163,7 +163,7 @@ def _run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a fault can become a message
         if _signalled:
             return _interrupted()
-        from .explained import explained
+        from ..api.faults import explained
 
         if isinstance(error, OSError):
             flush_or_drop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from .oneshot import DryRun, opened, plan_and_apply
+from .oneshot import DryRun, show_and_apply
 from .options import Json, Yes
 from .output import output
 
@@ -12,38 +12,34 @@ app = typer.Typer(help="What lies in the bucket: the one-shot commands.", no_arg
 
 
 @app.command("list")
-def list_backups(*, json: Json = False) -> int:
+def list_backups(context: typer.Context, *, json: Json = False) -> int:
     """List the stored contents, with their ids, objects and MD5s.
 
     Example: backup-runner backup list
     """
-    from ..catalog import listing
+    from ..api import oneshot
     from ..report.listings import content_fields, content_lines
 
-    out = output(json=json)
-    with opened(out) as (_, cat, store):
-        found = [content_fields(item) for item in listing.contents(cat, store.id)]
+    out = output(context, json=json)
+    found = [content_fields(item) for item in oneshot.contents(out.settings, events=out.reporter())]
     out.emit(found)
     out.say(() if out.json else content_lines(found))
     return 0
 
 
 @app.command("cleanup")
-def cleanup(*, dry_run: DryRun = False, yes: Yes = False, json: Json = False) -> int:
+def cleanup(context: typer.Context, *, dry_run: DryRun = False, yes: Yes = False, json: Json = False) -> int:
     """Forget all but the newest snapshot of the one-shot commands, and delete what nothing needs any more.
 
     Contents imported from backup-tool that belong to no file go too. What jobs in files need stays.
 
     Example: backup-runner backup cleanup --dry-run
     """
-    from ..oneshot.jobs import prune_job
-    from .settings import config
+    from ..api import oneshot
 
-    out = output(json=json)
-    with opened(out) as (session, cat, store):
-        known = cat.job_id(store.id, session.job.name) is not None
-    if not known:
+    out = output(context, json=json)
+    asked = oneshot.cleaning_backups(out.settings, events=out.reporter())
+    if asked is None:
         out.say(["Nothing was backed up by one-shot commands yet."])
         return 0
-    job, planning = prune_job(config())
-    return plan_and_apply(job, planning, out, dry_run=dry_run, ask=not yes)
+    return show_and_apply(*asked, out, dry_run=dry_run, ask=not yes)

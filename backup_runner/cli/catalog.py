@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import typer
 
+from .. import api
 from . import importing
+from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
 
@@ -22,29 +22,23 @@ app.command("import-backup-tool")(importing.command)
 
 
 @app.command("info")
-def info(job: JobFile, *, json: Json = False) -> int:
+def info(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
     """Say what the catalog knows: targets, lineages, serials, jobs, snapshots.
 
     Without a catalog here, or with one that does not know the job, it says what the bucket holds.
 
     Example: backup-runner catalog info documents.yaml
     """
-    from ..recovery.survey import survey
     from ..report.recovered import lineage_fields, lineage_lines
     from ..report.tables import catalog_fields, catalog_lines
-    from .jobs import load_job, session_of
 
-    out = output(json=json)
-    with session_of(load_job(job), out.reporter().warn, as_cached=True) as session:
-        catalog = session.catalog()
-        path = session.job.catalog.path
-        absent: dict[str, Any] = {"catalog": path, "format": None, "migrated_from": None, "stores": []}
-        fields = catalog_fields(catalog) if catalog else absent
-        bucket = None if session.store() else lineage_fields(survey(session))
-        target = session.target.identity
+    out = output(context, json=json)
+    found = api.catalog_info(load_job(job, out), events=out.reporter())
+    fields = catalog_fields(found.catalog)
+    bucket = None if found.bucket is None else lineage_fields(found.bucket)
     out.emit(fields | {"bucket": bucket})
     if not out.json:
         out.say(catalog_lines(fields))
         if bucket is not None:
-            out.say(lineage_lines(target, bucket))
+            out.say(lineage_lines(found.target, bucket))
     return 0

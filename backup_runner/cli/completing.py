@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
 
+from .. import api
+from ..errors import UsageError
+
 if TYPE_CHECKING:
-    from ..catalog import Catalog
+    from ..api import Browser
 
 Offers = list[tuple[str, str]]
 """(what to insert, what to say about it)"""
@@ -61,21 +64,19 @@ def jobs_and_plans(incomplete: str) -> Offers:
 
 def snapshots(ctx: typer.Context) -> Offers:
     """`latest` and the snapshots of the job that was named before, newest first."""
-    with suppress(Exception), _catalog_of(ctx) as (catalog, job_id, _):
+    with suppress(Exception), _past_of(ctx) as past:
         found = [("latest", "the newest complete one")]
-        found += [(str(one.id), f"{one.date_text}, {one.status}") for one in reversed(catalog.snapshots(job_id))]
+        found += [(str(one.id), f"{one.date_text}, {one.status}") for one in reversed(past.snapshots())]
         return found
     return []
 
 
 def stored_paths(ctx: typer.Context, incomplete: str) -> Offers:
     """The next part of a stored path, as the catalog has it."""
-    from ..catalog.browsing import names_below
-
-    with suppress(Exception), _catalog_of(ctx) as (catalog, job_id, base):
-        typed = os.fsencode(incomplete)
+    with suppress(Exception), _past_of(ctx) as past:
+        typed, base = os.fsencode(incomplete), past.job.base
         above = base + b"/" if typed.startswith(base + b"/") else b""
-        names = names_below(catalog, job_id, typed[len(above) :])
+        names = past.names_below(typed[len(above) :])
         offers = [(os.fsdecode(above + name), "folder" if name.endswith(b"/") else "file") for name in names]
         # Shells take one offer a line, and get no byte through that is not text.
         return [offer for offer in offers if offer[0].isprintable()]
@@ -97,13 +98,8 @@ def _name_in(path: str) -> str:
     return ""
 
 
-@contextmanager
-def _catalog_of(ctx: typer.Context) -> Iterator[tuple[Catalog, int, bytes]]:
-    from ..errors import UsageError
-    from ..jobfile import load
-    from ..repository.session import Session
-    from .settings import defaults
-
+def _past_of(ctx: typer.Context) -> Browser:
+    """The snapshots of the job that was named before, from the catalog here as it is."""
     named = ctx.params.get("job") or ctx.params.get("jobs")
     path = named[0] if isinstance(named, list | tuple) and named else named
     if not path:
@@ -111,9 +107,4 @@ def _catalog_of(ctx: typer.Context) -> Iterator[tuple[Catalog, int, bytes]]:
         path = next((word for word in ctx.args if os.path.isfile(os.path.expanduser(word))), None)
     if not path:
         raise UsageError("no job yet")
-    session = Session(load([os.path.expanduser(path)], env=os.environ, defaults=defaults()).jobs[0])
-    try:
-        catalog, _, job_id = session.need_store()
-        yield catalog, job_id, session.job.base
-    finally:
-        session.close()
+    return api.browse(api.load_job(os.path.expanduser(path)), as_cached=True)

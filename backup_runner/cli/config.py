@@ -16,16 +16,15 @@ def _config() -> None:
 
 
 @app.command("show")
-def show(*, json: Json = False) -> int:
+def show(context: typer.Context, *, json: Json = False) -> int:
     """Show every setting, its value and where that comes from.
 
     Example: backup-runner --set oci.bucket=other config show
     """
     from ..report.tables import table
-    from .settings import config
 
-    out = output(json=json)
-    found = config()
+    out = output(context, json=json)
+    found = out.settings
     out.emit(
         {
             "file": found.path,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from ..errors import BackupRunnerError
-from .oneshot import ForceChecksum, Overwrite, plan_and_apply
+from .exits import DONE, INCOMPLETE
+from .oneshot import ForceChecksum, Overwrite, show_and_apply
 from .options import Json, OverrideGuards, Wait, guard_names, seconds
-from .output import complain, output
+from .output import output
+from .streams import complain
 
 app = typer.Typer(help="Whole directories: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -21,6 +24,7 @@ def _directory() -> None:
 
 @app.command("backup")
 def backup(
+    context: typer.Context,
     *,
     dir_paths: Annotated[list[str], typer.Option("--dir-paths", metavar="DIR...", help="The directories.")],
     skip_files: Annotated[
@@ -41,33 +45,23 @@ def backup(
 
     Example: backup-runner directory backup --dir-paths ~/documents ~/photos --skip-files "*.tmp" .cache/
     """
-    from dataclasses import replace
+    from ..api import oneshot
 
-    from ..jobfile.mistaken import is_regex
-    from ..oneshot.jobs import Wish, backup_job
-    from ..oneshot.state import CacheFile
-    from ..targets.opening import open_target
-    from .settings import config
-
-    out = output(json=json)
+    out = output(context, json=json)
     complain(
         f"warning: {pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp"
-        for pattern in skip_files or ()
-        if is_regex(pattern)
+        for pattern in oneshot.regular_expressions(skip_files or ())
     )
-    wish = Wish(tuple(dir_paths), tuple(skip_files or ()), overwrite, force_checksum, directories=True)
-    job, planning = backup_job(config(), wish)
-    planning = replace(planning, overrides=guard_names(override_guard))
+    wish = oneshot.Wish(tuple(dir_paths), tuple(skip_files or ()), overwrite, force_checksum, directories=True)
+    job, planning = oneshot.storing(out.settings, wish)
+    work = partial(
+        show_and_apply, job, replace(planning, overrides=guard_names(override_guard)), out, wait=seconds(wait)
+    )
     if cache_file is None:
-        return plan_and_apply(job, planning, out, wait=seconds(wait))
-    cache = CacheFile(cache_file, job, open_target(job.target).identity)
-    if cache.interrupted:
-        out.say(["Going on with the interrupted run; what it stored is not stored again."])
-    cache.write("running")
-    try:
-        code = plan_and_apply(job, planning, out, wait=seconds(wait))
-    except (BackupRunnerError, KeyboardInterrupt):
-        cache.write("interrupted")
-        raise
-    cache.write("complete" if code in (0, 3) else "interrupted")
+        return work()
+    with oneshot.cache_file(cache_file, job) as cache:
+        if cache.interrupted:
+            out.say(["Going on with the interrupted run; what it stored is not stored again."])
+        code = work()
+        cache.completed = code in (DONE, INCOMPLETE)
     return code

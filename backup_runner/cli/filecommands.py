@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CatalogError, Interrupted
-from .oneshot import DryRun, ForceChecksum, Overwrite, opened, plan_and_apply
+from .. import api
+from ..errors import Interrupted
+from .exits import exit_code
+from .oneshot import DryRun, ForceChecksum, Overwrite, show_and_apply
 from .options import Json, OverrideGuards, Wait, Yes, guard_names, seconds
-from .output import output
+from .output import Output, output
+from .streams import complain
 
 if TYPE_CHECKING:
-    from ..container import Identity
-    from ..oneshot.crypt import Crypted
+    from ..api.oneshot import Crypted
 
 app = typer.Typer(help="Files one at a time: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
-_PROBLEMS = 3
 Replace = Annotated[bool, typer.Option("--overwrite", "-o", help="Replace OUT if it is there.")]
 
 
 @app.command("backup")
 def backup(
+    context: typer.Context,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The file.")],
     *,
     overwrite: Overwrite = False,
@@ -36,29 +37,26 @@ def backup(
 
     Example: backup-runner file backup ~/letters/tax.pdf --overwrite
     """
-    from dataclasses import replace
+    from ..api import oneshot
 
-    from ..oneshot.jobs import Wish, backup_job
-    from .settings import config
-
-    wish = Wish((path,), overwrite=overwrite, force_checksum=force_checksum)
-    job, planning = backup_job(config(), wish)
+    out = output(context, json=json)
+    wish = oneshot.Wish((path,), overwrite=overwrite, force_checksum=force_checksum)
+    job, planning = oneshot.storing(out.settings, wish)
     planning = replace(planning, overrides=guard_names(override_guard))
-    return plan_and_apply(job, planning, output(json=json), wait=seconds(wait))
+    return show_and_apply(job, planning, out, wait=seconds(wait))
 
 
 @app.command("list")
-def list_files(*, json: Json = False) -> int:
+def list_files(context: typer.Context, *, json: Json = False) -> int:
     """List the files that are backed up, with their ids.
 
     Example: backup-runner file list --json
     """
-    from ..catalog import listing
+    from ..api import oneshot
     from ..report.listings import file_fields, file_lines
 
-    out = output(json=json)
-    with opened(out) as (_, cat, store):
-        found = [file_fields(item) for item in listing.files(cat, store.id)]
+    out = output(context, json=json)
+    found = [file_fields(item) for item in oneshot.files(out.settings, events=out.reporter())]
     out.emit(found)
     out.say(() if out.json else file_lines(found))
     return 0
@@ -66,6 +64,7 @@ def list_files(*, json: Json = False) -> int:
 
 @app.command("restore")
 def restore(
+    context: typer.Context,
     file_id: Annotated[int, typer.Argument(metavar="ID", help="The file's id, from `file list`.")],
     *,
     overwrite: Annotated[
@@ -80,43 +79,28 @@ def restore(
 
     Example: backup-runner file restore 17 --overwrite
     """
-    from dataclasses import replace
-
-    from ..catalog import listing
+    from ..api import oneshot
     from ..report.machine import restore_documents
     from ..report.problems import FILE_RESTORE_NEXT
     from ..report.results import restore_lines
-    from ..restoring.run import RestoreOptions
-    from ..restoring.run import restore as bring_back
-    from ..spec import Overwrite as Policy
-    from .jobs import session_of
 
-    out = output(json=json)
-    with opened(out) as (session, cat, store):
-        known = listing.path_of(cat, store.id, file_id)
-        job = session.job
-    if known is None:
-        raise CatalogError(f"no file has the id {file_id}", hint="`backup-runner file list` shows the ids")
-    options = RestoreOptions(
-        paths=(known.key,),
-        at=None if known.snapshot_id is None else str(known.snapshot_id),
-        overwrite=Policy.CHANGED if overwrite else Policy.NEVER,
-        thaw=set_restore,
-    )
+    out = output(context, json=json)
+    policy = api.Overwrite.CHANGED if overwrite else api.Overwrite.NEVER
+    options = api.RestoreOptions(overwrite=policy, thaw=set_restore)
     reporter = out.reporter()
-    with session_of(replace(job, name=known.job), reporter.warn) as session:
-        outcome = bring_back(session, options, reporter)
+    outcome = oneshot.restore_file(out.settings, file_id, options, events=reporter)
     reporter.close()
     for document in restore_documents(outcome, dry_run=False):
         out.emit(document)
     out.say(restore_lines(outcome, out.look, dry_run=False, hints=FILE_RESTORE_NEXT))
     if outcome.interrupted:
         raise Interrupted("interrupted; the file was not restored")
-    return _PROBLEMS if outcome.problems else 0
+    return exit_code(outcome)
 
 
 @app.command("cleanup")
 def cleanup(
+    context: typer.Context,
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -129,34 +113,29 @@ def cleanup(
 
     Example: backup-runner file cleanup --dry-run
     """
-    from dataclasses import replace
+    from ..api import oneshot
 
-    from ..oneshot.jobs import cleanup_job
-    from .settings import config
-
-    out = output(json=json)
-    with opened(out) as (session, cat, store):
-        job_id = cat.job_id(store.id, session.job.name)
-        if job_id is None:
-            out.say(["Nothing was backed up by one-shot commands yet."])
-            return 0
-        job, planning = cleanup_job(config(), cat, job_id)
+    out = output(context, json=json)
+    asked = oneshot.cleaning_files(out.settings, events=out.reporter())
+    if asked is None:
+        out.say(["Nothing was backed up by one-shot commands yet."])
+        return 0
+    job, planning = asked
     planning = replace(planning, overrides=guard_names(override_guard))
-    return plan_and_apply(job, planning, out, dry_run=dry_run, ask=not yes)
+    return show_and_apply(job, planning, out, dry_run=dry_run, ask=not yes)
 
 
 @app.command("duplicates")
-def duplicates(*, json: Json = False) -> int:
+def duplicates(context: typer.Context, *, json: Json = False) -> int:
     """List files that have the same content, which is stored once.
 
     Example: backup-runner file duplicates
     """
-    from ..catalog import listing
+    from ..api import oneshot
     from ..report.listings import duplicate_fields, duplicate_lines
 
-    out = output(json=json)
-    with opened(out) as (_, cat, store):
-        found = duplicate_fields(listing.duplicates(cat, store.id))
+    out = output(context, json=json)
+    found = duplicate_fields(oneshot.duplicates(out.settings, events=out.reporter()))
     out.emit(found)
     out.say(() if out.json else duplicate_lines(found))
     return 0
@@ -164,6 +143,7 @@ def duplicates(*, json: Json = False) -> int:
 
 @app.command("md5")
 def md5(
+    context: typer.Context,
     path: Annotated[str, typer.Argument(metavar="PATH", help="The file.")],
     *,
     json: Json = False,
@@ -172,9 +152,9 @@ def md5(
 
     Example: backup-runner file md5 ~/letters/tax.pdf
     """
-    from ..oneshot.crypt import md5_of
+    from ..api.oneshot import md5_of
 
-    out = output(json=json)
+    out = output(context, json=json)
     found = md5_of(path)
     out.emit({"path": path, "md5": found})
     out.say([found])
@@ -183,6 +163,7 @@ def md5(
 
 @app.command("encrypt")
 def encrypt(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="The file to seal.")],
     goal: Annotated[str, typer.Argument(metavar="OUT", help="The sealed file.")],
     *,
@@ -194,15 +175,17 @@ def encrypt(
 
     Example: backup-runner file encrypt tax.pdf tax.pdf.sealed
     """
-    from ..oneshot.crypt import encrypt_file
+    from ..api.oneshot import encrypt_file
 
-    return _crypt(
-        lambda identity: encrypt_file(identity, source, goal, legacy_format=backup_tool, overwrite=overwrite), json=json
-    )
+    out = output(context, json=json)
+    settings = out.settings
+    _tell(encrypt_file(settings, source, goal, legacy_format=backup_tool, overwrite=overwrite, warn=_warn), out)
+    return 0
 
 
 @app.command("decrypt")
 def decrypt(
+    context: typer.Context,
     source: Annotated[str, typer.Argument(metavar="IN", help="A sealed file, ours or backup-tool's.")],
     goal: Annotated[str, typer.Argument(metavar="OUT", help="The plain file.")],
     *,
@@ -213,25 +196,20 @@ def decrypt(
 
     Example: backup-runner file decrypt tax.pdf.sealed tax.pdf
     """
-    from ..oneshot.crypt import decrypt_file
+    from ..api.oneshot import decrypt_file
 
-    return _crypt(lambda identity: decrypt_file(identity, source, goal, overwrite=overwrite), json=json)
+    out = output(context, json=json)
+    _tell(decrypt_file(out.settings, source, goal, overwrite=overwrite, warn=_warn), out)
+    return 0
 
 
-def _crypt(work: Callable[[Identity], Crypted], *, json: bool) -> int:
-    from ..container import Identity
-    from ..repository.keyfile import load_secret
-    from ..spec import EncryptionSpec
-    from .output import complain
-    from .settings import config
+def _warn(text: str) -> None:
+    complain([text])
 
-    secret, warnings = load_secret(EncryptionSpec(key_file=config().value("general.crypto_key_file")), os.environ)
-    complain(warnings)
-    out = output(json=json)
-    done = work(Identity(secret))
+
+def _tell(done: Crypted, out: Output) -> None:
     out.emit(done._asdict())
     out.say([f"plain:  {done.plain_size} bytes, MD5 {done.plain_md5}"])
     out.say([f"sealed: {done.sealed_size} bytes, MD5 {done.sealed_md5}"])
     if not done.authentic:
         out.say(["note: backup-tool's format has no MAC; only an MD5 that you know tells whether it is unaltered"])
-    return 0

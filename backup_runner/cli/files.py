@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from ..errors import UsageError
 from ..foreign import describe
-from ..replacing import replacing
 from .output import Output
 
 
@@ -50,6 +49,7 @@ def cannot_write(path: str, why: str | None) -> UsageError:
 @contextmanager
 def written(path: str) -> Iterator[Output]:
     """An output whose file is there whole, under its name, or not at all. Raises UsageError if it cannot be written."""
+    from ..replacing import replacing
     from ..report.look import Look
 
     with contextlib.ExitStack() as opened:

@@ -29,8 +29,7 @@ def from_command(
 
     Example: backup-runner job from-command directory backup --dir-paths ~/documents --overwrite > documents.yaml
     """
-    from ..oneshot.jobs import Wish, as_job_file
-    from .settings import config
+    from ..api.oneshot import Wish, job_file
 
     words = spread(context.args)
     if words[:2] not in (["directory", "backup"], ["file", "backup"]):
@@ -47,7 +46,8 @@ def from_command(
         given["force_checksum"],
         directories=words[0] == "directory",
     )
-    output(json=False).say(as_job_file(config(), wish, name))
+    out = output(context)
+    out.say(job_file(out.settings, wish, name))
     return 0
 
 

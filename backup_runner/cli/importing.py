@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
+from .. import api
 from ..errors import UsageError
+from .exits import exit_code
+from .jobs import load_job
 from .options import Json, Wait, seconds
 from .output import output
 
-_PROBLEMS = 3
-
 
 def command(
+    context: typer.Context,
     job: Annotated[
         str | None,
         typer.Argument(metavar="[JOB]", help="A job file; without one, the one-shot commands get the files."),
@@ -36,21 +38,17 @@ def command(
 
     Example: backup-runner catalog import-backup-tool --database ~/.backup-tool/database.sql documents.yaml
     """
-    from ..oneshot.jobs import bare_job
-    from ..recovery.backup_tool import ImportOptions, import_legacy
+    from ..api.oneshot import job_of_settings
     from ..report.imports import import_fields, import_lines
-    from .jobs import load_job, session_of
-    from .settings import config
 
-    out = output(json=json)
-    database = database or config().foreign_database
+    out = output(context, json=json)
+    database = database or out.settings.foreign_database
     if database is None:
         raise UsageError("no database given", hint="give backup-tool's database with --database FILE")
-    options = ImportOptions(database, skip_damaged, new_lineage, seconds(wait))
-    reporter = out.reporter()
-    loaded = bare_job(config()) if job is None else load_job(job)
-    with session_of(loaded, reporter.warn) as session, closing(reporter):
-        outcome = import_legacy(session, options, reporter)
+    options = api.ImportOptions(database, skip_damaged, new_lineage, seconds(wait))
+    loaded = job_of_settings(out.settings) if job is None else load_job(job, out)
+    with closing(out.reporter()) as reporter:
+        outcome = api.import_backup_tool(loaded, options, events=reporter)
     out.emit(import_fields(outcome))
     out.say(import_lines(outcome))
-    return _PROBLEMS if outcome.problems else 0
+    return exit_code(outcome)

@@ -1,73 +1,53 @@
-"""From job file arguments to open sessions, and one exit code for several jobs."""
+"""From job file arguments to jobs, and one exit code for several of them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import BackupRunnerError, Interrupted
-from .output import Output, complain, stderr_look
+from .exits import WEIGHT
+from .output import Output
+from .streams import complain, stderr_look
 
 if TYPE_CHECKING:
-    from ..progress import Events
-    from ..repository.session import Session
-    from ..spec import Job
-
-_SEVERITY = (0, 2, 3, 4, 5, 6, 1)
-"""Exit codes by weight: of several jobs the heaviest is the command's."""
+    from ..api import Job
 
 
-def load_jobs(paths: Sequence[str]) -> list[Job]:
+def load_jobs(paths: Sequence[str], out: Output) -> list[Job]:
     """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError."""
-    from ..jobfile import load
-    from ..jobfile.render import render_text
-    from ..jobfile.rules import UNREADABLE
-    from .settings import defaults, overridden
+    from .. import api
 
-    result = load(paths, env=os.environ, defaults=defaults())
-    errors = [item for item in result.diagnostics if item.severity == "error"]
-    if errors:
-        complain([render_text(errors, result.sources)])
-        if all(item.code == UNREADABLE for item in errors):
-            raise BackupRunnerError("no job file was read; nothing was done", hint="see the errors above")
-        plural = "s" if len(errors) > 1 else ""
-        raise BackupRunnerError(
-            f"{len(errors)} error{plural} in the job file{'s' if len(paths) > 1 else ''}; nothing was done",
-            hint="fix the lines above; `backup-runner validate` checks them offline",
-        )
-    return [overridden(job) for job in result.jobs]
+    with mistakes_named("s" if len(paths) > 1 else ""):
+        return api.load_jobs(paths, settings=out.settings)
 
 
-def load_job(path: str) -> Job:
+def load_job(path: str, out: Output) -> Job:
     """The one job of a file. Raises BackupRunnerError."""
-    return load_jobs([path])[0]
+    return load_jobs([path], out)[0]
 
 
 @contextmanager
-def session_of(
-    job: Job, warn: Callable[[str], None], *, events: Events | None = None, as_cached: bool = False
-) -> Iterator[Session]:
-    """A session that is closed again. A remote catalog is brought up to date first, unless `as_cached`."""
-    from ..repository.session import Session
-
-    session = Session(job, warn=warn)
+def mistakes_named(plural: str = "") -> Iterator[None]:
+    """Prints what is wrong in a job file (or files, with "s"), and sums it up in the error."""
     try:
-        if job.catalog.remote and not as_cached:
-            from ..progress import Silent
-            from ..recovery.remote import refresh
+        yield
+    except BackupRunnerError as error:
+        from ..api import JobFileError
 
-            refresh(session, events or Silent())
-        yield session
-    except Exception as error:
-        from ..catalog.failures import explained
+        if not isinstance(error, JobFileError):
+            raise
+        from ..report.failures import diagnostics_text
 
-        if told := explained(error, job.catalog.path):
-            raise told from error
-        raise
-    finally:
-        session.close()
+        complain([diagnostics_text(error)])
+        if error.unread:
+            raise BackupRunnerError("no job file was read; nothing was done", hint="see the errors above") from None
+        count = len(error.diagnostics)
+        raise BackupRunnerError(
+            f"{count} error{'s' if count > 1 else ''} in the job file{plural}; nothing was done",
+            hint="fix the lines above; `backup-runner validate` checks them offline",
+        ) from None
 
 
 def each_job(jobs: Sequence[Job], work: Callable[[Job], int], out: Output) -> int:
@@ -87,4 +67,4 @@ def each_job(jobs: Sequence[Job], work: Callable[[Job], int], out: Output) -> in
         except BackupRunnerError as error:
             complain([f'job "{job.name}":', *error_lines(error, stderr_look())])
             codes.append(error.exit_code)
-    return max(codes, key=_SEVERITY.index)
+    return max(codes, key=WEIGHT.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -15,6 +16,23 @@ GUARDS = (
     "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
     "rolled_back", "max_cost_per_month", "max_forget_percent", "max_free_percent",
 )  # fmt: skip
+
+
+class Level(StrEnum):
+    """`api.Level`, without loading what that needs for `--help`; a test compares them."""
+
+    LISTING = "listing"
+    HEADERS = "headers"
+    DATA = "data"
+
+
+class Overwrite(StrEnum):
+    """`api.Overwrite`, likewise."""
+
+    NEVER = "never"
+    CHANGED = "changed"
+    ALWAYS = "always"
+
 
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.", autocompletion=job_files)]
 JobFiles = Annotated[
@@ -82,10 +100,3 @@ def guard_names(names: list[str] | None) -> frozenset[str]:
         if name not in GUARDS:
             raise typer.BadParameter(f'there is no guard "{name}"; the guards are {", ".join(GUARDS)}')
     return frozenset(names or ())
-
-
-def worker_count(given: int | None) -> int:
-    """As many as were asked for, else one for each core this process may use."""
-    import os
-
-    return given or len(os.sched_getaffinity(0))

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .settings import Chosen
+from .streams import make_lenient
+
 if TYPE_CHECKING:
+    import typer
+
+    from ..api import Settings
     from ..report.look import Look
     from ..report.progress import Reporter
 
@@ -20,6 +26,16 @@ class Output:
     json: bool
     human: TextIO
     look: Look
+    chosen: Chosen = field(default_factory=Chosen)
+
+    @property
+    def quiet(self) -> bool:
+        return self.chosen.verbosity < 0
+
+    @property
+    def settings(self) -> Settings:
+        """The config file with what the command line puts in its place. Raises BackupRunnerError."""
+        return self.chosen.settings
 
     def say(self, lines: Iterable[str]) -> None:
         """Text for people, line by line."""
@@ -43,48 +59,19 @@ class Output:
         sys.stdout.buffer.write(inert_json(data))
 
     def reporter(self) -> Reporter:
-        """The listener that shows progress on stderr."""
-        from ..report.progress import reporter_for
-        from .logged import logged
+        """The listener that shows progress on stderr; with --quiet it shows nothing. The log is open from here on."""
+        from ..report.progress import Quiet, reporter_for
 
-        return logged(reporter_for(sys.stderr, os.environ))
+        shown = reporter_for(sys.stderr, os.environ)
+        if problem := self.chosen.log_problem:
+            shown.warn(problem)
+        return Quiet() if self.quiet else shown
 
 
-def output(*, json: bool) -> Output:
-    """The output of a command. Characters that the streams' encodings lack are escaped rather than failing."""
+def output(context: typer.Context, *, json: bool = False) -> Output:
+    """The output of a command, with what was chosen before it."""
     from ..report.look import look_of
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    make_lenient()
     human = sys.stderr if json else sys.stdout
-    return Output(json, human, look_of(human, os.environ))
-
-
-def stderr_look() -> Look:
-    """How text on stderr may look."""
-    return output(json=True).look
-
-
-def complain(lines: Iterable[str]) -> None:
-    """Text on stderr, whatever stdout is for."""
-    from ..inert import inert
-
-    stream = sys.stderr
-    for line in lines:
-        print(inert(line), file=stream)
-
-
-def flush_or_drop() -> None:
-    """Write out what stdout still holds, or let it go: with a full disk behind it, every later flush would fail."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        quiet_pipe()
-
-
-def quiet_pipe() -> None:
-    """Let the exit flush go nowhere: whoever read our output has gone, and that is no error to report."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
-    os.close(null)
+    return Output(json, human, look_of(human, os.environ), context.find_object(Chosen) or Chosen())

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import PlanFileError, UsageError
+from .. import api
+from ..errors import UsageError
 from ..foreign import describe
 from .completing import stored_paths
+from .exits import CHANGES, DONE, GUARD, INCOMPLETE
+from .jobs import each_job, load_jobs
 from .options import Checksum, JobFiles, Json, Offline, OverrideGuards, guard_names
 from .output import Output, output
+from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
 if TYPE_CHECKING:
-    from ..options import PlanOptions
-    from ..planning.file import Header
-    from ..planning.making import Plan
-    from ..spec import Job
-
-_CHANGES, _LOSSES, _GUARD = 2, 3, 5
+    from ..api import Job, Plan, PlanOptions, Saved
 
 
 def command(
+    context: typer.Context,
     jobs: JobFiles,
     *,
     out_file: Annotated[
@@ -60,23 +61,20 @@ def command(
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """
-    from ..options import PlanOptions
-    from .jobs import each_job, load_jobs
-
     if out_file and len(jobs) > 1:
         raise UsageError("--out saves the plan of one job only", hint="plan each job separately, with its own file")
     if explain and out_file:
         raise UsageError("--explain does not save a plan", hint="remove --out or --explain")
     if out_file:
         _check_out(out_file, jobs)
-    options = PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
-    out = output(json=json)
+    options = api.PlanOptions(offline=offline, checksum=checksum, overrides=guard_names(override_guard))
+    out = output(context, json=json)
     work = (
         partial(_explain, options=options, out=out, paths=explain)
         if explain
         else partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
     )
-    loaded = load_jobs(jobs)
+    loaded = load_jobs(jobs, out)
     if no_programs:
         _refuse_programs(loaded)
     return each_job(loaded, work, out)
@@ -94,104 +92,67 @@ def _refuse_programs(jobs: Sequence[Job]) -> None:
 def _check_out(path: str, jobs: Sequence[str]) -> None:
     """A plan replaces an older plan, or an empty file, and nothing else. Raises UsageError."""
     from .files import check_goal
-    from .plans import is_plan_file
 
     check_goal(path, jobs)
-    if os.path.exists(path) and os.path.getsize(path) and not is_plan_file(path):
+    if os.path.exists(path) and os.path.getsize(path) and not api.is_plan_file(path):
         raise UsageError(f"{path} already exists and is not a plan; it was not changed", hint="name another file")
 
 
 def _plan(job: Job, *, options: PlanOptions, out: Output, out_file: str | None, detailed_exitcode: bool) -> int:
-    from contextlib import closing
-
-    from ..planning.making import make_plan
     from ..report.machine import plan_summary
-    from .jobs import session_of
-    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
 
-    reporter = out.reporter()
-    with (
-        session_of(job, reporter.warn, events=reporter, as_cached=options.offline) as session,
-        closing(reporter),
-        closing(make_plan(session, options, reporter)) as plan,
-    ):
+    with closing(out.reporter()) as reporter, api.plan(job, options, events=reporter) as plan:
         reporter.close()
         saved = _save(plan, out_file) if out_file else None
         if out.json:
             emit_plan(plan, out)
             if saved:
-                out.emit(saved.fields())
+                out.emit({"kind": "saved", "file": saved.file, "sha256": saved.sha256, "sealed": not saved.why_not})
             out.emit(plan_summary(plan.header))
-            print_plan_brief(plan, heading_of(session), out)
+            print_plan_brief(plan, heading_of(plan), out)
         else:
-            print_plan(plan, heading_of(session), out)
+            print_plan(plan, heading_of(plan), out)
         if saved:
-            out.say(saved.lines())
-        return exit_code(plan.header, detailed=detailed_exitcode)
+            out.say(_saved_lines(saved))
+        return exit_code(plan, detailed=detailed_exitcode)
 
 
-class _Saved(NamedTuple):
-    """A plan that was saved; `why_not` says why it has no seal, if it has none."""
-
-    file: str
-    sha256: str
-    why_not: str
-
-    def fields(self) -> dict[str, object]:
-        return {"kind": "saved", "file": self.file, "sha256": self.sha256, "sealed": not self.why_not}
-
-    def lines(self) -> list[str]:
-        command = f"backup-runner apply {self.file}"
-        stated = f"`{command} --plan-digest {self.sha256}`"
-        if self.why_not:
-            return [f"Saved to {self.file}, without a seal: {self.why_not}", f"To do exactly this: {stated}."]
-        return [
-            f"Saved to {self.file}; `{command}` does exactly this.",
-            f"Elsewhere, or as another user: {stated}, after a review.",
-        ]
-
-
-def _save(plan: Plan, path: str) -> _Saved:
-    from ..planning.seal import own_secret
+def _save(plan: Plan, path: str) -> Saved:
     from .files import cannot_write
 
-    secret, why_not = None, ""
     try:
-        secret = own_secret(make=True)
-    except PlanFileError as error:
-        why_not = error.message
-    try:
-        return _Saved(path, plan.save(path, secret), why_not)
+        return plan.save(path)
     except OSError as error:
         raise cannot_write(path, describe(error)) from None
 
 
+def _saved_lines(saved: Saved) -> list[str]:
+    command = f"backup-runner apply {saved.file}"
+    stated = f"`{command} --plan-digest {saved.sha256}`"
+    if saved.why_not:
+        return [f"Saved to {saved.file}, without a seal: {saved.why_not}", f"To do exactly this: {stated}."]
+    return [
+        f"Saved to {saved.file}; `{command}` does exactly this.",
+        f"Elsewhere, or as another user: {stated}, after a review.",
+    ]
+
+
 def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -> int:
-    from contextlib import closing
-
-    from ..planning.explain import explain
-    from ..planning.making import make_plan
     from ..report.explaining import explanation_fields, explanation_lines
-    from .jobs import session_of
 
-    reporter = out.reporter()
-    with (
-        session_of(job, reporter.warn, events=reporter, as_cached=options.offline) as session,
-        closing(reporter),
-        closing(make_plan(session, options, reporter)) as plan,
-    ):
-        reporter.close()
-        for one in explain(session, plan, [os.fsencode(path) for path in paths]):
-            out.emit(explanation_fields(one, job))
-            if not out.json:
-                out.say(explanation_lines(one, job, out.look))
-    return 0
+    with closing(out.reporter()) as reporter:
+        found = api.explain(job, paths, options, events=reporter)
+    for one in found:
+        out.emit(explanation_fields(one, job))
+        if not out.json:
+            out.say(explanation_lines(one, job, out.look))
+    return DONE
 
 
-def exit_code(header: Header, *, detailed: bool) -> int:
+def exit_code(plan: Plan, *, detailed: bool) -> int:
     """A guard weighs more than lost files, and those more than changes."""
-    if header.guards:
-        return _GUARD
-    if any(problem["problem"] == "lost" for problem in header.problems):
-        return _LOSSES
-    return _CHANGES if detailed and header.totals.changes else 0
+    if plan.header.guards:
+        return GUARD
+    if plan.losses:
+        return INCOMPLETE
+    return CHANGES if detailed and plan.changes else DONE

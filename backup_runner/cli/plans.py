@@ -1,48 +1,35 @@
-"""Showing a plan, and what several commands need to know about one."""
+"""Showing a plan, and asking about it."""
 
 from __future__ import annotations
 
-import os
-import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..errors import BackupRunnerError
 from .output import Output
-from .settings import chosen
+from .streams import quiet_pipe
 
 if TYPE_CHECKING:
-    from ..planning.making import Plan
+    from ..api import Plan
     from ..report.plan_text import Heading
-    from ..repository.session import Session
-
-_ZSTD = b"\x28\xb5\x2f\xfd"
-_HEADER = b'{"kind":"header"'
+    from ..report.progress import Reporter
 
 
-def is_plan_file(path: str) -> bool:
-    """Whether a file is a saved plan, by its first bytes; false for one that cannot be read."""
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            # A FIFO would wait for who writes to it, and a plan is none.
-            start = file.read(len(_HEADER)) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
-    except OSError:
-        return False
-    return start.startswith(_ZSTD) or start == _HEADER
-
-
-def heading_of(session: Session) -> Heading:
+def heading_of(plan: Plan) -> Heading:
     """Where a plan goes to and what is there already."""
     from ..report.plan_text import Heading
 
-    catalog, store = session.catalog(), session.store()
-    job_id = catalog.job_id(store.id, session.job.name) if catalog and store else None
-    last = catalog.last_complete(job_id) if catalog and job_id is not None else None
+    last = plan.last_complete
     said = f"last complete snapshot {last.id} of {last.date_text}" if last else "no complete snapshot yet"
-    return Heading(session.target.identity, said)
+    return Heading(plan.target, said)
 
 
 def print_plan(plan: Plan, heading: Heading, out: Output, *, asking: bool = False) -> None:
     """The whole plan as text; nothing with --quiet, unless a question follows that needs it."""
-    if chosen.verbosity < 0 and not asking:
+    if out.quiet and not asking:
         return
     from ..report.plan_text import plan_lines
 
@@ -51,7 +38,7 @@ def print_plan(plan: Plan, heading: Heading, out: Output, *, asking: bool = Fals
 
 def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
     """All but the actions as text: for people who watch while a program reads the JSON."""
-    if chosen.verbosity < 0:
+    if out.quiet:
         return
     from ..report.plan_text import closing_lines, heading_lines
 
@@ -61,9 +48,57 @@ def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
 
 def emit_plan(plan: Plan, out: Output) -> None:
     """Header and actions as JSON Lines, as the plan file has them; the summary is for the caller."""
-    from ..planning.file import END
-
-    for line in plan.lines():
-        if line.startswith(END):
-            return
+    for line in plan.body():
         out.raw(line)
+
+
+@contextmanager
+def shown_whole() -> Iterator[None]:
+    """A plan that nobody read to its end is not carried out, and that is said: a pipe hides the exit code."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        quiet_pipe()
+        raise BackupRunnerError(
+            "the output was closed before the whole plan was written; nothing was changed",
+            hint="read all of the output, or use --quiet",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Shows a plan and, with `ask`, asks whether to go on. `whole`: also with --json, where a question follows.
+    `guarded`: a plan that a guard stops is shown as where nothing is asked."""
+
+    out: Output
+    reporter: Reporter
+    ask: bool = False
+    dry_run: bool = False
+    whole: bool = True
+    guarded: bool = False
+
+    def __call__(self, plan: Plan) -> bool:
+        out, changes = self.out, plan.changes > 0
+        self.reporter.close()
+        # Without changes there is nothing to ask about: only a snapshot is recorded.
+        asking = self.ask and changes and not self.dry_run and not (self.guarded and plan.header.guards)
+        with shown_whole():
+            if out.json and not (asking and self.whole):
+                print_plan_brief(plan, heading_of(plan), out)
+            else:
+                print_plan(plan, heading_of(plan), out, asking=asking)
+            if out.json:
+                emit_plan(plan, out)
+        if self.dry_run:
+            return False
+        if asking and not plan.header.guards and not confirmed(out):
+            out.say(["Not applied; nothing was changed."])
+            return False
+        return True
+
+
+def confirmed(out: Output) -> bool:
+    """Ask whether to go on; anything but yes is no."""
+    print("\nApply this plan? [y/N] ", end="", file=out.human, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}

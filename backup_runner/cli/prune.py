@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import sys
 from contextlib import closing
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import api
 from ..errors import UsageError
+from .jobs import load_job
 from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, seconds
+from .outcomes import finish_apply, interrupt
 from .output import output
+from .plan import exit_code
+from .plans import Review
+
+if TYPE_CHECKING:
+    from ..api import Plan
 
 
 def command(
+    context: typer.Context,
     job: JobFile,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
@@ -26,41 +36,29 @@ def command(
 
     Example: backup-runner prune documents.yaml --dry-run
     """
-    from ..options import ApplyOptions, PlanOptions
-    from ..planning.making import make_plan
-    from ..report.machine import plan_summary
-    from .apply import NOT_DONE, apply_and_tell, confirmed, shown_whole
-    from .jobs import load_job, session_of
-    from .plan import exit_code
-    from .plans import emit_plan, heading_of, print_plan, print_plan_brief
-
     if not dry_run and not yes and not sys.stdin.isatty():
         raise UsageError(
             "no terminal to ask for confirmation",
             hint="use --yes to prune without asking, or --dry-run to change nothing",
         )
-    overrides = guard_names(override_guard)
-    options = ApplyOptions(overrides=overrides, wait_seconds=seconds(wait))
-    out = output(json=json)
-    loaded = load_job(job)
-    reporter = out.reporter()
-    with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
-        session.need_store()
-        with closing(make_plan(session, PlanOptions(pruning="only", overrides=overrides), reporter)) as plan:
-            reporter.close()
-            changes = plan.header.totals.changes > 0
-            asking = changes and not yes and not dry_run and not plan.header.guards
-            with shown_whole():
-                if json and not asking:
-                    print_plan_brief(plan, heading_of(session), out)
-                else:
-                    print_plan(plan, heading_of(session), out, asking=asking)
-                if json:
-                    emit_plan(plan, out)
-            if dry_run or not changes:
-                out.emit(plan_summary(plan.header))
-                return exit_code(plan.header, detailed=False)
-            if asking and not confirmed(out):
-                out.say(["Not applied; nothing was changed."])
-                return NOT_DONE
-            return apply_and_tell(session, plan, options, out, reporter)
+    options = api.ApplyOptions(overrides=guard_names(override_guard), wait_seconds=seconds(wait))
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    codes: list[int] = []
+    with closing(out.reporter()) as reporter:
+        review = partial(_review, Review(out, reporter, ask=not yes, dry_run=dry_run, guarded=True), codes)
+        outcome = api.prune(loaded, options, events=reporter, stop=interrupt(), review=review)
+    if dry_run or outcome.status == "nothing":
+        return codes[-1]
+    return finish_apply(loaded.name, outcome, out)
+
+
+def _review(show: Review, codes: list[int], plan: Plan) -> bool:
+    """Where nothing follows the plan, its summary ends the JSON and its exit code is the command's."""
+    from ..report.machine import plan_summary
+
+    codes.append(exit_code(plan, detailed=False))
+    agreed = show(plan)
+    if show.dry_run or not plan.changes:
+        show.out.emit(plan_summary(plan.header))
+    return agreed

@@ -5,20 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import api
 from ..errors import UsageError
+from .exits import NOT_DONE, exit_code
+from .jobs import load_job
 from .options import JobFile, Json, ThawHours, Yes
 from .output import Output, output
 
 if TYPE_CHECKING:
-    from ..recovery.choose import Recovered
-    from ..repository.session import Session
-
-_INCOMPLETE = 3
-_NOT_DONE = 1
+    from ..api import Recovered
 
 Lineage = Annotated[
     str, typer.Option(metavar="ID", help="Which lineage; by default the one that has this job, written to last.")
@@ -27,6 +27,7 @@ ThawRecords = Annotated[bool, typer.Option("--thaw", help="Ask for archived reco
 
 
 def pull(
+    context: typer.Context,
     job: JobFile,
     *,
     min_serial: Annotated[
@@ -41,19 +42,18 @@ def pull(
 
     Example: backup-runner catalog pull documents.yaml
     """
-    from ..recovery import choose as recovery
-    from .jobs import load_job, session_of
-
-    out = output(json=json)
-    reporter = out.reporter()
-    with session_of(load_job(job), reporter.warn, as_cached=True) as session, closing(reporter):
-        wish = recovery.Thaw(thaw_hours) if thaw else None
-        found = recovery.pull(session, reporter, min_serial=min_serial, lineage=lineage, thaw=wish)
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    with closing(out.reporter()) as reporter:
+        found = api.pull(
+            loaded, min_serial=min_serial, lineage=lineage, thaw_hours=thaw_hours if thaw else None, events=reporter
+        )
     _tell(found, out)
     return 0
 
 
 def rebuild(
+    context: typer.Context,
     job: JobFile,
     *,
     lineage: Lineage = "",
@@ -68,29 +68,27 @@ def rebuild(
 
     Example: backup-runner catalog rebuild documents.yaml
     """
-    from ..recovery import choose as recovery
-    from .jobs import load_job, session_of
-
-    out = output(json=json)
-    loaded = load_job(job)
-    reporter = out.reporter()
-    with session_of(loaded, reporter.warn, as_cached=True) as session, closing(reporter):
-        if not yes and session.store() is not None and not _agreed(session, out):
-            out.say(["Not rebuilt; nothing was changed."])
-            return _NOT_DONE
-        wish = recovery.Thaw(thaw_hours) if thaw else None
-        found = recovery.rebuild(session, reporter, lineage=lineage, thaw=wish)
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    with closing(out.reporter()) as reporter:
+        agreed = None if yes else partial(_agreed, loaded.catalog.path, out)
+        found = api.rebuild(
+            loaded, lineage=lineage, thaw_hours=thaw_hours if thaw else None, events=reporter, review=agreed
+        )
+    if found is None:
+        out.say(["Not rebuilt; nothing was changed."])
+        return NOT_DONE
     _tell(found, out)
-    return _INCOMPLETE if found.missing else 0
+    return exit_code(found)
 
 
-def _agreed(session: Session, out: Output) -> bool:
+def _agreed(path: str, out: Output) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"there is a catalog at {session.job.catalog.path}, and no terminal to ask whether to replace it",
+            f"there is a catalog at {path}, and no terminal to ask whether to replace it",
             hint="use --yes to rebuild without asking; `catalog pull JOB` fetches only newer records",
         )
-    print(f"Replace what {session.job.catalog.path} says of this lineage? [y/N] ", end="", file=out.human, flush=True)
+    print(f"Replace what {path} says of this lineage? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

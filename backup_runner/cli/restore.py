@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from .. import api
 from ..errors import Interrupted
-from ..spec import Overwrite
 from .completing import snapshots, stored_paths
-from .options import Exclude, JobFile, Json, ThawHours, Workers, encoded, here, worker_count
-from .output import Output, output
+from .exits import exit_code
+from .jobs import load_job
+from .options import Exclude, JobFile, Json, Overwrite, ThawHours, Workers, encoded, here
+from .outcomes import interrupt
+from .output import output
 
-if TYPE_CHECKING:
-    from ..progress import RestoreOutcome
-    from ..restoring.run import RestoreOptions
-
-_PROBLEMS = 3
 _AGAIN = "files restored so far are whole; run the same restore again to continue"
 
 
 def command(
+    context: typer.Context,
     job: JobFile,
     paths: Annotated[
         list[str] | None,
@@ -62,22 +60,22 @@ def command(
     """
     from ..report.machine import restore_documents
     from ..report.results import restore_lines
-    from ..restoring.run import RestoreOptions
 
-    out = output(json=json)
-    options = RestoreOptions(
-        paths=encoded(paths),
+    out = output(context, json=json)
+    options = api.RestoreOptions(
         exclude=encoded(exclude),
         here=here(),
-        to=os.fsencode(os.path.abspath(to)) if to else None,
         at=at,
-        overwrite=overwrite,
+        overwrite=api.Overwrite(overwrite),
         dry_run=dry_run,
-        workers=worker_count(workers),
+        workers=workers,
         thaw=thaw,
         thaw_hours=thaw_hours,
     )
-    outcome = _restore(job, options, out)
+    loaded = load_job(job, out)
+    goal = os.path.abspath(to) if to else None
+    with closing(out.reporter()) as reporter:
+        outcome = api.restore(loaded, paths or (), options, to=goal, events=reporter, stop=interrupt(_AGAIN))
     for document in restore_documents(outcome, dry_run=dry_run):
         out.emit(document)
     out.say(restore_lines(outcome, out.look, dry_run=dry_run))
@@ -85,21 +83,4 @@ def command(
         raise Interrupted(
             "interrupted; files restored so far are complete", hint="run the same restore again to continue"
         )
-    return _PROBLEMS if outcome.problems else 0
-
-
-def _restore(job: str, options: RestoreOptions, out: Output) -> RestoreOutcome:
-    """Do it, with Ctrl-C asking it to stop."""
-    from ..restoring.run import restore
-    from ..workers.interrupt import Interrupt
-    from .jobs import load_job, session_of
-    from .signals import first_notice, second_notice
-
-    loaded = load_job(job)
-    reporter = out.reporter()
-    with (
-        Interrupt(first_notice, second_notice(_AGAIN), lasting=True) as interrupt,
-        session_of(loaded, reporter.warn, events=reporter) as session,
-        closing(reporter),
-    ):
-        return restore(session, replace(options, stop=interrupt.stop), reporter)
+    return exit_code(outcome)

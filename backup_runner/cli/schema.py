@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from .. import api
 from ..errors import UsageError
 from .output import output
 
 
 def command(
+    context: typer.Context,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="`job`, or a command that has --json; see `schema list`.")
     ],
@@ -22,14 +24,13 @@ def command(
     import json
 
     from ..report.schemas import OUTPUTS, output_schema
-    from ..spec.schema import job_schema
 
-    out = output(json=False)
+    out = output(context)
     if name == "list":
         out.say(["job", *OUTPUTS])
         return 0
     if name != "job" and name not in OUTPUTS:
         raise UsageError(f'unknown schema "{name}"', hint=f"there are: job, {', '.join(OUTPUTS)}")
-    schema = job_schema() if name == "job" else output_schema(name)
+    schema = api.job_schema() if name == "job" else output_schema(name)
     out.say([json.dumps(schema, indent=2, ensure_ascii=False)])
     return 0

@@ -1,20 +1,19 @@
-"""The config file, and what stands before the command: read once, when a command first asks."""
+"""What stands before the command, and the settings that follow from it: read once, when a command first asks."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..errors import BackupRunnerError
+from .streams import complain
 
 if TYPE_CHECKING:
-    from ..jobfile.configfile import Config
-    from ..spec import Job
+    from ..api import Settings
 
 
-@dataclass(slots=True)
+@dataclass
 class Chosen:
     """`verbosity` is -1 (quiet), 0 or 1 (debug on the console)."""
 
@@ -23,42 +22,27 @@ class Chosen:
     verbosity: int = 0
     log_json: bool = False
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. What is wrong with the file is printed. Raises BackupRunnerError."""
+        from ..api import JobFileError, load_settings
+        from ..report.failures import diagnostics_text
 
-chosen = Chosen()
+        try:
+            found = load_settings(self.path, overrides=self.overrides)
+        except JobFileError as error:
+            complain([diagnostics_text(error)])
+            hint = "fix the lines above, or name another file with --config"
+            raise BackupRunnerError("the config file has errors; nothing was done", hint=hint) from None
+        if found.notice and self.verbosity >= 0:
+            complain([found.notice])
+        return found
 
+    @cached_property
+    def log_problem(self) -> str:
+        """Opens the log, once; "", or why its file cannot be written."""
+        from ..runs.logs import set_up
 
-@cache
-def config() -> Config:
-    """The settings. What is wrong with the file is printed. Raises BackupRunnerError."""
-    from ..jobfile import JobFileError
-    from ..jobfile.configfile import load_config
-    from .output import complain
-
-    try:
-        found = load_config(chosen.path, env=os.environ, overrides=chosen.overrides)
-    except JobFileError as error:
-        from ..jobfile.render import render_text
-
-        complain([render_text(list(error.diagnostics), error.sources)])
-        hint = "mend the lines named above, or name another file with --config"
-        raise BackupRunnerError("the config file has errors; nothing was done", hint=hint) from None
-    if found.notice and chosen.verbosity >= 0:
-        complain([found.notice])
-    return found
-
-
-def defaults() -> dict[str, object]:
-    """What config file and command line say, for jobs to fill up with."""
-    from ..jobfile.configfile import job_defaults
-
-    return job_defaults(config())
-
-
-def overridden(job: Job) -> Job:
-    """The job with what the command line says in place of what the job file says."""
-    overrides = config().overrides()
-    if not overrides:
-        return job
-    from ..oneshot.jobs import override_job
-
-    return override_job(job, config())
+        found = self.settings
+        as_json = self.log_json or found.value("general.logging_format") == "json"
+        return set_up(file=found.value("general.logging_file"), json_lines=as_json, console=self.verbosity > 0)

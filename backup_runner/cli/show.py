@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .. import api
+from .files import check_goal, written
 from .options import Json
 from .output import Output, output
+from .plans import emit_plan, print_plan
 
 if TYPE_CHECKING:
-    from ..planning.making import Plan
+    from ..api import Plan
 
 
 class PlanFormat(StrEnum):
@@ -25,6 +27,7 @@ class PlanFormat(StrEnum):
 
 
 def command(
+    context: typer.Context,
     plan_file: Annotated[str, typer.Argument(metavar="PLANFILE", help="A plan saved with `plan --out`.")],
     *,
     form: Annotated[
@@ -40,16 +43,12 @@ def command(
 
     Example: backup-runner show documents.plan --format html --out plan.html
     """
-    from ..planning.opening import open_plan
-
     form = PlanFormat.JSON if json else form
     # open_plan reads to the closing line, so that no part of an altered plan is passed on.
-    with closing(open_plan(plan_file)) as plan:
+    with api.open_plan(plan_file) as plan:
         if out_file is None:
-            _show(plan, form, output(json=form is PlanFormat.JSON))
+            _show(plan, form, output(context, json=form is PlanFormat.JSON))
             return 0
-        from .files import check_goal, written
-
         check_goal(out_file, [plan_file])
         with written(out_file) as out:
             _show(plan, form, out)
@@ -60,12 +59,9 @@ def _show(plan: Plan, form: PlanFormat, out: Output) -> None:
     from ..report.plan_text import Heading
 
     if form is PlanFormat.TEXT:
-        from .plans import print_plan
-
         print_plan(plan, Heading(), out)
     elif form is PlanFormat.JSON:
         from ..report.machine import plan_summary
-        from .plans import emit_plan
 
         emit_plan(plan, out)
         out.emit(plan_summary(plan.header))

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import typer
+
+from .. import api
+from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
 
 
-def command(job: JobFile, *, json: Json = False) -> int:
+def command(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
     """List a job's snapshots, oldest first.
 
     Example: backup-runner snapshots documents.yaml --json
     """
     from ..report.machine import snapshot_fields
     from ..report.tables import snapshot_lines
-    from .jobs import load_job, session_of
 
-    out = output(json=json)
-    loaded = load_job(job)
-    with session_of(loaded, out.reporter().warn) as session:
-        catalog, _, job_id = session.need_store()
-        found = [snapshot_fields(item, loaded.name) for item in catalog.snapshots(job_id)]
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    found = [snapshot_fields(one, loaded.name) for one in api.snapshots(loaded, events=out.reporter())]
     if out.json:
         out.emit(found)
     else:

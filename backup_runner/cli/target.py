@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from .. import api
+from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
 
@@ -11,7 +13,7 @@ app = typer.Typer(help="The place where a job's objects lie.", no_args_is_help=T
 
 
 @app.command("check")
-def check(job: JobFile, *, json: Json = False) -> int:
+def check(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
     """Try each operation that a job may need on probe objects, which are taken away again. Needs no key.
 
     Exit 1 if one is missing; for OCI, the policy line that grants it is shown.
@@ -19,15 +21,10 @@ def check(job: JobFile, *, json: Json = False) -> int:
     Example: backup-runner target check documents.yaml
     """
     from ..report.permissions import check_fields, check_lines
-    from ..targets.checking import check_permissions
-    from .jobs import load_job, session_of
 
-    out = output(json=json)
-    warn = out.reporter().warn
-    with session_of(load_job(job), warn, as_cached=True) as session:
-        if absence := session.target.absence:
-            warn(f"{absence}; if it belongs on a disk, is that mounted?")
-        fields = check_fields(session.target.identity, check_permissions(session.target))
+    out = output(context, json=json)
+    found = api.check_target(load_job(job, out), events=out.reporter())
+    fields = check_fields(found.target, found.checks)
     out.emit(fields)
     out.say(check_lines(fields, out.look))
-    return 0 if fields["ok"] else 1
+    return 0 if found.ok else 1

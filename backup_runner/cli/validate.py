@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import Output, complain, output
+from .. import api
+from .output import Output, output
+from .streams import complain
 
 if TYPE_CHECKING:
-    from ..jobfile import LoadResult
+    from ..api import LoadResult
 
 
 class Format(StrEnum):
@@ -26,6 +27,7 @@ class Format(StrEnum):
 
 
 def command(
+    context: typer.Context,
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH", help="Job files, folders or patterns; all are checked together.")
     ],
@@ -41,39 +43,33 @@ def command(
 
     Example: backup-runner validate --strict jobs/
     """
-    from ..jobfile import find_job_files, load
     from ..report.units import count
-    from .settings import defaults
 
-    out = output(json=form is not Format.TEXT)
-    files = find_job_files(paths)
-    result = load(files, env=os.environ, defaults=defaults(), lint=True)
-    errors = sum(item.severity == "error" for item in result.diagnostics)
-    warnings = len(result.diagnostics) - errors
-    failed = bool(errors or (strict and warnings))
-    _show(result, form, out, files, strict=strict)
-    warned = [count(warnings, "warning")] if warnings else []
+    out = output(context, json=form is not Format.TEXT)
+    found = api.validate(paths, settings=out.settings)
+    failed = bool(found.errors or (strict and found.warnings))
+    _show(found.result, form, out, found.paths, strict=strict)
+    warned = [count(found.warnings, "warning")] if found.warnings else []
     if failed:
-        out.say([f"{count(len(files), 'file')} checked: {', '.join([count(errors, 'error'), *warned])}"])
+        out.say([f"{count(len(found.files), 'file')} checked: {', '.join([count(found.errors, 'error'), *warned])}"])
     else:
-        out.say([f"valid: {', '.join([count(len(result.jobs), 'job'), *warned])}"])
+        out.say([f"valid: {', '.join([count(len(found.jobs), 'job'), *warned])}"])
     return 1 if failed else 0
 
 
-def _show(result: LoadResult, form: Format, out: Output, files: list[str], *, strict: bool) -> None:
+def _show(result: LoadResult, form: Format, out: Output, paths: dict[str, str], *, strict: bool) -> None:
     if form is Format.TEXT and result.diagnostics:
-        from ..jobfile.render import render_text
+        from ..report.failures import diagnostics_text
 
-        complain([render_text(result.diagnostics, result.sources)])
+        complain([diagnostics_text(result)])
     elif form is Format.JSON:
         from ..report.validation import document
 
         out.emit(document(result, strict=strict))
     elif form is Format.SARIF:
-        from ..jobfile.diagnostics import printable
         from ..report.sarif import sarif
 
-        out.emit(sarif(result.diagnostics, {printable(path): path for path in files}))
+        out.emit(sarif(result.diagnostics, paths))
     elif form is Format.JUNIT:
         from ..report.junit import junit
 

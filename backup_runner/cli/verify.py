@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from contextlib import closing
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from .. import api
 from ..errors import Interrupted
-from .options import JobFile, Json, Workers, share, worker_count
+from .exits import exit_code
+from .jobs import load_job
+from .options import JobFile, Json, Level, Workers, share
+from .outcomes import interrupt
 from .output import output
-
-_FAILED = 3
-
-
-class Level(StrEnum):
-    """How deep to look: the engine's levels, without importing the engine for `--help`."""
-
-    LISTING = "listing"
-    HEADERS = "headers"
-    DATA = "data"
 
 
 def command(
+    context: typer.Context,
     job: JobFile,
     *,
     level: Annotated[
@@ -39,27 +33,17 @@ def command(
 
     Example: backup-runner verify documents.yaml --level data --sample 5%
     """
-    fraction = share(sample) if sample else None
     from ..report.machine import verify_documents
     from ..report.results import verify_lines
-    from ..verifying.run import Level as EngineLevel
-    from ..verifying.run import VerifyOptions, verify
-    from ..workers.interrupt import Interrupt
-    from .jobs import load_job, session_of
-    from .signals import first_notice, second_notice
 
-    out = output(json=json)
-    loaded = load_job(job)
-    reporter = out.reporter()
-    with Interrupt(first_notice, second_notice("nothing was changed"), lasting=True) as interrupt:
-        options = VerifyOptions(
-            level=EngineLevel(level), sample=fraction, workers=worker_count(workers), stop=interrupt.stop
-        )
-        with session_of(loaded, reporter.warn, events=reporter) as session, closing(reporter):
-            outcome = verify(session, options, reporter)
+    options = api.VerifyOptions(level=api.Level(level), sample=share(sample) if sample else None, workers=workers)
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    with closing(out.reporter()) as reporter:
+        outcome = api.verify(loaded, options, events=reporter, stop=interrupt("nothing was changed"))
     for document in verify_documents(outcome):
         out.emit(document)
     out.say(verify_lines(outcome, out.look))
     if outcome.interrupted:
         raise Interrupted("interrupted; not everything was verified", hint="`--sample 5%` verifies only a part")
-    return _FAILED if outcome.damaged or outcome.files else 0
+    return exit_code(outcome)

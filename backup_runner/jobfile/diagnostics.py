@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import BackupRunnerError
 from .rulebook import RULES
-from .rules import Severity
+from .rules import UNREADABLE, Severity
 from .veil import veiled
 
 
@@ -47,6 +47,11 @@ class JobFileError(BackupRunnerError):
         more = f" (and {len(self.diagnostics) - 1} more)" if len(self.diagnostics) > 1 else ""
         where = f"{first.file}:{first.line}:{first.column}"
         super().__init__(f"{where}: {first.code} {first.message}{more}", hint=first.hint)
+
+    @property
+    def unread(self) -> bool:
+        """Whether no file could be read at all."""
+        return all(item.code == UNREADABLE for item in self.diagnostics)
 
 
 class Stop(Exception):  # noqa: N818 - a way out of reading one file, not a fault

@@ -164,7 +164,8 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
     if worth.state == "marked":
         return None
     days = MINIMUM_DAYS.get(worth.tier, 0)
-    paid = now_ns - worth.created_ns < days * _DAY_NS
+    # Not by the time alone: where the clock was set back, what was made before it is of the future.
+    paid = days > 0 and now_ns - worth.created_ns < days * _DAY_NS
     if not worth.live:
         if paid:
             notes.append(f"{worth.name} is not needed but kept back: {worth.tier} charges {days} days in any case")

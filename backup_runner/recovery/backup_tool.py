@@ -68,6 +68,11 @@ class Imported:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether something was not imported."""
+        return bool(self.problems)
+
 
 def import_legacy(session: Session, options: ImportOptions, events: Events) -> Imported:
     """Record backup-tool's objects and files as a snapshot of the session's job.

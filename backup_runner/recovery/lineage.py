@@ -59,6 +59,11 @@ class Recovered:
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether something could not be had."""
+        return bool(self.missing)
+
 
 _Copy = tuple[int, StoredObject]
 """A full copy and its serial."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..errors import BackupRunnerError
 from ..foreign import describe, place
 from . import escape
 from .look import Look
+
+if TYPE_CHECKING:
+    from ..jobfile import JobFileError, LoadResult
 
 DEBUG = "BACKUP_RUNNER_DEBUG"
 
@@ -20,6 +24,13 @@ def error_lines(error: BackupRunnerError, look: Look) -> Iterator[str]:
         yield f"  {text}"
     if error.hint:
         yield f"  {look.paint('hint:', 'cyan')} {escape.one_line(error.hint)}"
+
+
+def diagnostics_text(found: JobFileError | LoadResult) -> str:
+    """All that is wrong in job or config files, each with its place."""
+    from ..jobfile.render import render_text
+
+    return render_text(found.diagnostics, found.sources)
 
 
 def unexpected_lines(error: BaseException, look: Look) -> Iterator[str]:

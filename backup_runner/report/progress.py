@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from ..inert import inert
-from ..progress import Events
+from ..progress import Events, Silent
 from . import escape, units
 from .look import Look, look_of
 
@@ -38,6 +38,12 @@ def reporter_for(stream: TextIO, env: Mapping[str, str]) -> Reporter:
     if look.terminal and env.get("TERM") != "dumb":
         return BarReporter(stream, look)
     return LineReporter(stream, look)
+
+
+class Quiet(Silent):
+    """Shows nothing."""
+
+    def close(self) -> None: ...
 
 
 class LineReporter:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from . import escape, units
 
 if TYPE_CHECKING:
-    from ..catalog import Catalog
+    from ..catalog.surveying import CatalogKnown
+    from ..repository.keycheck import KeyCheck
 
 Fields = dict[str, Any]
 
@@ -49,32 +50,32 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
     yield from table(("id", "scanned", "status", *_COUNTS, "size", "read", "new", "stored", "took"), rows)
 
 
-def catalog_fields(catalog: Catalog) -> Fields:
+def catalog_fields(known: CatalogKnown) -> Fields:
     """`catalog info --json`: stores with their jobs."""
     from .machine import snapshot_fields
 
-    stores = []
-    for store in catalog.stores():
-        jobs = []
-        for job_id, name in catalog.jobs(store.id):
-            snapshots = catalog.snapshots(job_id)
-            last = snapshot_fields(snapshots[-1], name) if snapshots else None
-            jobs.append({"name": name, "snapshots": len(snapshots), "last": last})
-        stores.append(
-            {
-                "target": store.target,
-                "lineage": store.lineage,
-                "serial": store.serial,
-                "key_id": store.key_id,
-                "state": store.state,
-                "jobs": jobs,
-            }
-        )
     return {
-        "catalog": catalog.path,
-        "format": catalog.format,
-        "migrated_from": catalog.migrated_from,
-        "stores": stores,
+        "catalog": known.path,
+        "format": known.format,
+        "migrated_from": known.migrated_from,
+        "stores": [
+            {
+                "target": one.store.target,
+                "lineage": one.store.lineage,
+                "serial": one.store.serial,
+                "key_id": one.store.key_id,
+                "state": one.store.state,
+                "jobs": [
+                    {
+                        "name": job.name,
+                        "snapshots": job.snapshots,
+                        "last": snapshot_fields(job.last, job.name) if job.last else None,
+                    }
+                    for job in one.jobs
+                ],
+            }
+            for one in known.stores
+        ],
     }
 
 
@@ -96,6 +97,18 @@ def catalog_lines(fields: Fields) -> Iterator[str]:
 
 
 _KEY_KINDS = {"raw": "raw key", "text": "text key", "pair": "key pair", "passphrase": "passphrase"}
+
+
+def key_fields(found: KeyCheck) -> Fields:
+    """`key check --json`."""
+    return {
+        "key_id": found.key_id,
+        "kind": found.kind,
+        "bytes": found.size,
+        "opens": found.opens,
+        "object": found.object,
+        "why": found.why,
+    }
 
 
 def key_lines(fields: Fields) -> Iterator[str]:

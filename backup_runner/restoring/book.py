@@ -1,44 +1,16 @@
-"""What was asked of a restore, and the account of what became of it."""
+"""The account of what became of a restore."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from ..catalog.restoring import FileRow, PlainRow
+from ..options import RestoreOptions
 from ..progress import Events, RestoreOutcome
 from ..records import Problem
-from ..spec import Overwrite
 from .work import CAUGHT, fatal_reason, problem_of
 from .write import Decision
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreOptions:
-    """What to restore, where to, and over what.
-
-    `paths` are what is meant, none for all, but for `exclude`, in the grammar of patterns/paths; `here` is where
-    relative ones may begin. `to` is a folder, None the job's base. `at` is a snapshot's id, "latest" (or None) or a
-    local time. `stop` is asked between batches; `listen` is told of every file: what was done (or would be), key, size.
-    """
-
-    paths: tuple[bytes, ...] = ()
-    exclude: tuple[bytes, ...] = ()
-    here: bytes | None = None
-    to: bytes | None = None
-    at: str | None = None
-    overwrite: Overwrite = Overwrite.NEVER
-    dry_run: bool = False
-    workers: int | None = None
-    thaw: bool = False
-    thaw_hours: int = 24
-    stop: Callable[[], bool] = _never
-    listen: Callable[[str, bytes, int], None] | None = None
 
 
 class Book:

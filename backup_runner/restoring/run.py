@@ -18,12 +18,13 @@ from ..catalog.restoring import Selection, Totals
 from ..container import Identity
 from ..errors import BackupRunnerError
 from ..foreign import describe
+from ..options import RestoreOptions
 from ..progress import Events, RestoreOutcome
 from ..repository.session import Session
 from ..spec import Job
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
-from .book import Book, RestoreOptions
+from .book import Book
 from .files import Files
 from .goal import NOT_FINISHED, Goal
 from .preview import Preview

@@ -15,7 +15,7 @@ from ..catalog.database import Snapshot
 from ..catalog.history import at_snapshot
 from ..catalog.restoring import Selection
 from ..errors import BackupRunnerError, CatalogError
-from ..moments import last_moment, local_text
+from ..moments import local_text, span_of
 from ..patterns.paths import PathPattern, any_covers, path_pattern
 from ..patterns.wildmatch import Pattern
 
@@ -41,8 +41,11 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
     elif at.isascii() and at.isdigit():
         found = next((one for one in snapshots if one.id == int(at)), None)
     else:
-        limit = _limit(at)
+        first, limit = _span(at)
         dated = [one for one in snapshots if one.scanned_ns <= limit]
+        if limit - first < _SECOND_NS:
+            # A time that was printed for a snapshot means that one, complete or not.
+            dated = [one for one in dated if one.scanned_ns >= first] or dated
         # By date here: a clock that was once set back must not put its snapshot before all that is dated later.
         found = _newest(dated, key=lambda one: (one.scanned_ns, one.id))
     if found is None:
@@ -67,9 +70,9 @@ def _newest(snapshots: list[Snapshot], key: Callable[[Snapshot], Any]) -> Snapsh
     return max(complete or snapshots, key=key, default=None)
 
 
-def _limit(text: str) -> int:
+def _span(text: str) -> tuple[int, int]:
     try:
-        return last_moment(text)
+        return span_of(text)
     except ValueError:
         raise CatalogError(
             f"{text!r} is neither a snapshot id nor a time",

@@ -10,9 +10,8 @@ import os
 import pickle
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
@@ -24,6 +23,7 @@ from ..container import ObjectKind, kind_prefix, parse_name
 from ..contents.legacy_check import NOTE
 from ..contents.sealed import Place, Span
 from ..errors import BusyError
+from ..options import Level, VerifyOptions
 from ..progress import Events, VerifyOutcome
 from ..records import Problem, StoredObject
 from ..repository.commits import FORCE_COPY
@@ -38,28 +38,6 @@ _LOCK_SECONDS = 10.0
 _INLINE_BYTES = 8 << 20
 _INLINE_OBJECTS = 16
 """Up to so much, starting processes takes longer than doing it here."""
-
-
-class Level(StrEnum):
-    """How closely verify looks."""
-
-    LISTING = "listing"
-    HEADERS = "headers"
-    DATA = "data"
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyOptions:
-    """`sample` is the share of objects (above 0, up to 1) that is opened, None all; `stop` is asked between them."""
-
-    level: Level = Level.LISTING
-    sample: float | None = None
-    workers: int | None = None
-    stop: Callable[[], bool] = _never
 
 
 def verify(session: Session, options: VerifyOptions, events: Events) -> VerifyOutcome:

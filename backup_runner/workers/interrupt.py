@@ -18,6 +18,7 @@ class Interrupt:
 
     A second Ctrl-C kills `children` and ends the process at once. `on_first` and `on_second` run inside the signal
     handler, so they may do no more than write a few bytes. With `lasting`, handlers stay once a stop was asked for.
+    `ask` is another way to ask for a stop, by anything but a signal; it needs not be entered for that.
     """
 
     def __init__(
@@ -26,14 +27,21 @@ class Interrupt:
         on_second: Callable[[], None] = lambda: None,
         *,
         lasting: bool = False,
+        ask: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.requested = False
+        self._requested = False
+        self._ask = ask
         self.children: set[int] = set()
         """Process ids of workers, which a second Ctrl-C takes along."""
         self._on_first = on_first
         self._on_second = on_second
         self._lasting = lasting
         self._previous: dict[int, Any] = {}
+
+    @property
+    def entered(self) -> bool:
+        """Whether its handlers are installed."""
+        return bool(self._previous)
 
     def __enter__(self) -> Interrupt:
         # Python allows handlers in the main thread only; elsewhere `requested` can still be set by hand.
@@ -45,20 +53,31 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lasting and self.requested:
+        if self._lasting and self._requested:
             # The process is about to end with 130; a second Ctrl-C on its last steps must not end it otherwise.
             return
         for number, previous in self._previous.items():
             signal.signal(number, previous)
         self._previous.clear()
 
+    @property
+    def requested(self) -> bool:
+        """Whether to stop."""
+        if not self._requested and self._ask():
+            self._requested = True
+        return self._requested
+
+    @requested.setter
+    def requested(self, value: bool) -> None:
+        self._requested = value
+
     def stop(self) -> bool:
         """`requested` as a function, for engines that ask."""
         return self.requested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self.requested:
-            self.requested = True
+        if not self._requested:
+            self._requested = True
             self._on_first()
         elif number == signal.SIGINT:
             self._end()

@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_a_file_that_is_not_there(place: Any, capsys: Any, command: list[str]) -
 
 def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> None:
     # A module that fails on import stands for a fault of ours.
-    (place.root / "blake3.py").write_text("raise RuntimeError('odd\\x1b[2J')")
+    (place.root / "sqlite3.py").write_text("raise RuntimeError('odd\\x1b[2J')")
     env = {"PYTHONPATH": str(place.root)}
     result = place.run("plan", "job.yaml", env=env)
     assert result.code == 1
@@ -82,7 +83,7 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
     assert "BACKUP_RUNNER_DEBUG=1" in result.err
     assert "Traceback" not in result.err
     debug = place.run("plan", "job.yaml", env=env | {"BACKUP_RUNNER_DEBUG": "1"}).err
-    assert "/blake3.py:1 in <module>" in debug
+    assert "/sqlite3.py:1 in <module>" in debug
     assert "odd" not in result.err + debug
 
 
@@ -102,7 +103,7 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
     ],
 )
 def test_what_the_machine_lacks_is_no_fault_of_ours(place: Any, raised: str, said: str, now: str) -> None:
-    (place.root / "blake3.py").write_text(f"raise {raised}")
+    (place.root / "sqlite3.py").write_text(f"raise {raised}")
     result = place.run("plan", "job.yaml", env={"PYTHONPATH": str(place.root)})
     assert result.code == 1
     assert f"error: {said}" in result.err
@@ -116,15 +117,15 @@ def test_wrong_usage_as_a_process(place: Any) -> None:
     assert result.err.startswith("error: ")
 
 
-def test_verify_has_the_levels_of_the_engine_and_guards_their_names() -> None:
+def test_options_have_the_choices_and_guards_of_the_engines() -> None:
     import re
 
-    from backup_runner.cli.options import GUARDS
-    from backup_runner.cli.verify import Level
-    from backup_runner.verifying import run as verify
+    from backup_runner import api
+    from backup_runner.cli.options import GUARDS, Level, Overwrite
 
-    assert [item.value for item in Level] == [item.value for item in verify.Level]
-    root = Path(verify.__file__).parents[1]
+    assert list(Level) == list(api.Level)
+    assert list(Overwrite) == list(api.Overwrite)
+    root = Path(api.__file__).parents[1]
     source = "".join(path.read_text() for path in root.rglob("*.py"))
     assert set(re.findall(r'GuardHit\(\s*"(\w+)"', source)) == set(GUARDS)
 
@@ -148,12 +149,13 @@ def test_show_tells_an_altered_plan_before_it_shows_any_of_it(place: Any) -> Non
     (place.root / "saved").write_text(text.replace('"size": 1', '"size": 2', 1))
     result = place.run("show", "--json", "saved")
     assert (result.code, result.out) == (1, "")
-    assert "altered" in result.err
+    assert "modified" in result.err
 
 
 def test_a_plan_whose_job_file_is_gone(place: Any) -> None:
     save_plan(place.root / "saved")
-    result = place.run("apply", "saved")
+    digest = sha256((place.root / "saved").read_bytes()).hexdigest()
+    result = place.run("apply", "saved", "--plan-digest", digest)
     assert result.code == 1
     assert "gone.yaml is not there" in result.err
 
@@ -205,7 +207,7 @@ def test_key_new_never_overwrites(place: Any) -> None:
     assert key.count(b"\n") == 1
     again = place.run("key", "new", "keys/fresh")
     assert again.code == 1
-    assert "there already" in again.err
+    assert "already exists" in again.err
     assert path.read_bytes() == key
     assert key.decode().strip() not in made.out + again.err
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -101,7 +102,7 @@ def job(tmp_path: Path) -> Path:
     (tmp_path / "data").mkdir()
     for number in range(400):
         (tmp_path / "data" / str(number)).write_bytes(b"%d" % number * 5000)
-    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").write_bytes(sha256(b"a key for tests").digest())
     path = tmp_path / "job.yaml"
     path.write_text(
         "{version: 1, name: born, sources: [{path: data}], target: {type: directory, path: bucket},"
@@ -134,7 +135,7 @@ def test_a_signal_at_the_birth_of_a_worker_is_its_parents_affair(job: Path, numb
 
 WRAPPED = """
 import os, signal, sys, time
-from backup_runner.cli import app, jobs
+from backup_runner.cli import app, target
 
 def load_job(*arguments, **options):
     try:
@@ -143,7 +144,7 @@ def load_job(*arguments, **options):
     except KeyboardInterrupt as error:
         raise RuntimeError(f"a library's own words: {error!r}") from None
 
-jobs.load_job = load_job
+target.load_job = load_job
 sys.exit(app.run(["target", "check", "job.yaml"]))
 """
 

@@ -76,7 +76,7 @@ def test_a_key_pair_and_its_public_half(place: Any) -> None:
     env = {"WORDS": "correct horse"}
     assert place.run("key", "pair", "sealed.pair", "--passphrase-env", "WORDS", env=env).code == 0
     refused = place.run("key", "recipient", "sealed.pair")
-    assert "under a passphrase" in refused.err
+    assert "protected by a passphrase" in refused.err
     assert place.run("key", "recipient", "sealed.pair", "--passphrase-env", "WORDS", env=env).code == 0
     wrong = place.run("key", "recipient", "sealed.pair", "--passphrase-env", "WORDS", env={"WORDS": "horse"})
     assert "does not open this key pair" in wrong.err

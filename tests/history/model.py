@@ -8,6 +8,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter, defaultdict
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -15,13 +16,19 @@ from blake3 import blake3
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from backup_runner.applying.run import apply_plan
 from backup_runner.errors import CatalogError, StalePlanError
+from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header, key_of
-from backup_runner.progress import Outcome
+from backup_runner.planning.making import make_plan
+from backup_runner.progress import Outcome, Silent
 from backup_runner.records import Kind
-from backup_runner.spec import Retention
+from backup_runner.spec import Guards, Retention
 from backup_runner.verifying.run import Level
-from tests.history.site import Crash, Fuse, Site
+from backup_runner.workers.interrupt import Interrupt
+from tests.history.model_clock import ZONES, Clocks
+from tests.history.model_restore import Restores
+from tests.history.site import NO_GUARDS, Crash, Fuse, Site
 from tests.restore.build import tree
 from tests.support.jobs import CUT
 from tests.support.places import HELD, KEPT
@@ -50,12 +57,12 @@ def digest_of(entry: tuple[Any, ...]) -> bytes:
     return blake3(entry[5]).digest()
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(Clocks, Restores, RuleBasedStateMachine):
     """Model: `trees` {snapshot: {path: everything that a restore must bring back}}; `damaged` contents by BLAKE3,
     which may be lost, and must be named if they are."""
 
-    @initialize(small=st.booleans())
-    def begin(self, small: bool) -> None:
+    @initialize(small=st.booleans(), zone=ZONES, theirs=st.booleans())
+    def begin(self, small: bool, zone: str, theirs: bool) -> None:
         global steps
         # The invariant that follows is the beginning's, and no step.
         steps -= 1
@@ -74,6 +81,8 @@ class Machine(RuleBasedStateMachine):
         self.drifted = False
         self.unnamed: set[bytes] = set()
         self.certain = True
+        self.tally, self.theirs = tally, theirs
+        self.begin_clock(zone)
         self.retention(0)
 
     @invariant()
@@ -82,6 +91,8 @@ class Machine(RuleBasedStateMachine):
         steps += 1
 
     def teardown(self) -> None:
+        if hasattr(self, "clock"):
+            self.end_clock()
         if hasattr(self, "root"):
             shutil.rmtree(self.root)
 
@@ -147,6 +158,34 @@ class Machine(RuleBasedStateMachine):
     def apply(self) -> None:
         self.run(pruning="retention")
 
+    @rule(number=st.integers(1, 40), stored=st.booleans())
+    def apply_while_files_come_and_go(self, number: int, stored: bool) -> None:
+        """Files that were never stored, and that vanish between plan and apply, are named and no accident."""
+        folder = self.path("passing")
+        os.makedirs(folder, exist_ok=True)
+        if stored:
+            self.apply()
+        for passing in range(number):
+            self.site.write(f"passing/{passing}", content(4) + b"%d" % passing)
+        self.site.guards = Guards(min_files=0, max_change_percent=100, max_delete_percent=20)
+        try:
+            self.give_sources()
+            with closing(self.site.session()) as session, closing(make_plan(session, PlanOptions(), Silent())) as plan:
+                for passing in range(number):
+                    os.unlink(f"{folder}/{passing}")
+                now, before, began_ns = tree(os.fsencode(self.site.data)), dict(self.trees), self.clock.time_ns()
+                outcome = apply_plan(session, plan, ApplyOptions(workers=1), Silent(), Interrupt())
+        finally:
+            self.site.guards = NO_GUARDS
+        assert len([problem for problem in outcome.problems if problem.kind == "vanished"]) == number
+        tally["applies among files that come and go"] += 1
+        self.certain = True
+        self.finished(plan.header, outcome, now, "retention")
+        self.sync(now, before)
+        self.note_dates(began_ns, before)
+        self.check_retention(before, "retention")
+        self.restore_all()
+
     @rule()
     def prune(self) -> None:
         if self.trees:
@@ -178,11 +217,12 @@ class Machine(RuleBasedStateMachine):
         self.crash_in_apply(fuse, disk=False)
 
     def run(self, *, pruning: str, fuse: Fuse | None = None) -> None:
+        self.give_sources()
         now = tree(os.fsencode(self.site.data))
         for key, entry in now.items():
             if entry[0] == Kind.FILE:
                 self.written.setdefault(key, set()).add(entry[5])
-        before = dict(self.trees)
+        before, began_ns = dict(self.trees), self.clock.time_ns()
         self.site.fuse = fuse
         try:
             header, outcome = self.attempt(pruning)
@@ -198,6 +238,8 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.site.fuse = None
         self.sync(now, before)
+        self.note_dates(began_ns, before)
+        self.check_retention(before, pruning)
         self.restore_all()
 
     def attempt(self, pruning: str) -> tuple[Header, Outcome]:
@@ -371,6 +413,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def restore_all(self) -> None:
+        self.check_dates()
         for number, expected in self.trees.items():
             self.check(number, expected)
 

@@ -16,7 +16,7 @@ import pytest
 
 from backup_runner.applying.run import apply_plan
 from backup_runner.catalog import CatalogLock
-from backup_runner.moments import last_moment, local_text, utc_text
+from backup_runner.moments import local_text, span_of, utc_text
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.making import make_plan
 from backup_runner.planning.opening import open_plan
@@ -109,6 +109,15 @@ def test_every_printed_time_selects_what_it_was_printed_for(site: Site, zone: Zo
     assert chosen(site, "2025-04-30") == made[times.index(ns(datetime(2025, 5, 1, tzinfo=zone)) - 1)]
 
 
+def test_the_time_of_one_that_is_not_complete_selects_it_too(site: Site) -> None:
+    at = ns(datetime(2025, 3, 1, 9, tzinfo=UTC))
+    complete, partial = dated(site, at, at + 60 * 10**9)
+    with closing(site.catalog()) as cat:
+        cat.conn.execute("UPDATE snapshot SET status = 'partial' WHERE id = ?", (partial,))
+    assert chosen(site, "2025-03-01T09:01:00Z") == partial
+    assert chosen(site, "2025-03-01T09:01Z") == chosen(site, "2025-03-01T09:01:01Z") == complete
+
+
 @pytest.mark.parametrize(
     ("text", "last"),
     [
@@ -125,7 +134,7 @@ def test_every_printed_time_selects_what_it_was_printed_for(site: Site, zone: Zo
 def test_a_time_stands_for_all_that_it_leaves_out(text: str, last: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    assert utc_text(last_moment(text)) == last
+    assert utc_text(span_of(text)[1]) == last
     monkeypatch.undo()
     time.tzset()
 
@@ -133,7 +142,7 @@ def test_a_time_stands_for_all_that_it_leaves_out(text: str, last: str, monkeypa
 @pytest.mark.parametrize("text", ["9999-12-31", "2026-13-01", "soon", "2026-11-01T25:00", ""])
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(ValueError):
-        last_moment(text)
+        span_of(text)
 
 
 def test_local_time_is_that_of_its_day(zone: ZoneInfo) -> None:
@@ -176,6 +185,20 @@ def test_a_plan_applied_on_another_day_forgets_no_more_than_the_rules(site: Site
         plan.close()
     assert set(site.snapshots()) >= {before, outcome.snapshot_id}
     assert outcome.notes == [f"snapshot {before} is not forgotten: by now, a rule of the retention keeps it"]
+
+
+def test_a_clock_that_was_set_back_keeps_no_garbage(site: Site) -> None:
+    """What it finds was made later than now."""
+    site.write("a", os.urandom(1000))
+    site.apply()
+    site.write("a", os.urandom(1000))
+    site.apply()
+    with closing(site.catalog()) as cat:
+        cat.conn.execute("UPDATE object SET created_ns = created_ns + 365 * 86400000000000")
+    site.retention = Retention(keep_last=1)
+    header, _ = site.prune()
+    assert header.notes == []
+    assert len(site.names()) == 1
 
 
 def test_a_running_apply_is_not_what_a_plan_forgets(site: Site) -> None:

@@ -145,9 +145,11 @@ def claim(site: Site, lineage: str, **words: object) -> Lease:
     with closing(site.session()) as session:
         cat = session.catalog(create=True)
         assert cat is not None
+        key_id = site.keyring.crypto_key.key_id
         with cat.transaction():
-            store = cat.add_store(target="x", key_id="y", lineage=lineage, salt=session.new_salt)
-        lease = Lease(store, DirectoryTarget(site.bucket), site.keyring, lambda _: None, {"job": "work", **words})
+            store = cat.add_store(target="x", key_id=key_id, lineage=lineage, salt=session.new_salt)
+        more = {"job": "work", **words}
+        lease = Lease(store, DirectoryTarget(site.bucket), session.keys(store), lambda _: None, more)
         lease.take(0)
     return lease
 

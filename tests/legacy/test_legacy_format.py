@@ -68,7 +68,7 @@ def test_an_appended_file_is_refused(plain: bytes, more: bytes) -> None:
 
 def test_another_key_shows_in_the_filling() -> None:
     sealed = encode(KEY.raw, b"x" * 20, bytes(16))
-    with pytest.raises(DamagedError, match="another key"):
+    with pytest.raises(DamagedError, match="wrong key"):
         opened(sealed, CryptoKey(b"fedcba9876543210"))
 
 

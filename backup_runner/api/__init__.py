@@ -1,0 +1,227 @@
+"""The Python API: what `from backup_runner import ...` gives, and all that the command line uses.
+
+Every function takes values and gives values; nothing is printed, and no process ends. Each call opens what it needs
+and closes it again, so calls can follow each other, and jobs with catalogs of their own can be worked on in several
+threads. Two things hold for threads: a `Plan` and a `Browser` stay with the thread that made them, and workers are
+forked, so a program that has other threads in the middle of a lock should call `apply`, `restore` and `verify` before
+it starts them. Ctrl-C is the caller's: `stop` takes a function, a `threading.Event` or an `Interrupt`, which installs
+handlers while it is entered, in the main thread only.
+
+Everything that a user can put right is raised as a BackupRunnerError, with `message`, `hint` and `exit_code`.
+
+Names are imported when first used: the engines take long to load, and `--help` needs none of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..catalog.browsing import Difference, PathVersion
+    from ..catalog.database import Snapshot
+    from ..errors import (
+        BackupRunnerError,
+        BusyError,
+        CatalogError,
+        ConfigError,
+        ForkedError,
+        GuardError,
+        Interrupted,
+        KeyFileError,
+        PlanFileError,
+        StalePlanError,
+        TargetError,
+        UsageError,
+        WrongKeyError,
+    )
+    from ..jobfile.diagnostics import Diagnostic, JobFileError
+    from ..jobfile.finding import find_job_files
+    from ..jobfile.loading import LoadResult
+    from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, VerifyOptions
+    from ..progress import Events, Outcome, RestoreOutcome, Silent, VerifyOutcome
+    from ..records import Action, ActionKind, Problem
+    from ..recovery.backup_tool import Imported, ImportOptions
+    from ..recovery.lineage import Recovered
+    from ..repository.keycheck import KeyCheck
+    from ..repository.lineage import KeyChain
+    from ..repository.recipients import KeyChange
+    from ..spec import Job, Overwrite
+    from ..workers.interrupt import Interrupt
+    from .applies import apply, prune
+    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots
+    from .catalogs import CatalogInfo, catalog_info, import_backup_tool, pull, rebuild
+    from .jobs import (
+        Rewriting,
+        Settings,
+        Timers,
+        Validation,
+        format_job,
+        job_schema,
+        load_job,
+        load_jobs,
+        load_settings,
+        migrate_job,
+        skips,
+        timers,
+        validate,
+    )
+    from .keys import (
+        KeyHolders,
+        ShownKey,
+        add_recipient,
+        check_key,
+        fingerprint_of,
+        key_holders,
+        new_key,
+        new_pair,
+        public_half,
+        remove_holder,
+        rotate_keys,
+        show_key,
+        write_private,
+    )
+    from .places import TargetCheck, check_target
+    from .plans import Plan, Saved, explain, is_plan_file, open_plan, plan
+    from .reading import restore, verify
+
+_HOMES = {
+    "api.applies": "apply prune",
+    "api.browsing": "Browser Diff Files browse diff files find history snapshots",
+    "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
+    "api.jobs": "Rewriting Settings Timers Validation format_job job_schema load_job load_jobs load_settings"
+    " migrate_job skips timers validate",
+    "api.keys": "KeyHolders ShownKey add_recipient check_key fingerprint_of key_holders new_key new_pair public_half"
+    " remove_holder rotate_keys show_key write_private",
+    "api.places": "TargetCheck check_target",
+    "api.plans": "Plan Saved explain is_plan_file open_plan plan",
+    "api.reading": "restore verify",
+    "catalog.browsing": "Difference PathVersion",
+    "catalog.database": "Snapshot",
+    "repository.lineage": "KeyChain",
+    "errors": "BackupRunnerError BusyError CatalogError ConfigError ForkedError GuardError Interrupted KeyFileError"
+    " PlanFileError StalePlanError TargetError UsageError WrongKeyError",
+    "jobfile.diagnostics": "Diagnostic JobFileError",
+    "jobfile.finding": "find_job_files",
+    "jobfile.loading": "LoadResult",
+    "options": "ApplyOptions Level PlanOptions RestoreOptions VerifyOptions",
+    "progress": "Events Outcome RestoreOutcome Silent VerifyOutcome",
+    "records": "Action ActionKind Problem",
+    "recovery.backup_tool": "ImportOptions Imported",
+    "recovery.lineage": "Recovered",
+    "repository.keycheck": "KeyCheck",
+    "repository.recipients": "KeyChange",
+    "spec": "Job Overwrite",
+    "workers.interrupt": "Interrupt",
+}
+"""Where each name is; the tests compare it with the imports above."""
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "Action",
+    "ActionKind",
+    "ApplyOptions",
+    "BackupRunnerError",
+    "Browser",
+    "BusyError",
+    "CatalogError",
+    "CatalogInfo",
+    "ConfigError",
+    "Diagnostic",
+    "Diff",
+    "Difference",
+    "Events",
+    "Files",
+    "ForkedError",
+    "GuardError",
+    "ImportOptions",
+    "Imported",
+    "Interrupt",
+    "Interrupted",
+    "Job",
+    "JobFileError",
+    "KeyChain",
+    "KeyChange",
+    "KeyCheck",
+    "KeyFileError",
+    "KeyHolders",
+    "Level",
+    "LoadResult",
+    "Outcome",
+    "Overwrite",
+    "PathVersion",
+    "Plan",
+    "PlanFileError",
+    "PlanOptions",
+    "Problem",
+    "Recovered",
+    "RestoreOptions",
+    "RestoreOutcome",
+    "Rewriting",
+    "Saved",
+    "Settings",
+    "ShownKey",
+    "Silent",
+    "Snapshot",
+    "StalePlanError",
+    "TargetCheck",
+    "TargetError",
+    "Timers",
+    "UsageError",
+    "Validation",
+    "VerifyOptions",
+    "VerifyOutcome",
+    "WrongKeyError",
+    "add_recipient",
+    "apply",
+    "browse",
+    "catalog_info",
+    "check_key",
+    "check_target",
+    "diff",
+    "explain",
+    "files",
+    "find",
+    "find_job_files",
+    "fingerprint_of",
+    "format_job",
+    "history",
+    "import_backup_tool",
+    "is_plan_file",
+    "job_schema",
+    "key_holders",
+    "load_job",
+    "load_jobs",
+    "load_settings",
+    "migrate_job",
+    "new_key",
+    "new_pair",
+    "open_plan",
+    "plan",
+    "prune",
+    "public_half",
+    "pull",
+    "rebuild",
+    "remove_holder",
+    "restore",
+    "rotate_keys",
+    "show_key",
+    "skips",
+    "snapshots",
+    "timers",
+    "validate",
+    "verify",
+    "write_private",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f"..{home}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

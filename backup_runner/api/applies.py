@@ -1,0 +1,197 @@
+"""Runs that change something: apply and prune, with hooks, notices and metrics around an apply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from ..errors import ForkedError, Interrupted, StalePlanError
+from ..options import ApplyOptions, PlanOptions
+from ..progress import Events, Outcome
+from ..runs.logs import log
+from .plans import Plan, make, plan
+from .work import Stop, faults, listener, open_session, stopping
+
+if TYPE_CHECKING:
+    from ..runs.watch import Watch
+    from ..spec import Job
+
+Review = Callable[[Plan], bool]
+"""Looks at a plan before anything is done; False leaves it at that."""
+
+
+def apply(
+    what: Job | Plan,
+    options: ApplyOptions | None = None,
+    *,
+    planning: PlanOptions | None = None,
+    events: Events | None = None,
+    stop: Stop | None = None,
+    review: Review | None = None,
+    hook_output: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Back up: plan a job and carry that out, or carry out a plan that was made or opened before.
+
+    The job's hooks, notices and metrics file are served. `planning` is for a job's plan; `review` sees the plan before
+    anything is changed, and what it refuses comes back as an outcome of status `declined`. With
+    `options.wait_seconds` a job is planned again if another run was faster, for as long. `stop` ends the run between
+    two files: the outcome then has `interrupted` set, and what was finished is recorded. `hook_output` gets the last
+    lines that a failed hook printed; they may hold anything.
+
+    Files that could not be backed up are in the outcome's `problems`, not raised. Raises GuardError, StalePlanError,
+    ForkedError, BusyError, HookError, TargetError, CatalogError, KeyFileError, WrongKeyError.
+    """
+    job = what.job if isinstance(what, Plan) else what
+    run = _Run(options or ApplyOptions(), listener(events), stop, review)
+    try:
+        with _watching(job, run.events, hook_output) as run.watch:
+            if isinstance(what, Plan):
+                _apply_plan(what, run)
+            else:
+                _apply_job(job, replace(planning or PlanOptions(), applies=True), run)
+            if run.outcome.interrupted:
+                # For hooks and notices this run failed; to the caller it is a result.
+                raise Interrupted("interrupted; completed work is recorded", hint="apply again to continue")
+    except Interrupted:
+        if not run.outcome.interrupted:
+            raise
+    return run.outcome
+
+
+def prune(
+    job: Job,
+    options: ApplyOptions | None = None,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+    review: Review | None = None,
+) -> Outcome:
+    """Forget snapshots that retention no longer keeps, and delete objects that nothing needs any more.
+
+    Without anything to do, the outcome's status is `nothing`; `review` sees the plan all the same. No hooks are run.
+    Raises CatalogError for a job that was never applied, and what `apply` raises.
+    """
+    run = _Run(options or ApplyOptions(), listener(events), stop, review)
+    with plan(job, PlanOptions(pruning="only", overrides=run.options.overrides), events=run.events) as made:
+        if made.changes:
+            _carry_out(made, run)
+        else:
+            run.outcome.status = "nothing"
+            if review is not None:
+                review(made)
+    return run.outcome
+
+
+@dataclass
+class _Run:
+    """One apply as the caller wants it, and what came of it."""
+
+    options: ApplyOptions
+    events: Events
+    stop: Stop | None
+    review: Review | None
+    watch: Watch | None = None
+    outcome: Outcome = field(default_factory=Outcome)
+
+
+def _apply_job(job: Job, planning: PlanOptions, run: _Run) -> None:
+    """Plan and carry out; while there is time, plan again if another run was faster."""
+    options, deadline = run.options, time.monotonic() + run.options.wait_seconds
+    while True:
+        run.options = replace(options, wait_seconds=max(0.0, deadline - time.monotonic()))
+        try:
+            with make(job, planning, run.events, as_cached=options.new_lineage) as made:
+                return _carry_out(made, run)
+        except (StalePlanError, ForkedError) as error:
+            # A remote catalog catches up by itself; elsewhere a fork is for a person to see.
+            healing = isinstance(error, StalePlanError) or job.catalog.remote
+            if not options.plans_again or not healing or time.monotonic() >= deadline:
+                raise
+            run.events.warn(f"{error.message}; planning again")
+
+
+def _apply_plan(made: Plan, run: _Run) -> None:
+    """A plan whose session is gone or never was gets one for as long as it takes."""
+    job, borrowed = made.job, made.session is None
+    if borrowed:
+        made.session = open_session(job, run.events)
+    try:
+        assert made.session is not None
+        with faults(job):
+            if made.is_saved:
+                from ..planning.admission import admit
+
+                admit(made.session, made.spooled, run.options.overrides)
+            if run.watch is not None and job.hooks and job.hooks.before:
+                from ..planning.missed import note_missed
+
+                # What the hook wrote just now is not in a plan that was made earlier.
+                note_missed(made.session, made.spooled, int(run.watch.started * 1e9))
+        _carry_out(made, run)
+    finally:
+        if borrowed and made.session is not None:
+            made.session.close()
+            made.session = None
+
+
+def _carry_out(made: Plan, run: _Run) -> None:
+    from ..applying.run import apply_plan
+
+    if run.review is not None and not run.review(made):
+        run.outcome.status = "declined"
+        if run.watch:
+            run.watch.declined = True
+        return
+    assert made.session is not None
+    _log_plan(made)
+    if run.watch:
+        run.watch.header = made.header
+    with faults(made.job), stopping(run.stop) as interrupt:
+        run.outcome = apply_plan(made.session, made.spooled, run.options, run.events, interrupt)
+    if run.watch:
+        run.watch.outcome = run.outcome
+    _log_outcome(made.job.name, run.outcome)
+
+
+@contextmanager
+def _watching(job: Job, events: Events, show: Callable[[str], None] | None) -> Iterator[Watch | None]:
+    """Hooks, notices and metrics around a run; nothing of them is loaded for jobs that have none."""
+    if not (job.hooks or job.notify or job.metrics_file):
+        yield None
+        return
+    from ..runs.watch import Watch
+
+    with Watch(job, events.warn, show or (lambda _: None)).around() as watch:
+        yield watch
+
+
+# -- the log
+
+
+def _log_plan(made: Plan) -> None:
+    """The plan's header as info, every action as debug."""
+    header = made.header
+    totals = header.totals
+    log.info("job %s: plan %s: %s, %d unchanged", header.job, header.plan_id, totals.counts, totals.unchanged)
+    for guard in header.guards:
+        log.warning("guard %s: %s", guard["name"], guard["message"])
+    if not log.isEnabledFor(10):
+        return
+    for action in made.actions():
+        what = action.object_name or action.key.decode("utf-8", "backslashreplace") or str(action.snapshot_id or "")
+        log.debug("%s %s: %s", action.kind.value, what, action.why)
+
+
+def _log_outcome(name: str, outcome: Outcome) -> None:
+    """What came of an apply; every file with a problem is named."""
+    for problem in outcome.problems:
+        key = problem.key.decode("utf-8", "backslashreplace")
+        log.warning("%s: %s: %s", key, problem.kind, problem.message)
+    log.info(
+        "job %s: snapshot %s %s: %s; %d bytes in %d objects stored, %.1f s",
+        name, outcome.snapshot_id, outcome.status, outcome.counts, outcome.stored_bytes, outcome.stored_objects,
+        outcome.seconds,
+    )  # fmt: skip

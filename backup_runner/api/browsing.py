@@ -1,0 +1,232 @@
+"""What snapshots hold, read from the catalog alone: nothing is downloaded, no key is needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from ..errors import BackupRunnerError, UsageError
+from ..progress import Events
+from .work import faults, listener, open_session
+
+if TYPE_CHECKING:
+    from ..catalog.browsing import Difference, PathVersion
+    from ..catalog.database import Snapshot
+    from ..patterns.paths import PathPattern
+    from ..spec import Job
+
+
+Name = str | bytes
+"""A path or pattern in the grammar of patterns/paths; bytes for names that are no text."""
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> bytes: ...
+
+
+Row = TypeVar("Row", bound=_Keyed)
+T = TypeVar("T")
+
+
+class Files(NamedTuple):
+    """A snapshot and what is in it; `versions` are read from the catalog as they are asked for."""
+
+    snapshot: Snapshot
+    versions: Iterator[PathVersion]
+
+
+class Diff(NamedTuple):
+    """Two snapshots and what turned `old` into `new`."""
+
+    old: Snapshot
+    new: Snapshot
+    differences: Iterator[Difference]
+
+
+class Browser:
+    """A job's snapshots, held open. Close it (or use `with`). Iterators are good for as long as it is open."""
+
+    def __init__(
+        self, job: Job, events: Events | None = None, *, here: bytes | None = None, as_cached: bool = False
+    ) -> None:
+        self._here = here
+        self.job = job
+        self._session = open_session(job, listener(events), as_cached=as_cached)
+        try:
+            with faults(job):
+                self._catalog, self._store, self._job_id = self._session.need_store()
+        except BaseException:
+            self._session.close()
+            raise
+
+    @property
+    def target(self) -> str:
+        """Where the objects are, such as `directory:/mnt/usb/bucket`."""
+        return self._store.target
+
+    def snapshots(self) -> list[Snapshot]:
+        """All snapshots, oldest first."""
+        with faults(self.job):
+            return self._catalog.snapshots(self._job_id)
+
+    def snapshot(self, at: str | None = None) -> Snapshot:
+        """The snapshot of this number, at this local time, or the newest complete one. Raises CatalogError."""
+        from ..restoring.select import choose_snapshot
+
+        with faults(self.job):
+            return choose_snapshot(self._catalog, self._job_id, at)[0]
+
+    def files(self, path: Name = "", at: str | None = None, *, exclude: Iterable[Name] = ()) -> Files:
+        """What a snapshot has of a path or pattern; a folder stands for all that is in it.
+
+        Raises BackupRunnerError if there is nothing."""
+        snapshot = self.snapshot(at)
+        pattern = self._pattern(path) if path else None
+        found = self._guarded(self._without(exclude, self._listed(snapshot, pattern)))
+        first = next(found, None)
+        if first is None and path:
+            hint = f"`backup-runner find {self.job.file} NAME` searches all snapshots"
+            raise BackupRunnerError(f"snapshot {snapshot.id} has no {_shown(path)}", hint=hint)
+        return Files(snapshot, chain((first,) if first else (), found))
+
+    def _listed(self, snapshot: Snapshot, pattern: PathPattern | None) -> Iterator[PathVersion]:
+        from ..catalog.browsing import entries
+
+        where = (self._catalog, self._job_id, snapshot.id)
+
+        def rows(key: bytes) -> Iterator[PathVersion]:
+            return chain(entries(*where, low=key, high=key + b"\0"), entries(*where, low=key + b"/", high=key + b"0"))
+
+        if pattern is None:
+            return entries(*where)
+        key = pattern.key(lambda key: not key or next(rows(key), None) is not None)
+        if not key:
+            return entries(*where)
+        if pattern.is_wild and next(rows(key), None) is None:
+            return (row for row in entries(*where) if pattern.covers(row.key))
+        return rows(key)
+
+    def diff(self, old: str, new: str, paths: Iterable[Name] = (), *, exclude: Iterable[Name] = ()) -> Diff:
+        """What differs between two snapshots, each named as for `snapshot`; of `paths` only, if there are any."""
+        from ..catalog.browsing import differences
+        from ..patterns.paths import any_covers
+
+        before, after = self.snapshot(old), self.snapshot(new)
+        found = self._without(exclude, differences(self._catalog, self._job_id, before.id, after.id))
+        if patterns := [self._pattern(path) for path in paths]:
+            meant = any_covers(patterns)
+            found = (row for row in found if meant(row.key))
+        return Diff(before, after, self._guarded(found))
+
+    def changes_of(self, snapshot: Snapshot, before: Snapshot | None) -> Iterator[Difference]:
+        """What turned `before` (None: nothing at all) into `snapshot`."""
+        from ..catalog.browsing import differences
+
+        return self._guarded(differences(self._catalog, self._job_id, before.id if before else 0, snapshot.id))
+
+    def find(self, name: Name, *, exclude: Iterable[Name] = ()) -> Iterator[PathVersion]:
+        """Every version of what has this name or matches this pattern; with a slash, the whole path is matched.
+
+        Raises UsageError for a pattern that can match nothing."""
+        from ..catalog.browsing import versions_matching
+
+        pattern = self._pattern(name, names=True)
+        if pattern.is_wild and not pattern.patterns:
+            hint = "write a name, or a glob such as '*.txt' or 'a/**/b.txt'"
+            raise UsageError(f"{_shown(name)} can match nothing", hint=hint)
+        rows = versions_matching(self._catalog, self._job_id, pattern.selects)
+        return self._guarded(self._without(exclude, rows))
+
+    def history(self, path: Name) -> list[PathVersion]:
+        """The versions of one file or folder, oldest first. Raises BackupRunnerError if no snapshot has it."""
+        from ..catalog.browsing import versions_of
+
+        cat, job_id = self._catalog, self._job_id
+        with faults(self.job):
+            rows = versions_of(cat, job_id, self._pattern(path).key(lambda key: bool(versions_of(cat, job_id, key))))
+        if not rows:
+            hint = f"`backup-runner find {self.job.file} NAME` searches all folders for a name"
+            raise BackupRunnerError(f"no snapshot has {_shown(path)}", hint=hint)
+        return rows
+
+    def names_below(self, start: bytes, limit: int = 200) -> Iterator[bytes]:
+        """The next part of stored paths that begin so, folders with a slash at the end."""
+        from ..catalog.browsing import names_below
+
+        return self._guarded(names_below(self._catalog, self._job_id, start, limit))
+
+    def close(self) -> None:
+        """Let go of the catalog; closing twice is no error."""
+        self._session.close()
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _pattern(self, text: Name, *, names: bool = False) -> PathPattern:
+        from ..patterns.paths import path_pattern
+
+        return path_pattern(os.fsencode(text), self.job.base, self._here, names=names)
+
+    def _without(self, exclude: Iterable[Name], rows: Iterator[Row]) -> Iterator[Row]:
+        from ..patterns.paths import any_covers
+
+        patterns = [self._pattern(text) for text in exclude]
+        out = any_covers(patterns)
+        return (row for row in rows if not out(row.key)) if patterns else rows
+
+    def _guarded(self, rows: Iterator[T]) -> Iterator[T]:
+        with faults(self.job):
+            yield from rows
+
+
+def browse(job: Job, *, events: Events | None = None, here: bytes | None = None, as_cached: bool = False) -> Browser:
+    """A job's snapshots, for several questions.
+
+    Paths may be relative to the folder `here`, if one is given. With `as_cached` a remote catalog is not brought up to
+    date first. Raises CatalogError for a job that was never applied here."""
+    return Browser(job, events, here=here, as_cached=as_cached)
+
+
+def snapshots(job: Job, *, events: Events | None = None) -> list[Snapshot]:
+    """A job's snapshots, oldest first; times are nanoseconds since the epoch."""
+    with browse(job, events=events) as open_job:
+        return open_job.snapshots()
+
+
+def files(
+    job: Job, path: str | bytes = "", at: str | None = None, *, events: Events | None = None
+) -> list[PathVersion]:
+    """What is in a snapshot at or below a path, in memory; `browse` reads large snapshots bit by bit."""
+    with browse(job, events=events) as open_job:
+        return list(open_job.files(path, at).versions)
+
+
+def find(job: Job, name: str | bytes, *, events: Events | None = None) -> list[PathVersion]:
+    """Every version of what has this name or matches this glob, in any snapshot."""
+    with browse(job, events=events) as open_job:
+        return list(open_job.find(name))
+
+
+def history(job: Job, path: str | bytes, *, events: Events | None = None) -> list[PathVersion]:
+    """The versions of one file or folder, oldest first."""
+    with browse(job, events=events) as open_job:
+        return open_job.history(path)
+
+
+def diff(job: Job, old: str, new: str, *, events: Events | None = None) -> list[Difference]:
+    """What turned snapshot `old` into snapshot `new`: numbers, local times, or `latest`."""
+    with browse(job, events=events) as open_job:
+        return list(open_job.diff(old, new).differences)
+
+
+def _shown(path: str | bytes) -> str:
+    return repr(os.fsdecode(path))

@@ -1,0 +1,97 @@
+"""The catalog as a whole: what it knows, and how to have it again after the disk died."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..progress import Events
+from .work import listener, opened
+
+if TYPE_CHECKING:
+    from ..catalog.surveying import CatalogKnown
+    from ..recovery.backup_tool import Imported, ImportOptions
+    from ..recovery.lineage import Recovered
+    from ..recovery.survey import LineageSeen
+    from ..spec import Job
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogInfo:
+    """What the catalog file knows of all its jobs; `target` is where this job's objects are."""
+
+    catalog: CatalogKnown
+    target: str
+    bucket: list[LineageSeen] | None
+    """What the bucket holds; None if the catalog knows the job's store, and the bucket was not asked."""
+
+
+def catalog_info(job: Job, *, events: Events | None = None) -> CatalogInfo:
+    """What the catalog knows of all its jobs; where it does not know this one, what the bucket holds."""
+    from ..catalog.surveying import CatalogKnown, known
+    from ..recovery.survey import survey
+
+    with opened(job, listener(events), as_cached=True) as session:
+        catalog = session.catalog()
+        return CatalogInfo(
+            catalog=known(catalog) if catalog else CatalogKnown(job.catalog.path),
+            target=session.target.identity,
+            bucket=None if session.store() else survey(session),
+        )
+
+
+def pull(
+    job: Job,
+    *,
+    min_serial: int = 0,
+    lineage: str = "",
+    thaw_hours: int | None = None,
+    events: Events | None = None,
+) -> Recovered:
+    """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs job file and key only.
+
+    Refuses a bucket whose newest record is older than `min_serial`. With `thaw_hours` archived records are asked to be
+    made readable for so long. Raises CatalogError, WrongKeyError, TargetError.
+    """
+    from ..recovery import choose as recovery
+
+    heard = listener(events)
+    with opened(job, heard, as_cached=True) as session:
+        thaw = None if thaw_hours is None else recovery.Thaw(thaw_hours)
+        return recovery.pull(session, heard, min_serial=min_serial, lineage=lineage, thaw=thaw)
+
+
+def rebuild(
+    job: Job,
+    *,
+    lineage: str = "",
+    thaw_hours: int | None = None,
+    events: Events | None = None,
+    review: Callable[[], bool] | None = None,
+) -> Recovered | None:
+    """Make the catalog from the records alone, and where they are missing from the objects themselves.
+
+    What cannot be had is in `missing`. `review` is asked before a catalog that knows this job's store is replaced; None
+    comes back if it says no. Raises CatalogError, WrongKeyError, TargetError.
+    """
+    from ..recovery import choose as recovery
+
+    heard = listener(events)
+    with opened(job, heard, as_cached=True) as session:
+        if review is not None and session.store() is not None and not review():
+            return None
+        thaw = None if thaw_hours is None else recovery.Thaw(thaw_hours)
+        return recovery.rebuild(session, heard, lineage=lineage, thaw=thaw)
+
+
+def import_backup_tool(job: Job, options: ImportOptions, *, events: Events | None = None) -> Imported:
+    """Record what backup-tool stored, where it lies, as a snapshot of this job. Nothing is uploaded or changed there.
+
+    Raises CatalogError for its database, WrongKeyError, BackupRunnerError naming objects that are missing or damaged.
+    """
+    from ..recovery.backup_tool import import_legacy
+
+    heard = listener(events)
+    with opened(job, heard) as session:
+        return import_legacy(session, options, heard)

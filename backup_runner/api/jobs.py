@@ -1,0 +1,207 @@
+"""Job files and settings: read, checked, rewritten. Offline and without a key."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+from ..jobfile.configfile import Config, job_defaults, load_config
+from ..jobfile.diagnostics import Complaints, JobFileError, Stop, printable
+from ..jobfile.finding import find_job_files
+from ..jobfile.loading import LoadResult, load
+from ..spec import Job
+
+if TYPE_CHECKING:
+    from ..planning.skips import SkipSurvey
+
+Settings = Config
+"""The config file's settings by `section.key`, each with where it comes from."""
+
+
+def load_settings(
+    path: str | None = None, *, overrides: Sequence[str] = (), env: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings that jobs share.
+
+    `path` is the config file; without one it is what BACKUP_RUNNER_CONFIG names, ~/.backup-runner/config.yaml, or
+    nothing. `overrides` are `section.key=value` and weigh more than job files. Raises JobFileError with all that is
+    wrong in the file, ConfigError if it is not there, UsageError for an override that cannot be meant.
+    """
+    return load_config(path, env=os.environ if env is None else env, overrides=overrides)
+
+
+def load_jobs(paths: Sequence[str], *, settings: Settings | None = None) -> list[Job]:
+    """The jobs of these files, checked together. Without `settings` they are loaded as the command line does.
+
+    Raises JobFileError; its `diagnostics` name every mistake."""
+    settings = load_settings() if settings is None else settings
+    result = load(paths, env=os.environ, defaults=job_defaults(settings))
+    errors = [item for item in result.diagnostics if item.severity == "error"]
+    if errors:
+        raise JobFileError(errors, result.sources)
+    return [overridden(job, settings) for job in result.jobs]
+
+
+def load_job(path: str, *, settings: Settings | None = None) -> Job:
+    """The job of one file. Raises JobFileError."""
+    return load_jobs([path], settings=settings)[0]
+
+
+def overridden(job: Job, settings: Settings) -> Job:
+    """The job with what the settings' overrides say in place of what its file says. Raises ConfigError."""
+    if not settings.overrides():
+        return job
+    from ..oneshot.jobs import override_job
+
+    return override_job(job, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What was found in job files. `files` are all that were looked at, `jobs` those without errors."""
+
+    files: list[str]
+    result: LoadResult = field(repr=False)
+
+    @property
+    def jobs(self) -> list[Job]:
+        return self.result.jobs
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Each file as it is named on disk, by its name in diagnostics, where what is not UTF-8 is escaped."""
+        return {printable(path): path for path in self.files}
+
+    @property
+    def errors(self) -> int:
+        return sum(item.severity == "error" for item in self.result.diagnostics)
+
+    @property
+    def warnings(self) -> int:
+        return len(self.result.diagnostics) - self.errors
+
+
+def validate(paths: Sequence[str], *, settings: Settings | None = None) -> Validation:
+    """Check job files, folders and patterns together, with all lint rules. Raises nothing for what is wrong in them:
+    it is in `result.diagnostics`."""
+    settings = load_settings() if settings is None else settings
+    files = find_job_files(paths)
+    return Validation(files, load(files, env=os.environ, defaults=job_defaults(settings), lint=True))
+
+
+def skips(job: Job) -> SkipSurvey:
+    """What each skip line of a job hides, in files and bytes. Reads only the sources."""
+    from ..planning.skips import survey
+    from ..repository.session import Session
+    from .work import faults
+
+    with faults(job):
+        return survey(job, Session(job).own_files())
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """How a job runs by itself: systemd units by file name, or one line for crontab."""
+
+    units: dict[str, str]
+    crontab: str
+    variables: list[str]
+    """Variables of the environment that the job needs, to be written to `variable_file`."""
+    variable_file: str
+    system: bool
+    """Whether the units are the system's, for root, or the user's own."""
+
+
+def timers(job: Job, words: Sequence[str]) -> Timers:
+    """What runs `words`, a command, by the job's `schedule`. Raises UsageError for a job without one."""
+    from ..jobfile.variables import variables_of
+    from ..runs.schedule import crontab_line, environment_file, units
+
+    if job.schedule is None:
+        hint = 'add for example `schedule: {every: day, at: "02:30"}`'
+        raise UsageError(f'job "{job.name}" has no schedule', hint=hint)
+    system, variables = os.geteuid() == 0, variables_of(job.file, job)
+    stored = environment_file(job.name, system=system) if variables else ""
+    command = shlex.join(words)
+    if stored:
+        # cron reads no file of variables, but its shell does.
+        command = f"set -a; . {shlex.quote(stored)}; set +a; exec {command}"
+    home = os.path.expanduser("~") if system else ""
+    return Timers(
+        units(job.name, job.schedule, list(words), environment_file=stored, home=home),
+        crontab_line(job.schedule, command),
+        variables,
+        stored,
+        system,
+    )
+
+
+def job_schema() -> dict[str, Any]:
+    """The JSON schema of job files."""
+    from ..spec.schema import job_schema as schema
+
+    return schema()
+
+
+# -- rewriting
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """A job file as it is and as it would be. `file` is the path made printable, `notes` what a person should know."""
+
+    path: str
+    file: str
+    old: str
+    new: str
+    notes: list[str] = field(default_factory=list)
+    is_job: bool = True
+    """False for YAML that is no job file; it stays as it is."""
+
+    @property
+    def changed(self) -> bool:
+        return self.new != self.old
+
+    def difference(self) -> Iterator[str]:
+        """A unified diff, printable."""
+        from ..jobfile.rewriting import difference
+
+        return map(printable, difference(self.path, self.old, self.new))
+
+    def write(self) -> None:
+        """Replace the file. Raises BackupRunnerError."""
+        from ..jobfile.rewriting import rewrite
+
+        rewrite(self.path, self.new)
+
+
+def format_job(path: str) -> Rewriting:
+    """A job file in canonical layout; comments and anchors stay. Writes nothing. Raises JobFileError."""
+    from ..jobfile.formatting import format_text
+
+    return _rewriting(path, lambda text, _, complaints: (format_text(text, complaints), []))
+
+
+def migrate_job(path: str) -> Rewriting:
+    """A job file in the newest version of the format. Writes nothing. Raises JobFileError."""
+    from ..jobfile.migrations import migrate_text
+
+    return _rewriting(path, migrate_text)
+
+
+def _rewriting(path: str, change: Callable[[str, str, Complaints], tuple[str, list[str]]]) -> Rewriting:
+    from ..jobfile.formatting import is_job
+    from ..jobfile.yamltext import read_text
+
+    complaints, text = Complaints(printable(path)), ""
+    try:
+        text = read_text(path, complaints, confined=True)
+        if not is_job(text):
+            return Rewriting(path, complaints.file, text, text, is_job=False)
+        return Rewriting(path, complaints.file, text, *change(text, path, complaints))
+    except Stop:
+        raise JobFileError(complaints.in_order(), {complaints.file: text}) from None

@@ -1,0 +1,249 @@
+"""Keys: made, shown, tried, and who can open a job's backups or may write to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..container import Identity
+from ..container.suite2.recipients import Public, fingerprint, read_recipient
+from ..container.suite2.roster import Mark, Recipient
+from ..container.suite2.seeds import Secret, SecretKind, read_secret, seal_pair
+from ..errors import KeyFileError, UsageError, WrongKeyError
+from ..foreign import describe
+from ..progress import Events
+from ..repository.keycheck import KeyCheck
+from ..repository.recipients import Ground, KeyChange, change_keys, find_recipient, find_writer
+from .work import listener, opened
+
+if TYPE_CHECKING:
+    from ..container.suite2.envelope import Envelope
+    from ..container.suite2.roster import Roster
+    from ..repository.lineage import KeyChain
+    from ..spec import Job
+
+_RECIPIENT_BYTES = 1 << 14
+_NAME_LENGTH = 64
+
+Agree = Callable[[KeyChange], bool]
+"""Sees a change before it is made: its `lines` and `caveats` say what it does. False leaves it at that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """A secret as text: whoever sees it can open everything. `key_id` names it without giving it away."""
+
+    text: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolders:
+    """Who can open a lineage and who may write to it, by its newest envelope."""
+
+    lineage: str
+    envelope: Envelope
+    roster: Roster
+
+
+def write_private(path: str | os.PathLike[str], text: str) -> None:
+    """A new file that only its owner reads. Raises KeyFileError if there is one already."""
+    path = os.fspath(path)
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise KeyFileError(
+            f"{path} already exists and was not changed",
+            hint="choose another name; if a key is lost, its backups cannot be opened",
+        ) from None
+    except OSError as error:
+        raise KeyFileError(f"cannot write {path}: {describe(error)}") from None
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def new_key(path: str | os.PathLike[str]) -> str:
+    """Write a new random key as one line of text; its id. Never overwrites. Raises KeyFileError."""
+    secret = Secret.generate()
+    write_private(path, secret.text + "\n")
+    return Identity(secret).key_id
+
+
+def new_pair(path: str | os.PathLike[str], *, passphrase_env: str | None = None) -> None:
+    """Write a new key pair, under the passphrase in a variable if one is named. Never overwrites.
+
+    Raises KeyFileError."""
+    secret = Secret.generate(SecretKind.PAIR)
+    text = seal_pair(secret, _passphrase(passphrase_env)) if passphrase_env else secret.text
+    write_private(path, text + "\n")
+
+
+def public_half(path: str, *, passphrase_env: str | None = None, warn: Callable[[str], None] | None = None) -> Public:
+    """The public half of a key pair; its `text` is no secret. Raises KeyFileError."""
+    identity = _identity(path, passphrase_env, warn)
+    if identity.secret.kind is not SecretKind.PAIR:
+        raise KeyFileError(
+            f"{path} is no key pair: the public half of other keys is another one for each lineage",
+            hint="make a pair with `backup-runner key pair FILE`",
+        )
+    return Public.of(identity, bytes(32))
+
+
+def fingerprint_of(public: Public) -> str:
+    """What to compare over another way."""
+    return fingerprint(public.opening)
+
+
+def show_key(path: str, *, passphrase_env: str | None = None, warn: Callable[[str], None] | None = None) -> ShownKey:
+    """A key as text, with a checksum that a mistyped letter fails. Raises KeyFileError."""
+    identity = _identity(path, passphrase_env, warn)
+    return ShownKey(identity.secret.text, identity.key_id)
+
+
+def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = None) -> KeyCheck:
+    """Read a job's key and try it on one object of its bucket; first compare it with a key that was `typed`.
+
+    Raises KeyFileError for a wrong letter too, WrongKeyError if the typed key is another one, TargetError."""
+    from ..repository.keycheck import check_key as tried
+
+    with opened(job, listener(events), as_cached=True) as session:
+        if typed is not None and read_secret(typed) != session.identity.secret:
+            raise WrongKeyError(
+                "what was typed is a key without a mistake, but not the key of this job",
+                hint="is it the page of another key? its id stands on it",
+            )
+        return tried(session)
+
+
+# -- who can open, and who may write
+
+
+def key_holders(job: Job, *, events: Events | None = None) -> KeyHolders:
+    """Who can open a job's backups and who may write to them. Raises KeyFileError for a lineage without a list."""
+    with opened(job, listener(events), as_cached=True) as session:
+        _, store, _ = session.need_store()
+        session.unlock(store)
+        found = session.know(store.lineage)
+        if found is None:
+            raise KeyFileError(
+                "this lineage is of suite 1, which has no list of recipients: its raw key opens everything",
+                hint="the next apply gives it one",
+            )
+        if found.roster is None:
+            raise KeyFileError("the list of recipients cannot be opened with this key")
+        return KeyHolders(store.lineage, found.newest, found.roster)
+
+
+def add_recipient(
+    job: Job,
+    recipient: str | None = None,
+    *,
+    passphrase_env: str | None = None,
+    name: str = "",
+    owner: bool = False,
+    agree: Agree | None = None,
+    events: Events | None = None,
+) -> KeyChain | None:
+    """Let somebody else open a job's backups: a public key (`bkr1...`), a file that holds one, or a passphrase.
+
+    `owner` may change who else can open. None if it was not agreed to. Raises UsageError, KeyFileError."""
+    if (recipient is None) == (passphrase_env is None):
+        raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
+
+    def make(ground: Ground) -> KeyChange:
+        if recipient is not None:
+            public, kind, called = _public(recipient), SecretKind.PAIR, name or _name_of(recipient)
+        else:
+            secret = Secret.of_passphrase(_passphrase(passphrase_env or ""))
+            public = Public.of(Identity(secret), ground.found.newest.salt)
+            kind, called = SecretKind.PASSPHRASE, name or "passphrase"
+        signing = public.signing if owner else None
+        new = Recipient(called[:_NAME_LENGTH], kind, public.opening, signing, ground.store.serial)
+        _refuse_known(ground, new)
+        return KeyChange(adds=(new,))
+
+    return _change(job, make, agree, events)
+
+
+def remove_holder(
+    job: Job, who: str, *, after: int | None = None, agree: Agree | None = None, events: Events | None = None
+) -> KeyChain | None:
+    """Somebody opens nothing that is written from now on, or what a writer wrote after a serial is void.
+
+    `who` is a name or a fingerprint. None if it was not agreed to. Raises UsageError, KeyFileError."""
+
+    def make(ground: Ground) -> KeyChange:
+        writer = find_writer(ground.roster, who)
+        if writer is None:
+            return KeyChange(removes=(find_recipient(ground.roster, who).public,))
+        return KeyChange(voids=((writer.key, _mark(ground, after)),))
+
+    return _change(job, make, agree, events)
+
+
+def rotate_keys(job: Job, *, agree: Agree | None = None, events: Events | None = None) -> KeyChain | None:
+    """Begin a new epoch: what is written from now on is sealed to a new key, for the same recipients."""
+    return _change(job, lambda _: KeyChange(rotate=True), agree, events)
+
+
+def _change(
+    job: Job, make: Callable[[Ground], KeyChange], agree: Agree | None, events: Events | None
+) -> KeyChain | None:
+    with opened(job, listener(events), as_cached=True) as session:
+        return change_keys(session, make, agree or (lambda _: True))
+
+
+def _identity(path: str, passphrase_env: str | None, warn: Callable[[str], None] | None) -> Identity:
+    from ..repository.keyfile import load_secret
+    from ..spec import EncryptionSpec
+
+    secret, warnings = load_secret(EncryptionSpec(key_file=path, passphrase_env=passphrase_env), os.environ)
+    if warn is not None:
+        for text in warnings:
+            warn(text)
+    return Identity(secret)
+
+
+def _passphrase(variable: str) -> str:
+    if variable not in os.environ:
+        raise KeyFileError(f"the variable {variable} that should hold the passphrase is not set")
+    return os.environ[variable]
+
+
+def _public(given: str) -> Public:
+    if given.startswith("bkr1"):
+        return read_recipient(given)
+    try:
+        with open(given, encoding="utf-8") as file:
+            return read_recipient(file.read(_RECIPIENT_BYTES))
+    except (OSError, UnicodeDecodeError):
+        raise KeyFileError(
+            f"{given} is neither a public key nor a file that holds one",
+            hint="`key recipient FILE` prints the public half of a key pair",
+        ) from None
+
+
+def _name_of(given: str) -> str:
+    return "recipient" if given.startswith("bkr1") else os.path.basename(given).removesuffix(".pub")
+
+
+def _refuse_known(ground: Ground, new: Recipient) -> None:
+    if any(one.public == new.public for one in ground.roster.recipients):
+        raise KeyFileError("this recipient can open the job's backups already", hint="`key list JOB` shows all")
+    if any(one.name == new.name for one in ground.roster.recipients):
+        raise KeyFileError(f"there is a recipient called {new.name!r}", hint="give another name with --name")
+
+
+def _mark(ground: Ground, after: int | None) -> Mark:
+    head = ground.head
+    if after is None or head is None or not 0 <= after <= head.serial:
+        raise UsageError(
+            "say after which record what this writer wrote is void: --after SERIAL",
+            hint=f"the newest is {head.serial if head else 0}; `snapshots JOB` shows when each was made",
+        )
+    return Mark(after, head.digest if after == head.serial else bytes(32))

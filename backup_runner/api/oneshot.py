@@ -1,0 +1,202 @@
+"""The one-shot commands as functions: files and directories without a job file, in the bucket that the settings name.
+
+Import it by name (`from backup_runner.api import oneshot`). Everything else about these jobs is as with job files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..errors import BackupRunnerError, CatalogError
+from ..jobfile.mistaken import is_regex
+from ..oneshot.crypt import Crypted, md5_of
+from ..oneshot.jobs import Wish, as_job_file, backup_job, bare_job, cleanup_job, prune_job
+from ..options import PlanOptions, RestoreOptions
+from ..progress import Events, RestoreOutcome
+from .reading import restore
+from .work import listener, opened
+
+if TYPE_CHECKING:
+    from ..catalog import Catalog
+    from ..catalog.database import Store
+    from ..catalog.listing import ListedContent, ListedFile
+    from ..container import Identity
+    from ..jobfile.configfile import Config
+    from ..repository.session import Session
+    from ..spec import Job
+
+__all__ = [
+    "Crypted",
+    "Running",
+    "Wish",
+    "cache_file",
+    "cleaning_backups",
+    "cleaning_files",
+    "contents",
+    "decrypt_file",
+    "duplicates",
+    "encrypt_file",
+    "files",
+    "job_file",
+    "job_of_settings",
+    "md5_of",
+    "regular_expressions",
+    "restore_file",
+    "storing",
+]
+
+Ask = tuple["Job", PlanOptions]
+"""A job in memory and how to plan it: for `plan` and `apply`."""
+
+
+def job_of_settings(settings: Config) -> Job:
+    """The job that all one-shot commands work on, without sources. Raises ConfigError if no bucket is named."""
+    return bare_job(settings)
+
+
+def regular_expressions(patterns: Iterable[str]) -> list[str]:
+    """Those of these skip patterns that look like regular expressions, which backup-tool took and gitignore rules are
+    not."""
+    return [pattern for pattern in patterns if is_regex(pattern)]
+
+
+def storing(settings: Config, wish: Wish) -> Ask:
+    """To store files or directories. Raises BackupRunnerError for a path that is not there or of another kind."""
+    return backup_job(settings, wish)
+
+
+def cleaning_files(settings: Config, *, events: Events | None = None) -> Ask | None:
+    """To take files that are gone out of the list; None if nothing was ever stored."""
+    with _opened(settings, events) as (session, cat, store):
+        job_id = cat.job_id(store.id, session.job.name)
+        return None if job_id is None else cleanup_job(settings, cat, job_id)
+
+
+def cleaning_backups(settings: Config, *, events: Events | None = None) -> Ask | None:
+    """To forget all but the newest snapshot and delete what nothing needs; None if nothing was ever stored."""
+    with _opened(settings, events) as (session, cat, store):
+        known = cat.job_id(store.id, session.job.name) is not None
+    return prune_job(settings) if known else None
+
+
+@dataclass
+class Running:
+    """`interrupted` says whether the last run with this file was; the caller sets `completed`."""
+
+    interrupted: bool
+    completed: bool = False
+
+
+@contextmanager
+def cache_file(path: str, job: Job) -> Iterator[Running]:
+    """The state of a run, kept in a file in backup-tool's manner while the run is inside.
+
+    Raises UsageError for a file that is something else or of another run."""
+    from ..oneshot.state import CacheFile
+    from ..targets.opening import open_target
+
+    cache = CacheFile(path, job, open_target(job.target).identity)
+    running = Running(cache.interrupted)
+    cache.write("running")
+    try:
+        yield running
+    except (BackupRunnerError, KeyboardInterrupt):
+        cache.write("interrupted")
+        raise
+    cache.write("complete" if running.completed else "interrupted")
+
+
+def files(settings: Config, *, events: Events | None = None) -> list[ListedFile]:
+    """The files that are stored, with their ids."""
+    from ..catalog import listing
+
+    with _opened(settings, events) as (_, cat, store):
+        return list(listing.files(cat, store.id))
+
+
+def contents(settings: Config, *, events: Events | None = None) -> list[ListedContent]:
+    """The stored contents, with their ids, objects and MD5s."""
+    from ..catalog import listing
+
+    with _opened(settings, events) as (_, cat, store):
+        return list(listing.contents(cat, store.id))
+
+
+def duplicates(settings: Config, *, events: Events | None = None) -> list[ListedFile]:
+    """Files that have the same content, which is stored once; equal ones follow each other."""
+    from ..catalog import listing
+
+    with _opened(settings, events) as (_, cat, store):
+        return list(listing.duplicates(cat, store.id))
+
+
+def restore_file(
+    settings: Config, file_id: int, options: RestoreOptions, *, events: Events | None = None
+) -> RestoreOutcome:
+    """Bring one file back to where it was. Raises CatalogError if there is no file with that id."""
+    from ..catalog import listing
+
+    with _opened(settings, events) as (session, cat, store):
+        known, job = listing.path_of(cat, store.id, file_id), session.job
+    if known is None:
+        raise CatalogError(f"no file has the id {file_id}", hint="`backup-runner file list` shows the ids")
+    at = None if known.snapshot_id is None else str(known.snapshot_id)
+    return restore(replace(job, name=known.job), (known.key,), replace(options, at=at), events=events)
+
+
+def job_file(settings: Config, wish: Wish, name: str) -> list[str]:
+    """The lines of the job file that does what the wish says."""
+    return list(as_job_file(settings, wish, name))
+
+
+# -- single files, without bucket and catalog
+
+
+def encrypt_file(
+    settings: Config, source: str, goal: str, *, legacy_format: bool = False, overwrite: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Crypted:  # fmt: skip
+    """Seal a file with the settings' key. Raises BackupRunnerError if `goal` is there and is not to be overwritten."""
+    from ..oneshot.crypt import encrypt_file as encrypt
+
+    return encrypt(_identity(settings, warn), source, goal, legacy_format=legacy_format, overwrite=overwrite)
+
+
+def decrypt_file(
+    settings: Config, source: str, goal: str, *, overwrite: bool = False, warn: Callable[[str], None] = lambda _: None
+) -> Crypted:
+    """Open a sealed file, ours or backup-tool's. Raises WrongKeyError, DamagedError, BackupRunnerError."""
+    from ..oneshot.crypt import decrypt_file as decrypt
+
+    return decrypt(_identity(settings, warn), source, goal, overwrite=overwrite)
+
+
+def _identity(settings: Config, warn: Callable[[str], None]) -> Identity:
+    from ..container import Identity
+    from ..repository.keyfile import load_secret
+    from ..spec import EncryptionSpec
+
+    secret, warnings = load_secret(EncryptionSpec(key_file=settings.value("general.crypto_key_file")), os.environ)
+    for text in warnings:
+        warn(text)
+    return Identity(secret)
+
+
+@contextmanager
+def _opened(settings: Config, events: Events | None) -> Iterator[tuple[Session, Catalog, Store]]:
+    """Session, catalog and store of the settings' bucket. Raises CatalogError if nothing is in it yet."""
+    with opened(bare_job(settings), listener(events)) as session:
+        cat, path = session.catalog(), session.job.catalog.path
+        store = session.store() if cat else None
+        if cat is None or store is None:
+            raise CatalogError(
+                f"the catalog {path} knows nothing at {session.target.identity}"
+                if cat
+                else f"no catalog at {path} yet",
+                hint="back up something first, or import backup-tool's database",
+            )
+        yield session, cat, store

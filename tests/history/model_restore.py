@@ -1,0 +1,221 @@
+"""The part of the model that restores over what is there: with every policy, by root and by an ordinary user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import struct
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from backup_runner.progress import RestoreOutcome, Silent
+from backup_runner.records import Kind
+from backup_runner.restoring.run import RestoreOptions, restore
+from backup_runner.source.access import read_xattrs
+from backup_runner.spec import Overwrite
+from tests.history.site import Site
+from tests.restore.build import tree
+from tests.support.users import USER, as_user, give_away
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+Tree = dict[bytes, tuple[Any, ...]]
+PLACES = st.integers(0, 7)
+NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "ä", "z.bin"])
+FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
+ATTRIBUTES = st.sampled_from(["user", "acl", "default acl", "none"])
+MEDDLING = st.sampled_from(["nothing", "modes", "bytes", "gone", "attributes", "extra"])
+_EVERYBODY = 0xFFFFFFFF
+
+
+def acl(reader: int, owner: int = 7) -> bytes:
+    """u::OWNER, u:READER:r--, g::---, m::r--, o::--- as the kernel keeps it."""
+    entries = [(1, owner, _EVERYBODY), (2, 4, reader), (4, 0, _EVERYBODY), (16, 4, _EVERYBODY), (32, 0, _EVERYBODY)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def whole_tree(base: str) -> Tree:
+    """`build.tree`, with the attributes of folders."""
+    found: Tree = dict(tree(os.fsencode(base)))
+    for key, entry in found.items():
+        if entry[0] == Kind.DIRECTORY:
+            found[key] = (*entry, read_xattrs(os.fsencode(base) + b"/" + key))
+    return found
+
+
+def set_attributes(path: str, what: str) -> None:
+    for name in os.listxattr(path):
+        if name.startswith(("user.", "system.posix_acl")):
+            os.removexattr(path, name)
+    if what == "user":
+        os.setxattr(path, "user.note", b"of " + os.fsencode(path)[-4:])
+    elif what == "acl":
+        os.setxattr(path, "system.posix_acl_access", acl(1234))
+    elif what == "default acl" and os.path.isdir(path):
+        os.setxattr(path, "system.posix_acl_default", acl(4321))
+
+
+class Restores:
+    """Rules and checks; to be mixed into a machine with `site`, `root`, `trees`, `damaged`, `path` and `tally`."""
+
+    site: Site
+    root: str
+    trees: dict[int, Tree]
+    damaged: set[bytes]
+    tally: Counter[str]
+    goals: int = 0
+    theirs: bool
+    """Whether the sources are an ordinary user's, who then can set all attributes."""
+
+    def path(self, name: str) -> str:
+        raise NotImplementedError
+
+    def give_sources(self) -> None:
+        if self.theirs:
+            give_away(self.site.data)
+
+    # -- what sources have, besides bytes
+
+    @rule(name=st.one_of(NAMES, FOLDERS), what=ATTRIBUTES)
+    def give_attributes(self, name: str, what: str) -> None:
+        path = self.path(name)
+        if os.path.lexists(path) and not os.path.islink(path):
+            set_attributes(path, what)
+
+    @rule(name=FOLDERS, mode=st.sampled_from([0o500, 0o555, 0o700, 0o755]))
+    def change_folder_mode(self, name: str, mode: int) -> None:
+        if os.path.isdir(self.path(name)):
+            os.chmod(self.path(name), mode)
+
+    # -- over what is there
+
+    @rule(which=PLACES, onto=PLACES, meddling=MEDDLING)
+    def restore_over(self, which: int, onto: int, meddling: str) -> None:
+        """One snapshot over another one, after somebody was at it: under every policy, by root and by a user."""
+        if not self.trees or self.damaged:
+            return
+        numbers = sorted(self.trees)
+        number, below = numbers[which % len(numbers)], numbers[onto % len(numbers)]
+        for policy in Overwrite:
+            for mine in (False, True):
+                self._over(number, below, policy, meddling, which, mine=mine)
+
+    def _over(self, number: int, below: int, policy: Overwrite, meddling: str, place: int, *, mine: bool) -> None:
+        self.goals += 1
+        goal = f"{self.root}/over{self.goals}"
+        if mine:
+            self._give_to_user(goal)
+        try:
+            self._restored(goal, below, Overwrite.NEVER, mine=mine)
+            self._meddle(goal, meddling, place)
+            before = whole_tree(goal)
+            look = self._restored(goal, number, policy, mine=mine, dry_run=True)
+            assert whole_tree(goal) == before, "a dry run changed something"
+            done = self._restored(goal, number, policy, mine=mine)
+            self.tally[f"restored over ({policy}{', by a user' if mine else ''})"] += 1
+            # What may not be set, only trying tells.
+            said, did = ((one.counts, _named(one, besides="attributes")) for one in (look, done))
+            assert said == did, (said, did)
+            self._compare(number, before, whole_tree(goal), policy, done, mine=mine)
+            again = self._restored(goal, number, policy, mine=mine)
+            assert _named(again) == _named(done), "a second restore differs"
+        finally:
+            self._away(goal)
+
+    def _give_to_user(self, goal: str) -> None:
+        """What a user needs, of which root stays the master: bucket, catalog, and a folder to put things into."""
+        os.mkdir(goal)
+        os.chown(goal, USER, USER)
+        os.chmod(self.root, 0o755)
+        for part in ("bucket", f"state{self.site.machine}"):
+            give_away(f"{self.root}/{part}")
+
+    def _restored(
+        self, goal: str, number: int, policy: Overwrite, *, mine: bool, dry_run: bool = False
+    ) -> RestoreOutcome:
+        options = RestoreOptions(to=os.fsencode(goal), at=str(number), workers=1, overwrite=policy, dry_run=dry_run)
+
+        def act() -> RestoreOutcome:
+            with closing(self.site.session()) as session:
+                return restore(session, options, Silent())
+
+        return as_user(act) if mine else act()
+
+    def _meddle(self, goal: str, how: str, place: int) -> None:
+        names = sorted(key for key, entry in tree(os.fsencode(goal)).items() if key and entry[0] != Kind.SYMLINK)
+        if how == "extra":
+            with open(f"{goal}/extra", "w") as file:
+                file.write("not in the snapshot")
+        if not names:
+            return
+        name = names[place % len(names)]
+        path = os.fsdecode(os.fsencode(goal) + b"/" + name).rstrip("/")
+        is_folder = name.endswith(b"/")
+        if how == "modes":
+            os.chmod(path, 0o711 if is_folder else 0o640)
+        elif how == "attributes":
+            set_attributes(path, "acl")
+        elif how == "bytes" and not is_folder:
+            with open(path, "ab") as file:
+                file.write(b"more")
+        elif how == "gone" and not is_folder:
+            os.unlink(path)
+
+    def _compare(
+        self, number: int, before: Tree, after: Tree, policy: Overwrite, done: RestoreOutcome, *, mine: bool
+    ) -> None:
+        expected = self.trees[number]
+        named = {key for key, _ in _named(done, besides="attributes")}
+        lacking = {problem.key for problem in done.problems if problem.kind == "attributes"}
+        assert mine or not lacking
+        for key, entry in before.items():
+            if policy is Overwrite.NEVER or key not in expected:
+                # Folders get new names in them, and with these new times.
+                assert _still(after[key]) == _still(entry), key
+        for key, entry in expected.items():
+            kept = key in before and policy is Overwrite.NEVER
+            if not key or kept or key in named or any(key.startswith(one) for one in named if one.endswith(b"/")):
+                continue
+            found = after[key]
+            if key in lacking:
+                assert found[0] == entry[0]
+                assert entry[0] == Kind.SYMLINK or not found[4] & ~entry[4] & 0o777, f"{key!r}: more access than before"
+                assert entry[0] != Kind.FILE or found[5] == entry[5]
+                continue
+            assert _core(found, mine=mine) == _core(entry, mine=mine), (key, policy, done.problems)
+
+    def _away(self, goal: str) -> None:
+        for base, folders, _ in os.walk(goal):
+            for name in folders:
+                if not os.path.islink(f"{base}/{name}"):
+                    os.chmod(f"{base}/{name}", 0o700)
+        shutil.rmtree(goal)
+
+
+def _named(outcome: RestoreOutcome, *, besides: str = "") -> set[tuple[bytes, str]]:
+    return {(problem.key, problem.kind) for problem in outcome.problems if problem.kind != besides}
+
+
+def _still(entry: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a restore that touches nothing leaves."""
+    if entry[0] == Kind.DIRECTORY:
+        return (entry[0], *entry[2:])
+    return (*entry[:6], *entry[7:]) if entry[0] == Kind.FILE else entry
+
+
+def _core(entry: tuple[Any, ...], *, mine: bool) -> tuple[Any, ...]:
+    """What a restore brings back: not which names a file has besides, and of a user's own not another's id."""
+    kind, mtime_ns, uid, gid, *rest = entry
+    owner = () if mine else (uid, gid)
+    if kind == Kind.FILE:
+        mode, data, _, attributes = rest
+        # Who is not the owner may not set these bits for them.
+        return (kind, mtime_ns, *owner, stat.S_IMODE(mode) & (0o777 if mine else 0o7777), data, sorted(attributes))
+    if kind == Kind.DIRECTORY:
+        return (kind, mtime_ns, *owner, rest[0])
+    return (kind, *(() if mine else (mtime_ns,)), *owner, *rest)
