@@ -56,8 +56,13 @@ def job_of_settings(settings: Config) -> Job:
     return bare_job(settings)
 
 
-def storing(settings: Config, wish: Wish) -> Ask:
+def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambda _: None) -> Ask:
     """To store files or directories. Raises BackupRunnerError for a path that is not there or of another kind."""
+    from ..jobfile.mistaken import is_regex
+
+    for pattern in wish.skip:
+        if is_regex(pattern):
+            warn(f"{pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp")
     return backup_job(settings, wish)
 
 

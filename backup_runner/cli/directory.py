@@ -12,6 +12,7 @@ from .exits import DONE, INCOMPLETE
 from .oneshot import ForceChecksum, Overwrite, show_and_apply
 from .options import Json, OverrideGuards, Wait, guard_names, seconds
 from .output import output
+from .streams import complain
 
 app = typer.Typer(help="Whole directories: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -48,7 +49,7 @@ def backup(
 
     out = output(context, json=json)
     wish = oneshot.Wish(tuple(dir_paths), tuple(skip_files or ()), overwrite, force_checksum, directories=True)
-    job, planning = oneshot.storing(out.settings, wish)
+    job, planning = oneshot.storing(out.settings, wish, warn=lambda text: complain([f"warning: {text}"]))
     work = partial(
         show_and_apply, job, replace(planning, overrides=guard_names(override_guard)), out, wait=seconds(wait)
     )

@@ -10,6 +10,7 @@ from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .leaks import looks_secret
+from .mistaken import odd_path
 from .nodes import Scalar
 from .paths import path_texts
 from .relations import holds
@@ -27,6 +28,7 @@ def lint(document: Document, paths: dict[Loc, str], job: Job, complaints: Compla
     _guards(document, job, complaints)
     _key_file(document, paths, complaints)
     _homes(document, complaints)
+    _odd_paths(document, paths, complaints)
     check_skips(document, paths, complaints)
 
 
@@ -92,3 +94,11 @@ def _homes(document: Document, complaints: Complaints) -> None:
             message = f"{quoted(found[0])} is the home folder of one user"
             hint = f"write {quoted('~' + str(text)[found.end() :])}, or a variable"
             complaints.add(rules.CERTAIN_HOME, document.span(loc), message, hint)
+
+
+def _odd_paths(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
+    for loc, text in path_texts(document.data):
+        if not isinstance(text, str) or loc not in document.nodes or os.path.lexists(paths.get(loc, "")):
+            continue
+        if found := odd_path(text, source=loc[0] == "sources"):
+            complaints.add(rules.ODD_PATH, document.span(loc), f"{quoted(text)} looks like {found[0]}", found[1])

@@ -301,5 +301,22 @@ RULES: dict[str, Rule] = {
             "sources: [{path: /home/alice/documents}]",
             severity=Severity.WARNING,
         ),
+        Rule(
+            rules.ODD_PATH,
+            "A path is a path of this system.",
+            "A URL, a Windows path, `$HOME` without braces or a pattern is taken for a name as it stands, and the "
+            "source is missing on every run.",
+            "Write an absolute or relative path, with `~` or ${NAME}; name a folder and leave out the rest by `skip`.",
+            'sources: [{path: "file:///srv/data"}]',
+            severity=Severity.WARNING,
+        ),
+        Rule(
+            rules.SKIP_REGEX,
+            "Skip patterns are gitignore's, not regular expressions.",
+            "A regular expression matches nothing, or something else, and what was to be left out is backed up.",
+            "Write `*.tmp` for `.*\\.tmp$`; docs/config.md has the rules.",
+            "skip: ['.*\\.tmp$']",
+            severity=Severity.WARNING,
+        ),
     )
 }

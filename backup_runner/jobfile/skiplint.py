@@ -10,6 +10,7 @@ from ..patterns.globs import Rules, compile_rules
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .mistaken import is_regex
 from .relations import holds, is_directory
 
 _PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
@@ -85,6 +86,9 @@ def _never(
         if reason is not None:
             message = f"the pattern {quoted(line.text)} can never match: {reason[0]}"
             complaints.add(rules.SKIP_NEVER, document.span(line.loc), message, reason[1])
+        elif is_regex(line.text):
+            message = f"{quoted(line.text)} looks like a regular expression; skip patterns are gitignore's"
+            complaints.add(rules.SKIP_REGEX, document.span(line.loc), message, "e.g. *.tmp for .*\\.tmp$")
         hides = hides or _hides(line.text)
 
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
-    """One line each: `::error file=…,line=…,title=…::message`."""
+    """One line each: `::error file=…,line=…,title=…::message`.
+
+    GitHub shows ten of a step beside their lines, and of the others only the message, which therefore says where."""
     for item in diagnostics:
         fields = {"file": relative(item.file), "line": item.line, "endLine": item.end_line}
         if item.line == item.end_line:
@@ -20,7 +22,9 @@ def workflow_commands(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
             fields |= {"col": item.column, "endColumn": max(item.column, item.end_column - 1)}
         fields["title"] = item.code
         shown = ",".join(f"{name}={_property(str(value))}" for name, value in fields.items())
-        text = item.message + (f"\nhint: {item.hint}" if item.hint else "")
+        text = f"{fields['file']}:{item.line}:{item.column}: {item.message}" + (
+            f"\nhint: {item.hint}" if item.hint else ""
+        )
         yield f"::{item.severity} {shown}::{_data(text)}"
 
 

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
-    """One run with all rules; a result's file is relative to the working directory if possible."""
-    from ..jobfile import RULES
+def sarif(diagnostics: Iterable[Diagnostic], files: Iterable[str] = ()) -> dict[str, Any]:
+    """One run with all rules; a result's file is relative to the working directory if possible.
 
+    `files` are the paths as they were named: not every name is text, and a diagnostic has what can be shown of it."""
+    from ..jobfile import RULES
+    from ..jobfile.diagnostics import printable
+
+    paths = {printable(path): path for path in files}
     codes = list(RULES)
     driver = {
         "name": "Backup Runner",
@@ -30,7 +34,7 @@ def sarif(diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": True}],
-        "results": [_result(item, codes.index(item.code)) for item in diagnostics],
+        "results": [_result(item, codes.index(item.code), paths.get(item.file, item.file)) for item in diagnostics],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -45,7 +49,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(item: Diagnostic, index: int) -> dict[str, Any]:
+def _result(item: Diagnostic, index: int, path: str) -> dict[str, Any]:
     text = item.message + (f"\nHint: {item.hint}" if item.hint else "")
     region = {
         "startLine": item.line,
@@ -53,7 +57,7 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
         "endLine": item.end_line,
         "endColumn": item.end_column,
     }
-    place = {"artifactLocation": {"uri": _uri(item.file)}, "region": region}
+    place = {"artifactLocation": {"uri": _uri(path)}, "region": region}
     return {
         "ruleId": item.code,
         "ruleIndex": index,
@@ -66,7 +70,9 @@ def _result(item: Diagnostic, index: int) -> dict[str, Any]:
 def _uri(file: str) -> str:
     """RFC 3986: relative below the working directory, otherwise with a scheme."""
     path = relative(file)
-    return f"file://{quote(path)}" if path.startswith("/") else quote(path)
+    # Byte by byte, so that a name that is not UTF-8 leads to its file too.
+    uri = quote(os.fsencode(path))
+    return f"file://{uri}" if path.startswith("/") else uri
 
 
 def relative(file: str) -> str:

@@ -17,7 +17,7 @@ from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, Tar
 from ..planning.seal import secret_path
 from ..spec import Job
 from ..targets.base import Target
-from ..targets.opening import open_target
+from ..targets.opening import key_warnings, open_target
 from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
 from .seen import remember_keys, seen_keys
@@ -44,6 +44,8 @@ class Session:
     def target(self) -> Target:
         if self._target is None:
             self._target = open_target(self.job.target)
+            for warning in key_warnings(self.job.target):
+                self.warn(warning)
         return self._target
 
     @property

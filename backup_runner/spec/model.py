@@ -48,7 +48,8 @@ def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
 
 
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
-SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\r\u0000]+$")]
+# Git takes a carriage return at the end for a part of the line's end; `Icon[\r]` names the files of macOS.
+SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\u0000]*[^\n\r\u0000]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]

@@ -30,6 +30,18 @@ def open_target(
     return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
 
 
+def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
+    """What is careless about how the target's own keys are kept."""
+    if isinstance(spec, DirectoryTargetSpec):
+        return []
+    from .oci.configfile import exposed_keys
+
+    return [
+        f"{path} can be read by others, and holds a key to the bucket; `chmod 600 {path}` mends that"
+        for path in exposed_keys(spec.auth)
+    ]
+
+
 def divided(target: Target, ways: int) -> Target:
     """The target for each of `ways` processes that work at one time: together they keep to its limits.
 

@@ -216,3 +216,18 @@ def test_no_command_prints_a_key(running: Running, tmp_path: Path, monkeypatch: 
         assert done.code in (1, 3), done.text
         for line in BODY:
             assert line not in done.out + done.err
+
+
+def test_a_key_that_others_can_read_is_warned_about(running: Running, tmp_path: Path) -> None:
+    user = running.new_user("exposed")
+    site = Site(tmp_path, running, {"auth": {"method": "config_file", "config_file": user.config_file}})
+    site.write("a", 100)
+    assert "can be read by others" not in site.run("plan").err
+    os.chmod(user.key_file, 0o644)
+    assert f"{user.key_file} can be read by others, and holds a key to the bucket" in site.run("plan").err
+    assert "can be read by others" in site.apply().err
+    os.chmod(user.config_file, 0o644)
+    assert f"{user.config_file} can" not in site.run("plan").err
+    with open(user.config_file, "a") as file:
+        file.write("pass_phrase=x\n")
+    assert f"{user.config_file} can" in site.run("plan").err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import re
 import stat
@@ -70,6 +71,24 @@ def check_key(config: dict[str, Any], auth: AuthSpec) -> None:
         raise _unusable(auth, f"key_file {path}: {describe(error)}", hint=hint) from None
     if problem := _key_problem(data, pass_phrase):
         raise _unusable(auth, f"key_file {path}: {problem[0]}", hint=problem[1])
+
+
+def exposed_keys(auth: AuthSpec) -> list[str]:
+    """Files of the profile that sign or let in, and that others may read; none where the profile cannot be used."""
+    if auth.method not in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
+        return []
+    found = []
+    with contextlib.suppress(ConfigError, OSError):
+        sections = _parse(auth.config_file)
+        profile = dict(sections[auth.profile]) if auth.profile in sections else {}
+        names = [str(profile[name]) for name in ("key_file", "security_token_file") if profile.get(name)]
+        if profile.get("pass_phrase"):
+            names.append(auth.config_file)
+        for name in names:
+            path = os.path.expanduser(name)
+            if stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+                found.append(path)
+    return found
 
 
 def _key_problem(data: bytes, pass_phrase: str | None) -> tuple[str, str] | None:
