@@ -72,11 +72,6 @@ class Validation:
         return self.result.jobs
 
     @property
-    def paths(self) -> dict[str, str]:
-        """Each file as it is named on disk, by its name in diagnostics, where what is not UTF-8 is escaped."""
-        return {printable(path): path for path in self.files}
-
-    @property
     def errors(self) -> int:
         return sum(item.severity == "error" for item in self.result.diagnostics)
 

@@ -6,13 +6,12 @@ Import it by name (`from backup_runner.api import oneshot`). Everything else abo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import BackupRunnerError, CatalogError
-from ..jobfile.mistaken import is_regex
 from ..oneshot.crypt import Crypted, md5_of
 from ..oneshot.jobs import Wish, as_job_file, backup_job, bare_job, cleanup_job, prune_job
 from ..options import PlanOptions, RestoreOptions
@@ -44,7 +43,6 @@ __all__ = [
     "job_file",
     "job_of_settings",
     "md5_of",
-    "regular_expressions",
     "restore_file",
     "storing",
 ]
@@ -58,14 +56,13 @@ def job_of_settings(settings: Config) -> Job:
     return bare_job(settings)
 
 
-def regular_expressions(patterns: Iterable[str]) -> list[str]:
-    """Those of these skip patterns that look like regular expressions, which backup-tool took and gitignore rules are
-    not."""
-    return [pattern for pattern in patterns if is_regex(pattern)]
-
-
-def storing(settings: Config, wish: Wish) -> Ask:
+def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambda _: None) -> Ask:
     """To store files or directories. Raises BackupRunnerError for a path that is not there or of another kind."""
+    from ..jobfile.mistaken import is_regex
+
+    for pattern in wish.skip:
+        if is_regex(pattern):
+            warn(f"{pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp")
     return backup_job(settings, wish)
 
 

@@ -48,12 +48,8 @@ def backup(
     from ..api import oneshot
 
     out = output(context, json=json)
-    complain(
-        f"warning: {pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp"
-        for pattern in oneshot.regular_expressions(skip_files or ())
-    )
     wish = oneshot.Wish(tuple(dir_paths), tuple(skip_files or ()), overwrite, force_checksum, directories=True)
-    job, planning = oneshot.storing(out.settings, wish)
+    job, planning = oneshot.storing(out.settings, wish, warn=lambda text: complain([f"warning: {text}"]))
     work = partial(
         show_and_apply, job, replace(planning, overrides=guard_names(override_guard)), out, wait=seconds(wait)
     )

@@ -48,7 +48,7 @@ def command(
     out = output(context, json=form is not Format.TEXT)
     found = api.validate(paths, settings=out.settings)
     failed = bool(found.errors or (strict and found.warnings))
-    _show(found.result, form, out, found.paths, strict=strict)
+    _show(found.result, form, out, found.files, strict=strict)
     warned = [count(found.warnings, "warning")] if found.warnings else []
     if failed:
         out.say([f"{count(len(found.files), 'file')} checked: {', '.join([count(found.errors, 'error'), *warned])}"])
@@ -57,7 +57,7 @@ def command(
     return 1 if failed else 0
 
 
-def _show(result: LoadResult, form: Format, out: Output, paths: dict[str, str], *, strict: bool) -> None:
+def _show(result: LoadResult, form: Format, out: Output, files: list[str], *, strict: bool) -> None:
     if form is Format.TEXT and result.diagnostics:
         from ..report.failures import diagnostics_text
 
@@ -69,7 +69,7 @@ def _show(result: LoadResult, form: Format, out: Output, paths: dict[str, str], 
     elif form is Format.SARIF:
         from ..report.sarif import sarif
 
-        out.emit(sarif(result.diagnostics, paths))
+        out.emit(sarif(result.diagnostics, files))
     elif form is Format.JUNIT:
         from ..report.junit import junit
 

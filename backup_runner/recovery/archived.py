@@ -1,4 +1,4 @@
-"""Records and copies of the catalog that a lifecycle rule moved to an archive tier: reported, and thawed when asked."""
+"""Records, copies and keys that a lifecycle rule moved to an archive tier: reported, and thawed when asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import CatalogError, ContainerError, ObjectArchived, ObjectMissing
 from ..records import StoredObject
 from ..targets.base import Target
 
-_OF_CATALOGS = (ObjectKind.RECORDS, ObjectKind.COPIES)
+_OF_CATALOGS = (ObjectKind.RECORDS, ObjectKind.COPIES, ObjectKind.KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
 
 
 def refuse_archived(target: Target, lineage: str, thaw: Thaw | None, *, cause: Exception | None = None) -> None:
-    """Raise ObjectArchived if a record or copy cannot be read now; with `thaw`, it is asked for first."""
+    """Raise ObjectArchived if a record, copy or keys object cannot be read now; with `thaw`, it is asked for first."""
     if not target.archives:
         return
     cold = [found for found in target.list(f"{lineage}/" if lineage else "") if found.cold and _of_catalog(found)]
     if not cold:
         return
-    what = f"{len(cold)} records or copies of the catalog are in the archive tier and cannot be read"
+    what = f"{len(cold)} records, copies or keys of the catalog are in the archive tier and cannot be read"
     if thaw is None:
         raise ObjectArchived(what, hint="--thaw asks for them to be made readable") from cause
     for found in cold:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,16 +13,17 @@ from .. import __version__
 if TYPE_CHECKING:
     from ..jobfile import Diagnostic, Rule
 
-_NO_PATHS: Mapping[str, str] = {}
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def sarif(diagnostics: Iterable[Diagnostic], paths: Mapping[str, str] = _NO_PATHS) -> dict[str, Any]:
+def sarif(diagnostics: Iterable[Diagnostic], files: Iterable[str] = ()) -> dict[str, Any]:
     """One run with all rules; a result's file is relative to the working directory if possible.
 
-    `paths` has the true path of each file whose shown name differs: not every name is text."""
+    `files` are the paths as they were named: not every name is text, and a diagnostic has what can be shown of it."""
     from ..jobfile import RULES
+    from ..jobfile.diagnostics import printable
 
+    paths = {printable(path): path for path in files}
     codes = list(RULES)
     driver = {
         "name": "Backup Runner",
