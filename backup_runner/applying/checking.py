@@ -15,7 +15,7 @@ from ..repository import commits as committing
 from ..repository.drift import Drift, look
 from ..repository.lease import Lease
 from ..repository.session import Session, new_store
-from .firsts import first_note, make_way, refuse_known_job
+from .firsts import first_note, make_way
 
 
 def raise_guards(header: Header, options: ApplyOptions) -> None:
@@ -123,5 +123,8 @@ class Check:
     def _new_store(self, cat: Catalog) -> Store:
         session = self._session
         if not self._options.new_lineage:
+            # Only ever needed by a first apply.
+            from ..recovery.choose import refuse_known_job
+
             refuse_known_job(session)
         return new_store(session, cat)

@@ -114,28 +114,3 @@ def _known_elsewhere(session: Session, own: str) -> str:
         if head is not None and session.job.name in committing.job_names(head):
             return lineage
     return ""
-
-
-def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
-    # Only ever needed by a first apply.
-    from ..recovery.choose import newest_readable
-
-    for lineage in committing.lineages(session.target):
-        try:
-            head = newest_readable(session, lineage)
-        except WrongKeyError:
-            continue
-        except AccessDenied as error:
-            raise CatalogError(
-                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
-                f"cannot be read: {error.message}",
-                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
-                "backups, start anew beside them with --new-lineage",
-            ) from error
-        if head is not None and session.job.name in committing.job_names(head):
-            raise CatalogError(
-                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
-                f"serial {head.get('serial')})that are not in the local catalog",
-                hint="fetch their catalog with `catalog pull JOB`, or start a new lineage with --new-lineage",
-            )

@@ -14,7 +14,6 @@ from ..repository.packing import Builder, Room, Sealed, Threads
 from ..repository.sealing import Sealing
 from ..source.reading import FileRead
 from ..targets.base import Target
-from ..targets.opening import is_remote
 from ..workers.memory import give_back
 from ..workers.pool import give_up, say
 from .messages import Report
@@ -53,7 +52,7 @@ class Packs:
         self._policy = policy
         self._room = Room(policy.pack_bytes + _SLACK)
         self._open = _Open()
-        self._puts = _REMOTE_PUTS if is_remote(target) else 1
+        self._puts = _REMOTE_PUTS if target.properties.remote else 1
         self._putting = ThreadPoolExecutor(self._puts)
         self._on_the_way: list[Future[None]] = []
 

@@ -255,7 +255,7 @@ class _NewPack:
         if self._builder is None:
             return
         sealed = self._builder.finish(self._entries)
-        tier_name = str(getattr(self._session.job.target, "storage_tier", "Standard"))
+        tier_name = str(self._session.job.target.storage_tier)
         new = sealed.put(self._session.target, tier_name=tier_name)
         cat = self._ground.cat
         with cat.transaction():

@@ -209,7 +209,7 @@ class _Run:
             Tree((source.key, source.path) for source in job.sources),
             session.target,
             session.keys(store).sealing,
-            str(getattr(job.target, "storage_tier", "Standard")),
+            str(job.target.storage_tier),
             policy,
             Claims(expected),
             job.catalog.path,

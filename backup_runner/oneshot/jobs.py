@@ -231,9 +231,14 @@ def _target_lines(target: TargetSpec) -> Iterator[str]:
         yield f"path: {dumps(target.path, ensure_ascii=False)}"
         return
     yield "type: oci"
-    for key in ("namespace", "bucket", "prefix", "region", "endpoint"):
-        if value := getattr(target, key):
-            yield f"{key}: {dumps(value)}"
+    where = {
+        "namespace": target.namespace,
+        "bucket": target.bucket,
+        "prefix": target.prefix,
+        "region": target.region,
+        "endpoint": target.endpoint,
+    }
+    yield from (f"{key}: {dumps(value)}" for key, value in where.items() if value)
     yield f"storage_tier: {target.storage_tier.value}"
     auth = target.auth
     if auth.method is AuthMethod.CONFIG_FILE:

@@ -19,6 +19,7 @@ import orjson
 from ..errors import PlanFileError
 from ..foreign import describe
 from ..replacing import replacing
+from ..repository.own import secret_path
 from .file import END
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 
 LENGTH = 32
 _LABEL = b"backup-runner plan\0"
-_FOLDER, _NAME = "~/.backup-runner", "plan-key"
-
-
-def secret_path() -> str:
-    """Where this user's secret is, or would be."""
-    return os.path.join(os.path.expanduser(_FOLDER), _NAME)
 
 
 def own_secret(*, make: bool = False) -> bytes | None:

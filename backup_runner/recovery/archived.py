@@ -33,7 +33,7 @@ def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
 
 def refuse_archived(target: Target, lineage: str, thaw: Thaw | None, *, cause: Exception | None = None) -> None:
     """Raise ObjectArchived if a record, copy or keys object cannot be read now; with `thaw`, it is asked for first."""
-    if not target.archives:
+    if not target.properties.archives:
         return
     cold = [found for found in target.list(f"{lineage}/" if lineage else "") if found.cold and _of_catalog(found)]
     if not cold:

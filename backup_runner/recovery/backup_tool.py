@@ -17,7 +17,6 @@ from io import BytesIO
 
 import orjson
 
-from ..applying.firsts import refuse_known_job
 from ..catalog import Catalog, CatalogLock
 from ..catalog.database import Store
 from ..catalog.importing import ForeignFile, ForeignObject, Importer
@@ -31,6 +30,7 @@ from ..repository import commits as committing
 from ..repository.drift import look
 from ..repository.session import Session, new_store
 from .backup_tool_database import LegacyDatabase, LegacyFile, LegacyObject, read_database
+from .choose import refuse_known_job
 
 _THREADS = 16
 _NAMED = 10

@@ -14,12 +14,12 @@ from ..catalog.database import Store
 from ..container import Identity
 from ..container.keys import SALT_LENGTH, KdfBudget
 from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
-from ..planning.seal import secret_path
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
 from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
+from .own import secret_path
 from .seen import remember_keys, seen_keys
 
 _KDF_UNITS = 64
@@ -223,9 +223,7 @@ class Session:
         ]
         paths.append(job.work_directory)
         paths.append(secret_path())
-        path = getattr(job.target, "path", None)
-        if path:
-            paths.append(path)
+        paths += job.target.own_paths
         return [os.fsencode(path) for path in paths]
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
     """What is archived by the service's own word: a lifecycle rule moves objects without the catalog's knowledge.
 
     With `thaw`, the target is asked to make it readable."""
-    if not target.archives:
+    if not target.properties.archives:
         return Frozen(frozenset(), 0, [])
     needed = {one.name: one for one in chosen.objects()}
     states = _cold_states(target, lineage, list(needed))

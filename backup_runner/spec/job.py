@@ -121,6 +121,16 @@ class DirectoryTargetSpec:
 
     path: str
 
+    @property
+    def storage_tier(self) -> StorageTier:
+        """Directories have one only."""
+        return StorageTier.STANDARD
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """What on this machine belongs to the target and is never backed up."""
+        return (self.path,)
+
 
 @dataclass(frozen=True, slots=True)
 class AuthSpec:
@@ -154,6 +164,11 @@ class OciTargetSpec:
     ca_bundle: str | None = None
     auth: AuthSpec = AuthSpec()
     limits: Limits = Limits()
+
+    @property
+    def own_paths(self) -> tuple[str, ...]:
+        """Nothing of it is on this machine."""
+        return ()
 
 
 TargetSpec = DirectoryTargetSpec | OciTargetSpec

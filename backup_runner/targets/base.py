@@ -60,6 +60,18 @@ Parts = list[Part]
 """Spelled apart, because `list` names a method below."""
 
 
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """What a target is like; engines decide by this and never by its type. A wrapper passes its inner target's on."""
+
+    remote: bool = False
+    """Whether a request waits for a network, so that several are better on their way at one time."""
+    in_flight: int | None = None
+    """Requests that may be on their way at one time, over all processes; None for no limit."""
+    archives: bool = False
+    """Whether objects may come to lie in an archive tier, where they cannot be read before they are thawed."""
+
+
 @runtime_checkable
 class Target(Protocol):
     """Objects by name: put whole or in parts, get by range, list, delete."""
@@ -78,13 +90,16 @@ class Target(Protocol):
         ...
 
     @property
-    def archives(self) -> bool:
-        """Whether objects may come to lie in an archive tier, where they cannot be read before they are thawed."""
+    def properties(self) -> Properties:
+        """What engines need to know of it. Asks nobody."""
         ...
 
-    @property
-    def part_limit(self) -> int:
-        """Objects of more bytes than this go up in parts."""
+    def divided(self, ways: int) -> Target:
+        """The same place for one of `ways` processes that work at one time: together they keep to its limits."""
+        ...
+
+    def grant(self, operation: str) -> str:
+        """The line that an administrator adds so that `operation` (of targets/checking) is allowed; "" if none does."""
         ...
 
     def put(

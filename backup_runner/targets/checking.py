@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ..errors import BackupRunnerError, ObjectProtected, TransientError
 from .base import Put, Target
-from .oci.policy import policy_line
 
 _DATA = b"backup-runner target check\n"
 _MD5 = md5(_DATA, usedforsecurity=False).digest()
@@ -48,7 +47,7 @@ def check_permissions(target: Target) -> list[Check]:
     checks: list[Check] = []
     first: BackupRunnerError | None = None
     for operation, act in steps:
-        check, error = _attempt(operation, act, _bucket(target))
+        check, error = _attempt(operation, act, target)
         if isinstance(error, TransientError) and not checks:
             raise error
         first = first or error
@@ -115,15 +114,11 @@ class _Probe:
         self._target.abort_upload(f"{self.name}-parts", self._begun())
 
 
-def _attempt(operation: str, act: Callable[[], object], bucket: str) -> tuple[Check, BackupRunnerError | None]:
+def _attempt(operation: str, act: Callable[[], object], target: Target) -> tuple[Check, BackupRunnerError | None]:
     try:
         act()
     except BackupRunnerError as error:
         held = isinstance(error, ObjectProtected)
-        policy = policy_line(operation, bucket) if bucket and not held else ""
+        policy = "" if held else target.grant(operation)
         return Check(operation, ok=False, policy=policy, message=error.message, held=held), error
     return Check(operation, ok=True, policy="", message=""), None
-
-
-def _bucket(target: Target) -> str:
-    return str(getattr(target, "bucket", ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from ..errors import ConfigError
 from ..spec import DirectoryTargetSpec, OciTargetSpec
@@ -46,18 +45,12 @@ def divided(target: Target, ways: int) -> Target:
     """The target for each of `ways` processes that work at one time: together they keep to its limits.
 
     A target without limits comes back as it is."""
-    divide: Callable[[int], Target] | None = getattr(target, "divided", None)
-    return divide(ways) if divide else target
-
-
-def is_remote(target: Target) -> bool:
-    """Whether a request waits for a network, so that several are better on their way at one time."""
-    return hasattr(target, "in_flight")
+    return target if target.properties.in_flight is None else target.divided(ways)
 
 
 def crew(target: Target, workers: int) -> int:
     """How many of `workers` processes can be used: each needs one of the requests that may be in flight."""
-    return max(1, min(workers, int(getattr(target, "in_flight", workers))))
+    return max(1, min(workers, target.properties.in_flight or workers))
 
 
 def _patience() -> float:

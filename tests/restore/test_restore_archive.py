@@ -9,6 +9,7 @@ import pytest
 
 from backup_runner.errors import ObjectArchived
 from backup_runner.records import StoredObject
+from backup_runner.targets.base import Properties
 from backup_runner.targets.directory.target import DirectoryTarget
 from tests.restore.build import World
 
@@ -20,8 +21,8 @@ class _Archive(DirectoryTarget):
     """A directory in which the objects in `_COLD` answer the way archived ones do."""
 
     @property
-    def archives(self) -> bool:
-        return True
+    def properties(self) -> Properties:
+        return Properties(archives=True)
 
     def stat(self, name: str) -> StoredObject:
         return super().stat(name)._replace(tier="Archive", archival_state=_COLD.get(name, "Restored"))

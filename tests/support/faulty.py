@@ -34,6 +34,12 @@ class FaultyTarget:
         self.__dict__ |= state
         self._lock = threading.Lock()
 
+    def divided(self, ways: int) -> FaultyTarget:
+        """Faults go along to the workers."""
+        if (inner := self._inner.divided(ways)) is self._inner:
+            return self
+        return FaultyTarget(inner, self._fault, altered=self._altered)
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if not callable(found):

@@ -59,7 +59,8 @@ def put(target: Target, name: str, data: bytes) -> str:
 
 def test_is_a_target(target: Target) -> None:
     assert isinstance(target, Target)
-    assert target.part_limit == 64 << 20
+    assert target.properties == target.divided(2).properties
+    assert target.divided(2).identity == target.identity
     kind, _, place = target.identity.partition(":")
     assert kind in ("directory", "oci")
     assert place

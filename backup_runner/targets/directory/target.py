@@ -16,7 +16,7 @@ from typing import Any
 
 from ...errors import ObjectMissing, TargetError
 from ...records import StoredObject
-from ..base import Buffer, Part, Parts, Put, Stored, Tier
+from ..base import Buffer, Part, Parts, Properties, Put, Stored, Tier
 from .beneath import Beneath, open_to_read, sync
 from .files import TEMPORARY, UPLOADS, check_name, etag_of, read_range, stored, translated
 from .listing import walk
@@ -57,12 +57,14 @@ class DirectoryTarget:
         return absence(self._root)
 
     @property
-    def archives(self) -> bool:
-        return False
+    def properties(self) -> Properties:
+        return Properties()
 
-    @property
-    def part_limit(self) -> int:
-        return 64 << 20
+    def divided(self, ways: int) -> DirectoryTarget:
+        return self
+
+    def grant(self, operation: str) -> str:
+        return ""
 
     def put(
         self,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...errors import AccessDenied, ChecksumMismatch, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from ...records import StoredObject
 from ...spec import OciTargetSpec
-from ..base import Buffer, Part, Parts, Put, Stored, Tier
+from ..base import Buffer, Part, Parts, Properties, Put, Stored, Tier
 from ..checksums import multipart_checksum
 from .answers import (
     Page,
@@ -30,6 +30,7 @@ from .answers import (
 )
 from .client import IN_FLIGHT, Connection
 from .errors import Doing
+from .policy import policy_line
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -75,13 +76,11 @@ class OciTarget:
         return self._was_reached or (self._made is not None and self._made[1].retrying.reached)
 
     @property
-    def in_flight(self) -> int:
-        """Requests that may be on their way at one time, over all processes."""
-        return self._spec.limits.requests_in_flight or IN_FLIGHT
+    def properties(self) -> Properties:
+        return Properties(remote=True, in_flight=self._spec.limits.requests_in_flight or IN_FLIGHT, archives=True)
 
-    @property
-    def bucket(self) -> str:
-        return self._spec.bucket
+    def grant(self, operation: str) -> str:
+        return policy_line(operation, self._spec.bucket)
 
     @property
     def identity(self) -> str:
@@ -90,14 +89,6 @@ class OciTarget:
     @property
     def absence(self) -> str:
         return ""
-
-    @property
-    def archives(self) -> bool:
-        return True
-
-    @property
-    def part_limit(self) -> int:
-        return 64 << 20
 
     def put(
         self,
