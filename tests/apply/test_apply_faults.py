@@ -92,7 +92,8 @@ def test_a_damaged_content_under_a_new_name_is_not_lost(home: Home) -> None:
         with open(f"{home.bucket}/{name}", "r+b") as file:
             file.seek(-200, os.SEEK_END)
             file.write(b"damage")
-            file.seek(250)
+            file.seek(12)
+            file.seek(int.from_bytes(file.read(4), "big") + 20)
             file.write(b"damage")
     session = home.session()
     assert len(verify(session, VerifyOptions(Level.DATA), Silent()).files) == 2
@@ -206,7 +207,8 @@ def test_a_copied_bucket_is_read_once(home: Home) -> None:
     home.apply()
     target = home.target = FaultyTarget(DirectoryTarget(home.bucket), no_fault)  # type: ignore[assignment]
     assert home.changes() == 0
-    assert "get" not in target.calls
+    # The newest record alone: its length says little, because objects are padded.
+    assert target.calls.count("get") == 1
     home.target = None
     with open(f"{home.bucket}/{home.data_objects()[0]}", "r+b") as file:
         file.seek(100)
