@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import mmap
+import os
 import struct
 import tempfile
 import threading
 from collections.abc import Sequence
+from typing import IO
 
 _SLOT = 2
 """Words of a slot: the first 16 bytes of a digest. It is free while the second one is zero."""
@@ -37,7 +39,7 @@ class Claims:
             at += _SLOT * slots
         # Pages are the system's only once they are touched, so levels that are never needed cost nothing.
         length = 8 * at
-        self._file = tempfile.TemporaryFile(prefix="backup-runner-")  # noqa: SIM115 - closed by `close`
+        self._file = _nameless_file()
         self._map = mmap.mmap(-1, length, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0))
         self._words = memoryview(self._map).cast("Q")
         self._thread = threading.Lock()
@@ -87,6 +89,13 @@ class Claims:
             words[1 + of] += 1
         # With no room anywhere, equal contents are stored twice, which harms nothing.
         return True
+
+
+def _nameless_file() -> IO[bytes]:
+    """A file to lock: in memory where the system can, so that neither a full nor a foreign temporary folder matters."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("backup-runner-claims"), "w+b")
+    return tempfile.TemporaryFile(prefix="backup-runner-")
 
 
 def _key(digest: bytes) -> tuple[int, int]:
