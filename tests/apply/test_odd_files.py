@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import os
 import subprocess
 import tempfile
@@ -102,6 +103,7 @@ def test_what_was_never_stored_is_not_said_to_be_kept(open_home: Home) -> None:
         return messages(home.apply())
 
     # Once as root: what is imported on the way may lie where another user cannot read.
+    importlib.import_module("multiprocessing.popen_fork")
     home.apply()
     subprocess.run(["chown", "-R", "65534:65534", home.root], check=True)
     assert with_refused({}, apply) == []

@@ -40,7 +40,7 @@ def tiers(site: Site) -> dict[str, set[str]]:
 
 
 def test_what_must_be_readable_at_once_lies_in_standard(site: Site) -> None:
-    assert tiers(site) == {"data": {"Archive"}, "records": {"Standard"}}
+    assert tiers(site) == {"data": {"Archive"}, "records": {"Standard"}, "keys": {"Standard"}}
 
 
 def test_plan_apply_verify_and_recovery_need_no_thaw(site: Site) -> None:
