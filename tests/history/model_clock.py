@@ -35,6 +35,13 @@ MOMENTS = st.sampled_from(
         "1970-01-01 00:00Z",
     ]
 )  # fmt: skip
+TURNS = st.sampled_from(
+    [
+        ("2025-12-31 23:30", "2026-01-01 00:30"), ("2026-06-30 23:30", "2026-07-01 00:30"),
+        ("2026-10-25 00:30Z", "2026-10-25 01:30Z"), ("2026-04-04 15:30Z", "2026-04-04 16:30Z"),
+        ("1970-01-01 00:00Z", "2031-05-05 05:05"),
+    ]
+)  # fmt: skip
 STEPS = st.sampled_from([0, 1, 3600, 86_400, 40 * 86_400, -7200])
 CALENDAR = st.sampled_from(["keep_hourly", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"])
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,11 +102,11 @@ class Clocks:
     def keep_by_calendar(self, name: str, count: int, last: int) -> None:
         self.site.retention = Retention(**{name: count}, keep_last=last)
 
-    @rule(name=CALENDAR, moments=st.lists(MOMENTS, min_size=2, max_size=4), back=st.booleans())
-    def live_through(self, name: str, moments: list[str], *, back: bool) -> None:
+    @rule(name=CALENDAR, turns=st.lists(TURNS, min_size=1, max_size=2, unique=True), back=st.booleans())
+    def live_through(self, name: str, turns: list[tuple[str, str]], *, back: bool) -> None:
         """Snapshots at turns of days, months and years, of which rules of the calendar are to keep some."""
         self.keep_by_calendar(name, 3, 0)
-        for moment in sorted(moments, reverse=back):
+        for moment in sorted((moment for turn in turns for moment in turn), reverse=back):
             self.jump(moment)
             self.apply()
         self.prune()
