@@ -43,7 +43,7 @@ def survey(session: Session) -> list[LineageSeen]:
             seen.records += 1
         elif object_id.kind is ObjectKind.COPIES:
             seen.copies += 1
-        else:
+        elif object_id.kind is ObjectKind.DATA:
             seen.objects += 1
             seen.bytes += item.size
     for seen in found.values():

@@ -28,8 +28,9 @@ from ..errors import (
     ObjectExists,
     ObjectMissing,
 )
+from ..records import StoredObject
 from ..targets.base import Target, Tier
-from .heads import digest_of, head_of, is_ours
+from .heads import digest_of, head_of, is_ours, size_of
 from .lineage import Keys
 from .packing import Builder, Room
 from .sealing import Sealer
@@ -119,7 +120,7 @@ def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> 
     name = ObjectId.record(bytes.fromhex(store.lineage), serial).name
     header = bytes.fromhex(pending.get("header", ""))
     try:
-        listed = target.stat(name)
+        listed = StoredObject(name, size_of(target, name), "", "", 0.0, "", "")
         nonce = head_of(target, identity, listed).get("nonce")
     except ObjectMissing:
         return _forget_pending(cat, store), False

@@ -34,8 +34,8 @@ def there(home: Home) -> int:
 @pytest.mark.parametrize("number", [4, 5, 19])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_what_a_dead_run_stored_is_not_stored_again(tiny: Home, number: int, workers: int) -> None:
-    """`put` 1 to 3 are lease and keys; a worker dies before its first pack, its second one, and so on. Lost are the pack
-    that was about to be put and the one that was being filled."""
+    """`put` 1 to 3 are lease and keys; a worker dies before its first pack, its second one, and so on. Lost are
+    the pack that was about to be put and the one that was being filled."""
     tiny.write("large", random.Random(1).randbytes(SIZE))
     die(tiny, "put", number)
     before = there(tiny)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _SIZE, _MTIME, _MODE = 8, 1_700_000_000_000_000_000, 0o644
 _FOLDER_FILES, _PACK_FILES = 1000, 16_384
+_FIRST_OBJECT = 1 << 20
 _BATCH = 50_000
 
 
@@ -88,9 +89,14 @@ def _write(conn: Any, batch: list[Entry], ids: tuple[int, int, int], written: in
         if entry.kind == Kind.FILE:
             written += 1
             content_id = written
-            contents.append((content_id, store_id, _SIZE, content_id.to_bytes(32, "big"), bytes(16)))
+            pack, place = divmod(content_id - 1, _PACK_FILES)
+            where = (_FIRST_OBJECT + pack, place * _SIZE)
+            contents.append((content_id, store_id, *where, _SIZE, content_id.to_bytes(32, "big"), bytes(16)))
         versions.append((first + at, snapshot, *entry[1:8], content_id))
-    conn.executemany("INSERT INTO content (id, store_id, size, blake3, md5) VALUES (?, ?, ?, ?, ?)", contents)
+    conn.executemany(
+        "INSERT INTO content (id, store_id, object_id, offset, size, blake3, md5) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        contents,
+    )
     conn.executemany(
         "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, content_id) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -110,16 +116,11 @@ def _objects(cat: Catalog, store_id: int, lineage: str, bucket: str, contents: i
             with open(f"{bucket}/{name}", "wb") as file:
                 file.truncate(plain)
             etag = etag_of(os.stat(f"{bucket}/{name}"))
-            row = (store_id, name, plain, plain, "", etag, bytes(200), bytes(4), time.time_ns())
-            object_id = conn.execute(
-                "INSERT INTO object (store_id, name, size, plain, checksum, etag, header, segments, created_ns) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            ).lastrowid
+            row = (_FIRST_OBJECT + number, store_id, name, plain, plain, "", etag, bytes(200), bytes(4), time.time_ns())
             conn.execute(
-                "INSERT INTO extent (content_id, seq, object_id, offset, length) "
-                "SELECT id, 0, ?, (id - 1) % ? * 8, 8 FROM content WHERE id > ? AND id <= ?",
-                (object_id, _PACK_FILES, number * _PACK_FILES, (number + 1) * _PACK_FILES),
+                "INSERT INTO object (id, store_id, name, size, plain, checksum, etag, header, segments, created_ns) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
             )
 
 

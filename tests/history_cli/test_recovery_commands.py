@@ -110,7 +110,7 @@ def test_a_rewritten_history_is_said(site: Site) -> None:
     pulled = one.run("catalog pull", "--json")
     assert pulled.code == 0, pulled.err
     (note,) = pulled.document("catalog-pull")["notes"]
-    assert note.startswith("record 2 in the bucket is not the last one of this catalog")
+    assert note.startswith("record 2 in the bucket is not the one that this catalog ends at")
 
 
 def test_rebuild_without_copies_and_without_records(site: Site) -> None:
