@@ -191,7 +191,7 @@ def test_the_digest_does_not_see_how_it_is_written(tmp_path):
 
 def test_the_digest_is_the_same_tomorrow():
     digest = load_one(str(VALID / "minimal.yaml"), env={}).digest()
-    assert digest == "aa4105a8b03fb32e7891d1dc33e4a5f3a8c45dce7b9c34f1da60fc92d6e4d740"
+    assert digest == "389dd99fb48d092550fb048b5f0f81941b478e71c3c8930bcf2d834fa165fbcf"
 
 
 def test_defaults_stand_below_the_job(tmp_path):

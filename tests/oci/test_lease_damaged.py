@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 from backup_runner.catalog import Catalog
+from backup_runner.container import Identity
+from backup_runner.container.suite2.founding import found_lineage
 from backup_runner.errors import BusyError, ChecksumMismatch
 from backup_runner.repository import lease
 from backup_runner.repository.lease import Lease
+from backup_runner.repository.lineage import Keys
+from backup_runner.repository.sealing import Sealing
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 from tests.support.jobs import KEYRING
+
+IDENTITY = Identity.of_keyring(KEYRING)
+LINEAGE = found_lineage(IDENTITY)
 
 
 class Machine:
@@ -23,10 +30,12 @@ class Machine:
     def __init__(self, target: OciTarget, catalog: Path, *, host: str) -> None:
         cat = Catalog(str(catalog), create=True)
         with cat.transaction():
-            store = cat.add_store(target=target.identity, key_id="k", lineage="0" * 32, salt=KEYRING.new_salt())
+            store = cat.add_store(
+                target=target.identity, key_id="k", lineage=LINEAGE.envelope.lineage.hex(), salt=KEYRING.new_salt()
+            )
         cat.close()
         self.notes: list[str] = []
-        self.lease = Lease(store, target, KEYRING, self.notes.append)
+        self.lease = Lease(store, target, Keys(IDENTITY, Sealing(LINEAGE)), self.notes.append)
         self.lease._note["host"] = host
 
 
