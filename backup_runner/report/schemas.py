@@ -331,6 +331,21 @@ def _key_check() -> Schema:
     )
 
 
+def _key_list() -> Schema:
+    known = {"name": _TEXT, "fingerprint": _TEXT, "since": _COUNT}
+    recipient = _object({**known, "kind": _TEXT, "owner": _FLAG})
+    writer = _object({**known, "rights": _TEXT, "void_after": _nullable(_COUNT)})
+    return _object(
+        {
+            "lineage": _TEXT,
+            "envelope": _COUNT,
+            "epoch": _COUNT,
+            "recipients": _list(recipient),
+            "writers": _list(writer),
+        }
+    )
+
+
 def _target_check() -> Schema:
     check = {"operation": _TEXT, "ok": _FLAG, "policy": _TEXT, "message": _TEXT, "held": _FLAG}
     return _object({"target": _TEXT, "ok": _FLAG, "checks": _list(_object(check))})
@@ -352,6 +367,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "catalog-rebuild": ("`catalog rebuild --json`", _recovered),
     "catalog-info": ("`catalog info --json`", _catalog_info),
     "key-check": ("`key check --json`", _key_check),
+    "key-list": ("`key list --json`", _key_list),
     "target-check": ("`target check --json`", _target_check),
     **_REVIEW,
     **_ONESHOT,

@@ -81,7 +81,7 @@ def test_backup_tools_own_config_is_read_as_it_is(tmp_path):
         ("- a\n", "has no sections"),
         ("general: [\n", "ends"),
         ("directory: {path: /b}\noci: {bucket: b}\n", "both set"),
-        ("general: {database_file: /a}\ngeneral: {}\n", "twice"),
+        ("general: {database_file: /a}\ngeneral: {}\n", "duplicate key"),
     ],
 )
 def test_mistakes_are_named_with_their_place(tmp_path, text, says):
