@@ -189,8 +189,11 @@ def _places(cat: Catalog, job_id: int) -> set[bytes]:
 
 def prune_job(config: Config) -> tuple[Job, PlanOptions]:
     """The job of which only the newest snapshot stays, and nothing that an import or a rebuild alone kept."""
+    job = bare_job(config)
     retention = Retention(keep_last=1, keep_imported=False, keep_rebuilt=False)
-    return replace(bare_job(config), retention=retention), PlanOptions(pruning="only")
+    # To keep one snapshot alone is what the command is for; its plan is shown before.
+    guards = replace(job.guards, max_forget_percent=100, max_free_percent=100)
+    return replace(job, retention=retention, guards=guards), PlanOptions(pruning="only")
 
 
 # -- as a job file

@@ -49,7 +49,7 @@ def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
     home.config.unlink()
     theirs = home.root / ".backup-tool"
     theirs.mkdir()
-    (theirs / "key").write_bytes(b"k" * 16)
+    (theirs / "key").write_bytes(b"a-key-of-16-byte")
     (theirs / "key").chmod(0o600)
     (theirs / "config").write_text(
         f"general:\n  database_file: {theirs}/database.sql\n  crypto_key_file: {theirs}/key\n"
@@ -68,7 +68,7 @@ def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
             home.write(f"docs/{size}", plain)
             sealed = bytearray()
             with open(home.data / f"docs/{size}", "rb") as file:
-                encrypt(CryptoKey(b"k" * 16), size, file.read, sealed.extend)
+                encrypt(CryptoKey(b"a-key-of-16-byte"), size, file.read, sealed.extend)
             name = f"{tmp_path.name}-{number}"
             old_bucket(name, bytes(sealed))
             conn.execute(
@@ -77,7 +77,7 @@ def test_from_backup_tools_own_config(home, emulator, old_bucket, tmp_path):
             row = (number + 70, number, f"data/docs/{size}")
             conn.execute("INSERT INTO backup_entry_local_file VALUES (?, ?, ?)", row)
         sealed = bytearray()
-        encrypt(CryptoKey(b"k" * 16), 5, io.BytesIO(b"alone").read, sealed.extend)
+        encrypt(CryptoKey(b"a-key-of-16-byte"), 5, io.BytesIO(b"alone").read, sealed.extend)
         old_bucket(f"{tmp_path.name}-alone", bytes(sealed))
         entry = (9, f"{tmp_path.name}-alone", _md5(b"alone"), _md5(bytes(sealed)))
         conn.execute("INSERT INTO backup_entry VALUES (?, ?, ?, ?)", entry)
