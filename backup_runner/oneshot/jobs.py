@@ -192,8 +192,8 @@ def prune_job(config: Config) -> tuple[Job, PlanOptions]:
     job = bare_job(config)
     retention = Retention(keep_last=1, keep_imported=False, keep_rebuilt=False)
     # To keep one snapshot alone is what the command is for; its plan is shown before.
-    guards = replace(job.guards, max_forget_percent=100, max_free_percent=100)
-    return replace(job, retention=retention, guards=guards), PlanOptions(pruning="only")
+    guards = replace(job.prune_guards, max_forget_percent=100, max_free_percent=100)
+    return replace(job, retention=retention, prune_guards=guards), PlanOptions(pruning="only")
 
 
 # -- as a job file

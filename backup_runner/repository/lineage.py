@@ -125,7 +125,7 @@ def read_chain(
     listed = _listed(target, lineage)
     known = {envelope.number for envelope in kept.chain.envelopes} if kept else set()
     fresh = [number for number in sorted(listed) if number not in known]
-    candidates, notes = _candidates(target, lineage, fresh)
+    candidates, notes = _candidates(target, lineage, fresh, must_read=kept is None)
     if kept is not None:
         chain, noise = kept.chain.continued(candidates)
     elif first := next((one for one in candidates if one.is_first and _is_trusted(one, identity, suite1_end)), None):
@@ -152,7 +152,9 @@ def _listed(target: Target, lineage: bytes) -> dict[int, StoredObject]:
     return found
 
 
-def _candidates(target: Target, lineage: bytes, numbers: Sequence[int]) -> tuple[list[Envelope], list[str]]:
+def _candidates(
+    target: Target, lineage: bytes, numbers: Sequence[int], *, must_read: bool
+) -> tuple[list[Envelope], list[str]]:
     """The envelopes that these objects show, and what to say of the others."""
     found, junk, notes = [], 0, []
     for number in numbers[:_TRIES]:
@@ -161,7 +163,9 @@ def _candidates(target: Target, lineage: bytes, numbers: Sequence[int]) -> tuple
             found.append(_stated(target, object_id))
         except (ContainerError, ObjectMissing):
             junk += 1
-        except (AccessDenied, ObjectArchived):
+        except (AccessDenied, ObjectArchived) as error:
+            if must_read and isinstance(error, AccessDenied):
+                raise
             notes.append(
                 f"the bucket has recipients' keys that this host does not know and may not read ({object_id.name}); "
                 "it goes on sealing to those that it knows"

@@ -113,7 +113,7 @@ def test_a_missing_or_empty_source_stops_the_cleanup(home):
     home.run("directory", "backup", "--dir-paths", "data/docs")
     shutil.move(home.data / "docs", home.root / "elsewhere")
     home.run("file", "cleanup", code=5)
-    assert "is not there" in home.err
+    assert "hint: nothing was changed" in home.err
     assert len(home.ids()) == 3
     (home.data / "docs").mkdir()
     home.run("file", "cleanup", code=5)
@@ -159,7 +159,7 @@ def test_encrypt_and_decrypt(home):
         home.run("file", "decrypt", "sealed", "back", "--overwrite")
         assert (home.root / "back").read_bytes() == plain
     home.run("file", "decrypt", "sealed", "back", code=1)
-    assert "there already" in home.err
+    assert "already exists" in home.err
 
 
 def test_a_damaged_file_is_not_decrypted(home):
@@ -174,7 +174,7 @@ def test_a_damaged_file_is_not_decrypted(home):
     home.run("file", "encrypt", path, "other")
     (home.config.parent / "crypto-key").write_bytes(b"test-key-0123456789-abcdefghijkl")
     home.run("file", "decrypt", "other", "back", code=1)
-    assert "another crypto key" in home.err
+    assert "encrypted to other recipients" in home.err
 
 
 def test_paths_that_cannot_be_meant(home):
