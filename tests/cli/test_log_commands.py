@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def place(tmp_path: Path) -> Path:
 
 def run(place: Path, *arguments: str) -> str:
     done = subprocess.run(
-        ["backup-runner", *arguments], cwd=place, capture_output=True, check=False,
+        [sys.executable, "-m", "backup_runner", *arguments], cwd=place, capture_output=True, check=False,
         env={"HOME": str(place), "PATH": "/usr/bin:/bin"} | path_of_ours(),
     )  # fmt: skip
     return (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,12 @@ def checkout(tmp_path: Path) -> Path:
 def run(checkout: Path, *arguments: str, code: int) -> str:
     env = {"PATH": os.environ["PATH"], "HOME": str(checkout.parent / "home"), "THE_KEY": "swordfish"}
     done = subprocess.run(
-        ["backup-runner", *arguments], cwd=checkout, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "backup_runner", *arguments],
+        cwd=checkout,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     said = done.stdout + done.stderr
     assert done.returncode == code, said
