@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -32,11 +33,13 @@ def place(tmp_path: Path) -> Path:
 
 
 def printed(place: Path, home: Path, *more: str, prefix: tuple[str, ...] = ()) -> str:
+    programs = Path(sys.executable).parent
     env = {
-        "PATH": os.environ["PATH"], "HOME": str(home), "DATA": str(place), "BACKUP_KEY": "0123456789-abcde",
+        "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "DATA": str(place),
+        "BACKUP_KEY": "0123456789-abcde",
         "NTFY_URL": "http://127.0.0.1:9/x",
     }  # fmt: skip
-    command = [*prefix, "backup-runner", "schedule", "job.yaml", *more]
+    command = [*prefix, str(programs / "backup-runner"), "schedule", "job.yaml", *more]
     done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -273,7 +274,9 @@ def test_a_whole_job_over_a_folder_full_of_traps(top: Path, bucket: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder", "socket"])
-def test_a_lease_that_is_no_file_does_not_stop_a_run(top: Path, bucket: Path, kind: str) -> None:
+def test_a_lease_that_is_no_file_does_not_stop_a_run(
+    top: Path, bucket: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = Home(str(top))
     home.write("a", b"first")
     home.apply()
@@ -284,9 +287,9 @@ def test_a_lease_that_is_no_file_does_not_stop_a_run(top: Path, bucket: Path, ki
     elif kind == "folder":
         lease.mkdir()
     else:
-        import socket
-
-        socket.socket(socket.AF_UNIX).bind(str(lease))
+        # From inside of the folder: a socket's path has room for 108 bytes.
+        monkeypatch.chdir(lease.parent)
+        socket.socket(socket.AF_UNIX).bind(lease.name)
     home.write("b", b"second")
     assert home.apply().status == "complete"
     home.check()
