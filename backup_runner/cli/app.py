@@ -1,4 +1,4 @@
-"""All commands in one place, and what happens to errors: text on stderr and the exit code of the error."""
+"""All commands in one place, and how errors end a run: text on stderr and the exit code of the error."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ _signalled: list[int] = []
 _CLICK_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 """The parser's own base of usage errors, which typer does not export by name."""
 
-_HELP = """Encrypted backups as code: jobs in YAML, plan before apply, restore anything.
+_HELP = """Encrypted, deduplicated backups, defined in YAML job files. See what a run would do before it does it.
 
-Start with `backup-runner key new FILE`, write a job, then `validate`, `plan` and `apply` it.
+To start: create a key with `backup-runner key new FILE`, write a job file, then run `validate`, `plan` and `apply`.
 
-Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but some files are not backed up or
-restored; 4 stale plan; 5 a guard stopped it; 6 another run has locked the catalog; 64 wrong usage; 130 interrupted.
+Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but some files were not backed up or
+restored; 4 stale plan; 5 stopped by a guard; 6 catalog locked by another run; 64 wrong usage; 130 interrupted.
 """
 
 app = typer.Typer(
@@ -114,15 +114,23 @@ def _options(
     ] = False,
     config_file: Annotated[
         str | None,
-        typer.Option("--config", "-s", "--settings-file", metavar="FILE", help="Not ~/.backup-runner/config.yaml."),
+        typer.Option(
+            "--config",
+            "-s",
+            "--settings-file",
+            metavar="FILE",
+            help="Config file. Default: ~/.backup-runner/config.yaml.",
+        ),
     ] = None,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="A setting, above job and config; may be repeated."),
+        typer.Option(
+            "--set", metavar="SECTION.KEY=VALUE", help="Override a setting of the job or config file. May be repeated."
+        ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say everything that is done, on stderr.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes; errors only.")] = False,
-    log_json: Annotated[bool, typer.Option("--log-json", help="Lines of the log as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the detailed log on stderr.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only: no progress, no notes.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Write log lines as JSON.")] = False,
 ) -> None:
     """Options before the command; the help text is the application's."""
     verbosity = 1 if verbose else -1 if quiet else 0

@@ -1,4 +1,4 @@
-"""`apply`: do what a plan says, made now and asked about, or saved and reviewed before."""
+"""`apply`: carry out a plan, either made now and confirmed, or saved and reviewed earlier."""
 
 from __future__ import annotations
 
@@ -39,27 +39,26 @@ def command(
     checksum: Checksum = False,
     override_guard: OverrideGuards = None,
     new_lineage: Annotated[
-        bool, typer.Option("--new-lineage", help="Start anew beside what the bucket holds of this job.")
+        bool,
+        typer.Option("--new-lineage", help="Start a new lineage, even if the bucket already has backups of this job."),
     ] = False,
     wait: Wait = "0",
     job_file: Annotated[
         str | None,
-        typer.Option(
-            "--job", metavar="FILE", help="The job file of a saved plan, if it is not where it was when planning."
-        ),
+        typer.Option("--job", metavar="FILE", help="The job file of a saved plan, if it was moved since."),
     ] = None,
     plan_digest: Annotated[
         str | None,
         typer.Option(
             "--plan-digest",
             metavar="HEX",
-            help="The SHA-256 digest of a saved plan that was made elsewhere and reviewed.",
+            help="The SHA-256 of a saved plan, to confirm a plan made on another machine or by another user.",
         ),
     ] = None,
 ) -> int:
-    """Plan, show, ask, back up. A saved plan was reviewed before and is applied as it is, without a question.
+    """Back up: make a plan, show it, ask for confirmation, carry it out. A saved plan is applied without asking.
 
-    A saved plan must have been made by the same user on this machine, or be the file whose digest is stated.
+    A saved plan must have been made by the same user on this machine, or match --plan-digest.
 
     Example: backup-runner apply documents.yaml
     """

@@ -1,4 +1,4 @@
-"""`backup …`: what lies in the bucket, as people know it from backup-tool."""
+"""`backup …`: what is stored in the bucket, as people know it from backup-tool."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from .oneshot import DryRun, show_and_apply
 from .options import Json, Yes
 from .output import output
 
-app = typer.Typer(help="What lies in the bucket: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="One-shot commands for what is stored in the bucket.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("list")
 def list_backups(context: typer.Context, *, json: Json = False) -> int:
-    """List the stored contents, with their ids, objects and MD5s.
+    """List the stored contents with their ids, objects and MD5s.
 
     Example: backup-runner backup list
     """
@@ -29,9 +31,9 @@ def list_backups(context: typer.Context, *, json: Json = False) -> int:
 
 @app.command("cleanup")
 def cleanup(context: typer.Context, *, dry_run: DryRun = False, yes: Yes = False, json: Json = False) -> int:
-    """Forget all but the newest snapshot of the one-shot commands, and delete what nothing needs any more.
+    """Forget all but the newest snapshot of the one-shot commands, and delete what is no longer needed.
 
-    Contents imported from backup-tool that belong to no file go too. What jobs in files need stays.
+    Also deletes contents imported from backup-tool that belong to no file. What other jobs need is kept.
 
     Example: backup-runner backup cleanup --dry-run
     """
@@ -40,6 +42,6 @@ def cleanup(context: typer.Context, *, dry_run: DryRun = False, yes: Yes = False
     out = output(context, json=json)
     asked = oneshot.cleaning_backups(out.settings, events=out.reporter())
     if asked is None:
-        out.say(["Nothing was backed up by one-shot commands yet."])
+        out.say(["The one-shot commands have not backed up anything yet."])
         return 0
     return show_and_apply(*asked, out, dry_run=dry_run, ask=not yes)

@@ -23,9 +23,9 @@ app.command("import-backup-tool")(importing.command)
 
 @app.command("info")
 def info(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
-    """Say what the catalog knows: targets, lineages, serials, jobs, snapshots.
+    """Show what the catalog knows: targets, lineages, serials, jobs, snapshots.
 
-    Without a catalog here, or with one that does not know the job, it says what the bucket holds.
+    If there is no catalog here, or it does not know the job, show what the bucket contains.
 
     Example: backup-runner catalog info documents.yaml
     """

@@ -1,4 +1,4 @@
-"""`config show`: the settings and where each comes from."""
+"""`config show`: the settings and where each is set."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import typer
 from .options import Json
 from .output import output
 
-app = typer.Typer(help="The settings that jobs share.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Show the settings that all jobs share.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _config() -> None:
-    """The settings that jobs share."""
+    """Show the settings that all jobs share."""
 
 
 @app.command("show")
 def show(context: typer.Context, *, json: Json = False) -> int:
-    """Show every setting, its value and where that comes from.
+    """Show every setting, its value and where it is set.
 
     Example: backup-runner --set oci.bucket=other config show
     """

@@ -14,34 +14,39 @@ from .options import Json, OverrideGuards, Wait, guard_names, seconds
 from .output import output
 from .streams import complain
 
-app = typer.Typer(help="Whole directories: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="One-shot commands for whole directories.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def _directory() -> None:
-    """Whole directories: the one-shot commands."""
+    """One-shot commands for whole directories."""
 
 
 @app.command("backup")
 def backup(
     context: typer.Context,
     *,
-    dir_paths: Annotated[list[str], typer.Option("--dir-paths", metavar="DIR...", help="The directories.")],
+    dir_paths: Annotated[list[str], typer.Option("--dir-paths", metavar="DIR...", help="The directories to back up.")],
     skip_files: Annotated[
         list[str] | None,
-        typer.Option("--skip-files", "-f", metavar="PATTERN...", help='gitignore patterns to leave out, e.g. "*.tmp".'),
+        typer.Option(
+            "--skip-files",
+            "-f",
+            metavar="PATTERN...",
+            help='Skip what matches these gitignore patterns, such as "*.tmp".',
+        ),
     ] = None,
     overwrite: Overwrite = False,
     cache_file: Annotated[
         str | None,
-        typer.Option("--cache-file", metavar="FILE", help="Keeps the state of an interrupted run, to go on with."),
+        typer.Option("--cache-file", metavar="FILE", help="Keep the state of an interrupted run here, to continue it."),
     ] = None,
     force_checksum: ForceChecksum = False,
     override_guard: OverrideGuards = None,
     wait: Wait = "0",
     json: Json = False,
 ) -> int:
-    """Back up directories. Files that are gone stay listed until `file cleanup`.
+    """Back up directories. Files that no longer exist stay listed until `file cleanup`.
 
     Example: backup-runner directory backup --dir-paths ~/documents ~/photos --skip-files "*.tmp" .cache/
     """
@@ -57,7 +62,7 @@ def backup(
         return work()
     with oneshot.cache_file(cache_file, job) as cache:
         if cache.interrupted:
-            out.say(["Going on with the interrupted run; what it stored is not stored again."])
+            out.say(["Continuing the interrupted run; what it uploaded is not uploaded again."])
         code = work()
         cache.completed = code in (DONE, INCOMPLETE)
     return code

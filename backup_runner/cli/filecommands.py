@@ -18,8 +18,12 @@ from .streams import complain
 if TYPE_CHECKING:
     from ..api.oneshot import Crypted
 
-app = typer.Typer(help="Files one at a time: the one-shot commands.", no_args_is_help=True, rich_markup_mode=None)
-Replace = Annotated[bool, typer.Option("--overwrite", "-o", help="Replace OUT if it is there.")]
+app = typer.Typer(
+    help="One-shot commands for single files: back up, list, restore, encrypt.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Replace = Annotated[bool, typer.Option("--overwrite", "-o", help="Replace OUT if it exists.")]
 
 
 @app.command("backup")
@@ -68,14 +72,14 @@ def restore(
     file_id: Annotated[int, typer.Argument(metavar="ID", help="The file's id, from `file list`.")],
     *,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", "-o", help="Replace the file if it is there and differs.")
+        bool, typer.Option("--overwrite", "-o", help="Replace the file if it exists and differs.")
     ] = False,
     set_restore: Annotated[
-        bool, typer.Option("--set-restore", help="If it lies in an archive tier, ask for it to be made readable.")
+        bool, typer.Option("--set-restore", help="If the object is archived, request that it be made readable.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Bring one file back to where it was.
+    """Restore one file to its original location.
 
     Example: backup-runner file restore 17 --overwrite
     """
@@ -107,9 +111,9 @@ def cleanup(
     override_guard: OverrideGuards = None,
     json: Json = False,
 ) -> int:
-    """Take files that are gone out of the list. Their backups stay until `backup cleanup`.
+    """Remove files that no longer exist from the list. Their backups stay until `backup cleanup`.
 
-    Stops if a place that files came from is missing or empty: a disk may not be mounted.
+    Stops if a folder that files came from is missing or empty: a disk may not be mounted.
 
     Example: backup-runner file cleanup --dry-run
     """
@@ -118,7 +122,7 @@ def cleanup(
     out = output(context, json=json)
     asked = oneshot.cleaning_files(out.settings, events=out.reporter())
     if asked is None:
-        out.say(["Nothing was backed up by one-shot commands yet."])
+        out.say(["The one-shot commands have not backed up anything yet."])
         return 0
     job, planning = asked
     planning = replace(planning, overrides=guard_names(override_guard))
@@ -127,7 +131,7 @@ def cleanup(
 
 @app.command("duplicates")
 def duplicates(context: typer.Context, *, json: Json = False) -> int:
-    """List files that have the same content, which is stored once.
+    """List files with the same content. It is stored only once.
 
     Example: backup-runner file duplicates
     """
@@ -148,7 +152,7 @@ def md5(
     *,
     json: Json = False,
 ) -> int:
-    """Print a file's MD5 in base64, as the bucket shows it.
+    """Print a file's MD5 in base64, the form that OCI shows.
 
     Example: backup-runner file md5 ~/letters/tax.pdf
     """
@@ -164,16 +168,18 @@ def md5(
 @app.command("encrypt")
 def encrypt(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="IN", help="The file to seal.")],
-    goal: Annotated[str, typer.Argument(metavar="OUT", help="The sealed file.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="The file to encrypt.")],
+    goal: Annotated[str, typer.Argument(metavar="OUT", help="The encrypted file.")],
     *,
-    backup_tool: Annotated[bool, typer.Option("--backup-tool", help="In backup-tool's format, without a MAC.")] = False,
+    backup_tool: Annotated[
+        bool, typer.Option("--backup-tool", help="Use backup-tool's format, which has no MAC.")
+    ] = False,
     overwrite: Replace = False,
     json: Json = False,
 ) -> int:
-    """Seal a file with the crypto key. Nothing is uploaded.
+    """Encrypt a file with the key. Nothing is uploaded.
 
-    Example: backup-runner file encrypt tax.pdf tax.pdf.sealed
+    Example: backup-runner file encrypt tax.pdf tax.pdf.encrypted
     """
     from ..api.oneshot import encrypt_file
 
@@ -186,15 +192,15 @@ def encrypt(
 @app.command("decrypt")
 def decrypt(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="IN", help="A sealed file, ours or backup-tool's.")],
-    goal: Annotated[str, typer.Argument(metavar="OUT", help="The plain file.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="An encrypted file, of backup-runner or backup-tool.")],
+    goal: Annotated[str, typer.Argument(metavar="OUT", help="The decrypted file.")],
     *,
     overwrite: Replace = False,
     json: Json = False,
 ) -> int:
-    """Open a sealed file with the crypto key; also any object as it lies in the bucket.
+    """Decrypt a file with the key, or an object downloaded from the bucket.
 
-    Example: backup-runner file decrypt tax.pdf.sealed tax.pdf
+    Example: backup-runner file decrypt tax.pdf.encrypted tax.pdf
     """
     from ..api.oneshot import decrypt_file
 
@@ -209,7 +215,9 @@ def _warn(text: str) -> None:
 
 def _tell(done: Crypted, out: Output) -> None:
     out.emit(done._asdict())
-    out.say([f"plain:  {done.plain_size} bytes, MD5 {done.plain_md5}"])
-    out.say([f"sealed: {done.sealed_size} bytes, MD5 {done.sealed_md5}"])
+    out.say([f"plain:     {done.plain_size} bytes, MD5 {done.plain_md5}"])
+    out.say([f"encrypted: {done.sealed_size} bytes, MD5 {done.sealed_md5}"])
     if not done.authentic:
-        out.say(["note: backup-tool's format has no MAC; only an MD5 that you know tells whether it is unaltered"])
+        out.say(
+            ["note: backup-tool's format has no MAC, so changes are not detected; compare the MD5 with a known one"]
+        )

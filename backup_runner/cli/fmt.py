@@ -1,4 +1,4 @@
-"""`fmt` and `migrate`: job files rewritten in the one layout, or in the newest version."""
+"""`fmt` and `migrate`: rewrite job files in the canonical layout, or in the newest version of the format."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from ..api import Rewriting
 
 _Paths = Annotated[list[str], typer.Argument(metavar="PATH", help="Job files, folders or patterns.")]
-_Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file would change.")]
-_Diff = Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")]
+_Check = Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 if a file would change.")]
+_Diff = Annotated[bool, typer.Option("--diff", help="Change nothing; show what would change.")]
 
 
 def fmt(context: typer.Context, paths: _Paths, *, check: _Check = False, diff: _Diff = False) -> int:
-    """Lay job files out in the one way: keys in order, two spaces a level. Comments and anchors stay.
+    """Rewrite job files in the canonical layout: fixed order of keys, two-space indents. Keeps comments and anchors.
 
     Example: backup-runner fmt --check jobs/
     """
@@ -28,10 +28,10 @@ def fmt(context: typer.Context, paths: _Paths, *, check: _Check = False, diff: _
 
 
 def migrate(context: typer.Context, paths: _Paths, *, check: _Check = False, diff: _Diff = False) -> int:
-    """Bring job files of an older version of the format to the newest, in the one layout. Comments stay.
+    """Upgrade job files to the newest version of the format, in the canonical layout. Keeps comments.
 
-    A file without `version:` counts as version 0 and may use names of backup-tool's options and config, such as
-    directories, skip_files, crypto_key_file, cache_file and force_checksum.
+    A file without `version:` counts as version 0. It may use the names of backup-tool's options, such as directories,
+    skip_files, crypto_key_file, cache_file and force_checksum.
 
     Example: backup-runner migrate --diff old-job.yaml
     """
@@ -52,7 +52,7 @@ def _rewrite_all(out: Output, paths: list[str], change: Callable[[str], Rewritin
             complain([diagnostics_text(error)])
             continue
         if not found.is_job:
-            complain([f"{found.file} is no job, and stays as it is"])
+            complain([f"{found.file} is not a job file; left unchanged"])
         if not found.changed:
             continue
         changed += 1
@@ -66,6 +66,6 @@ def _rewrite_all(out: Output, paths: list[str], change: Callable[[str], Rewritin
     unchanged = len(files) - changed - failed
     broken = f", {count(failed, 'file')} cannot be read" if failed else ""
     complain(
-        [f"{count(changed, 'file')} {'would change' if check or diff else 'changed'}, {unchanged} as it is{broken}"]
+        [f"{count(changed, 'file')} {'would change' if check or diff else 'changed'}, {unchanged} unchanged{broken}"]
     )
     return 1 if failed or (check and changed) else 0

@@ -10,13 +10,13 @@ from ..errors import UsageError
 from .output import output
 from .spread import spread
 
-app = typer.Typer(help="Job files.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Create job files.", no_args_is_help=True, rich_markup_mode=None)
 _NAME = "documents"
 
 
 @app.callback()
 def _job() -> None:
-    """Job files."""
+    """Create job files."""
 
 
 @app.command("from-command", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -25,7 +25,7 @@ def from_command(
     *,
     name: Annotated[str, typer.Option("--name", help="The job's name.")] = _NAME,
 ) -> int:
-    """Print the job file that does what a one-shot command does: `directory backup …` or `file backup …`.
+    """Print a job file that does the same as a one-shot command: `directory backup …` or `file backup …`.
 
     Example: backup-runner job from-command directory backup --dir-paths ~/documents --overwrite > documents.yaml
     """

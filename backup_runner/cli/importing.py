@@ -1,4 +1,4 @@
-"""`catalog import-backup-tool`: go on with what backup-tool stored."""
+"""`catalog import-backup-tool`: continue with what backup-tool stored."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ def command(
     context: typer.Context,
     job: Annotated[
         str | None,
-        typer.Argument(metavar="[JOB]", help="A job file; without one, the one-shot commands get the files."),
+        typer.Argument(
+            metavar="[JOB]", help="A job file. Without one, the files are listed under the one-shot commands."
+        ),
     ] = None,
     *,
     database: Annotated[
-        str | None, typer.Option("--database", metavar="FILE", help="backup-tool's `database_file`; it is only read.")
+        str | None, typer.Option("--database", metavar="FILE", help="backup-tool's `database_file`. It is not changed.")
     ] = None,
     skip_damaged: Annotated[
-        bool, typer.Option("--skip-damaged", help="Leave out objects that are missing or damaged, and name them.")
+        bool,
+        typer.Option(
+            "--skip-damaged", help="Import everything else if objects are missing or damaged, and list those."
+        ),
     ] = False,
     new_lineage: Annotated[
-        bool, typer.Option("--new-lineage", help="Start anew beside what the bucket holds of this job.")
+        bool,
+        typer.Option("--new-lineage", help="Start a new lineage, even if the bucket already has backups of this job."),
     ] = False,
     wait: Wait = "0",
     json: Json = False,
 ) -> int:
-    """Record the files and objects that backup-tool made, where they lie. Nothing is uploaded or changed there.
+    """Add the backups that backup-tool made to the catalog. Its objects stay where they are; nothing is uploaded.
 
     Example: backup-runner catalog import-backup-tool --database ~/.backup-tool/database.sql documents.yaml
     """

@@ -1,4 +1,4 @@
-"""`key …`: the secrets that open everything."""
+"""`key …`: create, show and check keys."""
 
 from __future__ import annotations
 
@@ -13,27 +13,33 @@ from .options import JobFile, Json
 from .output import output
 from .streams import complain
 
-app = typer.Typer(help="The secrets that open everything.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Create, show and check keys, and manage who can decrypt.", no_args_is_help=True, rich_markup_mode=None
+)
 
-NewFile = Annotated[str, typer.Argument(metavar="PATH", help="Where to write it; must not exist.")]
+NewFile = Annotated[str, typer.Argument(metavar="PATH", help="The file to write. It must not exist.")]
 SecretFile = Annotated[str, typer.Argument(metavar="FILE", help="A key file: raw, text, or a key pair.")]
 PassphraseEnv = Annotated[
     str | None,
-    typer.Option("--passphrase-env", metavar="NAME", help="The variable with the passphrase of a key pair."),
+    typer.Option(
+        "--passphrase-env",
+        metavar="NAME",
+        help="The environment variable that contains the passphrase of the key pair.",
+    ),
 ]
 
 
 @app.command("new")
 def new(context: typer.Context, path: NewFile) -> int:
-    """Make a new random key as one line of text, readable by you only. Never overwrites.
+    """Create a random key file, readable only by you. Never overwrites a file.
 
     Example: backup-runner key new ~/.backup-runner/crypto-key
     """
     key_id = api.new_key(path)
     output(context).say(
         [
-            f"New key in {path} (one line of text, id {key_id}).",
-            "Keep a copy elsewhere: without this key no backup can ever be opened again. "
+            f"Created {path}: one line of text, key id {key_id}.",
+            "Keep a copy in another place: without this key, backups cannot be restored. "
             f"`backup-runner key show {path} --paper` prints one.",
         ]
     )
@@ -42,17 +48,17 @@ def new(context: typer.Context, path: NewFile) -> int:
 
 @app.command("pair")
 def pair(context: typer.Context, path: NewFile, *, passphrase_env: PassphraseEnv = None) -> int:
-    """Make a key pair, for somebody who is to open backups that others make. Never overwrites.
+    """Create a key pair, for somebody who should be able to decrypt backups that others make. Never overwrites a file.
 
-    With --passphrase-env its file is under a passphrase as well.
+    With --passphrase-env, the file is protected by a passphrase as well.
 
     Example: backup-runner key pair ops.pair
     """
     api.new_pair(path, passphrase_env=passphrase_env)
     output(context).say(
         [
-            f"New key pair in {path}. Keep it secret, and a copy of it elsewhere.",
-            f"`backup-runner key recipient {path}` prints its public half, which others seal to.",
+            f"Created the key pair {path}. Keep it secret, and keep a copy in another place.",
+            f"`backup-runner key recipient {path}` prints its public key, for those who make the backups.",
         ]
     )
     return 0
@@ -60,7 +66,7 @@ def pair(context: typer.Context, path: NewFile, *, passphrase_env: PassphraseEnv
 
 @app.command("recipient")
 def recipient(context: typer.Context, path: SecretFile, *, passphrase_env: PassphraseEnv = None) -> int:
-    """Print the public half of a key pair, for `encryption: {recipients: […]}` and `key add`. It is no secret.
+    """Print the public key of a key pair, for `encryption: {recipients: […]}` and `key add`. It is not secret.
 
     Example: backup-runner key recipient ops.pair > ops.pub
     """
@@ -74,13 +80,15 @@ def show(
     context: typer.Context,
     path: SecretFile,
     *,
-    paper: Annotated[bool, typer.Option("--paper", help="A page to print, with what to do with it.")] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Show a page to print, with instructions for recovery.")
+    ] = False,
     html: Annotated[
-        str | None, typer.Option("--html", metavar="OUT", help="Write that page as HTML with a QR code.")
+        str | None, typer.Option("--html", metavar="OUT", help="Write that page as HTML, with a QR code.")
     ] = None,
     passphrase_env: PassphraseEnv = None,
 ) -> int:
-    """Print a key as text, with a checksum that a mistyped letter fails. Whoever sees it can open everything.
+    """Print a key as text with a checksum against typing errors. Whoever sees it can decrypt all backups.
 
     Example: backup-runner key show ~/.backup-runner/crypto-key --paper
     """
@@ -91,7 +99,7 @@ def show(
     out = output(context)
     if html is not None:
         api.write_private(html, paper_html(text, key_id))
-        out.say([f"Written to {html}. Print it, then delete the file: it holds the key."])
+        out.say([f"Written to {html}. Print it, then delete the file: it contains the key."])
     else:
         out.say(paper_lines(text, key_id) if paper else [text])
     return 0
@@ -103,11 +111,11 @@ def check(
     job: JobFile,
     *,
     typed: Annotated[
-        bool, typer.Option("--typed", help="Read a key as text from standard input; compare it with the job's.")
+        bool, typer.Option("--typed", help="Read a key as text from standard input and compare it with the job's.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Read a job's key, say its id and kind, and whether it opens the job's bucket.
+    """Show the id and kind of a job's key, and test whether it can decrypt the backups in the bucket.
 
     Example: backup-runner key check documents.yaml
     """

@@ -1,4 +1,4 @@
-"""`key list`, `key add`, `key remove`, `key rotate`: who can open a job's backups, and who may write to them."""
+"""`key list`, `key add`, `key remove`, `key rotate`: who can decrypt a job's backups, and who may write them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def list_keys(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
-    """Who can open a job's backups and who may write to them: names, kinds, fingerprints, since when.
+    """List who can decrypt a job's backups and who may write them: names, kinds, fingerprints, since when.
 
     Example: backup-runner key list documents.yaml
     """
@@ -38,17 +38,20 @@ def add(
     context: typer.Context,
     job: JobFile,
     recipient: Annotated[
-        str | None, typer.Argument(metavar="[RECIPIENT]", help="A public key, bkr1…, or a file that holds one.")
+        str | None, typer.Argument(metavar="[RECIPIENT]", help="A public key (bkr1…), or a file that contains one.")
     ] = None,
     *,
     passphrase_env: Annotated[
-        str | None, typer.Option("--passphrase-env", metavar="NAME", help="A passphrase instead: its variable.")
+        str | None,
+        typer.Option(
+            "--passphrase-env", metavar="NAME", help="Add a passphrase instead, taken from this environment variable."
+        ),
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="What to call them in `key list`.")] = "",
-    owner: Annotated[bool, typer.Option("--owner", help="They may change who else can open.")] = False,
+    name: Annotated[str, typer.Option("--name", help="The name shown in `key list`.")] = "",
+    owner: Annotated[bool, typer.Option("--owner", help="Allow them to add and remove others.")] = False,
     yes: Yes = False,
 ) -> int:
-    """Let somebody else open a job's backups, from the first of suite 2 on.
+    """Let somebody else decrypt a job's backups, older ones included, except what suite 1 wrote.
 
     Example: backup-runner key add documents.yaml ops.pub --name ops
     """
@@ -72,11 +75,11 @@ def remove(
     *,
     after: Annotated[
         int | None,
-        typer.Option("--after", metavar="SERIAL", help="Of a writer: what it wrote after this record is void."),
+        typer.Option("--after", metavar="SERIAL", help="For a writer: ignore what it wrote after this record."),
     ] = None,
     yes: Yes = False,
 ) -> int:
-    """Somebody opens nothing that is written from now on, or what a writer wrote is void from a serial on.
+    """Remove a recipient, who cannot decrypt later backups, or a writer, whose later records are ignored.
 
     Example: backup-runner key remove documents.yaml ops
     """
@@ -86,7 +89,7 @@ def remove(
 
 
 def rotate(context: typer.Context, job: JobFile, *, yes: Yes = False) -> int:
-    """Begin a new epoch: what is written from now on is sealed to a new key, for the same recipients.
+    """Encrypt later backups with a new key, for the same recipients.
 
     Example: backup-runner key rotate documents.yaml
     """
@@ -100,7 +103,7 @@ def _agreed(out: Output, yes: bool, change: KeyChange) -> bool:  # noqa: FBT001 
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on", hint="--yes makes the change without asking")
+        raise UsageError("no terminal to ask for confirmation", hint="use --yes to make the change without asking")
     return confirmed(out)
 
 
@@ -111,5 +114,5 @@ def _tell(new: KeyChain | None, out: Output) -> int:
     out.say([f"Recorded as envelope {new.newest.number}, epoch {new.newest.epoch}."])
     writers = [one.name for one in new.roster.writers if one.void is None] if new.roster else []
     if writers:
-        out.say([f"These seal to the old key until they next see the bucket: {', '.join(writers)}"])
+        out.say([f"These writers use the old key until they next read the bucket: {', '.join(writers)}"])
     return 0

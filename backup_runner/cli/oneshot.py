@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from ..api import Job, PlanOptions
 
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", "-o", help="Store files that changed; without it they are held back and named.")
+    bool, typer.Option("--overwrite", "-o", help="Back up files that changed. Without it, they are only listed.")
 ]
 ForceChecksum = Annotated[
-    bool, typer.Option("--force-checksum", help="Read every file and compare its content, whatever its times say.")
+    bool,
+    typer.Option(
+        "--force-checksum", help="Read every file and compare its content, even if its size and times are unchanged."
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-d", help="Show the plan and change nothing.")]
 

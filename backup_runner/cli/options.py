@@ -37,30 +37,35 @@ class Overwrite(StrEnum):
 JobFile = Annotated[str, typer.Argument(metavar="JOB", help="A job file.", autocompletion=job_files)]
 JobFiles = Annotated[
     list[str],
-    typer.Argument(metavar="JOB", help="Job files; each is handled on its own.", autocompletion=job_files),
+    typer.Argument(metavar="JOB", help="One or more job files.", autocompletion=job_files),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, text on stderr.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and text on standard error.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Workers = Annotated[
-    int | None, typer.Option(metavar="N", min=1, max=256, help="Worker processes; by default one a core.")
+    int | None, typer.Option(metavar="N", min=1, max=256, help="Number of worker processes. Default: one per CPU core.")
 ]
-Offline = Annotated[bool, typer.Option("--offline", help="Do not look at the bucket.")]
-Checksum = Annotated[bool, typer.Option("--checksum", help="Read every file and compare its content.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not access the bucket.")]
+Checksum = Annotated[
+    bool,
+    typer.Option(
+        "--checksum", help="Read every file and compare its content, even if its size and times are unchanged."
+    ),
+]
 OverrideGuards = Annotated[
     list[str] | None,
-    typer.Option("--override-guard", metavar="NAME", help="Let this guard pass, this once; may be repeated."),
+    typer.Option("--override-guard", metavar="NAME", help="Ignore this guard in this run. May be repeated."),
 ]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude", "-x", metavar="PATH", help="Leave these out, named like PATH; may be repeated."),
+    typer.Option("--exclude", "-x", metavar="PATH", help="Exclude a file, folder or pattern. May be repeated."),
 ]
 Wait = Annotated[
-    str, typer.Option("--wait", metavar="TIME", help="How long to wait for another run to end: 30s, 10m, 2h.")
+    str, typer.Option("--wait", metavar="TIME", help="Wait up to this long for another run to finish: 30s, 10m, 2h.")
 ]
 
 ThawHours = Annotated[
     int,
-    typer.Option(metavar="HOURS", min=1, max=240, help="How long they stay readable; the service takes up to 240."),
+    typer.Option(metavar="HOURS", min=1, max=240, help="How long they stay readable, at most 240 hours."),
 ]
 
 
@@ -70,7 +75,7 @@ def encoded(paths: list[str] | None) -> tuple[bytes, ...]:
 
 
 def here() -> bytes | None:
-    """The folder where the user stands; None if it is gone."""
+    """The current folder; None if it was deleted."""
     try:
         return os.getcwdb()
     except OSError:
@@ -78,10 +83,10 @@ def here() -> bytes | None:
 
 
 def seconds(text: str) -> float:
-    """A length of time such as `90`, `30s`, `10m`, `2h`. Raises BadParameter."""
+    """A duration in seconds, from text such as `90`, `30s`, `10m`, `2h`. Raises BadParameter."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
     if not found:
-        raise typer.BadParameter(f'"{text}" is not a length of time; write for example 30s, 10m or 2h')
+        raise typer.BadParameter(f'"{text}" is not a duration; write for example 30s, 10m or 2h')
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -90,13 +95,13 @@ def share(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
     value = float(found[1]) / 100 if found else 0.0
     if not 0 < value <= 1:
-        raise typer.BadParameter(f'"{text}" is not a share; write a percentage above 0%, such as 5%')
+        raise typer.BadParameter(f'"{text}" is not a percentage above 0%; write for example 5%')
     return value
 
 
 def guard_names(names: list[str] | None) -> frozenset[str]:
-    """The guards to let pass. Raises BadParameter for a name that no guard has."""
+    """The guards to ignore. Raises BadParameter for an unknown name."""
     for name in names or ():
         if name not in GUARDS:
-            raise typer.BadParameter(f'there is no guard "{name}"; the guards are {", ".join(GUARDS)}')
+            raise typer.BadParameter(f'unknown guard "{name}"; the guards are {", ".join(GUARDS)}')
     return frozenset(names or ())

@@ -1,4 +1,4 @@
-"""What an apply came to: said, and as an exit code."""
+"""The result of an apply, as text and as an exit code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .signals import first_notice, second_notice
 if TYPE_CHECKING:
     from ..api import Interrupt, Outcome
 
-_AGAIN = "the next apply goes on from what was recorded"
+_AGAIN = "the next apply continues from what was recorded"
 
 
 def interrupt(what_now: str = _AGAIN) -> Interrupt:
@@ -43,4 +43,4 @@ def show_hook_output(tail: str) -> None:
     from .streams import complain
 
     if tail:
-        complain(["its last lines were:", *(f"  {escape.one_line(line)}" for line in tail.splitlines())])
+        complain(["its last lines of output:", *(f"  {escape.one_line(line)}" for line in tail.splitlines())])

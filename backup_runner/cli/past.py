@@ -1,4 +1,4 @@
-"""`files list`, `diff`, `find` and `history`: reading what snapshots hold, from the catalog alone."""
+"""`files list`, `diff`, `find` and `history`: what snapshots contain, read from the catalog alone."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def list_files(
         str,
         typer.Argument(
             metavar="PATH",
-            help="Only this folder or file, or what matches this pattern.",
+            help="List only this folder or file, or what matches this pattern.",
             autocompletion=stored_paths,
         ),
     ] = "",
@@ -84,13 +84,15 @@ def diff(
     new: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP, autocompletion=snapshots)],
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Only these folders, files or patterns.", autocompletion=stored_paths),
+        typer.Argument(
+            metavar="PATH", help="Compare only these folders, files or patterns.", autocompletion=stored_paths
+        ),
     ] = None,
     *,
     exclude: Exclude = None,
     json: Json = False,
 ) -> int:
-    """Say what differs between two snapshots: + added, - removed, ~ changed, . only mode, owner or times.
+    """Show what differs between two snapshots: + added, - removed, ~ changed, . only mode, owner or times.
 
     Example: backup-runner diff documents.yaml 3 latest letters/
     """
@@ -108,13 +110,15 @@ def find(
     job: JobFile,
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="A name or pattern; one with a slash is matched with the whole path."),
+        typer.Argument(
+            metavar="NAME", help="A name or pattern. One that contains a slash is matched against the whole path."
+        ),
     ],
     *,
     exclude: Exclude = None,
     json: Json = False,
 ) -> int:
-    """Look for a name in all snapshots; every version is listed with the snapshots that have it.
+    """Find a name in all snapshots. Lists every version with the snapshots that have it.
 
     Example: backup-runner find documents.yaml '*.odt'
     """
@@ -133,13 +137,15 @@ def history(
     path: Annotated[
         str,
         typer.Argument(
-            metavar="PATH", help="A path: stored, absolute or relative to where you are.", autocompletion=stored_paths
+            metavar="PATH",
+            help="A path: stored, absolute or relative to the current folder.",
+            autocompletion=stored_paths,
         ),
     ],
     *,
     json: Json = False,
 ) -> int:
-    """Show the versions of one file or folder, oldest first, and what changed each time.
+    """Show all versions of a file or folder, oldest first, and what changed each time.
 
     Example: backup-runner history documents.yaml letters/bank.odt
     """

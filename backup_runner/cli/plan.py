@@ -30,10 +30,12 @@ def command(
     *,
     out_file: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="Save the plan for `apply FILE`; .zst compresses it."),
+        typer.Option(
+            "--out", metavar="FILE", help="Save the plan for `apply FILE`. A name that ends in .zst is compressed."
+        ),
     ] = None,
     detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes, 0 when there are none.")
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 if there are changes, 0 if there are none.")
     ] = False,
     json: Json = False,
     offline: Offline = False,
@@ -42,7 +44,8 @@ def command(
     no_programs: Annotated[
         bool,
         typer.Option(
-            "--no-programs", help="Refuse a job whose `key_command` would be run: for jobs that others may change."
+            "--no-programs",
+            help="Refuse jobs that use `key_command`. For jobs from people you do not trust to run programs.",
         ),
     ] = False,
     explain: Annotated[
@@ -50,14 +53,15 @@ def command(
         typer.Option(
             "--explain",
             metavar="PATH",
-            help="Say why this path is treated as it is; may be repeated.",
+            help="Explain why this path is backed up, skipped or left as it is. May be repeated.",
             autocompletion=stored_paths,
         ),
     ] = None,
 ) -> int:
-    """Compare jobs with catalog and bucket and show what an apply would do. Changes nothing.
+    """Show what an apply would do. Changes nothing.
 
-    Runs the job's `key_command` where the key is needed, and no hook.
+    Compares the sources with the catalog and the bucket. Runs the job's `key_command` if the key is needed, but no
+    hooks.
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """

@@ -1,4 +1,4 @@
-"""`prune`: forget what retention no longer keeps, and delete what nothing needs any more."""
+"""`prune`: forget snapshots that no retention rule keeps, and delete objects that are no longer needed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def command(
     context: typer.Context,
     job: JobFile,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     yes: Yes = False,
     json: Json = False,
     override_guard: OverrideGuards = None,
     wait: Wait = "0",
 ) -> int:
-    """Plan, show, ask, then forget snapshots that no rule keeps and delete objects that nothing needs.
+    """Forget snapshots that no retention rule keeps and delete objects that are no longer needed. Asks first.
 
     Example: backup-runner prune documents.yaml --dry-run
     """

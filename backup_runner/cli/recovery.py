@@ -1,4 +1,4 @@
-"""`catalog pull` and `catalog rebuild`: the catalog again, from what the bucket holds."""
+"""`catalog pull` and `catalog rebuild`: get the catalog back from the bucket."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..api import Recovered
 
 Lineage = Annotated[
-    str, typer.Option(metavar="ID", help="Which lineage; by default the one that has this job, written to last.")
+    str, typer.Option(metavar="ID", help="The lineage to use. Default: the one with this job that was written last.")
 ]
-ThawRecords = Annotated[bool, typer.Option("--thaw", help="Ask for archived records to be made readable.")]
+ThawRecords = Annotated[bool, typer.Option("--thaw", help="Request that archived records be made readable.")]
 
 
 def pull(
@@ -31,14 +31,14 @@ def pull(
     job: JobFile,
     *,
     min_serial: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Refuse a bucket whose newest record is older than this.")
+        int, typer.Option(metavar="N", min=0, help="Fail if the newest record in the bucket is older than N.")
     ] = 0,
     lineage: Lineage = "",
     thaw: ThawRecords = False,
     thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
-    """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs job file and key only.
+    """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs only job file and key.
 
     Example: backup-runner catalog pull documents.yaml
     """
@@ -62,9 +62,9 @@ def rebuild(
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Make the catalog from the records alone, and where they are missing from the objects themselves.
+    """Rebuild the catalog from the records in the bucket or, where these are missing, from the objects themselves.
 
-    For when `catalog pull` cannot. Exit 3 if something is missing; each is named.
+    Use it if `catalog pull` fails. Exit 3 if something is missing; the output lists it.
 
     Example: backup-runner catalog rebuild documents.yaml
     """
@@ -85,10 +85,10 @@ def rebuild(
 def _agreed(path: str, out: Output) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"there is a catalog at {path}, and no terminal to ask whether to replace it",
+            f"{path} already exists, and there is no terminal to ask whether to replace it",
             hint="use --yes to rebuild without asking; `catalog pull JOB` fetches only newer records",
         )
-    print(f"Replace what {path} says of this lineage? [y/N] ", end="", file=out.human, flush=True)
+    print(f"Replace this lineage in {path}? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 

@@ -14,23 +14,23 @@ _TYPE = re.compile(r" <(list\[)?(str|int|float)\]?>")
 _HEAD = """\
 # Command line
 
-Made from the commands by `python -m backup_runner.cli.reference > docs/cli.md`; a test keeps it current.
+Generated from the commands by `python -m backup_runner.cli.reference > docs/cli.md`; tests compare it.
 
 | exit | meaning |
 |---|---|
-| 0 | done; nothing left undone |
-| 1 | error; nothing, or not everything, was done, and the message says which |
+| 0 | done |
+| 1 | error: nothing was done, or only a part; the message says which |
 | 2 | only `plan --detailed-exitcode`: there are changes |
-| 3 | done, but some files could not be read, stored as they were, or restored; each is named |
-| 4 | the plan is stale; plan again |
-| 5 | a guard stopped it |
-| 6 | another run has locked the catalog or the lineage; who and since when is said |
+| 3 | done, but some files were not backed up or restored, or objects are missing or damaged; the output lists them |
+| 4 | the plan is stale: make a new one |
+| 5 | stopped by a guard |
+| 6 | another run has locked the catalog or the lineage; the message says who and since when |
 | 64 | wrong usage |
 | 130 | interrupted; completed work is recorded |
 
-With `--json`, stdout is for programs and all text goes to stderr; `backup-runner schema NAME` prints the shape, and
-`schemas/` has them all. `backup-runner --install-completion` lets the shell complete commands, options, job files,
-snapshots and stored paths."""
+With `--json`, standard output is for programs and all text goes to standard error. `backup-runner schema NAME` prints
+the JSON schema; `schemas/` contains all of them. `backup-runner --install-completion` sets up shell completion of
+commands, options, job files, snapshots and stored paths."""
 
 
 def reference() -> str:

@@ -17,9 +17,11 @@ def command(
     context: typer.Context,
     job: JobFile,
     *,
-    html: Annotated[str, typer.Option("--html", metavar="FILE", help="The page to write; it needs nothing else.")],
+    html: Annotated[
+        str, typer.Option("--html", metavar="FILE", help="Write the report to this file, as a self-contained page.")
+    ],
 ) -> int:
-    """Write a page about a job: its newest snapshot by folder, what that changed, and the snapshots before.
+    """Write an HTML report on a job: its newest snapshot by folder, what changed in it, and earlier snapshots.
 
     Example: backup-runner report documents.yaml --html report.html
     """

@@ -1,4 +1,4 @@
-"""`restore`: bring files back."""
+"""`restore`: restore files from a snapshot."""
 
 from __future__ import annotations
 
@@ -27,34 +27,35 @@ def command(
         list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="Files, folders or patterns: stored, absolute or relative to where you are; all if none is given.",
+            help="Files, folders or patterns: stored, absolute or relative to the current folder. Default: everything.",
             autocompletion=stored_paths,
         ),
     ] = None,
     *,
     exclude: Exclude = None,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="DIR", help="Write DIR/<stored path> instead of the old places.")
+        str | None,
+        typer.Option("--to", metavar="DIR", help="Restore to DIR/<stored path> instead of the original location."),
     ] = None,
     at: Annotated[
         str | None,
         typer.Option(
             "--at",
             metavar="SNAPSHOT|TIME",
-            help="A snapshot's number, or a time; else the newest.",
+            help="The snapshot to restore: a number or a time. Default: the newest.",
             autocompletion=snapshots,
         ),
     ] = None,
-    overwrite: Annotated[Overwrite, typer.Option(help="What becomes of a file that is there and differs.")] = (
+    overwrite: Annotated[Overwrite, typer.Option(help="What to do with an existing file that differs.")] = (
         Overwrite.NEVER
     ),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be restored.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be restored; change nothing.")] = False,
     workers: Workers = None,
-    thaw: Annotated[bool, typer.Option("--thaw", help="Ask for archived objects to be made readable.")] = False,
+    thaw: Annotated[bool, typer.Option("--thaw", help="Request that archived objects be made readable.")] = False,
     thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
-    """Bring files back, all or some, from the newest snapshot or an earlier one.
+    """Restore files, all or some, from the newest snapshot or an earlier one.
 
     Example: backup-runner restore documents.yaml letters/ --at 2026-11-01 --to /tmp/back
     """

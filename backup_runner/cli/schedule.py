@@ -1,4 +1,4 @@
-"""`schedule`: run a job by itself, with systemd or cron."""
+"""`schedule`: run a job regularly, with systemd or cron."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def command(
     context: typer.Context,
     job: JobFile,
     *,
-    form: Annotated[Form, typer.Option("--format", help="systemd units, or a line for crontab.")] = Form.SYSTEMD,
+    form: Annotated[Form, typer.Option("--format", help="systemd units or a crontab line.")] = Form.SYSTEMD,
     json: Json = False,
 ) -> int:
-    """Print systemd units or a crontab line from the job's `schedule`.
+    """Print systemd units or a crontab line for the job's `schedule`. Installs nothing.
 
     Example: backup-runner schedule documents.yaml --format crontab
     """
@@ -58,12 +58,12 @@ def command(
     timer = next(name for name in made if name.endswith(".timer"))
     out.say([*hints, f"# {control} daemon-reload && {control} enable --now {timer}"])
     if not timers.system:
-        out.say(["# So that it runs while you are not logged in: loginctl enable-linger"])
+        out.say(["# To run it while you are logged out as well: loginctl enable-linger"])
     return 0
 
 
 def _variable_hints(timers: Timers) -> list[str]:
     if not timers.variables:
         return []
-    lines = [f"# The job takes variables: write {timers.variable_file}, mode 0600, with the lines"]
+    lines = [f"# The job uses environment variables. Write them to {timers.variable_file}, mode 0600:"]
     return [*lines, *(f"#   {name}=..." for name in timers.variables)]

@@ -14,10 +14,10 @@ from .output import output
 def command(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="`job`, or a command that has --json; see `schema list`.")
+        str, typer.Argument(metavar="NAME", help="`job`, or a command that has --json. `schema list` shows all.")
     ],
 ) -> int:
-    """Print a JSON schema: of job files, or of a command's --json.
+    """Print a JSON schema, of job files or of a command's --json output.
 
     Example: backup-runner schema job > job.schema.json
     """

@@ -32,14 +32,14 @@ def command(
     *,
     form: Annotated[
         PlanFormat,
-        typer.Option("--format", help="markdown fits into a comment, html is a page that needs nothing else."),
+        typer.Option("--format", help="markdown suits a pull request comment; html is a self-contained page."),
     ] = PlanFormat.TEXT,
     json: Json = False,
     out_file: Annotated[
-        str | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of stdout.")
+        str | None, typer.Option("--out", metavar="FILE", help="Write to this file instead of standard output.")
     ] = None,
 ) -> int:
-    """Show a saved plan. Needs neither key nor bucket.
+    """Show a saved plan. Needs no key and no access to the bucket.
 
     Example: backup-runner show documents.plan --format html --out plan.html
     """

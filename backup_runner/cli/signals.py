@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-_FIRST = b"\nstopping after what is in flight; Ctrl-C again stops at once\n"
+_FIRST = b"\nfinishing uploads in progress; press Ctrl-C again to stop at once\n"
 _SHOW_CURSOR = b"\x1b[?25h"
 
 

@@ -1,4 +1,4 @@
-"""`skips`: what the skip lines of a job hide."""
+"""`skips`: what the skip lines of a job exclude."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .output import output
 
 
 def command(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
-    """Say of each skip line what it hides, in files and bytes, and which lines hide nothing. Reads only the sources.
+    """Show how many files and bytes each skip line excludes, and which lines match nothing. Reads only the sources.
 
     Example: backup-runner skips documents.yaml
     """

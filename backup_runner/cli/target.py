@@ -1,4 +1,4 @@
-"""`target …`: the place where a job's objects lie."""
+"""`target …`: the bucket or folder that a job stores its objects in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
 
-app = typer.Typer(help="The place where a job's objects lie.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The bucket or folder that a job stores its objects in.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("check")
 def check(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
-    """Try each operation that a job may need on probe objects, which are taken away again. Needs no key.
+    """Test every operation that a job may need, on probe objects that are then deleted. Needs no key.
 
-    Exit 1 if one is missing; for OCI, the policy line that grants it is shown.
+    Exit 1 if one fails. For OCI, the policy statement that grants it is shown.
 
     Example: backup-runner target check documents.yaml
     """

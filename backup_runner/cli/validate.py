@@ -29,17 +29,17 @@ class Format(StrEnum):
 def command(
     context: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Job files, folders or patterns; all are checked together.")
+        list[str], typer.Argument(metavar="PATH", help="Job files, folders or patterns. All are checked together.")
     ],
     *,
     form: Annotated[
-        Format, typer.Option("--format", help="Text for people; json, github, sarif, junit for programs.")
+        Format, typer.Option("--format", help="Output format. github, sarif and junit are for CI systems.")
     ] = Format.TEXT,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail, too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
 ) -> int:
-    """Check job files. Offline, needs no key, changes nothing.
+    """Check job files for mistakes. Works offline, needs no key, changes nothing.
 
-    Rules are explained in docs/rules. `# backup-runner: ignore BR061` in a file turns a warning off for it.
+    docs/rules explains each rule. The comment `# backup-runner: ignore BR061` turns off a warning for that file.
 
     Example: backup-runner validate --strict jobs/
     """

@@ -1,4 +1,4 @@
-"""`verify`: is what the catalog counts on really in the bucket, and whole?"""
+"""`verify`: is everything that the catalog lists in the bucket, and undamaged?"""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ def command(
     job: JobFile,
     *,
     level: Annotated[
-        Level, typer.Option(help="listing: names, sizes, checksums; headers: also open headers; data: read everything.")
+        Level,
+        typer.Option(
+            help="listing: check names, sizes and checksums; headers: also read headers; data: read everything."
+        ),
     ] = Level.LISTING,
     sample: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="Open only a random share of the objects, such as 5%.")
+        str | None, typer.Option(metavar="PERCENT", help="Read only a random sample of the objects, such as 5%.")
     ] = None,
     workers: Workers = None,
     json: Json = False,
 ) -> int:
-    """Compare the bucket with the catalog. Exit 3 if something is missing or damaged.
+    """Check that the bucket has everything that the catalog lists. Exit 3 if something is missing or damaged.
 
     Example: backup-runner verify documents.yaml --level data --sample 5%
     """
