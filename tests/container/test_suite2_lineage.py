@@ -399,22 +399,23 @@ def hostile(stanzas: tuple[bytes, ...]) -> tuple[ObjectId, bytes]:
 
 
 COSTS = """
-import resource, sys, time
+import sys, time
 from backup_runner.container import open_object, parse_name
 from backup_runner.container.identity import Identity
 from backup_runner.container.keys import KdfBudget
 from backup_runner.container.suite2.seeds import Secret, SecretKind
 from backup_runner.errors import ContainerError
+from tests.support.measured import forget_peak, peak
 people = [Identity(Secret(kind, b"k" * 32), budget=KdfBudget(units=1)) for kind in (SecretKind.RAW, SecretKind.PAIR)]
 files = [open(path, "rb").read() for path in sys.argv[2:]]
-before, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before, memory = time.process_time(), forget_peak()
 for one in people:
     for data in files:
         try:
             open_object(data, len(data), parse_name(sys.argv[1]), one)
         except ContainerError as error:
             print(type(error).__name__)
-print(time.process_time() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory)
+print(time.process_time() - before, peak() - memory)
 """
 
 
@@ -424,7 +425,8 @@ def test_hostile_objects_cost_little(tmp_path: Path) -> None:
     (tmp_path / "stanzas").write_bytes(data)
     (tmp_path / "noise").write_bytes(noise)
     names = [object_id.name, str(tmp_path / "stanzas"), str(tmp_path / "noise")]
-    done = subprocess.run([sys.executable, "-c", COSTS, *names], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", COSTS, *names]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
     *outcomes, last = done.stdout.splitlines()
     assert outcomes == ["WrongKeyError", "DamagedError"] * 2
     seconds, kibibytes = last.split()

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.hostile.behaviours import BEHAVIOURS
 from tests.oci.site import Site
 from tests.oci_emulator.fixture import Running, start
 from tests.support.jobs import assert_same, photograph
+from tests.support.measured import Measured, measured
 
 COMMANDS = {
     "pull": ["catalog", "pull"],
@@ -93,19 +93,19 @@ def attack(world: World, running: Running, command: str, name: str) -> None:
             f"{command}-{re.sub('[^a-z0-9]+', '-', name.lower())}", url, forget=command in ("pull", "rebuild")
         )
         site.write("d/new", 1000)
-        code, text, seconds, mebibytes = run(site, COMMANDS[command])
+        took, text = run(site, COMMANDS[command])
     finally:
         server.kill()
         server.wait()
-    said = f"{command} × {name}: exit {code}, {seconds:.1f} s, {mebibytes} MiB\n{text[-2000:]}"
+    said = f"{command} × {name}: exit {took.code}, {took.seconds:.1f} s, {took.mebibytes} MiB\n{text[-2000:]}"
     print(said.splitlines()[0], flush=True)
-    assert code in CODES, said
+    assert took.code in CODES, said
     assert "Traceback" not in text, said
     assert "\x1b" not in text, said
     assert len(text) < 100_000, said
-    assert seconds <= SECONDS, said
-    assert mebibytes <= MEBIBYTES, said
-    if code == 0 and command == "restore":
+    assert took.seconds <= SECONDS, said
+    assert took.mebibytes <= MEBIBYTES, said
+    if took.code == 0 and command == "restore":
         (site.data / "d/new").unlink()
         assert_same(strip(photograph(str(site.data))), strip(photograph(str(site.root / "back"))))
     shutil.rmtree(site.root)
@@ -116,42 +116,25 @@ def strip(found: dict[bytes, tuple[object, ...]]) -> dict[bytes, tuple[object, .
     return {key: value[-2:] for key, value in found.items() if len(value) > 6}
 
 
-def run(site: Site, command: list[str]) -> tuple[int, str, float, int]:
-    """Exit code, what was printed, seconds, and the largest process in MiB."""
+def run(site: Site, command: list[str]) -> tuple[Measured, str]:
+    """What it took, and what was printed."""
     first, *rest = command
     rest, options = ([rest[0]], rest[1:]) if first == "catalog" else ([], rest)
-    out = (site.root / "said").open("w+b")
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backup_runner", first, *rest, str(site.job), *options],
-        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=site.root,
-        env=site.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    pid = 0
-    while not pid and time.monotonic() - started < SECONDS + 15:
-        pid, state, usage = os.wait4(process.pid, os.WNOHANG)
-        time.sleep(0.02)
-    if not pid:
-        process.kill()
-        _, state, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(state)
-    seconds = time.monotonic() - started
-    out.seek(0)
-    text = out.read().decode("utf-8", "replace")
-    out.close()
-    return process.returncode, text, seconds, usage.ru_maxrss >> 10
+    with (site.root / "said").open("w+b") as out:
+        found = measured(
+            [sys.executable, "-m", "backup_runner", first, *rest, str(site.job), *options],
+            cwd=site.root, env=site.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            out=out, limit=SECONDS + 15,
+        )  # fmt: skip
+        out.seek(0)
+        return found, out.read().decode("utf-8", "replace")
 
 
 def test_there_are_many_behaviours() -> None:
     assert len(BEHAVIOURS) >= 40
 
 
-@pytest.mark.parametrize(("command", "name"), chosen())
-def test_a_slice(world: World, running: Running, command: str, name: str) -> None:
-    attack(world, running, command, name)
-
-
 @pytest.mark.proof
-@pytest.mark.parametrize(("command", "name"), PAIRS if os.environ.get("PROOF") == "full" else [])
-def test_the_whole(world: World, running: Running, command: str, name: str) -> None:
+@pytest.mark.parametrize(("command", "name"), PAIRS if os.environ.get("PROOF") == "full" else chosen())
+def test_a_behaviour(world: World, running: Running, command: str, name: str) -> None:
     attack(world, running, command, name)

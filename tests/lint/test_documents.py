@@ -156,13 +156,13 @@ AT_RULES = {
     "sources with rules": job("sources:\n" + "".join(f"- {{path: /d/{i}, skip: ['*.{i}', a]}}\n" for i in range(1500))),
 }
 PROBE = """
-import resource, sys, time
+import sys, time
+from tests.support.measured import peak
 from backup_runner.cli.app import run
 from backup_runner.report.failures import DEBUG
 start = time.process_time()
 code = run(["validate", sys.argv[1]])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-print("PROBE", code, time.process_time() - start, peak)
+print("PROBE", code, time.process_time() - start, peak() >> 10)
 """
 
 

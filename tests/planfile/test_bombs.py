@@ -23,10 +23,8 @@ OPENING = """
 import sys, time
 from backup_runner.errors import PlanFileError
 from backup_runner.planning.opening import open_plan
-def peak():
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-before, started = peak(), time.process_time()
+from tests.support.measured import forget_peak, peak
+before, started = forget_peak(), time.process_time()
 try:
     open_plan(sys.argv[1])
 except PlanFileError as error:
@@ -40,8 +38,9 @@ print(time.process_time() - started, (peak() - before) >> 10)
 def opened(path: Path) -> tuple[str, float, int]:
     """What opening a plan in a process of its own says, how many seconds of work that is, and how many MiB."""
     done = subprocess.run(
-        [sys.executable, "-c", OPENING, str(path)], capture_output=True, text=True, timeout=60, check=True
-    )
+        [sys.executable, "-c", OPENING, str(path)], cwd=Path(__file__).parents[2], capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
     said, figures = done.stdout.rsplit("\n", 2)[0:2]
     seconds, memory = figures.split()
     return said, float(seconds), int(memory)

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from backup_runner.catalog import Catalog
 from backup_runner.catalog.replaying import Replay
 from backup_runner.errors import BackupRunnerError, CatalogError
 from backup_runner.recovery.confine import bounded, confined
+from tests.support.measured import forget_peak, peak
 
 LINEAGE = "ab" * 16
 SLICE, WHOLE = 3_000, 1_000_000
@@ -119,14 +119,14 @@ def one(cat: Catalog, store: Any, line: bytes, version: int, *, commit: bool) ->
 def run(tmp_path: Path, count: int, seed: int, version: int) -> None:
     chance = random.Random(seed)
     taken = slowest = 0.0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     with catalog(tmp_path / "catalog.db", version) as (cat, store):
         for number in range(count):
             line = mutated(chance, version)
             started = time.monotonic()
             taken += one(cat, store, line, version, commit=number % 500 == 0)
             slowest = max(slowest, time.monotonic() - started)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10
+    grown = (peak() - before) >> 10
     print(f"{count} lines, {taken:.0f} taken, slowest {slowest * 1000:.1f} ms, {grown} MiB more memory", flush=True)
     assert 0 < taken < count
     assert slowest < 1

@@ -5,7 +5,6 @@ And records by somebody who has one store's key, pulled into a catalog that has 
 from __future__ import annotations
 
 import os
-import resource
 import secrets
 import shutil
 import time
@@ -23,6 +22,7 @@ from backup_runner.errors import CatalogError
 from backup_runner.spec import CatalogSpec
 from tests.history.site import CheapKeyring, Site
 from tests.support.jobs import catalog_digest
+from tests.support.measured import forget_peak, peak
 
 STRANGER = CheapKeyring(CryptoKey(b"a stranger's key"))
 
@@ -90,7 +90,7 @@ NOISE = {
 def test_nothing_that_a_stranger_puts_there_stops_anything(two: Site, what: str) -> None:
     name, data = NOISE[what](lineage_of(two))
     path = plant(two, name, data)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak()
     two.plan()
     two.write("more", b"more")
     assert two.apply()[1].status == "complete"
@@ -107,7 +107,7 @@ def test_nothing_that_a_stranger_puts_there_stops_anything(two: Site, what: str)
     two.pull()
     assert restored(two) == there(two)
     assert "lease" in name or path.read_bytes() == data
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10
+    assert peak() - before < 300 << 10
 
 
 def test_a_bucket_full_of_noise_is_not_followed_for_ever(two: Site) -> None:
