@@ -103,3 +103,19 @@ def _openat2() -> _Opener | None:
     except OSError:
         return None
     return openat2
+
+
+def leads_elsewhere(path: str) -> bool:
+    """Whether a symlink leads out of the current folder or, for a file outside of it, out of the file's own folder."""
+    if "\0" in path:
+        return False
+    real, here = os.path.realpath(path), os.getcwd()
+    if _is_below(real, os.path.realpath(here)):
+        return False
+    if _is_below(os.path.abspath(path), here):
+        return True
+    return not _is_below(real, os.path.realpath(os.path.dirname(os.path.abspath(path))))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip("/") + "/")

@@ -20,7 +20,7 @@ TABLE: dict[str, str] = {
     "__main__": "cli foreign",
     "cli": "api report runs replacing inert errors foreign",
     "api": "runs applying oneshot planning restoring verifying recovery repository workers catalog targets jobfile "
-    "container spec patterns options progress records errors foreign",
+    "container beneath spec patterns options progress records errors foreign",
     "report": "planning recovery repository catalog targets jobfile container inert spec progress " + BASE,
     "runs": "planning replacing inert spec progress errors foreign",
     "applying": "planning recovery repository contents workers source catalog targets container options progress spec "
@@ -36,7 +36,7 @@ TABLE: dict[str, str] = {
     "workers": "errors foreign",
     "catalog": BASE,
     "targets": "spec records errors foreign",
-    "jobfile": "patterns spec errors foreign",
+    "jobfile": "beneath patterns spec errors foreign",
     "container": "errors foreign",
     "options": "spec policy records",
     "progress": "records",

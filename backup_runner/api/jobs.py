@@ -34,12 +34,13 @@ def load_settings(
     return load_config(path, env=os.environ if env is None else env, overrides=overrides)
 
 
-def load_jobs(paths: Sequence[str], *, settings: Settings | None = None) -> list[Job]:
+def load_jobs(paths: Sequence[str], *, settings: Settings | None = None, confined: bool = False) -> list[Job]:
     """The jobs of these files, checked together. Without `settings` they are loaded as the command line does.
 
-    Raises JobFileError; its `diagnostics` name every mistake."""
+    `confined` is for files that others may have written: a symlink to a file outside its folder is refused. Raises
+    JobFileError; its `diagnostics` name every mistake."""
     settings = load_settings() if settings is None else settings
-    result = load(paths, env=os.environ, defaults=job_defaults(settings))
+    result = load(paths, env=os.environ, defaults=job_defaults(settings), confined=confined)
     errors = [item for item in result.diagnostics if item.severity == "error"]
     if errors:
         raise JobFileError(errors, result.sources)
@@ -85,7 +86,7 @@ def validate(paths: Sequence[str], *, settings: Settings | None = None) -> Valid
     it is in `result.diagnostics`."""
     settings = load_settings() if settings is None else settings
     files = find_job_files(paths)
-    return Validation(files, load(files, env=os.environ, defaults=job_defaults(settings), lint=True))
+    return Validation(files, load(files, env=os.environ, defaults=job_defaults(settings), lint=True, confined=True))
 
 
 def skips(job: Job) -> SkipSurvey:

@@ -189,14 +189,25 @@ def make(job: Job, options: PlanOptions, heard: Events, *, as_cached: bool) -> P
 
 
 def open_plan(
-    path: str, *, settings: Config | None = None, job_file: str | None = None, digest: str | None = None
+    path: str,
+    *,
+    settings: Config | None = None,
+    job_file: str | None = None,
+    digest: str | None = None,
+    confined: bool = False,
 ) -> Plan:
     """A saved plan, read to its end once: nothing of an altered plan is shown or applied. Needs neither key nor bucket.
 
     It can be applied by the user who made it, on the same machine, or with the SHA-256 `digest` (hex) of the file that
-    was reviewed. `settings` are for its job; `job_file` is where that is, if not where it was. Raises PlanFileError."""
+    was reviewed. `settings` are for its job; `job_file` is where that is, if not where it was. `confined` is for plans
+    that others may have put there: a symlink to a file outside its folder is refused. Raises PlanFileError."""
+    from ..beneath import leads_elsewhere
     from ..planning.opening import open_plan as open_spooled
 
+    if confined and leads_elsewhere(path):
+        raise PlanFileError(
+            f"{path}: it is a symlink to a file outside its folder", hint="give the path of the file itself"
+        )
     return Plan(open_spooled(path), settings=settings, job_file=job_file, digest=digest)
 
 

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from ..api import Job
 
 
-def load_jobs(paths: Sequence[str], out: Output) -> list[Job]:
-    """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError."""
+def load_jobs(paths: Sequence[str], out: Output, *, confined: bool = False) -> list[Job]:
+    """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError.
+
+    `confined` is for commands that look at what others wrote: no symlink to a file elsewhere is followed."""
     from .. import api
 
     with mistakes_named("s" if len(paths) > 1 else ""):
-        return api.load_jobs(paths, settings=out.settings)
+        return api.load_jobs(paths, settings=out.settings, confined=confined)
 
 
 def load_job(path: str, out: Output) -> Job:

@@ -78,7 +78,7 @@ def command(
         if explain
         else partial(_plan, options=options, out=out, out_file=out_file, detailed_exitcode=detailed_exitcode)
     )
-    loaded = load_jobs(jobs, out)
+    loaded = load_jobs(jobs, out, confined=True)
     if no_programs:
         _refuse_programs(loaded)
     return each_job(loaded, work, out)

@@ -45,7 +45,7 @@ def command(
     """
     form = PlanFormat.JSON if json else form
     # open_plan reads to the closing line, so that no part of an altered plan is passed on.
-    with api.open_plan(plan_file) as plan:
+    with api.open_plan(plan_file, confined=True) as plan:
         if out_file is None:
             _show(plan, form, output(context, json=form is PlanFormat.JSON))
             return 0

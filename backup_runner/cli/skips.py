@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from .. import api
-from .jobs import load_job
+from .jobs import load_jobs
 from .options import JobFile, Json
 from .output import output
 
@@ -18,7 +18,7 @@ def command(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
     from ..report.explaining import skips_document, skips_lines
 
     out = output(context, json=json)
-    loaded = load_job(job, out)
+    [loaded] = load_jobs([job], out, confined=True)
     found = api.skips(loaded)
     if out.json:
         out.emit(skips_document(found, loaded))

@@ -62,8 +62,10 @@ def load(
     home: str | None = None,
     defaults: Mapping[str, object] = _NO_DEFAULTS,
     lint: bool = False,
+    confined: bool = False,
 ) -> LoadResult:
     """Read and check job files together; a file given twice is read once. With `lint`, also report warnings.
+    With `confined`, symlinks to files elsewhere are refused.
 
     `home` defaults to HOME in `env`. `defaults` are the config file's settings in a job's shape. Relative
     paths in them start at each job's folder, so pass absolute ones. Raises nothing: errors are
@@ -74,7 +76,7 @@ def load(
         identity = os.path.abspath(path)
         if identity not in drafts:
             around = Surroundings(os.path.dirname(identity), env, env.get("HOME") if home is None else home)
-            drafts[identity] = _load_file(path, around, defaults, confined=lint)
+            drafts[identity] = _load_file(path, around, defaults, confined=confined)
     _check_names(list(drafts.values()))
     if lint:
         _lint(list(drafts.values()))

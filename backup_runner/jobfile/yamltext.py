@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from ..beneath import leads_elsewhere
 from ..foreign import describe
 from . import rules
 from .characters import find_refused
@@ -51,7 +52,7 @@ def read_text(path: str, complaints: Complaints, *, confined: bool = False) -> s
 
     `confined` is for checking files that others wrote: symlinks to files elsewhere are not followed, because
     messages quote lines."""
-    if confined and _leads_elsewhere(path):
+    if confined and leads_elsewhere(path):
         hint = "give the path of the file itself"
         raise complaints.stop(rules.UNREADABLE, TOP, "is a symlink to a file outside its folder", hint)
     try:
@@ -70,22 +71,6 @@ def read_text(path: str, complaints: Complaints, *, confined: bool = False) -> s
     if len(data) > MAX_BYTES:
         raise complaints.stop(rules.LIMIT, TOP, f"is larger than {MAX_BYTES // 1024} KiB, the limit for job files")
     return _decode(data, complaints)
-
-
-def _leads_elsewhere(path: str) -> bool:
-    """Whether a symlink leads out of the current folder or, for a file outside of it, out of the file's own folder."""
-    if "\0" in path:
-        return False
-    real, here = os.path.realpath(path), os.getcwd()
-    if _is_below(real, os.path.realpath(here)):
-        return False
-    if _is_below(os.path.abspath(path), here):
-        return True
-    return not _is_below(real, os.path.realpath(os.path.dirname(os.path.abspath(path))))
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return path.startswith(folder.rstrip("/") + "/")
 
 
 def _other_name(path: str) -> str | None:

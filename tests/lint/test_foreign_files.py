@@ -60,6 +60,33 @@ def test_a_symlink_out_of_the_folder_is_not_followed(checkout: Path, command: st
     assert "is a symlink to a file outside" in run(elsewhere, command, str(checkout / "jobs/evil.yaml"), code=1)
 
 
+@pytest.mark.parametrize("command", ["plan", "skips"])
+def test_nor_by_what_reads_one_job(checkout: Path, command: str) -> None:
+    (checkout / "jobs/evil.yaml").symlink_to("../../home/key.yaml")
+    (checkout / "more").symlink_to("../home/more")
+    for named in ("jobs/evil.yaml", "more/own.yaml"):
+        assert "is a symlink to a file outside its folder" in run(checkout, command, named, code=1)
+
+
+def test_nor_by_show(checkout: Path) -> None:
+    """A plan elsewhere names files; a job file is no plan, and nothing of it is quoted."""
+    (checkout / "content").mkdir()
+    (checkout / "content/page").write_text("hello")
+    (checkout.parent / "home/key").write_text("plum-tree-cherry-stone-9182")
+    (checkout / "jobs/site.yaml").write_text(JOB.replace("key_env: THE_KEY", f"key_file: {checkout.parent}/home/key"))
+    run(checkout, "plan", "jobs/site.yaml", "--out", "../home/own.plan", code=0)
+    (checkout / "evil.plan").symlink_to("../home/own.plan")
+    (checkout / "jobs/evil.yaml").symlink_to("../../home/key.yaml")
+    for named in ("evil.plan", "jobs/evil.yaml"):
+        said = run(checkout, "show", named, code=1)
+        assert "is a symlink to a file outside its folder" in said
+        assert "Plan for" not in said
+    (checkout / "own.plan").write_bytes((checkout.parent / "home/own.plan").read_bytes())
+    (checkout / "alias.plan").symlink_to("own.plan")
+    run(checkout, "show", "alias.plan", code=0)
+    assert "is not a plan file" in run(checkout, "show", "jobs/site.yaml", code=1)
+
+
 @pytest.mark.parametrize("command", ["validate", "fmt"])
 def test_a_symlink_within_it_is(checkout: Path, command: str) -> None:
     (checkout / "jobs/alias.yaml").symlink_to("site.yaml")
