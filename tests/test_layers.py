@@ -30,7 +30,7 @@ TABLE: dict[str, str] = {
     "restoring": "repository contents workers source catalog targets container patterns options progress spec " + BASE,
     "verifying": "repository contents workers catalog targets container options progress records errors",
     "recovery": "repository contents catalog targets container replacing progress " + BASE,
-    "repository": "contents catalog targets container replacing spec " + BASE,
+    "repository": "contents catalog targets container replacing spec policy " + BASE,
     "contents": "source catalog targets container policy records errors",
     "source": "workers beneath patterns spec " + BASE,
     "workers": "errors foreign",

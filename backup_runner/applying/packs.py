@@ -31,7 +31,6 @@ class _Open:
     """What the next report will say."""
 
     builder: Builder | None = None
-    entries: list[IndexEntry] = field(default_factory=list)
     placed: list[tuple[int, int, bytes, bytes | None]] = field(default_factory=list)
     composed: list[tuple[int, bytes, bytes | None, bytes]] = field(default_factory=list)
     files: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
@@ -74,7 +73,7 @@ class Packs:
         entry = IndexEntry(
             cut.size, weak, strong, 0, 0, path=key, mode=read.mode, mtime_ns=read.mtime_ns, pieces=pieces
         )
-        self._open.entries.append(entry)
+        self._builder().entries.append(entry)
 
     def _add(
         self, data: memoryview, digest: bytes, md5: bytes | None, beside: Threads | None, key: bytes | None,
@@ -82,11 +81,12 @@ class Packs:
     ) -> None:  # fmt: skip
         pack = self._open
         size = len(data)
-        offset = self._builder().add(data, beside)
+        builder = self._builder()
+        offset = builder.add(data, beside)
         pack.placed.append((offset, size, digest, md5))
         mode, mtime_ns = (None, None) if read is None else (read.mode, read.mtime_ns)
-        pack.entries.append(IndexEntry(size, md5, digest, offset, size, path=key, mode=mode, mtime_ns=mtime_ns))
-        if offset + size >= self._policy.pack_bytes or len(pack.placed) >= self._policy.pack_contents:
+        builder.entries.append(IndexEntry(size, md5, digest, offset, size, path=key, mode=mode, mtime_ns=mtime_ns))
+        if builder.is_full(self._policy):
             self.put()
 
     def _builder(self) -> Builder:
@@ -118,17 +118,13 @@ class Packs:
     def put(self) -> None:
         """Close the pack and have it put. Waits while as many are on their way as may be."""
         pack, self._open = self._open, _Open()
-        if pack.builder is None and pack.entries:
-            # A list of pieces that are all known: its pack holds nothing besides.
-            pack.builder = Builder(self._sealing.data(), self._room)
         if pack.builder is None:
             if pack.files or pack.failed or pack.read:
                 say(pack.report(None))
             return
         self._wait(self._puts - 1)
-        sealed = pack.builder.finish(pack.entries)
+        sealed = pack.builder.finish()
         pack.builder = None
-        pack.entries = []
         self._on_the_way.append(self._putting.submit(self._put, sealed, pack))
 
     def flush(self) -> None:

@@ -217,44 +217,41 @@ class _NewPack:
         self._sealing = session.keys(ground.store).sealing
         self._room = Room(policy.pack_bytes)
         self._builder: Builder | None = None
-        self._entries: list[IndexEntry] = []
         self._moves: list[tuple[int, Extent]] = []
         self._lists: list[int] = []
         self.stored_bytes = 0
         self.stored_objects = 0
 
     def add(self, content_id: int, data: bytes) -> None:
-        if self._builder is None:
-            self._builder = Builder(self._sealing.data(), self._room)
-        cat = self._ground.cat
-        content = history.content(cat, content_id)
-        key, mode, mtime_ns = retirement.example_path(cat, content_id) or (None, None, None)
-        size, offset = len(data), self._builder.add(data)
-        self._entries.append(
-            IndexEntry(size, content.md5, content.blake3, offset, size, path=key, mode=mode, mtime_ns=mtime_ns)
-        )
+        builder = self._open()
+        size, offset = len(data), builder.add(data)
         self._moves.append((content_id, Extent(0, offset, size)))
-        if offset + size >= self._policy.pack_bytes or len(self._moves) >= self._policy.pack_contents:
+        builder.entries.append(self._entry(content_id, size)._replace(offset=offset, length=size))
+        if builder.is_full(self._policy):
             self.put()
 
     def add_list(self, content_id: int, size: int) -> None:
         """What a file is composed of: only the index of a pack tells it without the records."""
+        pieces = list(composition(self._ground.cat, content_id, size))
+        self._open().entries.append(self._entry(content_id, size)._replace(pieces=pieces))
+        self._lists.append(content_id)
+
+    def _open(self) -> Builder:
         if self._builder is None:
             self._builder = Builder(self._sealing.data(), self._room)
-        cat = self._ground.cat
-        content = history.content(cat, content_id)
-        key, mode, mtime_ns = retirement.example_path(cat, content_id) or (None, None, None)
-        pieces = list(composition(cat, content_id, size))
-        self._entries.append(
-            IndexEntry(size, content.md5, content.blake3, 0, 0, path=key, mode=mode, mtime_ns=mtime_ns, pieces=pieces)
-        )
-        self._lists.append(content_id)
+        return self._builder
+
+    def _entry(self, content_id: int, size: int) -> IndexEntry:
+        """What the index says of a content, without its place."""
+        content = history.content(self._ground.cat, content_id)
+        key, mode, mtime_ns = retirement.example_path(self._ground.cat, content_id) or (None, None, None)
+        return IndexEntry(size, content.md5, content.blake3, 0, 0, path=key, mode=mode, mtime_ns=mtime_ns)
 
     def put(self) -> None:
         """Put the open pack and point its contents to it, in one transaction."""
         if self._builder is None:
             return
-        sealed = self._builder.finish(self._entries)
+        sealed = self._builder.finish()
         tier_name = str(self._session.job.target.storage_tier)
         new = sealed.put(self._session.target, tier_name=tier_name)
         cat = self._ground.cat
@@ -267,4 +264,4 @@ class _NewPack:
         self.stored_bytes += new.size
         self.stored_objects += 1
         self._room.give_object(sealed.buffer)
-        self._builder, self._entries, self._moves, self._lists = None, [], [], []
+        self._builder, self._moves, self._lists = None, [], []

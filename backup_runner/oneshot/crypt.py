@@ -109,7 +109,7 @@ def _seal(identity: Identity, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, b
         size, plain.digest(), strong.digest(), 0, size, path=name, mode=status.st_mode & 0o7777,
         mtime_ns=status.st_mtime_ns,
     )  # fmt: skip
-    put(sealer.tail(size, lengths, [entry]))
+    put(sealer.tail(size, lengths, [entry]).data)
     return plain.digest(), sealed.digest()
 
 

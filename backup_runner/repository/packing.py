@@ -1,7 +1,8 @@
 """Objects in the making: plaintext in, sealed segments out, one buffer to put in the end.
 
 Segments are sealed on the caller's thread, or, `beside` the caller, on threads: where one large file is all there is to
-do, that keeps every core busy.
+do, that keeps every core busy. Objects are padded, up to 3 % where nobody looks: a pack is closed just below a step of
+the padded lengths, which `is_full` finds.
 """
 
 from __future__ import annotations
@@ -9,23 +10,34 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..catalog.history import pack_lengths
 from ..container import IndexEntry
+from ..container.suite2.index import Tail
+from ..policy import StoringPolicy
 from ..records import NewObject
 from ..targets.base import Buffer, Target, Tier
 from .sealing import Sealer
 
 _AHEAD = 2
 """Segments that may wait for each sealing thread."""
+_EARLY = 0.85
+"""From this share of a pack's limits on, it is closed where little of it is padding."""
+_TIGHT, _LOOSE = 1 / 1024, 1 / 100
+"""How much padding is little: first the one share of the pack, at its limits the other one."""
+_SEGMENT_COST = 80
+"""Bytes that sealing adds to a segment, about."""
 
 
 class Room:
     """Memory of objects that were put, for the next ones: memory new to a process costs as much as sealing into it."""
 
     def __init__(self, size: int) -> None:
+        self.entry_cost = 80.0
+        """Sealed bytes of an entry of an index, as the last ones were."""
         self._size = size
         self._objects: deque[bytearray] = deque()
         self._segments: deque[bytearray] = deque()
@@ -64,13 +76,24 @@ class Threads:
         self.joiner.shutdown(cancel_futures=True)
 
 
+class _End(NamedTuple):
+    """The last segment with its length, and what follows it."""
+
+    segment: bytearray
+    length: int
+    tail: Tail
+
+
 class Builder:
     """One object. Feed it with `add`, then `finish`. Not for several threads at once."""
 
     def __init__(self, sealer: Sealer, room: Room) -> None:
         self.sealer = sealer
         self.plain = 0
-        self.lengths: list[int] = []
+        self.entries: list[IndexEntry] = []
+        """What its index will say lies in it."""
+        self._lengths: list[int] = []
+        self._end: _End | None = None
         self._room = room
         self._sealed = room.object()
         self._size = 0
@@ -99,7 +122,7 @@ class Builder:
     def _full(self, beside: Threads | None) -> None:
         if beside is None:
             self._drain(0)
-            self._seal_here(last=False)
+            self._seal_here()
             return
         self._drain(beside.ahead)
         sealing = beside.sealers.submit(self._seal_beside, self._number, self._segment, self._fill)
@@ -107,15 +130,19 @@ class Builder:
         self._joining.append(beside.joiner.submit(self._join, sealing))
         self._segment, self._fill = self._room.segment(self.sealer.room), 0
 
-    def _seal_here(self, *, last: bool) -> None:
-        out = self._room.segment(self.sealer.room)
-        with memoryview(self._segment) as plain, memoryview(out) as view:
-            length = self.sealer.segment(self._number, plain[: self._fill], view, last=last)
+    def _seal_here(self) -> None:
+        out, length = self._sealed_segment(last=False)
+        with memoryview(out) as view:
             self._emit(view[:length])
         self._room.give_segment(out)
-        self.lengths.append(length)
+        self._lengths.append(length)
         self._number += 1
         self._fill = 0
+
+    def _sealed_segment(self, *, last: bool) -> tuple[bytearray, int]:
+        out = self._room.segment(self.sealer.room)
+        with memoryview(self._segment) as plain, memoryview(out) as view:
+            return out, self.sealer.segment(self._number, plain[: self._fill], view, last=last)
 
     def _seal_beside(self, number: int, segment: bytearray, size: int) -> tuple[bytearray, int]:
         out = self._room.segment(self.sealer.room)
@@ -129,7 +156,7 @@ class Builder:
         with memoryview(out) as view:
             self._emit(view[:length])
         self._room.give_segment(out)
-        self.lengths.append(length)
+        self._lengths.append(length)
 
     def _drain(self, leave: int) -> None:
         while len(self._joining) > leave or (self._joining and self._joining[0].done()):
@@ -147,28 +174,62 @@ class Builder:
         """Have all threads done with this object."""
         self._drain(0)
 
-    def finish(self, entries: Sequence[IndexEntry] = ()) -> Sealed:
-        """Seal what is left and the index."""
+    def is_full(self, policy: StoringPolicy) -> bool:
+        """Whether to close it now: at its limits, or shortly before where little would be padded."""
+        filled = max(self.plain / policy.pack_bytes, len(self.entries) / policy.pack_contents)
+        if filled >= 1 or filled < _EARLY:
+            return filled >= 1
+        allowed = _TIGHT + (_LOOSE - _TIGHT) * (filled - _EARLY) / (1 - _EARLY)
+        length = self._guess()
+        if self.sealer.padding(length) > allowed * length:
+            return False
+        end = self._seal_end()
+        self._room.entry_cost = (len(end.tail.data) - end.tail.padding) / max(1, len(self.entries))
+        if end.tail.padding > allowed * length:
+            self._room.give_segment(end.segment)
+            return False
+        self._end = end
+        return True
+
+    def _guess(self) -> int:
+        """Its length less padding if it were closed now, about: some segments are not sealed yet."""
+        sealed, done = self._size, len(self._lengths) * self.sealer.segment_size
+        share = sum(self._lengths) / done if done else 1.0
+        waiting = self.plain - done
+        segments = -(-waiting // self.sealer.segment_size) or 1
+        index = len(self.entries) * self._room.entry_cost
+        return int(sealed + waiting * min(share, 1.0) + segments * _SEGMENT_COST + index)
+
+    def _seal_end(self) -> _End:
         self._drain(0)
-        self._seal_here(last=True)
+        segment, length = self._sealed_segment(last=True)
+        tail = self.sealer.tail(self.plain, [*self._lengths, length], self.entries)
+        return _End(segment, length, tail)
+
+    def finish(self) -> Sealed:
+        """Seal what is left and the index."""
+        segment, length, tail = self._end or self._seal_end()
+        with memoryview(segment) as view:
+            self._emit(view[:length])
+        self._lengths.append(length)
+        self._room.give_segment(segment)
         self._room.give_segment(self._segment)
-        self._emit(memoryview(self.sealer.tail(self.plain, self.lengths, entries)))
-        return Sealed(self.sealer, self._sealed, self._size, self._md5.digest(), self.plain, self.lengths)
+        self._emit(memoryview(tail.data))
+        md5 = self._md5.digest()
+        return Sealed(self.sealer, self._sealed, self._size, tail.padding, md5, self.plain, self._lengths)
 
 
+@dataclass(frozen=True, slots=True)
 class Sealed:
-    """A whole object in memory."""
+    """A whole object in memory: the first `size` bytes of `buffer`."""
 
-    def __init__(
-        self, sealer: Sealer, buffer: bytearray, size: int, md5: bytes, plain: int, lengths: list[int]
-    ) -> None:
-        self.name = sealer.name
-        self.buffer = buffer
-        self.size = size
-        self._sealer = sealer
-        self._md5 = md5
-        self._plain = plain
-        self._lengths = lengths
+    sealer: Sealer
+    buffer: bytearray
+    size: int
+    padding: int
+    md5: bytes
+    plain: int
+    lengths: list[int]
 
     def digest(self) -> str:
         """Hex SHA-256 of all its bytes, which goes into the next record."""
@@ -178,16 +239,16 @@ class Sealed:
     def put(self, target: Target, *, tier: Tier = Tier.JOB, tier_name: str = "Standard") -> NewObject:
         """Store it, create-only. Raises TargetError."""
         with memoryview(self.buffer) as view:
-            stored = target.put(self.name, view[: self.size], md5=self._md5, tier=tier)
+            stored = target.put(self.sealer.name, view[: self.size], md5=self.md5, tier=tier)
         return NewObject(
-            self.name,
+            self.sealer.name,
             stored.size,
-            self._plain,
+            self.plain,
             stored.checksum,
             stored.etag,
             None,
-            self._sealer.header,
-            pack_lengths(self._lengths),
+            self.sealer.header,
+            pack_lengths(self.lengths),
             tier_name,
             time.time_ns(),
         )

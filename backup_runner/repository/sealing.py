@@ -10,8 +10,9 @@ from typing import Protocol
 from ..container import Index, IndexEntry, ObjectId, ObjectKind, Stream, sealed_bound
 from ..container.segment import MAC_LENGTH
 from ..container.suite2.header import ObjectKeys, new_header
-from ..container.suite2.index import seal_tail
+from ..container.suite2.index import Tail, seal_tail
 from ..container.suite2.lineage import Lineage
+from ..container.suite2.padding import padded
 from ..container.suite2.sealer import seal_object
 from ..container.suite2.segment import seal_segment_into
 from ..targets.base import Buffer
@@ -40,8 +41,12 @@ class Sealer(Protocol):
         """Seal a data segment into `out`; its sealed length."""
         ...
 
-    def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> bytes:
+    def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> Tail:
         """All that follows the data segments."""
+        ...
+
+    def padding(self, length: int) -> int:
+        """How many bytes of padding an object gets that has `length` bytes without."""
         ...
 
 
@@ -88,6 +93,9 @@ class _Suite2:
         self._macs[number] = bytes(out[length - MAC_LENGTH : length])
         return length
 
-    def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> bytes:
+    def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> Tail:
         macs = b"".join(self._macs[number] for number in range(len(lengths)))
         return seal_tail(self.keys, self.lineage, Index(plain, lengths, entries, macs))
+
+    def padding(self, length: int) -> int:
+        return padded(length) - length

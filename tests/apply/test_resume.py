@@ -39,7 +39,8 @@ def test_what_a_dead_run_stored_is_not_stored_again(tiny: Home, number: int, wor
     tiny.write("large", random.Random(1).randbytes(SIZE))
     die(tiny, "put", number)
     before = there(tiny)
-    assert before >= (number - 4) * TINY.pack_bytes
+    # Packs are closed a little before they are full where that saves padding.
+    assert before >= (number - 4) * TINY.pack_bytes * 0.85
     tiny.workers = workers
     outcome = tiny.apply()
     assert outcome.new_bytes == SIZE - before

@@ -360,7 +360,9 @@ def insiders(out: Vectors) -> None:
     header, keys = new_header(sealing(), new_id(case), segment_size=SEGMENT)
     data, mine = (seal_stream(keys, Stream.DATA, content) for content in (payload, payload[::-1]))
     index = Index(len(payload), [len(segment) for segment in data], (), b"".join(segment[-32:] for segment in data))
-    out.bad(case, header + b"".join(mine) + seal_tail(keys, sealing(), index), "damaged", "not the one that was signed")
+    out.bad(
+        case, header + b"".join(mine) + seal_tail(keys, sealing(), index).data, "damaged", "not the one that was signed"
+    )
     frame = zstandard.compress(bytes(100))
     for case, head in (
         ("head-another-stream", (2, 1, 0, 0, 0, 20, 20)),

@@ -144,10 +144,10 @@ def test_mac_lists_too_long_or_too_short() -> None:
     for count, listed in lists.items():
         index = Index(2 * SEGMENT, [len(segment) for segment in data], (), listed)
         with pytest.raises(DamagedError, match="more or fewer MACs"):
-            opened(header + b"".join(data) + seal_tail(keys, WORLD.lineage(), index))
+            opened(header + b"".join(data) + seal_tail(keys, WORLD.lineage(), index).data)
         assert count != 2
     swapped = Index(2 * SEGMENT, [len(segment) for segment in data], (), macs[1] + macs[0])
-    found = header + b"".join(data) + seal_tail(keys, WORLD.lineage(), swapped)
+    found = header + b"".join(data) + seal_tail(keys, WORLD.lineage(), swapped).data
     with pytest.raises(DamagedError, match="not the one that was signed"):
         open_object(found, len(found), WORLD.data(), WORLD.owner).payload()
 

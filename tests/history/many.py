@@ -55,7 +55,8 @@ def _pack(session: Session, store: Store, entries: list[IndexEntry]) -> NewObjec
         assert entry.path is not None
         folder, _, name = entry.path.removesuffix(b".txt").partition(b"/")
         builder.add(b"%d" % (int(folder) * 1000 + int(name)))
-    return builder.finish(entries).put(session.target)
+    builder.entries += entries
+    return builder.finish().put(session.target)
 
 
 def _write(cat: Catalog, store: Store, new: NewObject, entries: list[IndexEntry]) -> None:

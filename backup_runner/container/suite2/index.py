@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from ..header import SealKeys
 from ..index import Index, decode_index, encode_index
@@ -18,8 +19,15 @@ from .trailer import MAX_INDEX, TRAILER_LENGTH, Lengths, open_trailer, seal_trai
 INDEX_VERSION = 2
 
 
-def seal_tail(keys: ObjectKeys, lineage: Lineage, index: Index, *, random: Random = os.urandom) -> bytes:
-    """All that follows the data segments, whose lengths and MACs `index` has."""
+class Tail(NamedTuple):
+    """All that follows the data segments; so many of its bytes are padding."""
+
+    data: bytes
+    padding: int
+
+
+def seal_tail(keys: ObjectKeys, lineage: Lineage, index: Index, *, random: Random = os.urandom) -> Tail:
+    """The end of an object, the lengths and MACs of whose data segments `index` has."""
     plain = encode_index(keys, index)
     if len(plain) > MAX_INDEX:
         raise ValueError("too many contents for one object")
@@ -39,7 +47,8 @@ def seal_tail(keys: ObjectKeys, lineage: Lineage, index: Index, *, random: Rando
     )
     digest = sha256(*(segment[-MAC_LENGTH:] for segment in segments))
     padding = keystream(keys.padding_key, keys.header_digest, lengths.padding)
-    return b"".join((*segments, padding, seal_trailer(keys, lineage, lengths, digest, random=random)))
+    trailer = seal_trailer(keys, lineage, lengths, digest, random=random)
+    return Tail(b"".join((*segments, padding, trailer)), lengths.padding)
 
 
 def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:

@@ -71,7 +71,7 @@ class ObjectSealer:
         if not self._closed:
             raise ValueError("no segment was the last")
         index = Index(self.plaintext, self.lengths, entries, bytes(self._macs))
-        return seal_tail(self.keys, self.lineage, index, random=random)
+        return seal_tail(self.keys, self.lineage, index, random=random).data
 
 
 def seal_object(
@@ -89,4 +89,4 @@ def seal_object(
     segments = seal_stream(keys, Stream.DATA, payload, compress=compress, random=random)
     macs = b"".join(segment[-MAC_LENGTH:] for segment in segments)
     index = Index(len(payload), [len(segment) for segment in segments], entries, macs)
-    return b"".join((header, *segments, seal_tail(keys, lineage, index, random=random)))
+    return b"".join((header, *segments, seal_tail(keys, lineage, index, random=random).data))
