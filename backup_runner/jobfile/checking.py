@@ -11,7 +11,6 @@ from ..spec.model import (
     AuthModel,
     DirectoryTargetModel,
     EncryptionModel,
-    GuardsModel,
     HooksModel,
     JobGuardsModel,
     JobModel,
@@ -23,8 +22,8 @@ from ..spec.model import (
     RemoteCatalogModel,
     RetentionModel,
     ScheduleModel,
-    SourceModel,
 )
+from ..spec.sourcemodel import GuardsModel, SourceModel
 from . import rules, wording
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc

@@ -26,6 +26,8 @@ class Document:
     nodes: dict[Loc, Node] = field(default_factory=dict)
     keys: dict[Loc, Scalar] = field(default_factory=dict)
     settled: set[Loc] = field(default_factory=set)
+    skip_files: dict[Loc, list[tuple[int, str]]] = field(default_factory=dict)
+    """The rules in files of `skip_from`, with their lines."""
 
     def span(self, loc: Loc) -> Span:
         """The place of the value; for a value that is not in the file, the place of its nearest parent."""

@@ -12,7 +12,7 @@ from .document import Document, Loc
 from .leaks import looks_secret
 from .mistaken import odd_path
 from .nodes import Scalar
-from .paths import path_texts
+from .paths import path_texts, source_paths
 from .relations import holds
 from .skiplint import check_skips, is_skipped
 
@@ -75,9 +75,7 @@ def _key_file(document: Document, paths: dict[Loc, str], complaints: Complaints)
     loc: Loc = ("encryption", "key_file")
     if loc not in paths:
         return
-    for source, path in paths.items():
-        if source[0] != "sources":
-            continue
+    for source, path in source_paths(paths).items():
         for key, root in ((paths[loc], path), (os.path.realpath(paths[loc]), os.path.realpath(path))):
             if holds(root, key) and not is_skipped(document, source[:2], root, key, is_dir=False):
                 line = document.span(source).line
@@ -100,5 +98,5 @@ def _odd_paths(document: Document, paths: dict[Loc, str], complaints: Complaints
     for loc, text in path_texts(document.data):
         if not isinstance(text, str) or loc not in document.nodes or os.path.lexists(paths.get(loc, "")):
             continue
-        if found := odd_path(text, source=loc[0] == "sources"):
+        if found := odd_path(text, source=loc[0] == "sources" and loc[2:] == ("path",)):
             complaints.add(rules.ODD_PATH, document.span(loc), f"{quoted(text)} looks like {found[0]}", found[1])

@@ -22,6 +22,7 @@ from .relations import check_relations
 from .resolve import build
 from .rules import Severity
 from .sets import Member, check_set
+from .skipfiles import read_skip_files
 from .yamltext import parse, read_text
 
 _NO_DEFAULTS: Mapping[str, object] = {}
@@ -113,6 +114,7 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], 
     model = check(document, draft.complaints)
     require(document, draft.complaints)
     places = draft.places = resolve_all(document, around, draft.complaints)
+    read_skip_files(document, places, draft.complaints)
     check_relations(document, places, draft.complaints)
     draft.named = _named(document, places)
     if model is not None and not draft.complaints.failed:

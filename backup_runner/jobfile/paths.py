@@ -98,6 +98,8 @@ def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
     for index, source in enumerate(sources if isinstance(sources, list) else []):
         if isinstance(source, dict):
             yield ("sources", index, "path"), source.get("path")
+            yield from _listed(("sources", index, "skip_from"), source.get("skip_from"))
+    yield from _listed(("skip_from",), data.get("skip_from"))
     yield ("relative_path",), data.get("relative_path")
     yield ("work_directory",), data.get("work_directory")
     target = data.get("target")
@@ -114,6 +116,16 @@ def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
         yield ("catalog", "cache"), catalog.get("cache")
     else:
         yield ("catalog",), catalog
+
+
+def _listed(loc: Loc, texts: object) -> Iterator[tuple[Loc, object]]:
+    for index, text in enumerate(texts if isinstance(texts, list) else []):
+        yield (*loc, index), text
+
+
+def source_paths(paths: dict[Loc, str]) -> dict[Loc, str]:
+    """Of resolved paths, those of the sources themselves."""
+    return {loc: path for loc, path in paths.items() if loc[0] == "sources" and loc[2:] == ("path",)}
 
 
 def _target_paths(target: dict[str, Any]) -> Iterator[tuple[Loc, object]]:

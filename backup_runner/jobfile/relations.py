@@ -12,11 +12,12 @@ from collections.abc import Callable
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .paths import source_paths
 
 
 def check_relations(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
     """Report each violation; unresolved paths are left out."""
-    sources = {loc: path for loc, path in paths.items() if loc[0] == "sources"}
+    sources = source_paths(paths)
     real = {loc: os.path.realpath(path) for loc, path in sources.items()}
     _overlaps(document, sources, real, complaints)
     bucket = paths.get(("target", "path"))

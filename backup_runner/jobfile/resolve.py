@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..spec import (
     AuthMethod,
     AuthSpec,
+    Bounds,
     CatalogSpec,
     DirectoryTargetSpec,
     EncryptionSpec,
@@ -28,7 +29,6 @@ from ..spec import (
 from ..spec.model import (
     DirectoryTargetModel,
     EncryptionModel,
-    GuardsModel,
     HooksModel,
     JobGuardsModel,
     JobModel,
@@ -37,7 +37,8 @@ from ..spec.model import (
     ScheduleModel,
 )
 from ..spec.prices import Prices
-from ..spec.values import parse_duration, parse_rate
+from ..spec.sourcemodel import GuardsModel, SourceModel
+from ..spec.values import parse_duration, parse_rate, parse_size
 from .document import Document, Loc
 from .relations import is_directory
 
@@ -60,7 +61,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         encryption=_encryption(model.encryption, paths),
         catalog=CatalogSpec(path=catalog, remote=remote),
         work_directory=paths.get(("work_directory",), catalog + ".work"),
-        skip=_skip(model.skip, ("skip",), SkipOrigin.JOB, document),
+        skip=_skip(model, (), SkipOrigin.JOB, document, paths),
         overwrite=model.overwrite,
         detect=model.detect,
         symlinks=model.symlinks,
@@ -92,7 +93,8 @@ def _schedule(model: ScheduleModel) -> Schedule:
 
 def _source(index: int, model: JobModel, document: Document, paths: Paths, base: bytes) -> Source:
     source = model.sources[index]
-    text = paths["sources", index, "path"]
+    loc: Loc = ("sources", index)
+    text = paths[*loc, "path"]
     path = os.fsencode(text)
     key = path[len(base) + 1 :]
     if key and is_directory(text):
@@ -100,14 +102,56 @@ def _source(index: int, model: JobModel, document: Document, paths: Paths, base:
     return Source(
         path=path,
         key=key,
-        skip=_skip(source.skip or [], ("sources", index, "skip"), SkipOrigin.SOURCE, document),
+        skip=_skip(source, loc, SkipOrigin.SOURCE, document, paths),
         guards=_guards(source.guards or GuardsModel(), _guards(model.guards, Guards())),
         allow_empty=model.allow_empty if source.allow_empty is None else source.allow_empty,
+        bounds=_bounds(model, source, loc, document),
+        ignore_case=(
+            model.skip_case_insensitive if source.skip_case_insensitive is None else source.skip_case_insensitive
+        ),
     )
 
 
-def _skip(texts: list[str], loc: Loc, origin: SkipOrigin, document: Document) -> tuple[SkipLine, ...]:
-    return tuple(SkipLine(text, document.span((*loc, index)).line, origin) for index, text in enumerate(texts))
+def _skip(
+    model: JobModel | SourceModel, loc: Loc, origin: SkipOrigin, document: Document, paths: Paths
+) -> tuple[SkipLine, ...]:
+    """The rules of files first, so that the job can take in again what they leave out."""
+    found = []
+    for index in range(len(model.skip_from or ())):
+        place = (*loc, "skip_from", index)
+        found += [SkipLine(text, line, origin, file=paths[place]) for line, text in document.skip_files[place]]
+    for index, text in enumerate(model.skip or ()):
+        found.append(SkipLine(text, document.span((*loc, "skip", index)).line, origin))
+    return tuple(found)
+
+
+def _bounds(model: JobModel, source: SourceModel, loc: Loc, document: Document) -> Bounds:
+    """What the source says, else what the job says; markers of both."""
+    lines: list[SkipLine] = []
+
+    def use(key: str, value: object, owner: JobModel | SourceModel, index: int | None = None) -> None:
+        place = (*(() if owner is model else loc), key, *(() if index is None else (index,)))
+        origin = SkipOrigin.JOB if owner is model else SkipOrigin.SOURCE
+        text = f"{key}: {'true' if value is True else value}"
+        lines.append(SkipLine(text, document.span(place).line, origin, setting=key))
+
+    chosen: dict[str, object] = {}
+    for key in ("one_file_system", "skip_caches", "max_file_size"):
+        owner = model if getattr(source, key) is None else source
+        chosen[key] = getattr(owner, key)
+        if chosen[key]:
+            use(key, chosen[key], owner)
+    for owner in (model, source):
+        for index, name in enumerate(owner.skip_if_present or ()):
+            use("skip_if_present", name, owner, index)
+    size = chosen["max_file_size"]
+    return Bounds(
+        one_file_system=bool(chosen["one_file_system"]),
+        markers=(*(model.skip_if_present or ()), *(source.skip_if_present or ())),
+        caches=bool(chosen["skip_caches"]),
+        max_file_size=parse_size(size) if isinstance(size, str) else None,
+        lines=tuple(lines),
+    )
 
 
 def _guards(model: GuardsModel, below: Guards) -> Guards:

@@ -318,5 +318,14 @@ RULES: dict[str, Rule] = {
             "skip: ['.*\\.tmp$']",
             severity=Severity.WARNING,
         ),
+        Rule(
+            rules.SKIP_DEFEATED,
+            "A `!` pattern re-includes something.",
+            "Skipped folders are never entered, so that nothing in them can be re-included: the files that the "
+            "pattern names are not backed up.",
+            "Skip what is in the folder (`build/*`) instead of the folder (`build/`), or re-include the folder first.",
+            "skip: [build/, '!build/keep.txt']",
+            severity=Severity.WARNING,
+        ),
     )
 }

@@ -10,6 +10,7 @@ from ..spec import DirectoryTargetSpec, EncryptionSpec, Job, OciTargetSpec
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .paths import source_paths
 from .relations import holds
 from .skiplint import is_skipped
 
@@ -105,9 +106,7 @@ def _sources(members: Sequence[Member]) -> None:
     ]
     for member in members:
         own = next((views for owner, views in buckets if owner is member), set[str]())
-        for loc, path in member.paths.items():
-            if loc[0] != "sources":
-                continue
+        for loc, path in source_paths(member.paths).items():
             roots = {path, os.path.realpath(path)}
             for owner, views in buckets:
                 if owner is member or views & own:

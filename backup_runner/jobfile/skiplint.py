@@ -1,8 +1,9 @@
-"""Detects skip patterns that can never match, and those that exclude a whole source."""
+"""Detects skip patterns that can never match, those that exclude a whole source, and `!` rules without effect."""
 
 from __future__ import annotations
 
 import os
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .mistaken import is_regex
+from .paths import source_paths
 from .relations import holds, is_directory
 
 _PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
@@ -19,12 +21,19 @@ _PROBES = (b"q7", b".q7", b"Q7.q7q", b"7q Q7", b"q-7_q.tar.gz", b"\xc3\xa9q7")
 _MOST_TEXT = 32 * 1024
 """Characters of patterns, counting the job's once per source: a hostile file could take seconds to compile."""
 
+_SPECIAL = re.compile(r"[*?\[\\]")
+_NOT_ENTERED = "skipped folders are never entered; skip what is in the folder instead, e.g. `build/*` for `build/`"
+
 _cached_rules = lru_cache(maxsize=256)(compile_rules)
 
 
 class _Line(NamedTuple):
+    """`file` is that of `skip_from`, whose lines are not quoted; `number` the line there."""
+
     loc: Loc
     text: str
+    file: str = ""
+    number: int = 0
 
 
 def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir: bool) -> bool:
@@ -32,7 +41,7 @@ def is_skipped(document: Document, source: Loc, root: str, path: str, *, is_dir:
     if _too_long(document):
         return True
     inner = os.fsencode(path[len(root.rstrip("/")) + 1 :])
-    decision = _rules(_lines(document, source)).decide(inner, is_dir=is_dir) if inner else None
+    decision = _rules(_lines(document, source), document, source).decide(inner, is_dir=is_dir) if inner else None
     return decision is not None and decision.skip
 
 
@@ -40,8 +49,9 @@ def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaint
     """Report patterns of the job and its sources, unless there are too many to check."""
     if _too_long(document):
         return
-    sources = {loc[:2]: path for loc, path in paths.items() if loc[0] == "sources"}
-    _never(_own(document, ("skip",)), [], list(sources.values()), document, complaints)
+    sources = {loc[:2]: path for loc, path in source_paths(paths).items()}
+    _never(_own(document, ("skip",)), _of_files(document, ()), list(sources.values()), document, complaints)
+    defeated: dict[Loc, tuple[str, str]] = {}
     for source, path in sources.items():
         own = _own(document, (*source, "skip"))
         folder = is_directory(path)
@@ -50,15 +60,21 @@ def check_skips(document: Document, paths: dict[Loc, str], complaints: Complaint
             message = f"{quoted(path)} is a file, so its skip rules can never match"
             complaints.add(rules.SKIP_NEVER, span, message, "remove them")
             continue
-        _never(own, _own(document, ("skip",)), [path], document, complaints)
+        _never(own, _lines(document, source)[: -len(own) or None], [path], document, complaints)
         if folder is not False:
-            _everything(_lines(document, source), document, complaints)
+            lines = _lines(document, source)
+            _everything(lines, _rules(lines, document, source), document, complaints)
+            defeated |= _defeated(lines, document, source)
+    for loc, (message, hint) in defeated.items():
+        complaints.add(rules.SKIP_DEFEATED, document.span(loc), message, hint)
 
 
 def _too_long(document: Document) -> bool:
     sources = document.data["sources"]
     shared = sum(len(text) for text in document.data.get("skip", []))
     own = sum(len(text) for source in sources for text in source.get("skip", []))
+    for loc, lines in document.skip_files.items():
+        own += sum(len(text) for _, text in lines) * (len(sources) if len(loc) == 2 else 1)
     return shared * len(sources) + own > _MOST_TEXT
 
 
@@ -68,11 +84,23 @@ def _own(document: Document, loc: Loc) -> list[_Line]:
 
 
 def _lines(document: Document, source: Loc) -> list[_Line]:
-    return _own(document, ("skip",)) + _own(document, (*source, "skip"))
+    return [line for loc in ((), source) for line in (*_of_files(document, loc), *_own(document, (*loc, "skip")))]
 
 
-def _rules(lines: list[_Line]) -> Rules:
-    return _cached_rules(tuple(line.text for line in lines))
+def _of_files(document: Document, loc: Loc) -> list[_Line]:
+    """The rules in files that the job (`loc` is ()) or a source names."""
+    named = (document.data if not loc else document.data["sources"][loc[1]]).get("skip_from", [])
+    found = []
+    for place, texts in document.skip_files.items():
+        if place[:-2] == loc:
+            found += [_Line(place, text, str(named[place[-1]]), number) for number, text in texts]
+    return found
+
+
+def _rules(lines: list[_Line], document: Document, source: Loc) -> Rules:
+    own = document.data["sources"][source[1]].get("skip_case_insensitive")
+    ignore_case = document.data.get("skip_case_insensitive", False) if own is None else own
+    return _cached_rules(tuple(line.text for line in lines), ignore_case=ignore_case)
 
 
 def _never(
@@ -118,8 +146,40 @@ def _why_never(text: str, roots: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _everything(lines: list[_Line], document: Document, complaints: Complaints) -> None:
-    compiled = _rules(lines)
+def _defeated(lines: list[_Line], document: Document, source: Loc) -> dict[Loc, tuple[str, str]]:
+    """Message and hint for each `!` rule of the job whose files are in a folder that stays skipped."""
+    found = {}
+    compiled = _rules(lines, document, source)
+    for index, line in enumerate(lines):
+        if line.file or not line.text.startswith("!"):
+            continue
+        pattern = line.text[1:].removesuffix("/")
+        *folders, name = pattern.removeprefix("/").split("/")
+        if not folders and "/" not in pattern and not _SPECIAL.search(name):
+            hides = _cached_rules(tuple(one.text for one in lines[:index] if _hides(one.text)))
+            if hides and not hides.could_match(os.fsencode(name)):
+                message = f"the pattern {quoted(line.text)} re-includes nothing: no rule before it matches that name"
+                found[line.loc] = message, _NOT_ENTERED
+            continue
+        for stop in range(1, len(folders) + 1):
+            above = "/".join(folders[:stop])
+            decision = None if _SPECIAL.search(above) else compiled.match(os.fsencode(above), is_dir=True)
+            if decision is not None and decision.skip:
+                message = (
+                    f"the pattern {quoted(line.text)} re-includes nothing: {_shown(lines[decision.line], document)}"
+                )
+                found[line.loc] = f"{message} skips the folder {quoted(above + '/')}", _NOT_ENTERED
+                break
+    return found
+
+
+def _shown(line: _Line, document: Document) -> str:
+    if line.file:
+        return f"a rule in {quoted(line.file)}, line {line.number},"
+    return f"{quoted(line.text)} (line {document.span(line.loc).line})"
+
+
+def _everything(lines: list[_Line], compiled: Rules, document: Document, complaints: Complaints) -> None:
     deciding = set()
     for probe in _PROBES:
         for folder in (False, True):
@@ -132,5 +192,6 @@ def _everything(lines: list[_Line], document: Document, complaints: Complaints) 
     if any(line.text.startswith("!") for line in lines[min(deciding) + 1 :]):
         return
     line = lines[last]
-    message = f"the pattern {quoted(line.text)} excludes everything in a source"
+    what = f"line {line.number} of {quoted(line.file)}" if line.file else f"the pattern {quoted(line.text)}"
+    message = f"{what} excludes everything in a source"
     complaints.add(rules.SKIP_ALL, document.span(line.loc), message, "narrow it, or re-include files with a `!` rule")

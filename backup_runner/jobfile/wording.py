@@ -51,6 +51,8 @@ _FORMS = {
     "key_env": ("the name of an environment variable", "put the key into the variable, not into the job"),
     "url": ("an http or https URL without user and password", "e.g. https://ntfy.example.com/backups"),
     "url_env": ("the name of an environment variable", "put the URL into the variable"),
+    "max_file_size": ("a size", "e.g. 4GiB or 500MB"),
+    "skip_if_present": ("the name of a file or folder", "write the name alone, without a path, e.g. .nobackup"),
     "at": ("a time of day", 'e.g. `at: "02:30"`'),
     "skip": ("one line of text", "write one item per rule"),
 }
@@ -69,7 +71,7 @@ _EXAMPLES = {
     "path": "e.g. `path: ./bucket`",
     "bucket": "set it here or in the config file",
 }
-_UNITS = {"keep_within": "d", "upload": "MiB/s", "download": "MiB/s"}
+_UNITS = {"keep_within": "d", "max_file_size": "MiB", "upload": "MiB/s", "download": "MiB/s"}
 _COMMANDS = ("before", "after", "on_failure")
 _SHELL = re.compile(r"[|&;<>()$`*?\n]")
 _PLAIN_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
@@ -188,7 +190,7 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
     if kind == "list_type":
         if _key(loc) in _COMMANDS:
             return _command_hint(text)
-        one_rule = _key(loc) == "skip" and "\n" not in text
+        one_rule = _key(loc) in ("skip", "skip_from", "skip_if_present") and "\n" not in text
         return f"write [{quoted(text)}]" if one_rule else "write each item on its own line, after `- `"
     if loc[:1] == ("sources",) and len(loc) == 2:
         return f"write `path: {text[:60]}`" if text.isprintable() else "a source has a `path`"

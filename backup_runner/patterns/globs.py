@@ -3,6 +3,9 @@
 A rule without a slash looks at the name alone, at any depth; one with a leading or inner slash is
 anchored at the root of the source. The last rule that matches decides. Matching a million names must cost
 next to nothing, so each folder first asks cheaply whether any rule could match a name at all.
+
+Rules that ignore case are compiled for lower-case names, and names are lowered before they are compared; of ASCII
+letters only, as git does.
 """
 
 from __future__ import annotations
@@ -48,15 +51,21 @@ class FolderRules:
     at times wrongly with True, whether a name needs `match`.
     """
 
-    __slots__ = ("_rules", "could_skip_file", "could_skip_folder")
+    __slots__ = ("_ignore_case", "_rules", "could_skip_file", "could_skip_folder")
 
-    def __init__(self, rules: Sequence[_Rule]) -> None:
+    def __init__(self, rules: Sequence[_Rule], *, ignore_case: bool = False) -> None:
         self._rules = tuple(reversed(rules))
-        self.could_skip_file = _gate(rule.pattern.last for rule in rules if not rule.folders_only)
-        self.could_skip_folder = _gate(rule.pattern.last for rule in rules)
+        self._ignore_case = ignore_case
+        gates = (
+            _gate(rule.pattern.last for rule in rules if not rule.folders_only),
+            _gate(rule.pattern.last for rule in rules),
+        )
+        self.could_skip_file, self.could_skip_folder = map(_lowering, gates) if ignore_case else gates
 
     def match(self, folder: bytes, name: bytes, *, is_dir: bool) -> Decision | None:
         """The last rule that matches `folder + name`, if any does."""
+        if self._ignore_case:
+            folder, name = folder.lower(), name.lower()
         path = folder + name
         for rule in self._rules:
             if (is_dir or not rule.folders_only) and rule.pattern.regex.fullmatch(name if rule.by_name else path):
@@ -72,11 +81,12 @@ class FolderRules:
 class Rules:
     """Compiled skip rules. Paths are relative to the source's root, without a slash at either end."""
 
-    def __init__(self, rules: Sequence[_Rule]) -> None:
+    def __init__(self, rules: Sequence[_Rule], *, ignore_case: bool = False) -> None:
         self._rules = tuple(rules)
+        self._ignore_case = ignore_case
         self._by_active: dict[tuple[int, ...], FolderRules] = {}
         self._anchored = any(not rule.by_name for rule in rules)
-        self._everywhere = FolderRules(self._rules)
+        self._everywhere = FolderRules(self._rules, ignore_case=ignore_case)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -85,11 +95,18 @@ class Rules:
         """What applies to the children of `folder`: b"" for the root, else a path that ends in a slash."""
         if not self._anchored:
             return self._everywhere
+        if self._ignore_case:
+            folder = folder.lower()
         active = [rule for rule in self._rules if rule.active_in(folder)]
         index = tuple(rule.line for rule in active)
         if index not in self._by_active:
-            self._by_active[index] = FolderRules(active)
+            self._by_active[index] = FolderRules(active, ignore_case=self._ignore_case)
         return self._by_active[index]
+
+    def could_match(self, name: bytes) -> bool:
+        """Whether any rule could match an entry of this name, in some folder; at times wrongly True."""
+        gate = self._everywhere.could_skip_folder
+        return gate is not None and gate(name)
 
     def match(self, path: bytes, *, is_dir: bool) -> Decision | None:
         """The last rule that matches `path` itself; what became of its parents is not asked."""
@@ -107,14 +124,14 @@ class Rules:
         return self.match(path, is_dir=is_dir)
 
 
-def compile_rules(lines: Sequence[bytes | str]) -> Rules:
+def compile_rules(lines: Sequence[bytes | str], *, ignore_case: bool = False) -> Rules:
     """Compile gitignore lines; later ones win, so job-wide lines come before those of a source.
 
     Blank lines, comments and rules that can never match (an unclosed bracket) are counted as lines and
     otherwise passed over.
     """
-    compiled = (_rule(number, _text(line)) for number, line in enumerate(lines))
-    return Rules([rule for rule in compiled if rule is not None])
+    compiled = (_rule(number, _text(line), ignore_case=ignore_case) for number, line in enumerate(lines))
+    return Rules([rule for rule in compiled if rule is not None], ignore_case=ignore_case)
 
 
 def _text(line: bytes | str) -> bytes:
@@ -132,14 +149,18 @@ def _text(line: bytes | str) -> bytes:
     return raw[:kept]
 
 
-def _rule(line: int, text: bytes) -> _Rule | None:
+def _rule(line: int, text: bytes, *, ignore_case: bool) -> _Rule | None:
     negated = text.startswith(b"!")
     pattern = text[1:] if negated else text
     folders_only = pattern.endswith(b"/")
     pattern = pattern.removesuffix(b"/")
     by_name = b"/" not in pattern
-    compiled = compile_pattern(pattern.removeprefix(b"/"), by_name=by_name)
+    compiled = compile_pattern(pattern.removeprefix(b"/"), by_name=by_name, ignore_case=ignore_case)
     return compiled and _Rule(line, negated, folders_only, by_name, compiled)
+
+
+def _lowering(gate: Callable[[bytes], bool] | None) -> Callable[[bytes], bool] | None:
+    return gate and (lambda name: gate(name.lower()))
 
 
 def _gate(lasts: Iterable[Last]) -> Callable[[bytes], bool] | None:

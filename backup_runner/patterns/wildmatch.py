@@ -73,14 +73,17 @@ class Pattern(NamedTuple):
     last: Last
 
 
-def compile_pattern(text: bytes, *, by_name: bool) -> Pattern | None:
+def compile_pattern(text: bytes, *, by_name: bool, ignore_case: bool = False) -> Pattern | None:
     """Compile for a name alone (no slash in `text`) or for a whole path. `text` has no leading slash.
 
+    With `ignore_case`, the pattern is for paths in lower case: of ASCII letters, either case is meant.
     None if it can never match: empty, an unclosed bracket, an unknown class, a lone backslash at the end.
     """
-    tokens = _tokens(text, by_name=by_name)
+    tokens = _tokens(text, by_name=by_name, ignore_case=ignore_case)
     if not tokens:
         return None
+    if ignore_case:
+        tokens = [bytes([token]).lower()[0] if isinstance(token, int) else token for token in tokens]
     fixed = not any(token in (_Op.FOLDERS, _Op.REST) for token in tokens)
     return Pattern(
         regex=re.compile(_regex(tokens), re.DOTALL),
@@ -90,7 +93,7 @@ def compile_pattern(text: bytes, *, by_name: bool) -> Pattern | None:
     )
 
 
-def _tokens(pattern: bytes, *, by_name: bool) -> list[_Token] | None:
+def _tokens(pattern: bytes, *, by_name: bool, ignore_case: bool) -> list[_Token] | None:
     tokens: list[_Token] = []
     special = _SPECIAL.search(pattern)
     first_special = special.start() if special else len(pattern)
@@ -106,7 +109,7 @@ def _tokens(pattern: bytes, *, by_name: bool) -> list[_Token] | None:
                 tokens.append(op)
             at = stop + (op is _Op.FOLDERS)
         elif byte == BRACKET:
-            found = _bracket(pattern, at + 1)
+            found = _bracket(pattern, at + 1, ignore_case=ignore_case)
             if found is None:
                 return None
             tokens.append(found[0])
@@ -130,7 +133,7 @@ def _stars(following: bytes) -> _Op:
     return _Op.REST if following in (b"", b"\\/") else _Op.STARS
 
 
-def _bracket(pattern: bytes, at: int) -> tuple[frozenset[int], int] | None:
+def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[int], int] | None:
     """The bytes that the bracket expression behind `[` stands for, and where it ends; None if malformed."""
     negated = pattern[at : at + 1] in (b"!", b"^")
     at += negated
@@ -156,6 +159,8 @@ def _bracket(pattern: bytes, at: int) -> tuple[frozenset[int], int] | None:
         chosen |= set(range(low, pattern[at] + 1))
         previous = None if is_range else pattern[at]
         at += 1
+    if ignore_case:
+        chosen |= set(bytes(chosen).swapcase())
     return frozenset(_ALL - chosen if negated else chosen) - {SLASH}, at + 1
 
 

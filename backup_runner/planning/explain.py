@@ -13,13 +13,14 @@ from ..catalog import Catalog, history
 from ..catalog.browsing import PathVersion, versions_of
 from ..catalog.database import Snapshot
 from ..foreign import describe
-from ..patterns.globs import Rules, compile_rules
 from ..records import Action, Kind
 from ..repository.session import Session
+from ..source.marks import mark_at
 from ..source.reading import kind_of
 from ..spec import Job, SkipLine, Source, Symlinks
 from .file import key_of
 from .making import Plan
+from .sources import lines_of, rules_of
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -104,59 +105,70 @@ def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False
     source = next((one for one in job.sources if one.covers(key)), None)
     if source is None:
         return Verdict("outside", key)
-    lines = (*job.skip, *source.skip)
-    rules = compile_rules([line.text for line in lines])
+    judging = _Judging(job, source, own)
     root = source.key.rstrip(b"/")
     relative = key[len(root) :].lstrip(b"/")
     at = -1
     while relative and (at := relative.find(b"/", at + 1)) >= 0:
         folder = (root + b"/" if root else b"") + relative[:at]
-        above = _at(job, source, folder, relative[:at], rules, lines, own, is_dir=True)
+        above = judging.step(folder, relative[:at], is_dir=True, last=False)
         if above.state != "taken":
             return above
-    return _at(job, source, key, relative, rules, lines, own, is_dir=as_folder, last=True)
+    return judging.step(key, relative, is_dir=as_folder, last=True)
 
 
-def _at(
-    job: Job,
-    source: Source,
-    key: bytes,
-    relative: bytes,
-    rules: Rules,
-    lines: Sequence[SkipLine],
-    own: Sequence[bytes],
-    *,
-    is_dir: bool,
-    last: bool = False,
-) -> Verdict:
-    """One step of the way from the source's root to the path, in the order in which a scan looks."""
-    path = job.base + b"/" + key if key else job.base or b"/"
-    kind, trouble = _look(path, follow=not relative)
-    is_dir = is_dir if kind is None else kind == Kind.DIRECTORY
-    folder, _, name = path.rpartition(b"/")
-    if os.path.join(os.path.realpath(folder or b"/"), name) in own:
-        return Verdict("own", key, source)
-    # Rules do not apply to a source's root.
-    decision = rules.match(relative, is_dir=is_dir) if relative else None
-    rule = lines[decision.line] if decision else None
-    if decision and decision.skip:
-        return Verdict("skipped", key, source, rule)
-    if trouble is not None:
-        missing = trouble.errno in _GONE
-        return Verdict("missing" if missing else "unreadable", key, source, rule, describe(trouble))
-    if kind == Kind.SYMLINK and (not last or job.symlinks is Symlinks.SKIP):
-        return Verdict("symlink", key, source, rule)
-    if kind == -1:
-        return Verdict("special", key, source, rule)
-    return Verdict("taken", key, source, rule)
+class _Judging:
+    """One step after the other from a source's root to a path, in the order in which a scan looks."""
+
+    def __init__(self, job: Job, source: Source, own: Sequence[bytes]) -> None:
+        self._job, self._source, self._own = job, source, own
+        self._lines = lines_of(job, source)
+        self._rules = rules_of(self._lines, source)
+        self._left_system = False
+
+    def step(self, key: bytes, relative: bytes, *, is_dir: bool, last: bool) -> Verdict:
+        job, source = self._job, self._source
+        path = job.base + b"/" + key if key else job.base or b"/"
+        status, trouble = _look(path, follow=not relative)
+        kind = None if status is None else kind_of(status.st_mode)
+        is_dir = is_dir if kind is None else kind == Kind.DIRECTORY
+        folder, _, name = path.rpartition(b"/")
+        if os.path.join(os.path.realpath(folder or b"/"), name) in self._own:
+            return Verdict("own", key, source)
+        # Rules do not apply to a source's root.
+        decision = self._rules.match(relative, is_dir=is_dir) if relative else None
+        rule = self._lines[decision.line] if decision else None
+        if decision and decision.skip:
+            return Verdict("skipped", key, source, rule)
+        if trouble is not None:
+            missing = trouble.errno in _GONE
+            return Verdict("missing" if missing else "unreadable", key, source, rule, describe(trouble))
+        if kind == Kind.SYMLINK and (not last or job.symlinks is Symlinks.SKIP):
+            return Verdict("symlink", key, source, rule)
+        if kind == -1:
+            return Verdict("special", key, source, rule)
+        bound = self._bound(path, status) if status is not None and relative else None
+        return Verdict("skipped", key, source, bound) if bound else Verdict("taken", key, source, rule)
+
+    def _bound(self, path: bytes, status: os.stat_result) -> SkipLine | None:
+        """The setting that leaves an entry out."""
+        bounds = self._source.bounds
+        is_dir = stat.S_ISDIR(status.st_mode)
+        if bounds.one_file_system and status.st_dev != os.stat(self._source.path).st_dev:
+            # The mount point itself is kept, and nothing in it.
+            left, self._left_system = self._left_system, True
+            return bounds.line("one_file_system") if left or not is_dir else None
+        if bounds.max_file_size is not None and stat.S_ISREG(status.st_mode) and status.st_size > bounds.max_file_size:
+            return bounds.line("max_file_size")
+        mark = mark_at(os.path.realpath(path), bounds) if is_dir else None
+        return bounds.line(mark[0], mark[1] if mark[0] == "skip_if_present" else "") if mark else None
 
 
-def _look(path: bytes, *, follow: bool) -> tuple[int | None, OSError | None]:
+def _look(path: bytes, *, follow: bool) -> tuple[os.stat_result | None, OSError | None]:
     try:
-        mode = os.stat(path, follow_symlinks=follow).st_mode
+        return os.stat(path, follow_symlinks=follow), None
     except OSError as error:
         return None, error
-    return (kind_of(mode) if not stat.S_ISDIR(mode) else int(Kind.DIRECTORY)), None
 
 
 def _add_actions(found: Sequence[Explanation], plan: Plan) -> None:

@@ -45,6 +45,8 @@ class Totals:
     unread: int = 0
     """Changed large files of which apply finds out what is new; `unread_bytes` are their sizes."""
     unread_bytes: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    """What the scan left out on purpose, by reason (see `notes.left_out`)."""
 
     def add(self, action: Action) -> None:
         name = action.kind.value

@@ -31,7 +31,7 @@ from .facts import PlanFacts
 from .file import Header, Totals
 from .guards import CONTENT, GuardHit, weigh_bucket, weigh_cost
 from .known import look_at_known
-from .notes import Specials, scan_notes
+from .notes import Specials, left_out, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import Pruning, Upcoming
 from .sources import scan_settings
@@ -284,6 +284,7 @@ class _Planning:
         hits = self._guards(store, drift, cost)
         overridden = [hit for hit in hits if hit.name in self.options.overrides]
         self.notes += [f"guard {hit.name} overridden: {hit.message}" for hit in overridden]
+        self.totals.left_out = left_out(self.scan_totals)
         self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
         self.notes += _archive_notes(drift)
         if drift.gap:

@@ -29,10 +29,32 @@ class Specials:
             yield f"not backed up, since it holds no content: {', '.join(self.named)}{more}"
 
 
+def left_out(totals: ScanTotals) -> dict[str, int]:
+    """How much the scan left out, by reason, and of files that are too large also the bytes; none that is zero."""
+    counts = {
+        "rules": totals.skipped,
+        "marked_folders": totals.marked,
+        "other_file_systems": totals.other_systems,
+        "too_large": totals.too_large,
+        "too_large_bytes": totals.too_large_size,
+        "symlinks": totals.symlinks_skipped,
+        "special": totals.special,
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
 def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
     """What the scan passed by; `foreign` objects in the bucket are not ours."""
+    if totals.too_large:
+        named = ", ".join(key.decode("utf-8", "backslashreplace") for key in totals.too_large_named)
+        more = totals.too_large - len(totals.too_large_named)
+        files = f"{totals.too_large} file{'' if totals.too_large == 1 else 's'}"
+        rest = f" and {more} more" if more else ""
+        yield f"{files} skipped as too large, {totals.too_large_size} bytes (max_file_size): {named}{rest}"
     for count, text in (
         (totals.skipped, "skipped by rules (folders count once)"),
+        (totals.marked, "folder{s} skipped for a mark in them (skip_if_present, skip_caches)"),
+        (totals.other_systems, "mount point{s} not entered (one_file_system)"),
         (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
         (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
         (foreign, "object{s} of others in the bucket, not touched"),

@@ -1,15 +1,18 @@
-"""What each skip line of a job hides: a scan without rules, in which every path is asked for the line that decides."""
+"""What each skip line and setting of a job hides: a scan without any, in which every path is asked what decides."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 
-from ..patterns.globs import Rules, compile_rules
+from ..patterns.globs import Rules
 from ..records import Entry, Kind, Problem
+from ..source.marks import mark_at
 from ..source.walk import ScanOptions, ScanSource, ScanTotals, scan
 from ..spec import Job, SkipLine, Source
+from .sources import lines_of, rules_of
 
 _EXAMPLES = 3
 
@@ -27,7 +30,7 @@ class LineUse:
 
     @property
     def brings_back(self) -> bool:
-        return self.line.text.startswith("!")
+        return not self.line.setting and self.line.text.startswith("!")
 
 
 @dataclass(slots=True)
@@ -42,7 +45,8 @@ class SkipSurvey:
 
 def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
     """Walk all sources, skipped folders included. `own` are absolute paths of ours, left out as in every scan."""
-    uses = {line: LineUse(line) for line in (*job.skip, *(line for one in job.sources for line in one.skip))}
+    own_lines = (line for one in job.sources for line in (*one.skip, *one.bounds.lines))
+    uses = {line: LineUse(line) for line in (*job.skip, *own_lines)}
     found = SkipSurvey(list(uses.values()))
     for source in job.sources:
         _survey_source(job, source, own, uses, found)
@@ -52,18 +56,19 @@ def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
 class _Lines:
     """The lines that speak for one source, compiled; also what the lines above each one would say."""
 
-    def __init__(self, lines: Sequence[SkipLine]) -> None:
-        self._lines = lines
+    def __init__(self, job: Job, source: Source) -> None:
+        self._lines = lines_of(job, source)
+        self._source = source
         self._upto: dict[int, Rules] = {}
 
     def _rules(self, stop: int) -> Rules:
         if stop not in self._upto:
-            self._upto[stop] = compile_rules([line.text for line in self._lines[:stop]])
+            self._upto[stop] = rules_of(self._lines[:stop], self._source)
         return self._upto[stop]
 
-    def decide(self, entry: Entry, source: Source, uses: dict[SkipLine, LineUse]) -> tuple[LineUse | None, bool]:
+    def decide(self, entry: Entry, uses: dict[SkipLine, LineUse]) -> tuple[LineUse | None, bool]:
         """The line that decides, and whether it hides. A file that no other line would hide is not brought back."""
-        relative = entry.key[len(source.key.rstrip(b"/")) :].strip(b"/")
+        relative = entry.key[len(self._source.key.rstrip(b"/")) :].strip(b"/")
         is_dir = entry.kind == Kind.DIRECTORY
         decision = self._rules(len(self._lines)).match(relative, is_dir=is_dir) if relative else None
         if decision is None:
@@ -75,10 +80,34 @@ class _Lines:
         return (use if above is not None and above.skip else None), False
 
 
+class _Bounds:
+    """The settings of one source that leave out paths for something other than their names."""
+
+    def __init__(self, source: Source) -> None:
+        self._bounds = source.bounds
+        self._real = os.path.realpath(source.path)
+        self._root = len(source.key.rstrip(b"/"))
+        self._dev: int | None = None
+
+    def decide(self, entry: Entry) -> SkipLine | None:
+        """The setting that hides an entry. A mount point is hidden with what is mounted there."""
+        bounds, is_dir = self._bounds, entry.kind == Kind.DIRECTORY
+        if self._dev is None:
+            # The root comes first, and none of the settings is about it.
+            self._dev = entry.dev
+            return None
+        if bounds.one_file_system and entry.dev != self._dev:
+            return bounds.line("one_file_system")
+        if bounds.max_file_size is not None and entry.size > bounds.max_file_size:
+            return bounds.line("max_file_size")
+        mark = mark_at(self._real + b"/" + entry.key[self._root :].strip(b"/"), bounds) if is_dir else None
+        return bounds.line(mark[0], mark[1] if mark[0] == "skip_if_present" else "") if mark else None
+
+
 def _survey_source(
     job: Job, source: Source, own: Sequence[bytes], uses: dict[SkipLine, LineUse], found: SkipSurvey
 ) -> None:
-    lines = _Lines((*job.skip, *source.skip))
+    lines, bounds = _Lines(job, source), _Bounds(source)
     hidden: tuple[bytes, LineUse] | None = None
     at = 0
     for entry in _entries(job, source, own, found):
@@ -89,7 +118,10 @@ def _survey_source(
         if hidden is not None:
             _remember(hidden[1], at, hidden[0])
             hidden, at = None, 0
-        use, skips = lines.decide(entry, source, uses)
+        use, skips = lines.decide(entry, uses)
+        setting = None if skips else bounds.decide(entry)
+        if setting is not None:
+            use, skips = uses[setting], True
         if skips and use is not None:
             _count(use, entry)
             if entry.kind == Kind.DIRECTORY:

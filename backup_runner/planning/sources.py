@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from ..patterns.globs import compile_rules
+from collections.abc import Sequence
+
+from ..patterns.globs import Rules, compile_rules
 from ..repository.session import Session
 from ..source.asked import ScanOptions, ScanSource
+from ..spec import Job, SkipLine, Source
 
 
 def scan_settings(session: Session) -> tuple[list[ScanSource], ScanOptions]:
     """Each source with the job's rules before its own; our own files are left out."""
     job = session.job
-    sources = [
-        ScanSource(s.path, s.key, compile_rules([line.text for line in (*job.skip, *s.skip)])) for s in job.sources
-    ]
+    sources = [ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds) for s in job.sources]
     return sources, ScanOptions(job.symlinks, tuple(session.own_files()))
+
+
+def lines_of(job: Job, source: Source) -> tuple[SkipLine, ...]:
+    """The skip lines that speak for a source; later ones win."""
+    return (*job.skip, *source.skip)
+
+
+def rules_of(lines: Sequence[SkipLine], source: Source) -> Rules:
+    """These lines, compiled as the source wants them."""
+    return compile_rules([line.text for line in lines], ignore_case=source.ignore_case)

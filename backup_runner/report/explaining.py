@@ -30,7 +30,13 @@ def rule_fields(rule: SkipLine | None, job: Job) -> Fields | None:
     """A skip line and its position; line 0 is the command line."""
     if rule is None:
         return None
-    return {"file": job.file, "line": rule.line, "text": rule.text, "origin": rule.origin.value}
+    return {
+        "file": rule.file or job.file,
+        "line": rule.line,
+        "text": rule.text,
+        "origin": rule.origin.value,
+        "setting": rule.setting,
+    }
 
 
 def explanation_fields(one: Explanation, job: Job) -> Fields:
@@ -116,7 +122,9 @@ def _verdict(verdict: Verdict, key: bytes) -> str:
 
 
 def _rule(rule: SkipLine, job: Job) -> str:
-    where = f"{job.file}:{rule.line}" if rule.line else "command line"
+    where = f"{rule.file or job.file}:{rule.line}" if rule.line else "command line"
+    if rule.setting:
+        return f"{escape.one_line(where)}: {escape.one_line(rule.text)}"
     whose = "the job's" if rule.origin is SkipOrigin.JOB else "this source's"
     return f"{escape.one_line(where)}: {escape.one_line(rule.text)}  ({whose} skip lines; the last match decides)"
 

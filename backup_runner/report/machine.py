@@ -37,6 +37,7 @@ def plan_summary(header: Header) -> Fields:
         "unchanged_bytes": totals.unchanged_bytes,
         "unread": totals.unread,
         "unread_bytes": totals.unread_bytes,
+        "left_out": totals.left_out,
         "problems": header.problems,
         "problem_count": header.problem_count,
         "guards": header.guards,

@@ -32,6 +32,12 @@ _PROBLEM = _object(_PROBLEM_FIELDS, {"path_base64": _BASE64})
 _PROBLEM_LINE = _line("problem", _PROBLEM_FIELDS, {"path_base64": _BASE64})
 _GUARD = _object({"name": _TEXT, "message": _TEXT})
 
+_LEFT_OUT = {
+    "type": "object",
+    "description": "entries that the scan left out on purpose, by reason; reasons with none are absent",
+    "additionalProperties": _COUNT,
+}
+
 _HEADER = _line(
     "header",
     {
@@ -54,6 +60,7 @@ _HEADER = _line(
                 "unchanged": _COUNT,
                 "unread": _COUNT,
                 "unread_bytes": _COUNT,
+                "left_out": _LEFT_OUT,
             },
         ),
         "problems": _list(_PROBLEM),
@@ -112,6 +119,7 @@ _SUMMARY = {
 _UNREAD = {
     "unread": {**_COUNT, "description": "changed large files whose new parts are determined by apply"},
     "unread_bytes": _COUNT,
+    "left_out": _LEFT_OUT,
 }
 
 

@@ -8,6 +8,9 @@ from .schema_words import BASE64, BY_ACTION, COUNT, FLAG, TEXT, TIME, Schema, li
 
 _PATH = object_of({"path": TEXT}, {"path_base64": BASE64})
 _RULE_FIELDS = {"file": TEXT, "line": COUNT, "text": TEXT, "origin": {"enum": ["job", "source"]}}
+_RULE_FIELDS |= {
+    "setting": {**TEXT, "description": 'the key, for a setting that is no rule, e.g. skip_caches; else ""'}
+}
 _RULE = object_of(_RULE_FIELDS)
 _AT = object_of({"id": COUNT, "scanned": TIME, "status": {"enum": ["running", "complete", "partial"]}})
 _VERSION = {

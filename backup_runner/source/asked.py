@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ..patterns.globs import NO_RULES, Rules
 from ..records import Problem
-from ..spec import Symlinks
+from ..spec import Bounds, Symlinks
+from ..spec.sources import NO_BOUNDS
 
 OnProblem = Callable[[Problem], None]
 
@@ -23,6 +24,7 @@ class ScanSource:
     path: bytes
     key: bytes
     rules: Rules = NO_RULES
+    bounds: Bounds = NO_BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ class ScanTotals:
     """The bytes of all files yielded."""
     skipped: int = 0
     """Left out by rules; a folder counts once, whatever is in it."""
+    marked: int = 0
+    """Folders left out for what is in them."""
+    other_systems: int = 0
+    """Entries on another file system than the source: mount points, kept as empty folders, and mounted files."""
+    too_large: int = 0
+    too_large_size: int = 0
+    too_large_named: list[bytes] = field(default_factory=list)
+    """Keys of the first of them."""
     symlinks_skipped: int = 0
     special: int = 0
     """Sockets, fifos and devices."""

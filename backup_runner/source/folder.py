@@ -20,13 +20,15 @@ from ..foreign import describe
 from ..moments import HIGHEST_NS, LOWEST_NS
 from ..patterns.globs import Rules
 from ..records import EntryFields, Kind, Problem
-from ..spec import Symlinks
+from ..spec import Bounds, Symlinks
 from .asked import OnProblem, OwnFiles, ScanTotals
+from .marks import mark_of
 from .times import kept_times, odd_times
 
 CHUNK: Final = 4096
 """Entries looked at in one go."""
 
+_NAMED: Final = 5
 _FILE, _DIRECTORY, _SYMLINK, _SPECIAL = int(Kind.FILE), int(Kind.DIRECTORY), int(Kind.SYMLINK), -1
 _KINDS: Final = {stat.S_IFREG: _FILE, stat.S_IFDIR: _DIRECTORY, stat.S_IFLNK: _SYMLINK}
 _SPECIAL_NAMES: Final = {
@@ -49,6 +51,9 @@ class Context:
     real: bytes
     """The root's path on disk, all symlinks resolved."""
     rules: Rules
+    bounds: Bounds
+    dev: int
+    """The root's device."""
     symlinks: Symlinks
     own: OwnFiles
     totals: ScanTotals
@@ -67,17 +72,23 @@ class FolderReader:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        bounds = context.bounds
+        self._marks = bool(bounds.markers or bounds.caches)
+        self._largest = sys.maxsize if bounds.max_file_size is None else bounds.max_file_size
 
     def read(self, key: bytes) -> Iterator[Chunk] | None:
         """The children of a folder by key order, in chunks of at most CHUNK, none if it cannot be listed.
 
-        None (not an empty iterator) if the folder is no longer there at all."""
+        None (not an empty iterator) if the folder is no longer there at all, or left out for a mark in it."""
         relative = key[len(self._context.key) :]
         try:
             fd = self._open(relative)
         except OSError as error:
             return iter(()) if self._unlisted(key, error) else None
         try:
+            if relative and self._marks and mark_of(fd, self._context.bounds):
+                self._context.totals.marked += 1
+                return None
             names = self._names(fd, relative)
             first = self._entries(fd, key, names[:CHUNK])
         except OSError as error:
@@ -136,6 +147,7 @@ class FolderReader:
         """The inner loop of every scan: each call and lookup here is paid a million times."""
         totals, own = self._context.totals, self._context.own
         look, kinds, own_inodes = os.stat, _KINDS, own.inodes
+        largest, stays, root_dev = self._largest, self._context.bounds.one_file_system, self._context.dev
         entries: list[EntryFields] = []
         add = entries.append
         folders: list[int] = []
@@ -154,13 +166,20 @@ class FolderReader:
                 continue
             path = key + name
             kind = kinds.get(mode & 0o170000, _SPECIAL)
+            elsewhere = stays and dev != root_dev
+            totals.other_systems += elsewhere
+            if elsewhere and kind != _DIRECTORY:
+                continue
             if kind or is_folder:
                 if not self._admit(path, kind, mode):
                     continue
-                if kind == _DIRECTORY:
+                if kind == _DIRECTORY and not elsewhere:
                     folders.append(len(entries))
                 others += 1
                 size = 0
+            elif size > largest:
+                self._too_large(path, size)
+                continue
             sizes += size
             mtime, ctime, blocks = found.st_mtime_ns, found.st_ctime_ns, found.st_blocks
             if mtime > HIGHEST_NS or mtime < LOWEST_NS or ctime > HIGHEST_NS or ctime < LOWEST_NS:
@@ -170,6 +189,13 @@ class FolderReader:
         totals.files += len(entries) - others
         totals.size += sizes
         return Chunk(entries, folders)
+
+    def _too_large(self, key: bytes, size: int) -> None:
+        totals = self._context.totals
+        totals.too_large += 1
+        totals.too_large_size += size
+        if len(totals.too_large_named) < _NAMED:
+            totals.too_large_named.append(key)
 
     def _admit(self, key: bytes, kind: int, mode: int) -> bool:
         """Count what is not a file, and say whether it becomes an entry."""

@@ -68,6 +68,8 @@ def scan_fields(
             key=root[0],
             real=os.path.realpath(source.path),
             rules=source.rules,
+            bounds=source.bounds,
+            dev=root[8],
             symlinks=options.symlinks,
             own=own,
             totals=totals,

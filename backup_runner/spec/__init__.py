@@ -12,7 +12,6 @@ from .job import (
     DirectoryTargetSpec,
     EncryptionSpec,
     Every,
-    Guards,
     Hooks,
     Job,
     Limits,
@@ -20,21 +19,19 @@ from .job import (
     Notify,
     OciTargetSpec,
     Overwrite,
-    PruneGuards,
     Retention,
     Schedule,
-    SkipLine,
-    SkipOrigin,
-    Source,
     StorageTier,
     Symlinks,
     TargetSpec,
     Weekday,
 )
+from .sources import Bounds, Guards, PruneGuards, SkipLine, SkipOrigin, Source
 
 __all__ = [
     "AuthMethod",
     "AuthSpec",
+    "Bounds",
     "CatalogSpec",
     "Detect",
     "DirectoryTargetSpec",

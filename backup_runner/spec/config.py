@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from .job import StorageTier
-from .model import PathText, Prefix, PricesModel, Url
+from .model import PricesModel
+from .texts import PathText, Prefix, Url
 
 
 class LogFormat(StrEnum):

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from .digest import LATER, UNDIGESTED, digest_of
 from .prices import Prices
+from .sources import USUAL_GUARDS, USUAL_PRUNE_GUARDS, Guards, PruneGuards, SkipLine, Source
 
 _WHERE = {UNDIGESTED: True}
 _LATER = {LATER: True}
@@ -55,64 +56,6 @@ class AuthMethod(StrEnum):
     INSTANCE_PRINCIPAL = "instance_principal"
     RESOURCE_PRINCIPAL = "resource_principal"
     WORKLOAD_IDENTITY = "workload_identity"
-
-
-class SkipOrigin(StrEnum):
-    """Whether a skip line applies to the whole job or to one source."""
-
-    JOB = "job"
-    SOURCE = "source"
-
-
-@dataclass(frozen=True, slots=True)
-class SkipLine:
-    """One gitignore rule and its line in the job file (from 1; 0 if it is not from a file)."""
-
-    text: str
-    line: int = field(metadata=_WHERE)
-    origin: SkipOrigin
-
-
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """When a run stops before anything is removed. Percentages refer to the files of the last complete snapshot."""
-
-    min_files: int = 1
-    max_change_percent: int = 50
-    max_delete_percent: int = 20
-    require_mount: bool = False
-    max_cost_per_month: float | None = field(default=None, metadata=_LATER)
-    """For everything the catalog stores at the target, in the currency of the job's prices."""
-
-
-@dataclass(frozen=True, slots=True)
-class PruneGuards:
-    """How much one plan may delete. Percentages of the job's complete snapshots and of the bytes they need."""
-
-    max_forget_percent: int = 80
-    max_free_percent: int = 50
-    min_age: int = 0
-    """Seconds for which every snapshot is kept, regardless of the retention."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A directory or file to back up.
-
-    `key` is its stored key: a directory's ends in b"/", the base itself is b"". For a source that did not
-    exist when the job was loaded, the type is unknown, and its key has no slash; see `covers`.
-    """
-
-    path: bytes
-    key: bytes = field(metadata=_WHERE)
-    skip: tuple[SkipLine, ...] = ()
-    guards: Guards = Guards()
-    allow_empty: bool = False
-
-    def covers(self, key: bytes) -> bool:
-        """Whether a stored key is this source or below it, even if the source is missing."""
-        root = self.key.rstrip(b"/")
-        return not root or key == root or key.startswith(root + b"/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +235,8 @@ class Job:
     detect: Detect = Detect.CTIME
     symlinks: Symlinks = Symlinks.SKIP
     retention: Retention | None = None
-    guards: Guards = Guards()
-    prune_guards: PruneGuards = field(default=PruneGuards(), metadata=_LATER)
+    guards: Guards = USUAL_GUARDS
+    prune_guards: PruneGuards = field(default=USUAL_PRUNE_GUARDS, metadata=_LATER)
     reseal: bool = field(default=False, metadata=_LATER)
     hooks: Hooks | None = field(default=None, metadata=_LATER)
     notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)

@@ -8,37 +8,41 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic.config import JsonDict, JsonValue
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic.config import JsonValue
 
 from .job import AuthMethod, Detect, Every, NoticeStyle, Overwrite, StorageTier, Symlinks, Weekday
-from .values import DURATION_PATTERN, RATE_PATTERN
+from .sourcemodel import (
+    Caches,
+    GuardsModel,
+    IgnoreCase,
+    Markers,
+    MaxFileSize,
+    OneFileSystem,
+    SkipFrom,
+    SourceModel,
+)
+from .texts import (
+    LONE_TILDE,
+    VARIABLE_PATTERN,
+    Count,
+    Duration,
+    Name,
+    PathText,
+    Percent,
+    Prefix,
+    Price,
+    Rate,
+    SkipText,
+    Strict,
+    Url,
+    no_variable,
+)
 
-COUNT_LIMIT = 100_000
-VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
-# Editors read a lone ~ as null, as YAML defines; in these two places people mean the home folder.
-_LONE_TILDE: JsonDict = {"type": ["string", "null"]}
 _KEEP_SOMETHING: list[JsonValue] = [
     {"required": [f"keep_{rule}"], "properties": {f"keep_{rule}": {"minimum": 1}}}
     for rule in ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 ]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-def _no_variable(text: str) -> str:
-    # Taken literally, hosts that should differ would share a prefix.
-    if "${" in text:
-        raise ValueError("${…} is expanded in paths only")
-    return text
-
-
-def _usable_prefix(text: str) -> str:
-    if any(part in (".", "..") for part in text.split("/")):
-        raise ValueError('"." and ".." are not valid in object names')
-    return _no_variable(text)
 
 
 def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
@@ -47,42 +51,9 @@ def _true(value: bool) -> bool:  # noqa: FBT001 - pydantic's way to call
     return value
 
 
-PathText = Annotated[str, Field(min_length=1, max_length=4096)]
-# Git takes a carriage return at the end for a part of the line's end; `Icon[\r]` names the files of macOS.
-SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\u0000]*[^\n\r\u0000]$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
-Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
-# No "@": a password in a URL would be a secret in the job.
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s@]*)?$", max_length=1024), AfterValidator(_no_variable)]
-Prefix = Annotated[
-    str, Field(pattern=r"^([^/\u0000-\u001f]+/)*[^/\u0000-\u001f]*$", max_length=512), AfterValidator(_usable_prefix)
-]
-Count = Annotated[int, Field(ge=0, le=COUNT_LIMIT)]
-Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-Percent = Annotated[int, Field(ge=0, le=100)]
-
-
 def _lax(description: str, default: Any) -> Any:
     """An enum field: strict mode expects enum members, but files contain their text."""
     return Field(default=default, strict=False, description=description)
-
-
-class GuardsModel(_Model):
-    """When a run stops (exit 5) before anything is removed. A source's guards override the job's, key by key."""
-
-    min_files: int | None = Field(
-        None, ge=0, le=10**12, description="Stop the run below this number of files. Default 1."
-    )
-    max_change_percent: Percent | None = Field(
-        None, description="Stop the run if more files changed or vanished, from 20 files up. Default 50."
-    )
-    max_delete_percent: Percent | None = Field(
-        None, description="Stop the run if more files vanished, from 20 files up. Default 20."
-    )
-    require_mount: bool | None = Field(
-        None, description="Each source must be on a mounted file system of its own. Default false."
-    )
 
 
 class JobGuardsModel(GuardsModel):
@@ -103,7 +74,7 @@ class JobGuardsModel(GuardsModel):
     )
 
 
-class PricesModel(_Model):
+class PricesModel(Strict):
     """Prices for cost estimates of plans for OCI, if yours differ from the list prices."""
 
     dated: str | None = Field(None, min_length=1, max_length=32, description="Date of these prices.")
@@ -115,34 +86,22 @@ class PricesModel(_Model):
     requests: Price | None = Field(None, description="10,000 requests.")
 
 
-class SourceModel(_Model):
-    """A directory or file to back up."""
-
-    path: PathText = Field(
-        description="~ and ${VAR} are expanded; a relative path starts at the job file's own folder.",
-        json_schema_extra=_LONE_TILDE,
-    )
-    skip: list[SkipText] | None = Field(None, description="gitignore rules for this source, applied after the job's.")
-    guards: GuardsModel | None = None
-    allow_empty: bool | None = Field(None, description="This source may be empty even if it had files before.")
-
-
-class DirectoryTargetModel(_Model):
+class DirectoryTargetModel(Strict):
     """A bucket that is a local directory."""
 
     type: Literal["directory"]
     path: PathText
 
 
-class AuthModel(_Model):
+class AuthModel(Strict):
     """How requests to OCI are signed."""
 
     method: AuthMethod = _lax("Default config_file.", AuthMethod.CONFIG_FILE)
     config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
-    profile: Annotated[str, AfterValidator(_no_variable)] = Field("DEFAULT", min_length=1, max_length=256)
+    profile: Annotated[str, AfterValidator(no_variable)] = Field("DEFAULT", min_length=1, max_length=256)
 
 
-class LimitsModel(_Model):
+class LimitsModel(Strict):
     """Limits on bandwidth and requests."""
 
     upload: Rate | None = None
@@ -150,7 +109,7 @@ class LimitsModel(_Model):
     requests_in_flight: int | None = Field(None, ge=1, le=256)
 
 
-class OciTargetModel(_Model):
+class OciTargetModel(Strict):
     """A bucket on OCI Object Storage."""
 
     type: Literal["oci"]
@@ -168,7 +127,7 @@ class OciTargetModel(_Model):
     limits: LimitsModel = LimitsModel()
 
 
-class EncryptionModel(_Model):
+class EncryptionModel(Strict):
     """Where to find the crypto key: exactly one of the three. A job never contains the key itself."""
 
     model_config = ConfigDict(
@@ -191,14 +150,14 @@ class EncryptionModel(_Model):
         return self
 
 
-class RemoteCatalogModel(_Model):
+class RemoteCatalogModel(Strict):
     """The catalog is kept in the bucket; `cache` is this machine's copy."""
 
     remote: Annotated[bool, AfterValidator(_true)] = Field(json_schema_extra={"const": True})
     cache: PathText
 
 
-class RetentionModel(_Model):
+class RetentionModel(Strict):
     """Which snapshots `prune` keeps: all that match at least one rule."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [*_KEEP_SOMETHING, {"required": ["keep_within"]}]})
@@ -232,7 +191,7 @@ Arguments = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_lengt
 """A program and its arguments; no shell interprets them."""
 
 
-class HooksModel(_Model):
+class HooksModel(Strict):
     """Programs that run before and after an apply, with job, plan summary and status in their environment."""
 
     before: Arguments | None = Field(None, description="Runs before planning; if it fails, the run fails.")
@@ -241,7 +200,7 @@ class HooksModel(_Model):
     time_limit: int = Field(600, ge=1, le=86400, description="Time limit for each hook, in seconds.")
 
 
-class NotifyModel(_Model):
+class NotifyModel(Strict):
     """A URL called when an apply starts, succeeds or fails."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["url_env"]}]})
@@ -259,13 +218,13 @@ class NotifyModel(_Model):
         return self
 
 
-class MetricsModel(_Model):
+class MetricsModel(Strict):
     """Metrics of the last run, for Prometheus."""
 
     textfile: PathText = Field(description="A .prom file in the folder that node_exporter's textfile collector reads.")
 
 
-class ScheduleModel(_Model):
+class ScheduleModel(Strict):
     """When the job should run; `backup-runner schedule JOB` generates systemd units or a crontab line from it."""
 
     every: Every = Field(strict=False)
@@ -283,15 +242,21 @@ def _catalog_kind(value: object) -> str:
     return "remote" if isinstance(value, dict | RemoteCatalogModel) else "path"
 
 
-class JobModel(_Model):
+class JobModel(Strict):
     """A backup job, version 1."""
 
     version: int = Field(ge=1, le=1, json_schema_extra={"const": 1})
     name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
     sources: list[SourceModel] = Field(min_length=1)
     skip: list[SkipText] = Field([], description="gitignore rules for all sources; skipped folders are never entered.")
+    skip_from: SkipFrom | None = None
+    skip_case_insensitive: IgnoreCase = False
+    skip_if_present: Markers | None = None
+    skip_caches: Caches = False
+    max_file_size: MaxFileSize | None = None
+    one_file_system: OneFileSystem = False
     relative_path: PathText | None = Field(
-        None, description="Removed from stored paths, and added again on restore.", json_schema_extra=_LONE_TILDE
+        None, description="Removed from stored paths, and added again on restore.", json_schema_extra=LONE_TILDE
     )
     overwrite: Overwrite = _lax("What to do with a stored file whose size or times changed.", Overwrite.CHANGED)
     detect: Detect = _lax("How a changed file is detected.", Detect.CTIME)
@@ -314,7 +279,7 @@ class JobModel(_Model):
         description="Upload contents imported from backup-tool again in our format, as shown in the plan.",
     )
     hooks: HooksModel | None = None
-    notify: list[NotifyModel] = []
+    notify: list[NotifyModel] = []  # noqa: RUF012 - pydantic copies it
     metrics: MetricsModel | None = None
     schedule: ScheduleModel | None = None
     work_directory: PathText | None = Field(

@@ -1,4 +1,4 @@
-"""Parses byte rates and durations of job files."""
+"""Parses byte rates, sizes and durations of job files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ RATE_PATTERN = r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?(B|kB|MB|GB|KiB|MiB|GiB)/s$"
 DURATION_PATTERN = r"^([1-9][0-9]{0,4}[hdwy]){1,4}$"
 """Hours, days, weeks and years of 365 days: 12h, 7d, 2w3d, 1y. No "m": minutes or months?"""
 
+SIZE_PATTERN = r"^[1-9][0-9]{0,8}(\.[0-9]{1,3})?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
+"""A number and a unit, decimal or binary: 4GiB, 500MB, 1.5TB."""
+
 _UNITS = {
     "B": 1,
     "kB": 1000,
@@ -19,6 +22,8 @@ _UNITS = {
     "KiB": 1024,
     "MiB": 1024**2,
     "GiB": 1024**3,
+    "TB": 1000**4,
+    "TiB": 1024**4,
 }
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 
@@ -28,6 +33,14 @@ def parse_rate(text: str) -> int:
     if not re.fullmatch(RATE_PATTERN, text):
         raise ValueError(f"not a byte rate: {text!r}")
     number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)/s", text).groups()  # type: ignore[union-attr]
+    return int(Decimal(number) * _UNITS[unit])
+
+
+def parse_size(text: str) -> int:
+    """Bytes, rounded down. Raises ValueError."""
+    if not re.fullmatch(SIZE_PATTERN, text):
+        raise ValueError(f"not a size: {text!r}")
+    number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]+)", text).groups()  # type: ignore[union-attr]
     return int(Decimal(number) * _UNITS[unit])
 
 

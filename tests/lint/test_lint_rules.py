@@ -199,3 +199,22 @@ def test_ignore_comments(comment, found):
 def test_a_comment_in_a_block_of_text_is_none():
     piece = "hooks:\n  before:\n    - sh\n    - |\n      # backup-runner: ignore BR061\n      true"
     assert codes(job(piece).replace("retention: {keep_last: 3}\n", "")) == [["BR061"]]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "told"),
+    [
+        ("[build/, '!build/keep.txt']", True),
+        ("['/*', '!/docs/a']", True),
+        ("['/*', '!/docs/', '!/docs/a']", False),
+        ("['build/*', '!build/keep.txt']", False),
+        ("[build/, '!keep.txt']", True),
+        ("[build/, '*.txt', '!keep.txt']", False),
+        ("[build/, '!*.txt']", False),
+        ("['a/b/', '!a/b/c/d']", True),
+        ("['a/b/', '!a/*/c']", False),
+        ("[build/, '!build/']", False),
+    ],
+)
+def test_a_rule_that_a_skipped_folder_defeats(patterns, told):
+    assert ("BR071" in codes(job(f"skip: {patterns}"))[0]) == told

@@ -18,7 +18,7 @@ NAMES = [
     *(b"\\", b"a\\", b"[a]", b"]", b"-", b"^a", b"*", b"**", b"?", b"\xc3\xa4", b"\xff", b"a\nb", b"\n", b".a"),
 ]
 FEW = [b"a", b"b", b"ab", b"a b", b"\\", b"*"]
-Oracle = Callable[[list[bytes]], dict[bytes, int | None]]
+Oracle = Callable[..., dict[bytes, int | None]]
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[bytes, 
 def oracle(paths: tuple[bytes, dict[bytes, bool]]) -> Oracle:
     root, found = paths
     asked = b"\0".join(found) + b"\0"
-    command = ["git", "-C", root, "-c", "core.ignorecase=false", "-c", "core.excludesFile=/dev/null"]
-    command += ["check-ignore", "-z", "--stdin", "--no-index", "-v", "-n"]
+    ends = ["-c", "core.excludesFile=/dev/null", "check-ignore", "-z", "--stdin", "--no-index", "-v", "-n"]
 
-    def ask(lines: list[bytes]) -> dict[bytes, int | None]:
+    def ask(lines: list[bytes], *, ignore_case: bool = False) -> dict[bytes, int | None]:
         with open(root + b"/.git/info/exclude", "wb") as rules:
             rules.write(b"\n".join(lines))
+        command = ["git", "-C", root, "-c", f"core.ignorecase={str(ignore_case).lower()}", *ends]
         done = subprocess.run(command, input=asked, capture_output=True, check=False)
         assert done.returncode in (0, 1), done.stderr
         fields = done.stdout.split(b"\0")[:-1]
@@ -62,9 +62,9 @@ def oracle(paths: tuple[bytes, dict[bytes, bool]]) -> Oracle:
     return ask
 
 
-def check(lines: list[bytes], oracle: Oracle, paths: dict[bytes, bool]) -> None:
-    rules = compile_rules(lines)
-    said = oracle(lines)
+def check(lines: list[bytes], oracle: Oracle, paths: dict[bytes, bool], *, ignore_case: bool = False) -> None:
+    rules = compile_rules(lines, ignore_case=ignore_case)
+    said = oracle(lines, ignore_case=ignore_case)
     for path, is_dir in paths.items():
         folder, slash, name = path.rpartition(b"/")
         here = rules.folder(folder + slash)
@@ -97,6 +97,16 @@ LINES = st.lists(
 )
 def test_git_names_the_same_line(oracle: Oracle, paths: tuple[bytes, dict[bytes, bool]], lines: list[bytes]) -> None:
     check(lines, oracle, paths[1])
+
+
+@given(LINES)
+@settings(
+    max_examples=3000 if FULL else 120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_git_names_the_same_line_where_case_is_ignored(
+    oracle: Oracle, paths: tuple[bytes, dict[bytes, bool]], lines: list[bytes]
+) -> None:
+    check(lines, oracle, paths[1], ignore_case=True)
 
 
 @pytest.mark.parametrize(

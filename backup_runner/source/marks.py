@@ -1,0 +1,55 @@
+"""Folders that something in them marks as not worth a backup."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from ..beneath import open_beneath
+from ..spec import Bounds
+
+TAG: Final = b"CACHEDIR.TAG"
+SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
+"""How such a file starts: Cache Directory Tagging Specification 0.6, https://bford.info/cachedir/."""
+
+
+def mark_of(folder: int, bounds: Bounds) -> tuple[str, str] | None:
+    """The setting that leaves out a folder, opened for reading, and the name that marks it; None if there is none.
+
+    What cannot be looked at is no mark."""
+    for name in bounds.markers:
+        try:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            continue
+        return "skip_if_present", name
+    return ("skip_caches", TAG.decode()) if bounds.caches and _is_cache(folder) else None
+
+
+def mark_at(path: bytes, bounds: Bounds) -> tuple[str, str] | None:
+    """As `mark_of`, of a folder by its path, no symlinks followed; None for one that cannot be opened."""
+    if not bounds.markers and not bounds.caches:
+        return None
+    try:
+        fd = open_beneath(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        return mark_of(fd, bounds)
+    finally:
+        os.close(fd)
+
+
+def _is_cache(folder: int) -> bool:
+    try:
+        # A fifo of that name must not hold up the scan.
+        fd = os.open(TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(fd).st_mode) and os.read(fd, len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
