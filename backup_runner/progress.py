@@ -23,6 +23,15 @@ class Events(Protocol):
         """So many files and bytes more are done."""
         ...
 
+    def ahead(self, files: int, size: int) -> None:
+        """So many files and bytes more lie ahead than `phase` said; negative: fewer, because some are in the bucket
+        already or cannot be read."""
+        ...
+
+    def limited(self, rate: float) -> None:
+        """From now on a limit of so many bytes a second holds the stage back; 0: no longer."""
+        ...
+
     def warn(self, text: str) -> None:
         """A sentence for the person who runs this."""
         ...
@@ -35,7 +44,25 @@ class Silent:
 
     def advance(self, files: int, size: int) -> None: ...
 
+    def ahead(self, files: int, size: int) -> None: ...
+
+    def limited(self, rate: float) -> None: ...
+
     def warn(self, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Safe:
+    """What is in the bucket of the files that a run was to read; the next run does not send it again. In bytes of the
+    files."""
+
+    files: int = 0
+    """Whole ones, with `bytes`."""
+    bytes: int = 0
+    partial_files: int = 0
+    """Large files that the run was stopped in, of which `pieces` with `piece_bytes` are in the bucket."""
+    pieces: int = 0
+    piece_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +88,7 @@ class Outcome:
     stored_bytes: int = 0
     stored_objects: int = 0
     deleted_bytes: int = 0
+    safe: Safe = field(default_factory=Safe)
     seconds: float = 0.0
     interrupted: bool = False
     overridden: list[str] = field(default_factory=list)

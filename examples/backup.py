@@ -15,6 +15,12 @@ class Progress:
     def advance(self, files: int, size: int) -> None:
         print(f"  +{files} files, +{size} bytes")
 
+    def ahead(self, files: int, size: int) -> None:
+        """The phase has so much more to do than it said, or less where this is negative."""
+
+    def limited(self, rate: float) -> None:
+        print(f"  held back by the limit of {rate:,.0f} bytes a second" if rate else "  no longer held back")
+
     def warn(self, text: str) -> None:
         print(f"warning: {text}", file=sys.stderr)
 

@@ -35,6 +35,14 @@ class Logged:
     def advance(self, files: int, size: int) -> None:
         self._inner.advance(files, size)
 
+    def ahead(self, files: int, size: int) -> None:
+        self._inner.ahead(files, size)
+
+    def limited(self, rate: float) -> None:
+        if rate:
+            log.info("held back by the limit of %d bytes a second", rate)
+        self._inner.limited(rate)
+
     def warn(self, text: str) -> None:
         log.warning("%s", text)
         self._inner.warn(text)

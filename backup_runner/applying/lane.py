@@ -7,19 +7,21 @@ file may refer to bytes that lie in another worker's pack: it waits until that o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..catalog import history
 from ..catalog.many import usable_contents
 from ..catalog.recording import Recorder
 from ..catalog.storing import has_pieces, learn_md5s
 from ..errors import BackupRunnerError, Interrupted
+from ..progress import Events, Safe
 from ..records import Action, ActionKind, Composed, Digests
 from ..source.reading import FileRead
 from ..targets.opening import crew, divided
 from ..workers.memory import give_back
 from ..workers.pool import Pool
-from .messages import Asked, Files, Flush, Report
+from .messages import Asked, Files, Flush, Handed, Report
+from .strain import Strain
 from .worker import Setting, Worker
 
 _LARGE = 2
@@ -41,6 +43,7 @@ class Stored:
     """Of what was read, the bytes that were not in the bucket yet, before compression."""
     bytes: int = 0
     objects: int = 0
+    safe: Safe = field(default_factory=Safe)
 
 
 class Book:
@@ -89,11 +92,20 @@ class Book:
             self.stored.bytes += report.new.size
             self.stored.objects += 1
         self.stored.read += report.read
+        self._keep_safe(files, report)
         pack_id = recorder.pack_id if report.new is not None else None
         self._compose([(item, pack_id) for item in report.composed_contents()], ids)
         for action, read in files:
             self._files.setdefault((read.size, read.blake3), []).append((action, read))
         self._settle(ids)
+
+    def _keep_safe(self, files: list[tuple[Action, FileRead]], report: Report) -> None:
+        safe, (undone, pieces, size) = self.stored.safe, report.undone
+        safe.files += len(files)
+        safe.bytes += sum(read.size for _, read in files)
+        safe.partial_files += undone
+        safe.pieces += pieces
+        safe.piece_bytes += size
 
     def _compose(self, new: list[tuple[Composed, int | None]], ids: dict[Identity, int]) -> None:
         """Record composed contents all pieces of which are there."""
@@ -145,7 +157,7 @@ class Lane:
         *,
         commit: Callable[[], None],
         stop: Callable[[], bool],
-        advance: Callable[[int], None],
+        events: Events,
         children: set[int],
     ) -> None:
         self._setting = setting
@@ -153,7 +165,8 @@ class Lane:
         self._book = book
         self._commit = commit
         self._stop = stop
-        self._advance = advance
+        self._events = events
+        self._strain = Strain(setting.target.properties.upload_limit, events)
         self._children = children
         self._pool: Pool[Files | Flush, None] | None = None
         self._batch: list[Asked] = []
@@ -237,8 +250,13 @@ class Lane:
     def _hear(self, timeout: float) -> None:
         assert self._pool is not None
         for report in self._pool.hear(timeout):
+            if isinstance(report, Handed):
+                self._strain.handed(report.size)
+                continue
             assert isinstance(report, Report)
             self._book.take(report)
             # What is in the bucket is recorded at once, together with whatever small changes came before.
             self._commit()
-            self._advance(report.read)
+            self._events.ahead(0, -report.known)
+            self._events.advance(0, sum(size for _, size, *_ in report.placed))
+        self._strain.look()

@@ -26,6 +26,12 @@ class Flush(NamedTuple):
     """Put the pack that is open, and be done when everything is in the bucket."""
 
 
+class Handed(NamedTuple):
+    """So many sealed bytes are ready to be put: they wait for the bucket, and for the limit if there is one."""
+
+    size: int
+
+
 class Report(NamedTuple):
     """What a worker got done since its last report: a pack that is in the bucket, or none.
 
@@ -40,6 +46,11 @@ class Report(NamedTuple):
     failed: list[tuple[int, int, str]]
     read: int
     """Bytes read."""
+    known: int
+    """Of these, bytes that need not be put: they are in the bucket, or another worker puts them. Below 0 where a file
+    that moved was read again: that much more is to be put than was foreseen."""
+    undone: tuple[int, int, int]
+    """Large files left undone because the run stops, and the pieces and bytes read of them."""
 
     def placed_contents(self) -> list[Placed]:
         return [Placed(*fields) for fields in self.placed]

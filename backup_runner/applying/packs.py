@@ -16,7 +16,7 @@ from ..source.reading import FileRead
 from ..targets.base import Target
 from ..workers.memory import give_back
 from ..workers.pool import give_up, say
-from .messages import Report
+from .messages import Handed, Report
 
 _REMOTE_PUTS = 2
 """Packs that may be on their way to a service at one time, for each worker."""
@@ -36,9 +36,11 @@ class _Open:
     files: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     failed: list[tuple[int, int, str]] = field(default_factory=list)
     read: int = 0
+    known: int = 0
+    undone: tuple[int, int, int] = (0, 0, 0)
 
     def report(self, new: NewObject | None) -> Report:
-        return Report(new, self.placed, self.composed, self.files, self.failed, self.read)
+        return Report(new, self.placed, self.composed, self.files, self.failed, self.read, self.known, self.undone)
 
 
 class Packs:
@@ -96,22 +98,31 @@ class Packs:
 
     # -- what is done
 
-    def done(self, number: int, read: FileRead) -> None:
-        """A file of which everything is in a pack: one that was put, is on its way, or is open."""
+    def done(self, number: int, read: FileRead, *, known: bool = False) -> None:
+        """A file of which everything is in a pack: one that was put, is on its way, or is open. `known`: a small one
+        that need not be put."""
         self._open.files.append((number, tuple(read)))
         self._open.read += read.size if read.size < self._policy.small else 0
+        self._open.known += read.size if known else 0
         if len(self._open.files) >= self._policy.pack_contents:
             self.put()
 
     def fail(self, number: int, error: OSError) -> None:
         self._open.failed.append((number, error.errno or 0, describe(error)))
 
-    def was_read(self, size: int) -> None:
-        """So many bytes of a large file."""
+    def was_read(self, size: int, known: int) -> None:
+        """So many bytes of a large file, and how many of them need not be put."""
         self._open.read += size
+        self._open.known += known
         if self._open.read >= _TELL:
-            say(Report(None, [], [], [], [], self._open.read))
-            self._open.read = 0
+            said = _Open(read=self._open.read, known=self._open.known)
+            self._open.read = self._open.known = 0
+            say(said.report(None))
+
+    def left_undone(self, pieces: int, size: int) -> None:
+        """A large file that the run was stopped in: so much of it is in packs."""
+        files, before, bytes_before = self._open.undone
+        self._open.undone = files + 1, before + pieces, bytes_before + size
 
     # -- packs
 
@@ -119,11 +130,12 @@ class Packs:
         """Close the pack and have it put. Waits while as many are on their way as may be."""
         pack, self._open = self._open, _Open()
         if pack.builder is None:
-            if pack.files or pack.failed or pack.read:
+            if pack.files or pack.failed or pack.read or pack.undone[0]:
                 say(pack.report(None))
             return
         self._wait(self._puts - 1)
         sealed = pack.builder.finish()
+        say(Handed(sealed.size))
         pack.builder = None
         self._on_the_way.append(self._putting.submit(self._put, sealed, pack))
 

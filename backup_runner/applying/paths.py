@@ -95,6 +95,7 @@ class PathApplier:
                     if action.entry_kind != Kind.FILE:
                         self._versions.changed_since_plan(action)
                     action.kind = ActionKind.UPDATE
+                    self._versions.unforeseen(action)
                     self._dispatch(action)
                     return
         self._versions.remove(action)
@@ -118,6 +119,7 @@ class PathApplier:
         known = action.content_id is not None and history.usable(self._cat, action.content_id, status.st_size)
         if seen != (action.size, action.mtime_ns, action.ctime_ns) or not known:
             action.forced = False
+            self._versions.unforeseen(action)
             self._lane.add(action)
             return
         assert action.content_id is not None
@@ -139,6 +141,7 @@ class PathApplier:
             same = same and (first.size, first.mtime_ns) == (status.st_size, kept_times(status)[0])
         if not same or first is None:
             action.leader = None
+            self._versions.unforeseen(action)
             self._lane.add(action)
             return
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)

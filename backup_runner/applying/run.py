@@ -36,12 +36,11 @@ from .lane import Book, Lane
 from .losses import Losses
 from .paths import PathApplier
 from .retirement import Retirement
-from .running import Running
+from .running import READING, Running
 from .versions import Versions
 from .worker import Setting
 
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
-_READING = ("upload", "update", "repair")
 _OPERATIONS = 2000
 """Small changes of one transaction."""
 
@@ -160,14 +159,14 @@ class _Run:
         totals = self._header.totals
         self._events.phase(
             "backing up",
-            files=sum(totals.counts.get(kind, 0) for kind in _READING),
-            size=sum(totals.bytes.get(kind, 0) for kind in _READING),
+            files=sum(totals.counts.get(kind, 0) for kind in READING),
+            size=sum(totals.bytes.get(kind, 0) for kind in READING),
         )
         adopting = Adopting(self._cat, self._ground.store.id, self._session.target, self._session.identity)
         for item in self._ground.orphans:
             self._adopt(adopting, Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
         pruning: list[Action] = []
-        book = Book(versions.recorder, versions.write, versions.fail)
+        book = Book(versions.recorder, versions.write, versions.not_read)
         setting = self._setting(self._options.policy)
         lane = Lane(
             setting,
@@ -175,7 +174,7 @@ class _Run:
             book,
             commit=versions.batch.commit,
             stop=self._stop,
-            advance=lambda size: self._events.advance(0, size),
+            events=self._events,
             children=self._interrupt.children,
         )
         applier = PathApplier(setting.tree, versions, lane, self._stop)
@@ -198,13 +197,14 @@ class _Run:
             self._outcome.new_bytes += book.stored.new
             self._outcome.stored_bytes += book.stored.bytes
             self._outcome.stored_objects += book.stored.objects
+            self._outcome.safe = book.stored.safe
         return pruning
 
     def _setting(self, policy: StoringPolicy) -> Setting:
         session, store, totals = self._session, self._ground.store, self._header.totals
         job = session.job
-        expected = sum(totals.counts.get(kind, 0) for kind in _READING)
-        expected += sum(totals.bytes.get(kind, 0) for kind in _READING) // policy.pieces.average
+        expected = sum(totals.counts.get(kind, 0) for kind in READING)
+        expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
         return Setting(
             Tree((source.key, source.path) for source in job.sources),
             session.target,

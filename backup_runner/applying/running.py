@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from ..policy import StoringPolicy
 from ..progress import Events, Outcome
+from ..records import ActionKind
+
+READING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
+"""Actions whose files are read, and whose symlinks are recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from ..catalog.recording import Meta, NewVersion, Recorder
 from ..records import Action, ActionKind, Flag, Kind, Problem
 from ..source.reading import FileRead
 from .losses import Losses
-from .running import Running
+from .running import READING, Running
 
 _FILE = int(Kind.FILE)
 
@@ -75,6 +75,7 @@ class Versions:
         self.recorder.put_versions(rows)
         for kind, count in tally.items():
             self._add(kind, count, sizes[kind])
+        self._events.ahead(0, sum(read.size - action.size for action, read, _ in files))
         self._events.advance(len(files), 0)
 
     def _repaired(self, action: Action, meta: Meta, content_id: int) -> bool:
@@ -90,6 +91,8 @@ class Versions:
         """A path that could not be read: what was stored before is kept, and flagged."""
         self.batch.join()
         kept = self.recorder.flag(action.key, Flag.STALE)
+        if _counted(action):
+            self._events.ahead(-1, -action.size)
         before = "what was stored before is kept" if kept else "nothing is stored of it"
         if number in (errno.ENOENT, errno.ENOTDIR):
             self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
@@ -97,6 +100,17 @@ class Versions:
                 self._losses.vanished(action.key)
         else:
             self._problem(action.key, "unreadable", f"{text}; {before}")
+
+    def not_read(self, action: Action, number: int, text: str) -> None:
+        """The same for a file that a worker was to read."""
+        self.fail(action, number, text)
+        if not _counted(action):
+            self._events.ahead(-1, -action.size)
+
+    def unforeseen(self, action: Action) -> None:
+        """What was not among the files that the plan wanted read has to be read after all."""
+        if action.entry_kind != Kind.DIRECTORY:
+            self._events.ahead(1, action.size)
 
     def note_attributes(self, key: bytes, flags: int) -> None:
         if flags & Flag.NO_ATTRIBUTES:
@@ -112,8 +126,16 @@ class Versions:
             outcome.folders[name] = outcome.folders.get(name, 0) + 1
             return
         self._add(action.kind, 1, action.size)
+        if _counted(action):
+            # A symlink: files are read by workers.
+            self._events.advance(1, action.size)
 
     def _add(self, kind: ActionKind, count: int, size: int) -> None:
         outcome, name = self._outcome, kind.value
         outcome.counts[name] = outcome.counts.get(name, 0) + count
         outcome.bytes[name] = outcome.bytes.get(name, 0) + size
+
+
+def _counted(action: Action) -> bool:
+    """Whether the stage's size was announced with this one in it."""
+    return action.kind in READING and action.entry_kind != Kind.DIRECTORY

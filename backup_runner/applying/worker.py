@@ -136,7 +136,7 @@ class Worker:
         for (asked, read, data), wanted in zip(files, new, strict=True):
             if wanted:
                 self._packs.add_file(asked.key, read, data)
-            self._packs.done(asked.number, read)
+            self._packs.done(asked.number, read, known=not wanted)
 
     def _store_large(self, asked: Asked) -> None:
         if self._large is None:
@@ -171,7 +171,7 @@ class Large:
         try:
             for last_try in (False, True):
                 before, still = settled(fd, status)
-                reading = self._read(fd, before, asked)
+                reading = self._read(fd, before, asked, again=last_try)
                 if reading is None:
                     return
                 after = os.fstat(fd)
@@ -192,7 +192,7 @@ class Large:
             self._packs.add_cut_file(asked.key, read, cut)
         self._packs.done(asked.number, read)
 
-    def _read(self, fd: int, before: os.stat_result, asked: Asked) -> _Reading | None:
+    def _read(self, fd: int, before: os.stat_result, asked: Asked, *, again: bool) -> _Reading | None:
         """One reading, whatever is new of it stored; None if the run is to stop."""
         if before.st_size in self._known.uncut and not asked.anew:
             strong = blake3()
@@ -202,21 +202,31 @@ class Large:
                 strong.update(chunk)
             digests = Digests(size, strong.digest(), b"")
             if self._known.has(digests):
+                self._packs.was_read(size, 0 if again else size)
                 return _Reading(*digests, None)
         cut = FileCut(self._cutting, fd, before)
+        taken = done = 0
         for pieces in cut.windows():
             if self._setting.claims.stopped:
+                self._packs.left_undone(taken, done)
                 return None
-            self._take(cut, pieces, anew=asked.anew)
+            size, known = sum(map(len, pieces)), self._take(cut, pieces, anew=asked.anew)
+            taken, done = taken + len(pieces), done + size
+            self._packs.was_read(size, known - (size if again else 0))
+        if not again:
+            # Holes are not read.
+            self._packs.was_read(0, cut.size - cut.read)
         strong_digest, weak, _ = cut.digests()
         return _Reading(cut.size, strong_digest, weak or b"", cut)
 
-    def _take(self, cut: FileCut, pieces: Sequence[memoryview], *, anew: bool) -> None:
-        """Store what is new among the pieces of a window."""
+    def _take(self, cut: FileCut, pieces: Sequence[memoryview], *, anew: bool) -> int:
+        """Store what is new among the pieces of a window; how many bytes are not."""
         digested = [(blake3(piece).digest(), piece) for piece in pieces]
         kept = [(digest, piece) for digest, piece in digested if cut.took(digest, len(piece))]
         new = self._known.new_pieces([digest for digest, _ in kept], anew=anew)
+        known = sum(map(len, pieces))
         for (digest, piece), wanted in zip(kept, new, strict=True):
             if wanted:
                 self._packs.add_piece(digest, piece, self._threads)
-        self._packs.was_read(sum(map(len, pieces)))
+                known -= len(piece)
+        return known

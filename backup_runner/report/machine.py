@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -69,6 +70,7 @@ def outcome_summary(outcome: Outcome) -> Fields:
         "stored_bytes": outcome.stored_bytes,
         "stored_objects": outcome.stored_objects,
         "deleted_bytes": outcome.deleted_bytes,
+        "safe": asdict(outcome.safe),
         "seconds": round(outcome.seconds, 3),
     }
 

@@ -52,14 +52,26 @@ class LineReporter:
     def __init__(self, stream: TextIO, look: Look) -> None:
         self._stream = stream
         self._look = look
+        self._name = ""
+        self._limited = False
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
+        self._name, self._limited = name, False
         ahead = [units.count(files, _NOUNS.get(name, "file"))] if files else []
         ahead += [units.size(size)] if size else []
         self._say(f"{name}: {', '.join(ahead)}" if ahead else name)
 
     def advance(self, files: int, size: int) -> None:
         """Nothing: logs need no ticks."""
+
+    def ahead(self, files: int, size: int) -> None:
+        """Nothing, for the same reason."""
+
+    def limited(self, rate: float) -> None:
+        """Once a phase: what ceases and begins again says nothing new."""
+        if rate and not self._limited:
+            self._limited = True
+            self._say(f"{self._name}: {_limited(rate)}")
 
     def warn(self, text: str) -> None:
         self._say(warning(text, self._look))
@@ -113,6 +125,7 @@ class BarReporter:
         self._files = 0
         self._total_files = 0
         self._size = 0
+        self._limit = 0.0
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         progress = self._bar()
@@ -122,6 +135,7 @@ class BarReporter:
         self._noun = _NOUNS.get(name, "file")
         self._files, self._size, self._total_files = 0, 0, files
         self._total_size = size
+        self._limit = 0.0
         self._pace = Pace(time.monotonic())
         total = size or files or None
         self._task = progress.add_task(name, total=total, detail="")
@@ -130,9 +144,16 @@ class BarReporter:
         self._files += files
         self._size += size
         self._pace.add(size, time.monotonic())
-        if self._progress is None or self._task is None:
-            return
-        self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
+        self._show()
+
+    def ahead(self, files: int, size: int) -> None:
+        self._total_files += files
+        self._total_size += size
+        self._show()
+
+    def limited(self, rate: float) -> None:
+        self._limit = rate
+        self._show()
 
     def warn(self, text: str) -> None:
         if self._progress is None:
@@ -148,6 +169,15 @@ class BarReporter:
             self._progress = None
             self._task = None
 
+    def _show(self) -> None:
+        if self._progress is None or self._task is None:
+            return
+        self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
+        for task in self._progress.tasks:
+            # Not through `update`, which would begin the estimate of the time left anew each time.
+            if task.total is not None:
+                task.total = max(self._total_size if self._by_size else self._total_files, task.completed)
+
     def _detail(self) -> str:
         files = units.count(self._files)
         # A scan expects the files of the last time; there may be more.
@@ -158,6 +188,7 @@ class BarReporter:
             size = units.size(self._size)
             parts += [f"{size} of {units.size(self._total_size)}" if self._total_size >= self._size else size]
             parts += [units.rate(*self._pace.over(time.monotonic()))]
+        parts += [_limited(self._limit)] if self._limit else []
         return "  ".join(part for part in parts if part)
 
     def _bar(self) -> Progress:
@@ -176,6 +207,10 @@ class BarReporter:
             )
             self._progress.start()
         return self._progress
+
+
+def _limited(rate: float) -> str:
+    return f"held back by the limit of {units.size(rate)}/s"
 
 
 def warning(text: str, look: Look) -> str:

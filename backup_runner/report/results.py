@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..progress import Outcome, RestoreOutcome, VerifyOutcome
+from ..progress import Outcome, RestoreOutcome, Safe, VerifyOutcome
 from ..records import ActionKind, Problem
 from . import escape, units
 from .look import Look
@@ -38,7 +38,7 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
         if number := outcome.counts.get(kind, 0):
             size = outcome.bytes.get(kind, 0)
             parts.append(f"{units.count(number)} {_DONE[kind]}" + (f" ({units.size(size)})" if size else ""))
-    done = ", ".join(parts) or "nothing had changed"
+    done = ", ".join(parts) or ("no file complete" if outcome.interrupted else "nothing had changed")
     snapshot = f"snapshot {outcome.snapshot_id} " if outcome.snapshot_id is not None else ""
     status = "interrupted" if outcome.interrupted else outcome.status
     good = status == "complete" and not outcome.problems
@@ -48,6 +48,19 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
         + f": {done}; {units.count(outcome.unchanged)} unchanged"
     )
     yield look.paint(f"  {_stored(outcome)}", "dim")
+    if outcome.interrupted:
+        yield f"  {_safe(outcome.safe)}"
+
+
+def _safe(safe: Safe) -> str:
+    """What an interrupted run got into the bucket."""
+    parts = [f"{units.count(safe.files, 'whole file')} ({units.size(safe.bytes)})"] if safe.files else []
+    if safe.pieces:
+        pieces = f"{units.count(safe.pieces, 'piece')} ({units.size(safe.piece_bytes)})"
+        parts.append(f"{pieces} of {units.count(safe.partial_files, 'file')} not finished yet")
+    if not parts:
+        return "no file had been read"
+    return f"in the bucket: {', '.join(parts)}; the next apply does not upload them again"
 
 
 def _stored(outcome: Outcome) -> str:

@@ -37,6 +37,7 @@ _LEFT_OUT = {
     "description": "entries that the scan left out on purpose, by reason; reasons with none are absent",
     "additionalProperties": _COUNT,
 }
+_SAFE = dict.fromkeys(("files", "bytes", "partial_files", "pieces", "piece_bytes"), _COUNT)
 
 _HEADER = _line(
     "header",
@@ -144,6 +145,7 @@ def _apply() -> Schema:
         "stored_bytes": _COUNT,
         "stored_objects": _COUNT,
         "deleted_bytes": _COUNT,
+        "safe": _object(_SAFE),
         "seconds": _SECONDS,
     }
     return {"oneOf": [_HEADER, _ACTION, _line("summary", _SUMMARY | own)]}

@@ -68,6 +68,8 @@ class Properties:
     """Whether a request waits for a network, so that several are better on their way at one time."""
     in_flight: int | None = None
     """Requests that may be on their way at one time, over all processes; None for no limit."""
+    upload_limit: float | None = None
+    """Bytes a second that puts keep to, over all processes; None for no limit."""
     archives: bool = False
     """Whether objects may come to lie in an archive tier, where they cannot be read before they are thawed."""
 

@@ -54,6 +54,10 @@ class Heard:
     def advance(self, files: int, size: int) -> None:
         self.files += files
 
+    def ahead(self, files: int, size: int) -> None: ...
+
+    def limited(self, rate: float) -> None: ...
+
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 

@@ -14,7 +14,7 @@ from backup_runner.targets.opening import crew, divided, open_target
 from tests.support.faulty import FaultyTarget
 
 ROOT = Path(backup_runner.__file__).parent
-OCI = OciTargetSpec("bucket", namespace="ns", limits=Limits(requests_in_flight=3))
+OCI = OciTargetSpec("bucket", namespace="ns", limits=Limits(upload=1000, requests_in_flight=3))
 _OF_THE_SYSTEM = {"os", "error", "signer", "link"}
 """What may be asked for attributes in targets/: the system, and exceptions and signers of other people's."""
 
@@ -28,7 +28,7 @@ def test_what_targets_say(tmp_path: Path) -> None:
     assert isinstance(folder, Target)
     assert isinstance(bucket, Target)
     assert folder.properties == Properties()
-    assert bucket.properties == Properties(remote=True, in_flight=3, archives=True)
+    assert bucket.properties == Properties(remote=True, in_flight=3, upload_limit=1000, archives=True)
     assert (crew(folder, 8), crew(bucket, 8), crew(bucket, 2)) == (8, 3, 2)
     assert folder.grant("PutObject") == ""
     assert "target.bucket.name='bucket'" in bucket.grant("PutObject")

@@ -77,7 +77,13 @@ class OciTarget:
 
     @property
     def properties(self) -> Properties:
-        return Properties(remote=True, in_flight=self._spec.limits.requests_in_flight or IN_FLIGHT, archives=True)
+        limits = self._spec.limits
+        return Properties(
+            remote=True,
+            in_flight=limits.requests_in_flight or IN_FLIGHT,
+            upload_limit=limits.upload,
+            archives=True,
+        )
 
     def grant(self, operation: str) -> str:
         return policy_line(operation, self._spec.bucket)
