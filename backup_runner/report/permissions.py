@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from ..targets.checking import Check
     from .look import Look
 
-_WRITE_ONLY = {
-    *("GetObject", "AbortMultipartUpload", "DeleteObject"),
-    *("ReplaceObject", "CreateMultipartUpload", "UploadPart", "ListMultipartUploadParts"),
-}
+_WRITE_ONLY = {"GetObject", "ReplaceObject", "DeleteObject"}
 """Permissions not in the write-only policies of docs/oci-setup.md."""
 Fields = dict[str, Any]
 

@@ -41,23 +41,9 @@ class Stored:
     """What the service says it stored."""
 
     checksum: str
-    """base64 MD5 of the bytes, or `<base64 of MD5 over part MD5s>-<parts>` for a multipart upload."""
+    """base64 MD5 of the bytes."""
     etag: str
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One confirmed part of a multipart upload. `md5` is base64."""
-
-    number: int
-    size: int
-    md5: str
-    etag: str
-
-
-Parts = list[Part]
-"""Spelled apart, because `list` names a method below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +62,7 @@ class Properties:
 
 @runtime_checkable
 class Target(Protocol):
-    """Objects by name: put whole or in parts, get by range, list, delete."""
+    """Objects by name: put whole, get by range, list, delete."""
 
     @property
     def identity(self) -> str:
@@ -136,7 +122,7 @@ class Target(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
-        """All objects whose name starts with `prefix`, sorted by name; unfinished uploads are not."""
+        """All objects whose name starts with `prefix`, sorted by name."""
         ...
 
     def delete(self, name: str) -> None:
@@ -145,29 +131,8 @@ class Target(Protocol):
         AccessDenied if policy or retention forbids."""
         ...
 
-    def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
-        """Open a multipart upload and return its id."""
-        ...
-
-    def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
-        """Store part `number` (from 1), which starts at byte `offset` of the object. Sending a number again
-        replaces that part. Raises ObjectMissing if the upload is gone."""
-        ...
-
-    def list_parts(self, name: str, upload: str) -> Parts:
-        """The confirmed parts, by number. Raises ObjectMissing if the upload is gone."""
-        ...
-
-    def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
-        """Make the object of these parts, create-only; the multipart checksum is compared."""
-        ...
-
     def abort_upload(self, name: str, upload: str) -> None:
-        """Drop the upload and its parts; no error if it is gone."""
-        ...
-
-    def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
-        """(name, upload id, created in seconds since the epoch) of unfinished uploads."""
+        """Drop an upload in parts, which older versions began, with its parts; no error if it is gone."""
         ...
 
     def restore_archived(self, name: str, hours: int) -> None:

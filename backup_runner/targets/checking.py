@@ -37,11 +37,6 @@ def check_permissions(target: Target) -> list[Check]:
         ("HeadObject", probe.head),
         ("GetObject", probe.get),
         ("ReplaceObject", probe.replace),
-        ("CreateMultipartUpload", probe.begin),
-        ("UploadPart", probe.part),
-        ("ListMultipartUploadParts", probe.parts),
-        ("ListMultipartUploads", lambda: next(target.list_uploads("target-check/"), None)),
-        ("AbortMultipartUpload", probe.abort),
         ("DeleteObject", lambda: target.delete(probe.name)),
     ]
     checks: list[Check] = []
@@ -67,7 +62,6 @@ class _Probe:
         self._target = target
         self.name = f"target-check/{secrets.token_hex(8)}"
         self._etag = ""
-        self._upload = ""
 
     @property
     def put_there(self) -> bool:
@@ -95,23 +89,6 @@ class _Probe:
 
     def replace(self) -> None:
         self._target.put(self.name, _DATA, md5=_MD5, condition=Put.REPLACE, etag=self._etag)
-
-    def begin(self) -> None:
-        self._upload = self._target.begin_upload(f"{self.name}-parts")
-
-    def _begun(self) -> str:
-        if not self._upload:
-            raise BackupRunnerError("not tested: no upload could be started", hint="fix CreateMultipartUpload first")
-        return self._upload
-
-    def part(self) -> None:
-        self._target.put_part(f"{self.name}-parts", self._begun(), 1, 0, _DATA, md5=_MD5)
-
-    def parts(self) -> None:
-        self._target.list_parts(f"{self.name}-parts", self._begun())
-
-    def abort(self) -> None:
-        self._target.abort_upload(f"{self.name}-parts", self._begun())
 
 
 def _attempt(operation: str, act: Callable[[], object], target: Target) -> tuple[Check, BackupRunnerError | None]:

@@ -85,7 +85,7 @@ class Mortal:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._inner, name)
-        if name not in {"put", "put_part", "commit_upload", "delete"}:
+        if name not in {"put", "delete"}:
             return method
 
         def write(*args: Any, **options: Any) -> Any:

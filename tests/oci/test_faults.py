@@ -58,26 +58,6 @@ class Case:
     def put(self) -> Callable[[], object]:
         return lambda: self.target.put(self.name, self.data, md5=digest(self.data))
 
-    def part(self) -> Callable[[], object]:
-        upload = self.target.begin_upload(self.name)
-
-        def act() -> object:
-            part = self.target.put_part(self.name, upload, 1, 0, self.data, md5=digest(self.data))
-            assert self.target.list_parts(self.name, upload) == [part]
-            return self.target.commit_upload(self.name, upload, [part])
-
-        return act
-
-    def commit(self) -> Callable[[], object]:
-        upload = self.target.begin_upload(self.name)
-        half = len(self.data) // 2
-        pieces = [self.data[:half], self.data[half:]]
-        parts = [
-            self.target.put_part(self.name, upload, number + 1, number * half, piece, md5=digest(piece))
-            for number, piece in enumerate(pieces)
-        ]
-        return lambda: self.target.commit_upload(self.name, upload, parts)
-
     def get(self) -> Callable[[], object]:
         self.put()()
 
@@ -108,8 +88,6 @@ class Case:
 
 OPERATIONS = {
     "put": "PutObject",
-    "part": "UploadPart",
-    "commit": "CommitMultipartUpload",
     "get": "GetObject",
     "list": "ListObjects",
     "delete": "DeleteObject",

@@ -81,9 +81,12 @@ def test_uploads_in_parts_of_an_older_version_are_aborted_once(site: Site) -> No
     """What its journal still names goes; nobody looks for others, nor looks again."""
     site.write("file", 1000)
     site.apply()
-    bucket = site.bucket()
-    lineage = next(bucket.list()).name.split("/")[0]
-    left, foreign = (bucket.begin_upload(f"{lineage}/data/{digit * 32}") for digit in "01")
+    client, place = site.emulator.client(), (site.emulator.namespace, site.emulator.bucket)
+    lineage = next(site.bucket().list()).name.split("/")[0]
+    left, foreign = (
+        client.create_multipart_upload(*place, {"object": f"{site.prefix}{lineage}/data/{digit * 32}"}).data.upload_id
+        for digit in "01"
+    )
     with contextlib.closing(sqlite3.connect(site.root / "catalog.db")) as cat:
         cat.execute(
             "INSERT INTO upload (store_id, name, upload) SELECT id, ?, ? FROM store",
@@ -92,7 +95,7 @@ def test_uploads_in_parts_of_an_older_version_are_aborted_once(site: Site) -> No
         cat.commit()
     site.write("file", 2000)
     site.apply()
-    assert [found[1] for found in bucket.list_uploads()] == [foreign]
+    assert [found.upload_id for found in client.list_multipart_uploads(*place).data] == [foreign]
     asked = len(site.log("AbortMultipartUpload"))
     site.write("file", 3000)
     site.apply()

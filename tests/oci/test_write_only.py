@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import oci
 import pytest
@@ -43,26 +42,16 @@ def host(tmp_path: Path, running: Running, policy: str) -> Site:
 
 
 def add_rule(running: Running, days: int | None) -> None:
-    client = owner(running)
+    client = running.client()
     duration = {} if days is None else {"duration": {"timeAmount": days, "timeUnit": "DAYS"}}
     client.create_retention_rule(running.namespace, running.bucket, {"displayName": "rule", **duration})
 
 
-def owner(running: Running) -> Any:
-    return client_of(running, running.owner.config_file)
-
-
-def client_of(running: Running, config_file: str) -> Any:
-    return oci.object_storage.ObjectStorageClient(
-        oci.config.from_file(config_file), service_endpoint=running.url, retry_strategy=oci.retry.NoneRetryStrategy()
-    )
-
-
 def harm(running: Running, site: Site) -> list[str]:
     """All that the host's own credentials can try on each object there; what went through."""
-    client = client_of(running, site.target["auth"]["config_file"])
+    client = running.client(site.target["auth"]["config_file"])
     place = running.namespace, running.bucket
-    names = [item.name for item in owner(running).list_objects(*place).data.objects]
+    names = [item.name for item in running.client().list_objects(*place).data.objects]
     assert {name.split("/")[-2] for name in names} >= {"data", "records", "lease"}
     done = []
     for name in names:
@@ -97,7 +86,7 @@ def test_with_the_documented_policy_nothing_that_is_there_can_be_harmed(tmp_path
     running.settings(age=40 * DAY)
     assert harm(running, site) == []
     # Nor can it put objects where other hosts have theirs.
-    client = client_of(running, site.target["auth"]["config_file"])
+    client = running.client(site.target["auth"]["config_file"])
     with pytest.raises(oci.exceptions.ServiceError):
         client.put_object(running.namespace, running.bucket, "other/x", b"x")
     reader = replace(site, target={})

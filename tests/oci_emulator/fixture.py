@@ -41,6 +41,14 @@ class Running:
     def users_file(self) -> str:
         return f"{self.folder}/users.json"
 
+    def client(self, config_file: str = "") -> Any:
+        """The SDK's client, of the owner by default, for what the program itself does not do."""
+        import oci
+
+        config = oci.config.from_file(config_file or self.owner.config_file)
+        retry = oci.retry.NoneRetryStrategy()
+        return oci.object_storage.ObjectStorageClient(config, service_endpoint=self.url, retry_strategy=retry)
+
     def add_faults(self, *rules: dict[str, object]) -> None:
         """Rules as in `faults.Rule`; they add to those that are there."""
         self._call("POST", "faults", list(rules))

@@ -33,13 +33,13 @@ def old_bucket(emulator):
         if len(data) < 5_000_000:
             target.put(name, data, md5=hashlib.md5(data).digest())
             return
-        upload = target.begin_upload(name)
+        client, place = emulator.client(), (emulator.namespace, emulator.bucket)
+        upload = client.create_multipart_upload(*place, {"object": name}).data.upload_id
         parts = []
         for number, start in enumerate(range(0, len(data), 3_000_000), start=1):
-            piece = data[start : start + 3_000_000]
-            md5 = hashlib.md5(piece).digest()
-            parts.append(target.put_part(name, upload, number, start, piece, md5=md5))
-        target.commit_upload(name, upload, parts)
+            done = client.upload_part(*place, name, upload, number, data[start : start + 3_000_000])
+            parts.append({"partNum": number, "etag": done.headers["etag"]})
+        client.commit_multipart_upload(*place, name, upload, {"partsToCommit": parts})
 
     yield put
     target.close()

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing, TargetError
+from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing
 from backup_runner.spec import AuthSpec, DirectoryTargetSpec, OciTargetSpec
-from backup_runner.targets.base import Part, Put, Target, Tier
+from backup_runner.targets.base import Put, Target, Tier
 from backup_runner.targets.opening import open_target
 from tests.oci_emulator.fixture import Running, start
 
@@ -68,7 +68,6 @@ def test_is_a_target(target: Target) -> None:
 
 def test_empty_target_lists_nothing(target: Target) -> None:
     assert list(target.list()) == []
-    assert list(target.list_uploads()) == []
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
@@ -170,67 +169,10 @@ def test_more_than_a_page(target: Target) -> None:
     assert [found.name for found in target.list("l/")] == names
 
 
-def test_multipart(target: Target) -> None:
-    name, pieces = "l/data/big", [os.urandom(300_000), os.urandom(300_000), os.urandom(1234)]
-    upload = target.begin_upload(name)
-    assert [(found, identity) for found, identity, _ in target.list_uploads("l/")] == [(name, upload)]
-    assert list(target.list_uploads("m/")) == []
-    parts: list[Part] = []
-    for number in (3, 1, 2):
-        piece = pieces[number - 1]
-        offset = (number - 1) * 300_000
-        parts.append(target.put_part(name, upload, number, offset, memoryview(piece), md5=digest(piece)))
+def test_an_upload_that_is_gone_is_aborted(target: Target) -> None:
+    """What older versions left of uploads in parts may be gone by now."""
+    target.abort_upload("l/data/s", "0" * 32)
     assert list(target.list()) == []
-    assert target.list_parts(name, upload) == sorted(parts, key=lambda part: part.number)
-    stored = target.commit_upload(name, upload, parts)
-    assert stored.size == 601_234
-    assert stored.checksum.endswith("-3")
-    assert target.get(name) == b"".join(pieces)
-    assert target.stat(name).etag == stored.etag
-    assert list(target.list_uploads()) == []
-    with pytest.raises(ObjectMissing):
-        target.list_parts(name, upload)
-
-
-def test_a_part_sent_again_replaces_the_first(target: Target) -> None:
-    upload = target.begin_upload("l/data/p")
-    target.put_part("l/data/p", upload, 1, 0, b"wrong", md5=digest(b"wrong"))
-    part = target.put_part("l/data/p", upload, 1, 0, b"right", md5=digest(b"right"))
-    assert target.list_parts("l/data/p", upload) == [part]
-    target.commit_upload("l/data/p", upload, [part])
-    assert target.get("l/data/p") == b"right"
-
-
-def test_commit_wants_the_parts_that_are_there(target: Target) -> None:
-    upload = target.begin_upload("l/data/q")
-    part = target.put_part("l/data/q", upload, 1, 0, b"abc", md5=digest(b"abc"))
-    bad = Part(1, 3, part.md5, "another-etag")
-    for parts in ([], [bad], [part, Part(2, 3, part.md5, part.etag)]):
-        with pytest.raises(TargetError):
-            target.commit_upload("l/data/q", upload, parts)
-    assert list(target.list()) == []
-    target.commit_upload("l/data/q", upload, [part])
-
-
-def test_commit_is_create_only(target: Target) -> None:
-    upload = target.begin_upload("l/data/r")
-    part = target.put_part("l/data/r", upload, 1, 0, b"multi", md5=digest(b"multi"))
-    put(target, "l/data/r", b"first")
-    with pytest.raises(ObjectExists):
-        target.commit_upload("l/data/r", upload, [part])
-    assert target.get("l/data/r") == b"first"
-    target.abort_upload("l/data/r", upload)
-
-
-def test_abort(target: Target) -> None:
-    upload = target.begin_upload("l/data/s")
-    target.put_part("l/data/s", upload, 1, 0, b"abc", md5=digest(b"abc"))
-    target.abort_upload("l/data/s", upload)
-    target.abort_upload("l/data/s", upload)
-    with pytest.raises(ObjectMissing):
-        target.list_parts("l/data/s", upload)
-    with pytest.raises(ObjectMissing):
-        target.put_part("l/data/s", upload, 1, 0, b"abc", md5=digest(b"abc"))
 
 
 def test_a_target_goes_to_another_process(target: Target) -> None:

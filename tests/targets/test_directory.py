@@ -42,7 +42,6 @@ def test_names_never_lead_out(target: DirectoryTarget, tmp_path: Path, name: str
         lambda: target.put(name, DATA, md5=MD5),
         lambda: target.get(name),
         lambda: target.delete(name),
-        lambda: target.begin_upload(name),
     ):
         with pytest.raises(TargetError):
             call()
@@ -118,10 +117,6 @@ def test_a_file_system_without_links(target: DirectoryTarget, monkeypatch: pytes
     with pytest.raises(ObjectExists):
         target.put("l/data/x", b"other", md5=MD5)
     assert target.get("l/data/x") == DATA
-    upload = target.begin_upload("l/data/y")
-    part = target.put_part("l/data/y", upload, 1, 0, DATA, md5=MD5)
-    target.commit_upload("l/data/y", upload, [part])
-    assert target.get("l/data/y") == DATA
     assert os.listdir(root / ".tmp") == []
 
 
@@ -143,51 +138,10 @@ def test_strays_of_dead_writers_go(root: Path) -> None:
 
 def test_reading_creates_nothing(target: DirectoryTarget, root: Path) -> None:
     assert list(target.list()) == []
-    assert list(target.list_uploads()) == []
     with pytest.raises(ObjectMissing):
         target.stat("l/data/x")
     target.delete("l/data/x")
     assert not root.exists()
-
-
-def test_a_cut_line_confirms_no_part(target: DirectoryTarget, root: Path) -> None:
-    upload = target.begin_upload("l/data/x")
-    first = target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
-    parts = root / ".uploads" / upload / "parts"
-    whole = parts.read_bytes()
-    target.put_part("l/data/x", upload, 2, 4, DATA, md5=MD5)
-    parts.write_bytes(parts.read_bytes()[: len(whole) + 20])
-    assert target.list_parts("l/data/x", upload) == [first]
-    second = target.put_part("l/data/x", upload, 2, 4, DATA, md5=MD5)
-    assert target.list_parts("l/data/x", upload) == [first, second]
-    target.commit_upload("l/data/x", upload, [first, second])
-    assert target.get("l/data/x") == DATA * 2
-
-
-def test_a_part_is_unconfirmed_while_it_is_written_again(
-    target: DirectoryTarget, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = target.begin_upload("l/data/x")
-    target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
-
-    def fail(*_: object) -> int:
-        raise OSError(errno.EIO, "torn")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(dir_files.os, "pwrite", fail)
-        with pytest.raises(TargetError):
-            target.put_part("l/data/x", upload, 1, 0, b"DATA", md5=MD5)
-    assert target.list_parts("l/data/x", upload) == []
-
-
-def test_a_commit_killed_after_naming_goes_on(target: DirectoryTarget, root: Path) -> None:
-    upload = target.begin_upload("l/data/x")
-    part = target.put_part("l/data/x", upload, 1, 0, DATA, md5=MD5)
-    (root / "l/data").mkdir(parents=True)
-    os.link(root / ".uploads" / upload / "data", root / "l/data/x")
-    target.commit_upload("l/data/x", upload, [part])
-    assert target.get("l/data/x") == DATA
-    assert list(target.list_uploads()) == []
 
 
 def test_a_process_killed_while_putting_leaves_no_object(root: Path) -> None:
@@ -230,8 +184,7 @@ put(target, "a" * 32)
 worker = pickle.loads(pickle.dumps(target))
 subprocess.run(["umount", "--lazy", disk], check=True)
 for one in (target, worker):
-    begin = lambda: one.begin_upload(f"{'0' * 32}/data/{'c' * 32}")
-    for act in (lambda: put(one, "b" * 32), begin, lambda: list(one.list())):
+    for act in (lambda: put(one, "b" * 32), lambda: list(one.list())):
         try:
             act()
         except TargetError as error:

@@ -102,29 +102,6 @@ def open_to_read(folder: int, name: str, path: str) -> int:
     return descriptor
 
 
-def open_to_write(folder: int, name: str, path: str, flags: int = 0) -> int:
-    """A regular file of ours that is written into. One that has another name as well, or is none, is refused: those
-    bytes may be somebody else's. Raises OSError, ObjectMissing."""
-    try:
-        descriptor = os.open(name, os.O_WRONLY | _FILE | flags, 0o600, dir_fd=folder)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise _foreign(path) from None
-        raise
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        os.close(descriptor)
-        raise _foreign(path)
-    return descriptor
-
-
-def _foreign(path: str) -> ObjectMissing:
-    return ObjectMissing(
-        f"{path} is not a file of backup-runner: it is a symlink, has several hard links, or is not a regular file",
-        hint="check who can write to the bucket's folder, delete it, and run again",
-    )
-
-
 def sync(folder: int) -> None:
     """Make names in `folder` survive a power cut, where the file system can."""
     try:

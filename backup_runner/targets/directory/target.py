@@ -16,15 +16,14 @@ from typing import Any
 
 from ...errors import ObjectMissing, TargetError
 from ...records import StoredObject
-from ..base import Buffer, Part, Parts, Properties, Put, Stored, Tier
+from ..base import Buffer, Properties, Put, Stored, Tier
 from .beneath import Beneath, open_to_read, sync
-from .files import TEMPORARY, UPLOADS, check_name, etag_of, read_range, stored, translated
+from .files import TEMPORARY, check_name, etag_of, read_range, stored, translated
 from .listing import walk
 from .lock import locked
 from .naming import link_new, replace
 from .place import Place, absence
-from .temporary import remove_strays, written
-from .uploads import Uploads
+from .temporary import abort_upload, remove_strays, written
 
 
 class DirectoryTarget:
@@ -34,7 +33,6 @@ class DirectoryTarget:
         self._root = os.path.realpath(path)
         self._place = Place(self._root, device)
         self._beneath = Beneath(self._root)
-        self._uploads = Uploads(self._beneath)
         self._ready = False
         self._opening = threading.Lock()
 
@@ -137,27 +135,8 @@ class DirectoryTarget:
         except ObjectMissing:
             return
 
-    def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
-        self._prepare()
-        check_name(name)
-        return self._uploads.begin(name)
-
-    def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
-        return self._uploads.put_part(name, upload, number, offset, data, md5)
-
-    def list_parts(self, name: str, upload: str) -> Parts:
-        return self._uploads.list_parts(name, upload)
-
-    def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
-        self._prepare()
-        check_name(name)
-        return self._uploads.commit(name, upload, parts)
-
     def abort_upload(self, name: str, upload: str) -> None:
-        self._uploads.abort(upload)
-
-    def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
-        return (item for item in self._uploads.list() if item[0].startswith(prefix))
+        abort_upload(self._beneath, upload)
 
     def restore_archived(self, name: str, hours: int) -> None:
         """Nothing here is ever archived, so every object is readable already."""
@@ -171,9 +150,8 @@ class DirectoryTarget:
         with self._opening, translated("opening the target for writing", self._root):
             self._place.check()
             if not self._ready:
-                for folder in (TEMPORARY, UPLOADS):
-                    with self._beneath.folder(folder, make=True):
-                        pass
+                with self._beneath.folder(TEMPORARY, make=True):
+                    pass
                 remove_strays(self._beneath, time.time())
                 self._place.check()
                 self._ready = True

@@ -14,13 +14,13 @@ from functools import cache
 
 from ..base import Buffer
 from .beneath import Beneath
-from .files import TEMPORARY, write_all
+from .files import TEMPORARY, UPLOADS, write_all
 
 STRAY_AFTER = 86_400.0
 """Seconds after which the temporary file of a dead writer is deleted."""
-UPLOAD_FILES = ("meta", "data", "parts")
+_UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
+_UPLOAD_FILES = ("meta", "data", "parts")
 """All that lies in the folder of an upload."""
-
 _OURS = re.compile(r"([0-9a-f]{12})-([0-9]{1,10})-[0-9a-f]{16}\Z")
 
 
@@ -66,13 +66,20 @@ def remove_quietly(folder: int, name: str) -> None:
         os.unlink(name, dir_fd=folder)
 
 
-def remove_upload(folder: int, name: str) -> None:
+def abort_upload(beneath: Beneath, upload: str) -> None:
+    """Delete what an older version left of an upload in parts."""
+    if _UPLOAD.match(upload):
+        with contextlib.suppress(OSError), beneath.folder(UPLOADS) as uploads:
+            _remove_upload(uploads, upload)
+
+
+def _remove_upload(folder: int, name: str) -> None:
     """Delete an upload's folder with the files that an upload has; one that holds anything else stays."""
     with contextlib.suppress(OSError):
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=folder)
         try:
-            for file in UPLOAD_FILES:
+            for file in _UPLOAD_FILES:
                 remove_quietly(descriptor, file)
         finally:
             os.close(descriptor)
@@ -92,7 +99,7 @@ def remove_strays(beneath: Beneath, now: float) -> None:
             here = match[1] == _realm()
             dead = not _alive(int(match[2])) if here else now - _mtime(entry, now) > STRAY_AFTER
             if dead and entry.is_dir(follow_symlinks=False):
-                remove_upload(folder, entry.name)
+                _remove_upload(folder, entry.name)
             elif dead:
                 remove_quietly(folder, entry.name)
 

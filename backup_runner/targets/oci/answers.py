@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from ...errors import ChecksumMismatch, TargetError, TransientError
+from ...errors import ChecksumMismatch, TransientError
 from ...foreign import describe
 from ...records import StoredObject
-from ..base import Part
 
 T = TypeVar("T")
 
@@ -99,36 +98,3 @@ def looked_at(name: str, headers: Any) -> StoredObject:
         headers.get("storage-tier") or "Standard",
         headers.get("archival-state") or "",
     )
-
-
-def part(item: dict[str, Any]) -> Part:
-    """One part of a list of an upload's parts."""
-    return Part(int(item["partNumber"]), int(item["size"]), str(item["md5"]), str(item["etag"]))
-
-
-def unfinished(item: dict[str, Any]) -> tuple[str, str, float]:
-    """Name, id and time of beginning (seconds since the epoch) of a multipart upload."""
-    return str(item["object"]), str(item["uploadId"]), json_time(item["timeCreated"])
-
-
-Page = tuple[list[T], str | None]
-"""Items, and the name of the page that follows."""
-
-
-def page(answer: Any, item: Callable[[dict[str, Any]], T]) -> Page[T]:
-    """One page of a listing that goes by opc-next-page."""
-    with readable():
-        return [item(found) for found in as_list(answer.data)], answer.headers.get("opc-next-page")
-
-
-def pages(fetch: Callable[[dict[str, str]], Page[T]]) -> Iterator[T]:
-    """The items of all pages; `fetch` gets the options that ask for one."""
-    options: dict[str, str] = {}
-    while True:
-        found, following = fetch(options)
-        yield from found
-        if not following:
-            return
-        if following == options.get("page"):
-            raise TargetError("the listing repeats itself")
-        options = {"page": following}

@@ -11,11 +11,6 @@ PERMISSIONS = {
     "HeadObject": ("OBJECT_INSPECT",),
     "ListObjects": ("OBJECT_INSPECT",),
     "DeleteObject": ("OBJECT_DELETE",),
-    "CreateMultipartUpload": ("OBJECT_CREATE", "OBJECT_OVERWRITE"),
-    "UploadPart": ("OBJECT_CREATE", "OBJECT_OVERWRITE"),
-    "CommitMultipartUpload": ("OBJECT_CREATE", "OBJECT_OVERWRITE"),
-    "ListMultipartUploadParts": ("OBJECT_INSPECT",),
-    "ListMultipartUploads": ("BUCKET_READ",),
     "AbortMultipartUpload": ("OBJECT_DELETE",),
     "RestoreObjects": ("OBJECT_RESTORE",),
 }

@@ -12,22 +12,8 @@ from typing import Any, TypeVar
 from ...errors import AccessDenied, ChecksumMismatch, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from ...records import StoredObject
 from ...spec import OciTargetSpec
-from ..base import Buffer, Part, Parts, Properties, Put, Stored, Tier
-from ..checksums import multipart_checksum
-from .answers import (
-    Page,
-    as_dict,
-    as_list,
-    check_page,
-    compare,
-    listed,
-    looked_at,
-    page,
-    pages,
-    part,
-    readable,
-    unfinished,
-)
+from ..base import Buffer, Properties, Put, Stored, Tier
+from .answers import as_dict, as_list, check_page, compare, listed, looked_at, readable
 from .client import IN_FLIGHT, Connection
 from .errors import Doing
 from .policy import policy_line
@@ -121,7 +107,7 @@ class OciTarget:
             ).headers
 
         operation = "PutObject" if creating else "ReplaceObject"
-        return self._settled(lambda: self._call(operation, name, act), "opc-content-md5", name, size, checksum)
+        return self._settled(lambda: self._call(operation, name, act), name, size, checksum)
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
         if length is not None and length <= 0:
@@ -157,57 +143,6 @@ class OciTarget:
     def _delete(self, name: str, **condition: str) -> None:
         self._call("DeleteObject", name, lambda client: client.delete_object(*self._where(name), **condition))
 
-    def begin_upload(self, name: str, *, tier: Tier = Tier.JOB) -> str:
-        details = {"object": self._spec.prefix + name, "storageTier": self._tier(tier)}
-
-        def act(client: Any) -> str:
-            namespace, bucket, _ = self._where(name)
-            answer = client.create_multipart_upload(namespace, bucket, details, if_none_match="*")
-            with readable():
-                return str(as_dict(answer.data)["uploadId"])
-
-        return self._call("CreateMultipartUpload", name, act)
-
-    def put_part(self, name: str, upload: str, number: int, offset: int, data: Buffer, *, md5: bytes) -> Part:
-        checksum, size = b64encode(md5).decode(), memoryview(data).nbytes
-
-        def act(client: Any) -> Part:
-            answer = client.upload_part(
-                *self._where(name),
-                upload,
-                number,
-                self.connection.body(data),
-                content_length=str(size),
-                content_md5=checksum,
-            )
-            compare(answer.headers.get("opc-content-md5"), checksum, f"part {number} of {name}")
-            with readable():
-                return Part(number, size, checksum, answer.headers["etag"])
-
-        return self._call("UploadPart", name, act)
-
-    def list_parts(self, name: str, upload: str) -> Parts:
-
-        def fetch(options: dict[str, str]) -> Page[Part]:
-            def act(client: Any) -> Page[Part]:
-                return page(client.list_multipart_upload_parts(*self._where(name), upload, **options), part)
-
-            return self._call("ListMultipartUploadParts", name, act)
-
-        return sorted(pages(fetch), key=lambda found: found.number)
-
-    def commit_upload(self, name: str, upload: str, parts: Parts) -> Stored:
-        checksum, size = multipart_checksum(parts), sum(part.size for part in parts)
-        ordered = sorted(parts, key=lambda part: part.number)
-        details = {"partsToCommit": [{"partNum": part.number, "etag": part.etag} for part in ordered]}
-
-        def act(client: Any) -> Any:
-            where = self._where(name)
-            return client.commit_multipart_upload(*where, upload, details, if_none_match="*").headers
-
-        operation = "CommitMultipartUpload"
-        return self._settled(lambda: self._call(operation, name, act), "opc-multipart-md5", name, size, checksum)
-
     def abort_upload(self, name: str, upload: str) -> None:
         try:
             self._call(
@@ -217,19 +152,6 @@ class OciTarget:
             )
         except ObjectMissing:
             return
-
-    def list_uploads(self, prefix: str = "") -> Iterator[tuple[str, str, float]]:
-        whole = self._spec.prefix + prefix
-
-        def fetch(options: dict[str, str]) -> Page[tuple[str, str, float]]:
-            def act(client: Any) -> Page[tuple[str, str, float]]:
-                return page(client.list_multipart_uploads(*self._where("")[:2], **options), unfinished)
-
-            return self._call("ListMultipartUploads", "", act)
-
-        for name, upload, created in pages(fetch):
-            if name.startswith(whole):
-                yield name.removeprefix(self._spec.prefix), upload, created
 
     def restore_archived(self, name: str, hours: int) -> None:
         details = {"objectName": self._spec.prefix + name, "hours": hours}
@@ -290,17 +212,15 @@ class OciTarget:
                 )
             options["start"] = following
 
-    def _settled(self, act: Callable[[], Any], stated: str, name: str, size: int, checksum: str) -> Stored:
-        """The result of a put or commit, whose headers `act` returns; one whose answer got lost, or was garbled, is
-        looked up. What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes.
+    def _settled(self, act: Callable[[], Any], name: str, size: int, checksum: str) -> Stored:
+        """The result of a put, whose headers `act` returns; one whose answer got lost, or was garbled, is looked up.
 
-        A lost commit has used its upload up, so it shows as ObjectMissing.
-        """
+        What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes."""
         etag = ""
         try:
             headers = act()
             etag = headers.get("etag") or ""
-            compare(headers.get(stated), checksum, name)
+            compare(headers.get("opc-content-md5"), checksum, name)
         except (ObjectExists, ObjectMissing, ConditionFailed, ChecksumMismatch):
             try:
                 found = self.stat(name)
