@@ -210,7 +210,7 @@ class Selection:
         for row in self._stream(query):
             file = FileRow._make(row[:-1])
             others = self._run(
-                "SELECT p.id, p.key FROM version v JOIN path p ON p.id = v.path_id WHERE p.job_id = ?1 AND "
+                "SELECT p.id, p.key FROM version v CROSS JOIN path p ON p.id = v.path_id WHERE p.job_id = ?1 AND "
                 "(v.leader = ?3 OR v.path_id = ?3) AND v.content_id = ?4 AND v.first <= ?2 AND "
                 "(v.until IS NULL OR v.until > ?2) AND p.id NOT IN (SELECT path_id FROM chosen) ORDER BY p.key",
                 (*self._at, row[-1], file.content_id),

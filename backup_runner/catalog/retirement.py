@@ -91,7 +91,7 @@ def freed_bytes(cat: Catalog, store_id: int) -> tuple[int, int]:
     """Of the bytes that versions need now, those that `find_living` did not find needed any more; and all of them."""
     row = cat.conn.execute(
         "SELECT coalesce(sum(size) FILTER (WHERE id NOT IN (SELECT id FROM temp.living)), 0), coalesce(sum(size), 0) "
-        "FROM content c WHERE store_id = ? AND EXISTS (SELECT 1 FROM version v WHERE v.content_id = c.id)",
+        "FROM content WHERE store_id = ? AND id IN (SELECT content_id FROM version WHERE content_id IS NOT NULL)",
         (store_id,),
     ).fetchone()
     return int(row[0]), int(row[1])

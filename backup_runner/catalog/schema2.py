@@ -99,6 +99,7 @@ INDEXES = """
 CREATE INDEX content_hash ON content (substr(blake3, 1, 5)) WHERE blake3 IS NOT NULL;
 CREATE INDEX content_md5 ON content (store_id, md5) WHERE blake3 IS NULL;
 CREATE INDEX version_ended ON version (until) WHERE until IS NOT NULL;
+CREATE INDEX version_leader ON version (leader) WHERE leader IS NOT NULL;
 """
 _STORE_OF = {
     "job": "{row}.store_id",
