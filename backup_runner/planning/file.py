@@ -15,8 +15,8 @@ import orjson
 
 from ..errors import PlanFileError
 from ..foreign import describe
-from ..moments import HIGHEST_NS, LOWEST_NS
 from ..records import Action, ActionKind, Kind
+from .shape import action_trouble, header_trouble
 
 FORMAT = 2
 _READABLE = (1, 2)
@@ -137,31 +137,25 @@ def action_fields(action: Action) -> dict[str, Any]:
     return fields
 
 
-def _number(fields: dict[str, Any], name: str, lowest: int = 0) -> int:
-    value = fields[name]
-    if type(value) is not int or not lowest <= value <= HIGHEST_NS:
-        raise ValueError(f"{name} is {value!r}")
-    return value
-
-
 def action_from(fields: dict[str, Any]) -> Action:
-    """The inverse of `action_fields`. Raises KeyError, ValueError or TypeError on anything else."""
+    """The inverse of `action_fields`. Raises KeyError for a field that is missing, ValueError or TypeError for some
+    that are not what they have to be; `shape` knows them all."""
     kind = _ACTIONS[fields["action"]]
     if kind is ActionKind.FORGET:
-        return Action(kind, fields["why"], size=_number(fields, "size"), snapshot_id=_number(fields, "snapshot"))
+        return Action(kind, fields["why"], size=fields["size"], snapshot_id=fields["snapshot"])
     if kind in _OBJECT_ACTIONS:
-        return Action(kind, fields["why"], size=_number(fields, "size"), object_name=fields["object"])
+        return Action(kind, fields["why"], size=fields["size"], object_name=fields["object"])
     strong = fields.get("blake3")
     return Action(
         kind,
         fields["why"],
         key_of(fields) if "path_base64" in fields else fields["path"].encode(),
         _KINDS[fields["type"]],
-        _number(fields, "size"),
-        _number(fields, "mtime_ns", LOWEST_NS),
-        _number(fields, "ctime_ns", LOWEST_NS),
+        fields["size"],
+        fields["mtime_ns"],
+        fields["ctime_ns"],
         bytes.fromhex(strong) if strong else None,
-        _number(fields, "content") if "content" in fields else None,
+        fields.get("content"),
         key_of(fields, "leader") if "leader" in fields else None,
         fields.get("forced", False),
     )
@@ -189,19 +183,25 @@ def header_from(line: bytes) -> Header:
         if fields.pop("kind") != "header":
             raise ValueError
         found = fields.pop("format")
+        if type(found) is not int:
+            raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PlanFileError("this is not a plan file", hint="make one with `plan JOB --out FILE`") from None
     if found not in _READABLE:
         raise PlanFileError(f"plan file format {found} is not supported", hint="make the plan again with this version")
-    try:
-        fields["totals"] = Totals(**fields["totals"])
-        return Header(**fields)
-    except (TypeError, KeyError):
-        raise PlanFileError("the plan file's header is damaged", hint="make the plan again") from None
+    if (wrong := header_trouble(fields)) is not None:
+        raise PlanFileError(f"the plan file's header is damaged: {_named(wrong)}", hint="make the plan again")
+    return Header(**fields | {"totals": Totals(**fields["totals"])})
 
 
-def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
-    """The actions of a plan file's lines (header included); the closing line is checked at the end.
+def _named(field: str) -> str:
+    """A field that is wrong; its name may be anything, too."""
+    return repr(field) if field.isascii() and len(field) < 40 else "a field that no plan has"
+
+
+def read_actions(lines: Iterable[bytes], *, strange: bool = False) -> Iterator[Action]:
+    """The actions of a plan file's lines (header included); the closing line is checked at the end. `strange` lines,
+    which this process neither wrote nor read before, are looked at field by field.
 
     Raises PlanFileError for anything that is not as it was written."""
     digest = hashlib.sha256()
@@ -217,8 +217,13 @@ def read_actions(lines: Iterable[bytes]) -> Iterator[Action]:
                 continue
             digest.update(line)
             count += 1
-            if count:
-                yield action_from(fields)
+            if not count:
+                continue
+            if strange and (wrong := action_trouble(fields)) is not None:
+                raise PlanFileError(
+                    f"line {number} of the plan is damaged: {_named(wrong)}", hint="make the plan again"
+                )
+            yield action_from(fields)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanFileError(
                 f"line {number} of the plan is damaged: {describe(error)}", hint="make the plan again"

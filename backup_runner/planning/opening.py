@@ -89,7 +89,7 @@ def _read(source: int, path: str, copy: IO[bytes]) -> Plan:
             closing = line
             yield line
 
-    for _ in planfile.read_actions(watched()):
+    for _ in planfile.read_actions(watched(), strange=True):
         pass
     copy.flush()
     fields = orjson.loads(closing)

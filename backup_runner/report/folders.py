@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _MOST_FOLDERS = 8192
+_DEEPEST = 64
+"""Folders further down count for the one above them: each takes the bytes of its whole path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,11 @@ class FolderTree:
 
     def __init__(self) -> None:
         self._sums: dict[bytes, tuple[int, int]] = {}
-        self._depth: int | None = None
+        self._depth = _DEEPEST
 
     def add(self, key: bytes, size: int) -> None:
         """Count the file at stored path `key`."""
-        folder = key[: key.rfind(b"/") + 1]
-        if self._depth is not None:
-            folder = _cut(folder, self._depth)
+        folder = _cut(key[: key.rfind(b"/") + 1], self._depth)
         files, total = self._sums.get(folder, (0, 0))
         self._sums[folder] = (files + 1, total + size)
         if len(self._sums) > _MOST_FOLDERS:

@@ -76,7 +76,7 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         size = units.size(header.totals.unread_bytes)
         yield f"  {units.count(unread, 'file')} changed, {size} to read; what is new of {of_it} is known after apply"
     if header.cost:
-        yield look.paint(cost_line(header.cost), "dim")
+        yield look.paint(escape.one_line(cost_line(header.cost)), "dim")
 
 
 def totals_line(header: Header) -> str:

@@ -131,7 +131,7 @@ def test_numbers_in_a_plan_file(name: str, number: object) -> None:
     }
     line = json.dumps({**fields, name: number}).encode()
     with pytest.raises(PlanFileError, match="line 2 of the plan is damaged"):
-        list(read_actions(write(Header("1", "j", "", "", "", 0, "", 1, 1), [line])))
+        list(read_actions(write(Header("1", "j", "", "", "", 0, "", 1, 1), [line]), strange=True))
 
 
 def test_numbers_in_a_record(site: Site) -> None:

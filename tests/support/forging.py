@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ def parts(path: Path) -> tuple[Fields, list[Fields]]:
     return lines[0], lines[1:-1]
 
 
-def forge(path: Path, header: Fields, actions: Iterable[Fields]) -> None:
-    """Write a plan with a closing digest that fits."""
+def forge(
+    path: Path, header: Fields, actions: Iterable[Fields], *, change: Callable[[bytes], bytes] = lambda body: body
+) -> None:
+    """Write a plan with a closing digest that fits; `change` has the last word on its lines."""
     rows = list(actions)
-    body = b"".join(orjson.dumps(row) + b"\n" for row in (header, *rows))
+    body = change(b"".join(orjson.dumps(row) + b"\n" for row in (header, *rows)))
     end = {"kind": "end", "actions": len(rows), "sha256": hashlib.sha256(body).hexdigest()}
     path.write_bytes(body + orjson.dumps(end) + b"\n")
 

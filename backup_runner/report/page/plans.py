@@ -48,14 +48,14 @@ def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Pa
         growth.add(action.key, came=came, changed=changed, went=went)
     title = "Prune plan" if header.pruning == "only" else "Plan"
     return Page(
-        title=f"{title}: {header.job}",
-        heading=header.job,
+        title=f"{title}: {escape.one_line(header.job)}",
+        heading=escape.one_line(header.job),
         headline=totals_line(header),
         facts=_facts(header, heading),
         rows=rows,
         list_title="Actions",
         figures=_figures(header),
-        stops=[(guard["name"], guard["message"]) for guard in header.guards],
+        stops=[(guard["name"], escape.one_line(guard["message"])) for guard in header.guards],
         problems=[
             (escape.name(key_of(item)), f"{item['problem']}: {escape.one_line(item['message'])}")
             for item in header.problems[:50]
@@ -66,7 +66,7 @@ def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Pa
         tiles=tiles(tree),
         growth=growth.table(),
         charts=charts(header.history),
-        costs=list(cost_parts(header.cost)) if header.cost else [],
+        costs=[(name, escape.one_line(value)) for name, value in cost_parts(header.cost)] if header.cost else [],
     )
 
 
@@ -78,7 +78,7 @@ def _facts(header: Header, heading: Heading) -> list[tuple[str, str]]:
     facts = [("made", units.local_time(header.created_ns)), ("job file", escape.one_line(header.job_file))]
     if heading.target:
         facts.insert(0, ("to", escape.one_line(heading.target)))
-    facts.append(("plan", header.plan_id[:12]))
+    facts.append(("plan", escape.one_line(header.plan_id[:12])))
     return facts
 
 
@@ -94,5 +94,6 @@ def _figures(header: Header) -> list[tuple[str, str, str]]:
         found.append(("deleted", units.count(known[ActionKind.DELETE]), f"objects, {units.size(freed)}"))
     found.append(("unchanged", units.count(totals.unchanged), units.size(totals.unchanged_bytes)))
     if header.cost:
-        found.append(("this month", money(header.cost["month_total"], header.cost["currency"]), "estimate"))
+        month = money(header.cost["month_total"], escape.one_line(header.cost["currency"]))
+        found.append(("this month", month, "estimate"))
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from .rows import Rows
@@ -43,16 +44,9 @@ class Page:
 def render(page: Page) -> str:
     """The whole HTML document."""
     script = _part("page.js")
-    environment = Environment(
-        loader=DictLoader({"page": _part("page.html.jinja")}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     # Only this very script runs: a name that got past the escaping would still be no code.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page").render(
+    return _template().render(
         page=page,
         style=Markup(_part("page.css")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
@@ -61,5 +55,18 @@ def render(page: Page) -> str:
     )
 
 
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=DictLoader({"page": _part("page.html.jinja")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page")
+
+
+@cache
 def _part(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")

@@ -17,6 +17,8 @@ _TILES = 28
 _WIDE, _NARROW = (1.25, 1.0), (1.0, 1.05)
 """Width and height of the treemap's two shapes, for screens and phones."""
 _GROWING = 9
+_SMALLEST = 1_000_000
+"""The part of all bytes that a tile has at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,10 @@ class Tile:
 
 def tiles(tree: FolderTree) -> list[Tile]:
     """The heaviest folders; nothing where there are no bytes."""
-    sums = [item for item in tree.largest(_TILES) if item.size] if tree.used else []
-    sums.sort(key=lambda item: -item.size)
+    sums = tree.largest(_TILES) if tree.used else []
+    # What is too small to be seen would be a rectangle of no width, which divides by zero.
+    least = sum(item.size for item in sums) / _SMALLEST
+    sums = sorted((item for item in sums if item.size > least), key=lambda item: -item.size)
     if not sums:
         return []
     sizes = [item.size for item in sums]
