@@ -137,7 +137,7 @@ class Browser:
         pattern = self._pattern(name, names=True)
         if pattern.is_wild and not pattern.patterns:
             hint = "write a name, or a glob such as '*.txt' or 'a/**/b.txt'"
-            raise UsageError(f"{_shown(name)} can match nothing", hint=hint)
+            raise UsageError(f"{_shown(name)} cannot match anything", hint=hint)
         rows = versions_matching(self._catalog, self._job_id, pattern.selects)
         return self._guarded(self._without(exclude, rows))
 

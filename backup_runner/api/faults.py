@@ -7,18 +7,18 @@ import os
 
 from ..errors import BackupRunnerError
 
-_ROOM = "make room on that disk, then run the same command again"
+_ROOM = "free space on that disk, then run the same command again"
 _ACCESS = "check owner and mode of that path and its parent folders, or run as another user"
 _HINTS = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,
     errno.EACCES: _ACCESS,
     errno.EPERM: _ACCESS,
-    errno.EROFS: "mount it writable, or put catalog and work directory elsewhere (`catalog:` in the job)",
-    errno.EIO: "the disk reports faults; look at the system's log",
+    errno.EROFS: "mount it writable, or move the catalog and work directory (`catalog:` in the job)",
+    errno.EIO: "the disk reports I/O errors; check the system log",
     errno.EMFILE: "raise the limit of open files with `ulimit -n`",
     errno.ENFILE: "raise the limit of open files with `ulimit -n`",
-    errno.ENOMEM: "free memory, or give fewer --workers",
+    errno.ENOMEM: "free memory, or use fewer --workers",
 }
 
 

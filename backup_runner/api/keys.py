@@ -57,7 +57,7 @@ def write_private(path: str | os.PathLike[str], text: str) -> None:
     except FileExistsError:
         raise KeyFileError(
             f"{path} already exists and was not changed",
-            hint="choose another name; if a key is lost, its backups cannot be opened",
+            hint="choose another name; backups cannot be restored if their key is lost",
         ) from None
     except OSError as error:
         raise KeyFileError(f"cannot write {path}: {describe(error)}") from None
@@ -88,8 +88,8 @@ def public_half(path: str, *, passphrase_env: str | None = None, warn: Callable[
     identity = _identity(path, passphrase_env, warn)
     if identity.secret.kind is not SecretKind.PAIR:
         raise KeyFileError(
-            f"{path} is no key pair: the public half of other keys is another one for each lineage",
-            hint="make a pair with `backup-runner key pair FILE`",
+            f"{path} is not a key pair; a raw key has a different public key for each lineage",
+            hint="create one with `backup-runner key pair FILE`",
         )
     return Public.of(identity, bytes(32))
 
@@ -114,8 +114,8 @@ def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = N
     with opened(job, listener(events), as_cached=True) as session:
         if typed is not None and read_secret(typed) != session.identity.secret:
             raise WrongKeyError(
-                "what was typed is a key without a mistake, but not the key of this job",
-                hint="is it the page of another key? its id stands on it",
+                "the typed key is valid, but it is not the key of this job",
+                hint="compare the key id on the page with that of `key check JOB`",
             )
         return tried(session)
 
@@ -131,11 +131,12 @@ def key_holders(job: Job, *, events: Events | None = None) -> KeyHolders:
         found = session.know(store.lineage)
         if found is None:
             raise KeyFileError(
-                "this lineage is of suite 1, which has no list of recipients: its raw key opens everything",
-                hint="the next apply gives it one",
+                "this lineage still has format suite 1, which has no list of recipients: whoever has its raw key can "
+                "decrypt everything",
+                hint="the next apply upgrades it",
             )
         if found.roster is None:
-            raise KeyFileError("the list of recipients cannot be opened with this key")
+            raise KeyFileError("this key cannot decrypt the list of recipients")
         return KeyHolders(store.lineage, found.newest, found.roster)
 
 
@@ -211,7 +212,7 @@ def _identity(path: str, passphrase_env: str | None, warn: Callable[[str], None]
 
 def _passphrase(variable: str) -> str:
     if variable not in os.environ:
-        raise KeyFileError(f"the variable {variable} that should hold the passphrase is not set")
+        raise KeyFileError(f"the variable {variable}, which should contain the passphrase, is not set")
     return os.environ[variable]
 
 
@@ -223,8 +224,8 @@ def _public(given: str) -> Public:
             return read_recipient(file.read(_RECIPIENT_BYTES))
     except (OSError, UnicodeDecodeError):
         raise KeyFileError(
-            f"{given} is neither a public key nor a file that holds one",
-            hint="`key recipient FILE` prints the public half of a key pair",
+            f"{given} is not a public key or a file that contains one",
+            hint="`key recipient FILE` prints the public key of a key pair",
         ) from None
 
 
@@ -234,16 +235,16 @@ def _name_of(given: str) -> str:
 
 def _refuse_known(ground: Ground, new: Recipient) -> None:
     if any(one.public == new.public for one in ground.roster.recipients):
-        raise KeyFileError("this recipient can open the job's backups already", hint="`key list JOB` shows all")
+        raise KeyFileError("this recipient can already decrypt the job's backups", hint="`key list JOB` shows all")
     if any(one.name == new.name for one in ground.roster.recipients):
-        raise KeyFileError(f"there is a recipient called {new.name!r}", hint="give another name with --name")
+        raise KeyFileError(f"a recipient named {new.name!r} already exists", hint="choose another name with --name")
 
 
 def _mark(ground: Ground, after: int | None) -> Mark:
     head = ground.head
     if after is None or head is None or not 0 <= after <= head.serial:
         raise UsageError(
-            "say after which record what this writer wrote is void: --after SERIAL",
+            "removing a writer needs the last record to trust: --after SERIAL",
             hint=f"the newest is {head.serial if head else 0}; `snapshots JOB` shows when each was made",
         )
     return Mark(after, head.digest if after == head.serial else bytes(32))

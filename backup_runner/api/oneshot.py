@@ -140,7 +140,7 @@ def restore_file(
     with _opened(settings, events) as (session, cat, store):
         known, job = listing.path_of(cat, store.id, file_id), session.job
     if known is None:
-        raise CatalogError(f"no file has the id {file_id}", hint="`backup-runner file list` shows the ids")
+        raise CatalogError(f"there is no file with the id {file_id}", hint="`backup-runner file list` shows the ids")
     at = None if known.snapshot_id is None else str(known.snapshot_id)
     return restore(replace(job, name=known.job), (known.key,), replace(options, at=at), events=events)
 
@@ -191,9 +191,9 @@ def _opened(settings: Config, events: Events | None) -> Iterator[tuple[Session, 
         store = session.store() if cat else None
         if cat is None or store is None:
             raise CatalogError(
-                f"the catalog {path} knows nothing at {session.target.identity}"
+                f"the catalog {path} has no backups at {session.target.identity}"
                 if cat
-                else f"no catalog at {path} yet",
+                else f"there is there is no catalog at {path} yet",
                 hint="back up something first, or import backup-tool's database",
             )
         yield session, cat, store

@@ -32,5 +32,5 @@ def check_target(job: Job, *, events: Events | None = None) -> TargetCheck:
     heard = listener(events)
     with opened(job, heard, as_cached=True) as session:
         if absence := session.target.absence:
-            heard.warn(f"{absence}; if it belongs on a disk, is that mounted?")
+            heard.warn(f"{absence}; is its disk mounted?")
         return TargetCheck(session.target.identity, check_permissions(session.target))

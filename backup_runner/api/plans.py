@@ -94,14 +94,14 @@ class Plan:
         header, file = self.header, self._job_file or self.header.job_file
         if not os.path.exists(file):
             raise PlanFileError(
-                f'the plan is of job "{header.job}", whose file {file} is not there',
-                hint="put the job file back, name it with --job FILE, or plan again",
+                f'the plan is for job "{header.job}", but its job file {file} does not exist',
+                hint="put the job file back, give its new place with --job FILE, or plan again",
             )
         job = load_job(file, settings=self._settings)
         if job.name != header.job:
             raise PlanFileError(
-                f'the plan is of job "{header.job}", and {file} holds job "{job.name}"',
-                hint="name the job's file with --job",
+                f'the plan is for job "{header.job}", but {file} contains job "{job.name}"',
+                hint="give the right job file with --job",
             )
         if job.digest() != header.job_digest:
             # Said before its hooks run, which may be what changed.

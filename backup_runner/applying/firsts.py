@@ -46,8 +46,8 @@ def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None
                     drop_store(cat, store.id)
                 raise BusyError(
                     f'another machine is making the first backup of job "{session.job.name}": {holder_of(note)}',
-                    hint="let it end, fetch its catalog with `catalog pull JOB`, then apply again; or start anew "
-                    "beside it with --new-lineage",
+                    hint="wait for it to finish, fetch its catalog with `catalog pull JOB`, then apply again; or "
+                    "start a separate lineage with --new-lineage",
                 )
             waiting = True
         if not waiting:
@@ -84,7 +84,7 @@ def give_way(session: Session, cat: Catalog, store: Store) -> None:
         drop_store(cat, store.id)
     raise CatalogError(
         f'another machine made the first backup of job "{session.job.name}" meanwhile (lineage {found}); '
-        f"this one (lineage {store.lineage}) was given up before it was recorded",
+        f"this one (lineage {store.lineage}) was abandoned before it was recorded",
         hint="fetch its catalog with `catalog pull JOB`, then apply again; its contents are not uploaded twice",
     )
 
@@ -96,7 +96,7 @@ def two_lineages(session: Session, store: Store) -> str:
         return ""
     return (
         f'job "{session.job.name}" now has two lineages in the bucket: {store.lineage}, made here, and {found}, made '
-        "by another machine in the same moment; let one of them go on (`catalog pull JOB --lineage ID`)"
+        "by another machine at the same time; continue only one of them (`catalog pull JOB --lineage ID`)"
     )
 
 

@@ -103,7 +103,7 @@ class PathApplier:
     def _directory(self, action: Action) -> None:
         status = self._tree.status(action.key)
         if kind_of(status.st_mode) != Kind.DIRECTORY:
-            raise OddFileError(errno.ENOTDIR, "is no directory any more")
+            raise OddFileError(errno.ENOTDIR, "is no longer a directory")
         self._versions.put(action, self._meta(action.key, Kind.DIRECTORY, status, size=0), None)
 
     def _symlink(self, action: Action) -> None:

@@ -125,7 +125,7 @@ class Retirement:
             parts = read_stretch(keys, segment, extent.offset, extent.length)
             data = b"".join(parts)
             if blake3(data).digest() != strong:
-                raise keys.damaged("a content does not have its hash")
+                raise keys.damaged("a content does not match its hash")
             yield content_id, data
 
     # -- forgetting and marking, in the caller's transaction
@@ -150,7 +150,7 @@ class Retirement:
                     self._marked.append(_Marked(None, action.object_name, action.size, ""))
                 continue
             if row.id in needed:
-                self._outcome.notes.append(f"{row.name} is needed again and stays")
+                self._outcome.notes.append(f"{row.name} is needed again and was kept")
                 continue
             self._marked.append(_Marked(row.id, row.name, row.size, "live" if row.state == "marked" else row.state))
         if self._delete:
@@ -170,9 +170,7 @@ class Retirement:
         )
         for number in self._forget:
             if number not in expired:
-                self._outcome.notes.append(
-                    f"snapshot {number} is not forgotten: by now, a rule of the retention keeps it"
-                )
+                self._outcome.notes.append(f"snapshot {number} was not forgotten: a retention rule keeps it now")
         return [number for number in self._forget if number in expired]
 
     # -- deleting, after the record
@@ -189,7 +187,7 @@ class Retirement:
             try:
                 self._session.target.delete(item.name)
             except AccessDenied as error:
-                self._outcome.notes.append(f"{item.name} could not be deleted and stays: {error.message}")
+                self._outcome.notes.append(f"{item.name} could not be deleted: {error.message}")
                 self._settle(item, gone=False)
                 continue
             self._settle(item, gone=True)

@@ -222,7 +222,7 @@ class _Run:
         outcome = self._outcome
         why_not = adopting.adopt(action.object_name)
         if why_not:
-            outcome.notes.append(f"{action.object_name} was not adopted: {why_not}")
+            outcome.notes.append(f"{action.object_name} was not reused: {why_not}")
         name = action.kind.value
         outcome.counts[name] = outcome.counts.get(name, 0) + 1
         outcome.bytes[name] = outcome.bytes.get(name, 0) + action.size
@@ -310,5 +310,5 @@ class _Run:
             try:
                 store = committing.trim(self._cat, store, target, records=session.job.retention is not None)
             except AccessDenied as error:
-                self._outcome.notes.append(f"older full copies of the catalog stay in the bucket: {error.message}")
+                self._outcome.notes.append(f"older full copies of the catalog were not deleted: {error.message}")
         ground.store = store

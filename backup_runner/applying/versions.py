@@ -88,12 +88,12 @@ class Versions:
         self._outcome.changed_since_plan.append(action.key)
 
     def fail(self, action: Action, number: int, text: str) -> None:
-        """A path that could not be read: what was stored before is kept, and flagged."""
+        """A path that could not be read: the last stored version is kept, and flagged."""
         self.batch.join()
         kept = self.recorder.flag(action.key, Flag.STALE)
         if _counted(action):
             self._events.ahead(-1, -action.size)
-        before = "what was stored before is kept" if kept else "nothing is stored of it"
+        before = "the last stored version is kept" if kept else "it is not in the backup"
         if number in (errno.ENOENT, errno.ENOTDIR):
             self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
             if kept and action.entry_kind != Kind.DIRECTORY:

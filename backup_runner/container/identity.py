@@ -74,8 +74,8 @@ class Identity:
         key = self.secret.crypto_key
         if key is None:
             raise WrongKeyError(
-                "backup-tool's format opens with its raw key only",
-                hint="point `encryption` at the key file of backup-tool",
+                "backup-tool's format can only be decrypted with its raw key",
+                hint="set `encryption` to the key file of backup-tool",
             )
         return key
 
@@ -101,14 +101,14 @@ class Identity:
         """Raises NoiseError if the envelope is known not to be of its lineage's chain."""
         accepted = self.accepted.get(envelope.lineage)
         if accepted is not None and envelope.digest not in accepted.digests:
-            raise NoiseError(f"envelope {envelope.number} is not known for this lineage")
+            raise NoiseError(f"envelope {envelope.number} does not belong to this lineage")
 
     def check_suite1(self, object_id: ObjectId) -> None:
         """Raises NoiseError for an object of suite 1 where the lineage has left that behind."""
         accepted = self.accepted.get(object_id.lineage)
         end = accepted.suite1_end if accepted else None
         if end is not None and (end == 0 or (object_id.kind is ObjectKind.RECORDS and object_id.serial > end)):
-            raise NoiseError(f"{object_id.name}: of suite 1, which its lineage has left behind")
+            raise NoiseError(f"{object_id.name}: format suite 1, although its lineage was upgraded to suite 2")
 
     def check_signer(self, object_id: ObjectId, signer: bytes) -> None:
         """Raises NotEntitledError for what a writer who was removed signed. What the records know of is read by what

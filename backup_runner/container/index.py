@@ -89,13 +89,13 @@ class Trailer(NamedTuple):
         """The trailer at the end of `tail`, the last bytes of an object of `size` bytes. Raises DamagedError."""
         raw = bytes(tail[-TRAILER_LENGTH:])
         if len(raw) < TRAILER_LENGTH or not raw.startswith(MAGIC):
-            raise keys.damaged("does not end in a trailer: cut short, or something follows it")
+            raise keys.damaged("does not end with a trailer: truncated, or followed by other data")
         fields, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
         if not hmac.compare_digest(hmac.digest(keys.trailer_key, keys.header_digest + fields, "sha256"), mac):
             raise keys.damaged("trailer modified, or from another object")
         trailer = cls(*_FIELDS.unpack(fields)[1:])
         if trailer.total != size or trailer.header_length != keys.header_length:
-            raise keys.damaged(f"has {size} bytes, was sealed with {trailer.total}")
+            raise keys.damaged(f"has {size} bytes, but was sealed with {trailer.total}")
         return trailer
 
 
@@ -171,7 +171,7 @@ def open_stream(keys: SealKeys, stream: Stream, sealed: Buffer) -> tuple[bytes, 
         parts.append(open_segment(keys, stream, len(parts), view[at : at + length], last=last))
         at += length
     if at != len(view):
-        raise keys.damaged(f"{stream.name.lower()} segments are followed by something else")
+        raise keys.damaged(f"{stream.name.lower()} segments are followed by other data")
     return b"".join(parts), len(parts)
 
 

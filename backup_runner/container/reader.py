@@ -167,7 +167,7 @@ def _fetch_index(keys: SealKeys, read: Read, size: int) -> Index:
         length = min(found, size)
         found = read_index(keys, read(size - length, length), size)
     if isinstance(found, int):
-        raise keys.damaged("index cut short")
+        raise keys.damaged("index is truncated")
     return found
 
 

@@ -15,8 +15,8 @@ from .legacy_reader import LegacyReader, true_size
 from .sealed import Place
 
 NOTE = (
-    "objects are in backup-tool's format, which has no MAC: whoever can write to the bucket can alter them "
-    "unnoticed but for their MD5; `reseal: true` in the job moves them to our format"
+    "objects are in backup-tool's format, which has no MAC: their MD5 is the only protection against changes in the "
+    "bucket; `reseal: true` in the job converts them to our format"
 )
 
 

@@ -29,7 +29,7 @@ class LegacyReader:
 
     def stretch(self, offset: int, length: int) -> Iterator[bytes]:
         """The whole content. Raises DamagedError at its end if the sealed bytes had another MD5."""
-        assert offset == 0, "contents in this format are read whole"
+        assert offset == 0, "contents in this format are read from their start"
         digest = hashlib.md5(usedforsecurity=False)
         sealed = self._target.get(self._name, 0, legacy.HEAD + CHUNK)
         digest.update(sealed)

@@ -30,7 +30,7 @@ from ..repository.sealing import Sealing
 
 _CHUNK = 1 << 20
 
-_ACCESS = "check the path, and who may use it"
+_ACCESS = "check the path and its permissions"
 
 
 class Crypted(NamedTuple):

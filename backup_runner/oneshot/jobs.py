@@ -118,7 +118,7 @@ def _checked(path: str, *, directory: bool) -> bytes:
     found = os.path.abspath(os.path.expanduser(path))
     if not os.path.lexists(found):
         raise BackupRunnerError(
-            f"{path} is not there", hint="nothing was done; `file cleanup` removes missing files from the catalog"
+            f"{path} does not exist", hint="nothing was done; `file cleanup` removes missing files from the catalog"
         )
     if os.path.isdir(found) != directory:
         hint = "use `directory backup --dir-paths`" if not directory else "use `file backup`"

@@ -43,9 +43,9 @@ class CacheFile:
             raise UsageError(f"cannot use the cache file {self._path}: {describe(error)}") from None
         if not isinstance(state, dict) or state.get("backup_runner_state") != _FORMAT:
             theirs = isinstance(state, dict) and "backup" in state
-            what = "backup-tool's" if theirs else "no state of a run of ours"
+            what = "backup-tool's" if theirs else "not a cache file of backup-runner"
             raise UsageError(
-                f"the cache file {self._path} is {what} and was left as it is",
+                f"the cache file {self._path} is {what} and was not changed",
                 hint="name another file; import backup-tool's uploads with `catalog import-backup-tool`",
             )
         if state.get("status") == "complete":

@@ -25,7 +25,7 @@ def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
     scales = Scales(session.job)
     for action in plan.actions():
         if why := _foreign(action, session.job):
-            raise PlanFileError(f"the plan is none of this job: {why}", hint="nothing was changed; plan again")
+            raise PlanFileError(f"the plan does not match the job: {why}", hint="nothing was changed; plan again")
         scales.add(action)
     cat, store = session.catalog(), session.store()
     job_id = cat.job_id(store.id, session.job.name) if cat and store else None
@@ -46,17 +46,17 @@ def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
 def _foreign(action: Action, job: Job) -> str:
     """Why an action is none of this job's; "" if it may be."""
     if action.kind is ActionKind.FORGET:
-        return "" if job.retention else "it forgets snapshots, and the job has no `retention`"
+        return "" if job.retention else "it forgets snapshots, but the job has no `retention`"
     if action.kind in _OF_OBJECTS:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")
-        return "" if inside else f"{action.object_name!r} is no name of an object"
+        return "" if inside else f"{action.object_name!r} is not an object name"
     for key in (action.key, action.leader):
         if key is not None and not is_key(key, folder=action.entry_kind == Kind.DIRECTORY):
-            return f"{_text(key)!r} is no path below a source"
+            return f"{_text(key)!r} is not a path below a source"
     # What a source no longer covers is taken out.
     if action.kind is ActionKind.REMOVE or any(source.covers(action.key) for source in job.sources):
         return ""
-    return f"{_text(action.key)!r} lies in no source"
+    return f"{_text(action.key)!r} is not inside a source"
 
 
 def is_key(key: bytes, *, folder: bool) -> bool:

@@ -109,7 +109,7 @@ def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, gua
     if share > guards.max_free_percent:
         yield GuardHit(
             "max_free_percent",
-            f"{freed} of {stored} bytes that snapshots need ({share:.0f} %) would be let go at once; "
+            f"{freed} of {stored} bytes that snapshots need ({share:.0f} %) would be freed at once; "
             f"max_free_percent is {guards.max_free_percent}. Check that newer snapshots are complete",
         )
 

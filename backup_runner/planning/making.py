@@ -165,7 +165,7 @@ class _Planning:
         self.totals.held_before, self.totals.known = tally.held_before, tally.known
         self.totals.kept_unseen = tally.kept_unseen
         if gone := self.left_undone[ActionKind.REMOVE]:
-            self.notes.append(f"{gone} file(s) that are gone stay listed; `file cleanup` takes them out")
+            self.notes.append(f"{gone} file(s) no longer exist but stay listed; `file cleanup` removes them")
         if tally.held_before:
             names = ", ".join(_text(key) for key in tally.held_examples)
             self.notes.append(f"{tally.held_before} changed file(s) held back by overwrite: never: {names}")
@@ -205,21 +205,19 @@ class _Planning:
 
     def _drift(self, cat: Catalog | None, store: Store | None) -> Drift:
         if self.options.offline:
-            self.notes.append("offline: the bucket was not looked at")
+            self.notes.append("offline: the bucket was not checked")
             return Drift() if cat and store else Drift(digest=listing_digest([]))
         self.events.phase("listing the bucket")
         if cat is None or store is None:
             # One name is enough: whether the bucket can be reached at all is better known now than by the apply.
             if next(iter(self.session.target.list()), None) is not None:
                 self.notes.append(
-                    "the bucket holds objects that the catalog here does not know; `catalog info` says whose"
+                    "the bucket contains objects that are not in the local catalog; `catalog info` shows whose they are"
                 )
             return Drift(digest=listing_digest([]))
         found = look(cat, store, self.session.target, identity=lambda: self.session.unlock(store))
         if found.noise:
-            self.notes.append(
-                f"passed over {found.noise} object(s) that this key does not open, under names of records"
-            )
+            self.notes.append(f"ignored {found.noise} object(s) with names of records that this key cannot decrypt")
         return found
 
     def _note_repair(self, action: Action) -> None:
@@ -288,7 +286,7 @@ class _Planning:
         self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
         self.notes += _archive_notes(drift)
         if drift.gap:
-            self.notes.append(f"{drift.gap}; an apply puts a full copy there")
+            self.notes.append(f"{drift.gap}; an apply uploads a full copy")
         return Header(
             plan_id=secrets.token_hex(16),
             job=job.name,
@@ -329,13 +327,13 @@ def _archive_notes(drift: Drift) -> Iterator[str]:
     """What a lifecycle rule, or somebody, moved out of reach."""
     if drift.cold:
         yield (
-            f"{drift.cold} object(s) of the bucket lie in the archive tier by now, and not because of this job "
-            "(a lifecycle rule?): restore needs --thaw for them"
+            f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "
+            f"restoring them needs --thaw"
         )
     if drift.cold_records:
         yield (
-            f"{drift.cold_records} record(s) of the catalog lie in the archive tier: `catalog pull` needs --thaw for "
-            "them; keep <lineage>/records/ and <lineage>/copies/ out of lifecycle rules"
+            f"{drift.cold_records} record(s) of the catalog are in the archive tier; `catalog pull` needs --thaw for "
+            f"them. Exclude <lineage>/records/ and <lineage>/copies/ from lifecycle rules"
         )
 
 

@@ -13,7 +13,7 @@ from .spool import Plan
 
 _STEP_NS = 2 * 10**9
 """File systems stamp files by clocks of their own, in steps of up to two seconds."""
-_MESSAGE = "written by hooks.before after the plan was made, which does not have it; not backed up as it is now"
+_MESSAGE = "changed by hooks.before after the plan was made; this change is not backed up"
 
 
 def note_missed(session: Session, plan: Plan, hook_ns: int) -> None:

@@ -26,7 +26,7 @@ class Specials:
     def notes(self) -> Iterator[str]:
         if self.count:
             more = f" and {self.count - _NAMED} more" if self.count > _NAMED else ""
-            yield f"not backed up, since it holds no content: {', '.join(self.named)}{more}"
+            yield f"not backed up, because they have no content: {', '.join(self.named)}{more}"
 
 
 def left_out(totals: ScanTotals) -> dict[str, int]:
@@ -52,12 +52,12 @@ def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
         rest = f" and {more} more" if more else ""
         yield f"{files} skipped as too large, {totals.too_large_size} bytes (max_file_size): {named}{rest}"
     for count, text in (
-        (totals.skipped, "skipped by rules (folders count once)"),
-        (totals.marked, "folder{s} skipped for a mark in them (skip_if_present, skip_caches)"),
+        (totals.skipped, "skipped by rules (a folder counts as one)"),
+        (totals.marked, "folder{s} skipped because of a file in them (skip_if_present, skip_caches)"),
         (totals.other_systems, "mount point{s} not entered (one_file_system)"),
         (totals.symlinks_skipped, "symlink{s} skipped (symlinks: skip)"),
-        (totals.left_out, "of our own files and folders left out (catalog, bucket, work directory)"),
-        (foreign, "object{s} of others in the bucket, not touched"),
+        (totals.left_out, "file{s} or folder{s} of backup-runner skipped (catalog, bucket, work directory)"),
+        (foreign, "other object{s} in the bucket, not touched"),
     ):
         if count:
             yield f"{count} {text.format(s='' if count == 1 else 's')}"

@@ -71,7 +71,7 @@ def _open(path: str) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise PlanFileError("it is no regular file", hint="save the plan with `plan JOB --out FILE`")
+        raise PlanFileError("not a regular file", hint="save the plan with `plan JOB --out FILE`")
     return fd
 
 

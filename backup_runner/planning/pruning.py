@@ -93,12 +93,12 @@ class Pruning:
         if not doubtful:
             return
         if self.upcoming is not None and self.upcoming.doubtful:
-            doubtful[-1] = "the one that this plan makes"
+            doubtful[-1] = "the snapshot that this plan makes"
         kept = len(_let_go(known, [s._replace(doubtful=False) for s in snapshots], self.session.job)) - len(forget)
         if kept > 0:
             self.notes.append(
-                f"made with guards overridden, so that it pushes no other out: {', '.join(doubtful)}; "
-                f"{kept} snapshot(s) stay that would go otherwise"
+                f"made with guards overridden, so they do not replace other snapshots: {', '.join(doubtful)}; "
+                f"{kept} more snapshot(s) are kept for that reason"
             )
 
     def _weigh(self, forget: dict[int, str], *, frees: bool) -> bool:
@@ -123,7 +123,7 @@ class Pruning:
         self.hits = []
         names = " ".join(f"--override-guard {hit.name}" for hit in stopping)
         said = "; ".join(hit.message for hit in stopping)
-        self.notes.append(f"nothing is forgotten or deleted: {said}. If this is meant: `prune JOB {names}`")
+        self.notes.append(f"nothing is forgotten or deleted: {said}. If this is intended, run `prune JOB {names}`")
         return False
 
 
@@ -168,7 +168,9 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
     paid = days > 0 and now_ns - worth.created_ns < days * _DAY_NS
     if not worth.live:
         if paid:
-            notes.append(f"{worth.name} is not needed but kept back: {worth.tier} charges {days} days in any case")
+            notes.append(
+                f"{worth.name} is no longer needed, but kept for now: {worth.tier} charges at least {days} days"
+            )
             return None
         return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0

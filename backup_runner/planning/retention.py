@@ -57,8 +57,8 @@ def expire(
     """
     if not (rules.keep_last or rules.keep_within or any(count for _, count, _ in _calendar(rules))):
         raise BackupRunnerError(
-            "no rule of the retention keeps a snapshot",
-            hint="set at least one keep_… above 0, or leave retention out to keep every snapshot",
+            "no retention rule keeps a snapshot",
+            hint="set at least one keep_… above 0, or remove `retention` to keep every snapshot",
         )
     kept: dict[int, list[str]] = {snapshot.id: [] for snapshot in snapshots}
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.id, reverse=True)

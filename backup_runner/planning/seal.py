@@ -64,9 +64,9 @@ def _read(path: str) -> bytes | None:
     with open(fd, "rb", buffering=0) as file:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
-            raise PlanFileError(f"cannot use {path}: it is no regular file")
+            raise PlanFileError(f"cannot use {path}: not a regular file")
         if found.st_uid != os.geteuid() or found.st_nlink != 1 or found.st_mode & 0o077:
-            raise PlanFileError(f"cannot use {path}: it is not yours alone (owner, mode 0600, one name)")
+            raise PlanFileError(f"cannot use {path}: it must belong to you, have mode 0600 and no other hard link")
         secret = file.read(LENGTH + 1)
     if len(secret) != LENGTH:
         raise PlanFileError(f"cannot use {path}: it does not have {LENGTH} bytes", hint="delete it")
@@ -89,21 +89,21 @@ def vouch(plan: Plan, *, digest: str | None = None) -> None:
     if digest is not None:
         if not _equal(plan.marks.file, digest.lower()):
             raise PlanFileError(
-                f"{plan.path} is not the plan that was reviewed: its SHA-256 digest is {plan.marks.file}, "
-                f"and --plan-digest says {digest.lower()}",
-                hint="nothing was run or changed; get the file that was reviewed, or review this one",
+                f"{plan.path} is not the plan that was reviewed: its SHA-256 digest is {plan.marks.file}, but "
+                f"--plan-digest is {digest.lower()}",
+                hint="nothing was run or changed; use the file that was reviewed, or review this one",
             )
         return
-    why = "its seal does not fit" if plan.marks.mac else "it has no seal"
+    why = "its signature is invalid" if plan.marks.mac else "it has no signature"
     try:
         secret = own_secret()
     except PlanFileError as error:
         secret, why = None, error.message
     if secret is None or not _equal(_mac(secret, plan.marks.body), plan.marks.mac):
         raise PlanFileError(
-            f"it is not known who made this plan, {plan.path}: {why}; nothing was run or changed",
-            hint="plan here, as this user: `plan JOB --out FILE`. If the plan was made elsewhere and reviewed, state "
-            "the SHA-256 digest that planning printed there: --plan-digest HEX",
+            f"cannot tell who made the plan {plan.path}: {why}; nothing was run or changed",
+            hint="make the plan here, as this user: `plan JOB --out FILE`. If it was made elsewhere and reviewed, "
+            "give the SHA-256 digest that `plan` printed there: --plan-digest HEX",
         )
 
 

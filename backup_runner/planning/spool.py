@@ -41,7 +41,7 @@ class Plan:
     def lines(self) -> Iterator[bytes]:
         """Raises PlanFileError if the file cannot be read."""
         if self.spool is None:
-            raise PlanFileError("this plan was closed")
+            raise PlanFileError("this plan was already closed")
         fd = self.spool.fileno()
         try:
             if self.marks is None:
@@ -67,7 +67,9 @@ class Plan:
                 with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as out:
                     whole = sum(out.write(line) for line in self._checked(secret))
                 if not fits(raw.tell(), whole):
-                    raise PlanFileError("the plan is compressed too well to be read again", hint="save it without .zst")
+                    raise PlanFileError(
+                        "the plan compresses beyond the limit for reading it again", hint="save it without .zst"
+                    )
             else:
                 raw.writelines(self._checked(secret))
             raw.seek(0)

@@ -28,7 +28,7 @@ def lines_of(file: io.BufferedReader, size: int) -> Iterator[bytes]:
     try:
         yield from _bounded(io.BufferedReader(unpacking, 1 << 18), _ROOM + size * _RATIO)
     except zstandard.ZstdError as error:
-        raise PlanFileError(f"the plan cannot be unpacked: {describe(error)}", hint="make the plan again") from None
+        raise PlanFileError(f"the plan cannot be decompressed: {describe(error)}", hint="make the plan again") from None
 
 
 def fits(size: int, unpacked: int) -> bool:
@@ -41,7 +41,7 @@ def _bounded(file: io.BufferedReader, room: int) -> Iterator[bytes]:
         check_length(line)
         room -= len(line)
         if room < 0:
-            raise PlanFileError("the plan unpacks to more than any plan does", hint="make the plan again")
+            raise PlanFileError("the decompressed plan exceeds the size limit", hint="make the plan again")
         yield line
 
 
@@ -50,5 +50,5 @@ def check_length(line: bytes) -> None:
     if len(line) > LONGEST:
         raise PlanFileError(
             f"a line of the plan is longer than {LONGEST >> 20} MiB",
-            hint="make the plan again; a job that has paths as long can be applied without saving a plan",
+            hint="make the plan again; if the job has very long paths, apply it without saving a plan",
         )

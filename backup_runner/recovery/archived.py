@@ -40,14 +40,14 @@ def refuse_archived(target: Target, lineage: str, thaw: Thaw | None, *, cause: E
         return
     what = f"{len(cold)} records, copies or keys of the catalog are in the archive tier and cannot be read"
     if thaw is None:
-        raise ObjectArchived(what, hint="--thaw asks for them to be made readable") from cause
+        raise ObjectArchived(what, hint="use --thaw to make them readable") from cause
     for found in cold:
         if found.archival_state == "Archived":
             try:
                 target.restore_archived(found.name, thaw.hours)
             except ObjectMissing:
                 continue
-    hint = "run the same command again when that is done; it can take an hour"
+    hint = "run the same command again when they are readable; this can take an hour"
     raise ObjectArchived(f"{what}; they are being thawed for {thaw.hours} hours", hint=hint) from cause
 
 

@@ -96,7 +96,7 @@ def _refusal(problems: list[Problem]) -> BackupRunnerError:
     lines = [f"{os.fsdecode(p.key)}: {p.message}" for p in problems[:_NAMED]]
     more = [f"and {len(problems) - _NAMED} more"] if len(problems) > _NAMED else []
     return BackupRunnerError(
-        f"{len(problems)} object(s) of the database cannot be imported:\n  " + "\n  ".join([*lines, *more]),
+        f"{len(problems)} object(s) in the database cannot be imported:\n  " + "\n  ".join([*lines, *more]),
         hint="nothing was changed; is it the right bucket and prefix? --skip-damaged imports the others",
     )
 
@@ -104,7 +104,7 @@ def _refusal(problems: list[Problem]) -> BackupRunnerError:
 def _without_backup(files: list[LegacyFile], outcome: Imported) -> None:
     for file in files:
         if file.object_id is None:
-            outcome.problems.append(Problem(file.path, "no-backup", "backup-tool has no backup of it"))
+            outcome.problems.append(Problem(file.path, "no-backup", "backup-tool has no backup of this file"))
 
 
 class _Look:
@@ -143,10 +143,10 @@ class _Look:
         if there is None:
             return f"object missing at {self._session.target.identity}"
         if item.sealed_md5 is None or item.plain_md5 is None:
-            return "the database has no MD5 of it"
+            return "the database has no MD5 for it"
         expected = b64encode(item.sealed_md5).decode()
         if there.checksum and "-" not in there.checksum and there.checksum != expected:
-            return "object is not what backup-tool stored: its MD5 differs"
+            return "the object was changed: its MD5 differs from what backup-tool stored"
         try:
             plain = twice(lambda: self._plain_size(item, there))
         except (DamagedError, TargetError) as error:
@@ -181,10 +181,10 @@ class _Look:
             if sums.plain_md5 == item.plain_md5:
                 return
         if sound and not readable and self._cold:
-            self._outcome.notes.append("no object could be opened to try the key on: they are in the archive tier")
+            self._outcome.notes.append("the key was not tested, because all objects are in the archive tier")
         if readable:
             raise WrongKeyError(
-                f"this key (id {key.key_id}) cannot open backup-tool's objects",
+                f"this key (id {key.key_id}) cannot decrypt backup-tool's objects",
                 hint="set `encryption` to the key that backup-tool used (`crypto_key_file`); nothing was changed",
             )
 
@@ -217,7 +217,9 @@ class _Import:
             return None
         store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         if store.state == "forked":
-            raise ForkedError("another machine continued this lineage", hint="`catalog pull JOB`, then import again")
+            raise ForkedError(
+                "another machine continued this lineage", hint="run run `catalog pull JOB`, then import again"
+            )
         look(cat, store, session.target, confirm=False)
         return store
 
@@ -278,7 +280,7 @@ class _Import:
             yield ForeignFile(file.id, key, content_id, size, mtime_ns, _MODE, uid, gid)
         if outside and sources:
             self._outcome.notes.append(
-                f"{outside} file(s) lie outside the job's sources: the next plan takes them out (add a source)"
+                f"{outside} file(s) are outside the job's sources: the next plan removes them unless you add a source"
             )
 
 

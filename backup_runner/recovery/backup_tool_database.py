@@ -101,7 +101,7 @@ def _columns(conn: sqlite3.Connection, table: str) -> set[str]:
 
 def _object(row: tuple[Any, ...], path: str) -> LegacyObject:
     if not isinstance(row[1], str) or not row[1]:
-        raise CatalogError(f"{path}: backup entry {row[0]} names no object", hint="the database is damaged")
+        raise CatalogError(f"{path}: backup entry {row[0]} has no object", hint="the database is damaged")
     return LegacyObject(row[0], row[1], _md5(row[2]), _md5(row[3]))
 
 

@@ -65,8 +65,8 @@ class Records:
                 found = serial
         if not found and self._order:
             raise WrongKeyError(
-                f"none of the {len(self._order)} records of lineage {self._lineage} opens: encrypted with another key, "
-                "or damaged",
+                f"none of the {len(self._order)} records of lineage {self._lineage} can be decrypted: encrypted with "
+                f"another key, or damaged",
                 hint="set `encryption` to the key that the backups were made with",
             )
         return found
@@ -86,6 +86,5 @@ class Records:
         names = ", ".join(self.item(serial).name for serial in sorted(self.noise)[:_NAMED])
         more = f" and {len(self.noise) - _NAMED} more" if len(self.noise) > _NAMED else ""
         return [
-            f"passed over {len(self.noise)} object(s) that this key does not open, under the names of records: "
-            f"{names}{more}"
+            f"ignored {len(self.noise)} object(s) with names of records that this key cannot decrypt: {names}{more}"
         ]

@@ -73,7 +73,7 @@ def _advance(session: Session, bucket: Bucket) -> Recovered | None:
     try:
         return bucket.advance(store)
     except Rewritten as error:
-        bucket.notes.append(f"{error.message}; the catalog here was replaced")
+        bucket.notes.append(f"{error.message}; the local catalog was replaced")
     except CatalogError:
         # Records were replaced by a newer copy.
         pass
@@ -98,7 +98,7 @@ def find_lineage(session: Session, warn: Callable[[str], None]) -> str | None:
     Lineages under other keys are passed over, with a warning."""
     found, wrong = _candidates(session, lineages(session.target))
     if wrong and not found:
-        warn(f"{wrong} lineage(s) in the bucket are sealed with other keys and were passed over")
+        warn(f"{wrong} lineage(s) in the bucket are encrypted with other keys and were ignored")
     return max(found)[1] if found else None
 
 
@@ -115,7 +115,7 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
             )
         return wanted
     if not names and (absence := session.target.absence):
-        raise TargetError(f"there is nothing to read: {absence}", hint="is its disk mounted?")
+        raise TargetError(f"nothing to read: {absence}", hint="is its disk mounted?")
     found, wrong = _candidates(session, names)
     if found:
         return max(found)[1]
@@ -123,15 +123,15 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
         return names[0]
     if wrong and wrong == len(names):
         raise WrongKeyError(
-            "this key opens nothing in the bucket: everything is encrypted with another key",
+            "this key cannot decrypt anything in the bucket: everything is encrypted with another key",
             hint="set `encryption` to the key that the backups were made with",
         )
     several = ", ".join(names) if any_object and len(names) > 1 else ""
     raise CatalogError(
-        f'the bucket has no backups of job "{session.job.name}" that this key opens',
+        f'the bucket has no backups of job "{session.job.name}" that this key can decrypt',
         hint=f"choose one of these with --lineage: {several}"
         if several
-        else "check bucket, prefix and the job's name; `catalog info JOB` lists what is there",
+        else "check bucket, prefix and the job's name; `catalog info JOB` lists what the bucket has",
     )
 
 
@@ -198,14 +198,14 @@ def refuse_known_job(session: Session) -> None:
             continue
         except AccessDenied as error:
             raise CatalogError(
-                f'the bucket already holds backups (lineage {lineage}); whether job "{session.job.name}" is among them '
-                f"cannot be read: {error.message}",
-                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if these are other jobs' "
-                "backups, start anew beside them with --new-lineage",
+                f"the bucket already has backups (lineage {lineage}); cannot read whether job "
+                f'"{session.job.name}" is among them: {error.message}',
+                hint="fetch their catalog with `catalog pull JOB` as a user who may read, or, if they belong to "
+                "other jobs, start a new lineage with --new-lineage",
             ) from error
         if head is not None and session.job.name in job_names(head):
             raise CatalogError(
-                f'the bucket already holds backups of job "{session.job.name}" (lineage {lineage}, '
+                f'the bucket already has backups of job "{session.job.name}" (lineage {lineage}, '
                 f"serial {head.get('serial')})that are not in the local catalog",
                 hint="fetch their catalog with `catalog pull JOB`, or start a new lineage with --new-lineage",
             )

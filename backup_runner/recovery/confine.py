@@ -159,20 +159,20 @@ def _trouble(lineage: str, line: bytes, version: int) -> str:
     try:
         row = orjson.loads(line)
     except ValueError:
-        return "it is no JSON"
+        return "it is not JSON"
     if type(row) is not list or not row or type(row[0]) is not str:
-        return "it is no row"
+        return "it is not a row"
     table = row[0]
     if table == "-":
-        return "" if _deletes(row, version) else "it deletes what no record has"
+        return "" if _deletes(row, version) else "it deletes something that no record has"
     checks = _FORMATS.get(version, _ROWS_2).get(table)
     if checks is None:
-        return "it is of no table"
+        return "its table is unknown"
     if len(row) != len(checks) + 1:
         return f"{table} has {len(row) - 1} columns"
     for at, check in enumerate(checks, 1):
         if not check(row[at]):
-            return f"column {at} of {table} is not what it has to be"
+            return f"column {at} of {table} has the wrong type or value"
     if table == "object":
         return _misplaced(lineage, row[2])
     if table == "version":
@@ -192,9 +192,9 @@ def _misplaced(lineage: str, name: str) -> str:
     """Objects are read, and in the end deleted, by their names: those of other lineages are not this store's."""
     object_id = parse_name(name)
     if object_id is None:
-        return "an object lies in another lineage" if _LINEAGE.match(name) or not name.isprintable() else ""
+        return "an object belongs to another lineage" if _LINEAGE.match(name) or not name.isprintable() else ""
     own = object_id.lineage.hex() == lineage and object_id.kind is ObjectKind.DATA
-    return "" if own else "an object lies in another lineage, or is no data"
+    return "" if own else "an object belongs to another lineage, or is not data"
 
 
 def bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:

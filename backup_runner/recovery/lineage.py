@@ -35,7 +35,7 @@ _CHECKED = 8 << 20
 _MOST_COPIES = 200
 """So many objects that are no copies of ours are tried; there are two or three copies."""
 _NAMED = 3
-_DROPPED = "what an unfinished apply had noted here is dropped; the next plan adopts its objects"
+_DROPPED = "notes of an unfinished apply were dropped; the next plan reuses its uploads"
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class Bucket:
         if int(str(head["created_ns"])) <= last.created_ns:
             raise CatalogError(
                 f'the bucket is older than expected: job "{session.job.name}" was last seen in lineage '
-                f"{last.lineage}, and what is there is lineage {self.lineage}, which ended before that",
+                f"{last.lineage}, but the bucket has lineage {self.lineage}, which ended before that",
                 hint=f"find out who changed the bucket; `--lineage {self.lineage}` uses it anyway",
             )
 
@@ -147,8 +147,8 @@ class Bucket:
         # One bad read says nothing about what is stored.
         if all(digest_of(self._target, item.name, item.size) != store.record_digest for _ in range(2)):
             raise Rewritten(
-                f"record {store.serial} in the bucket is not the one that this catalog ends at: "
-                "the bucket was rolled back, and another machine went on from there",
+                f"record {store.serial} in the bucket is not the last one of this catalog: the bucket was rolled "
+                f"back, and another machine continued from there",
                 hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
             )
 
@@ -374,8 +374,8 @@ class Bucket:
         made.write(self._session.job.name)
         self.missing += made.missing
         self.missing.append(
-            "what only records hold: which snapshot had what, removed and renamed paths, further names of equal files, "
-            "folders, symlinks, hard links, owners and xattrs"
+            "what only the records contained: which snapshot had which files, removed and renamed paths, other names "
+            "of equal files, folders, symlinks, hard links, owners and xattrs"
         )
 
     def _name_missing_objects(self) -> None:
@@ -386,4 +386,6 @@ class Bucket:
         for row in history.objects(cat, store.id):
             # Marked ones were about to be deleted when the record was written.
             if row.name.startswith(own) and row.name not in listed and row.state != "marked":
-                self.missing.append(f"object {row.name} is not in the bucket; the next plan names the files concerned")
+                self.missing.append(
+                    f"object {row.name} is not in the bucket; the next plan lists the files that need it"
+                )

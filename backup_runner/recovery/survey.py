@@ -61,7 +61,7 @@ def _open(session: Session, seen: LineageSeen) -> None:
         seen.why = error.message
         return
     if head is None:
-        seen.why = "no record or copy of it can be read"
+        seen.why = "none of its records and copies can be read"
         return
     seen.opens = True
     seen.created_ns = int(str(head["created_ns"]))

@@ -38,13 +38,13 @@ class Adopting:
             new, index = twice(lambda: examine(self._target, self._identity, name))
             _open_all(self._target, self._identity, new)
         except ObjectMissing:
-            return "it is gone again"
+            return "it was deleted in the meantime"
         except AccessDenied:
-            return "policy forbids reading it; it stays, and prune from another machine deletes it"
+            return "policy forbids reading it; prune on another machine will delete it"
         except ObjectArchived:
-            return "it is in the archive tier and cannot be opened; it stays, and prune deletes it"
+            return "it is in the archive tier and cannot be read; prune will delete it"
         except WrongKeyError:
-            return "it is sealed with another key"
+            return "it is encrypted with another key"
         except DamagedError as error:
             # Known from now on, so that no plan offers it again and pruning can delete it.
             listed = self._target.stat(name)

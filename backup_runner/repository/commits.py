@@ -78,9 +78,9 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
             _settle(cat, store, serial, written, marks)
             return cat.store(store.id)
     raise DamagedError(
-        f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key does "
-        "not open",
-        hint="find out who puts them there, delete them, and apply again; finished uploads are reused",
+        f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key "
+        f"cannot decrypt",
+        hint="find out who puts them there, delete them, then apply again; finished uploads are reused",
     )
 
 

@@ -190,8 +190,8 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
         return
     if not same:
         raise ForkedError(
-            f"record {store.serial} in the bucket is not the one that this catalog ends at: "
-            "the bucket was rolled back, and another machine went on from there",
+            f"record {store.serial} in the bucket is not the last one of this catalog: the bucket was rolled back, "
+            f"and another machine continued from there",
             hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
         )
 
@@ -206,7 +206,7 @@ def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
         same = any(_is_record(store, target, size) for _ in range(2))
     except TargetError:
         return ""
-    return "" if same else f"record {store.serial} in the bucket is not the one that was put there"
+    return "" if same else f"record {store.serial} in the bucket is not the one that was uploaded"
 
 
 def _is_record(store: Store, target: Target, size: int) -> bool:
@@ -227,7 +227,7 @@ def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
     if size is None or store.serial == 0 or store.since_size >= FORCE_COPY:
         return ""
     same = (size, since) == (store.base_size, store.since_size)
-    return "" if same else "the bucket's records and copies of the catalog are not as long as they were put there"
+    return "" if same else "records or copies of the catalog in the bucket do not have their original size"
 
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:

@@ -30,12 +30,12 @@ def check_key(session: Session) -> KeyCheck:
     found = _some_object(session)
     start = KeyCheck(identity.key_id, identity.secret.kind, len(identity.secret.value))
     if found is None:
-        return replace(start, why="the bucket holds no object of this job yet")
+        return replace(start, why="the bucket has no objects of this job yet")
     start = replace(start, object=found.name, opens=False)
     try:
         twice(lambda: open_header(session.target.get(found.name, 0, MAX_HEADER), found, identity))
     except WrongKeyError:
-        return replace(start, why="the bucket is sealed with another key")
+        return replace(start, why="the bucket is encrypted with another key")
     except DamagedError as error:
         return replace(start, why=f"that object is damaged: {error.message}")
     return replace(start, opens=True)

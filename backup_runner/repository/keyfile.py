@@ -54,11 +54,11 @@ def refuse_guessable(key: CryptoKey) -> None:
     raw = key.raw
     steps = {(after - before) % 256 for before, after in pairwise(raw)}
     if len(set(raw)) < _FEWEST:
-        why = f"has {len(set(raw))} different byte(s) only"
+        why = f"has only {len(set(raw))} different byte(s)"
     elif any(raw == (raw[:period] * len(raw))[: len(raw)] for period in range(1, _LONGEST_PERIOD + 1)):
-        why = "repeats a few bytes"
+        why = "repeats a short pattern"
     elif len(steps) == 1:
-        why = "counts through the bytes"
+        why = "is a sequence of consecutive bytes"
     else:
         return
     raise KeyFileError(
@@ -81,7 +81,7 @@ def _from_file(path: str) -> tuple[bytes, list[str]]:
         raise KeyFileError(f"cannot read the key file {path}: {describe(error)}") from None
     warnings = []
     if stat.S_IMODE(mode) & 0o077:
-        warnings.append(f"the key file {path} can be read by others; `chmod 600 {path}` mends that")
+        warnings.append(f"the key file {path} is readable by other users; fix it with `chmod 600 {path}`")
     return raw, warnings
 
 

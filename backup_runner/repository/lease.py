@@ -84,7 +84,7 @@ class Lease:
             except ObjectMissing:
                 missing += 1
                 if missing >= _GONE:
-                    self._warn("going on without a lease, because something that is no object has its name")
+                    self._warn("continuing without a lease, because something other than an object has its name")
                     return
                 time.sleep(_LOOK / 10)
                 continue
@@ -103,11 +103,11 @@ class Lease:
             elif now - started >= wait_seconds:
                 raise BusyError(
                     f"another run has locked this lineage: {holder_of(note)}",
-                    hint=f"wait for it to end with --wait 10m. If it is dead, its lease can be taken over after "
-                    f"{LIFETIME:.0f} s of standing still: give --wait 2m",
+                    hint=f"wait for it to finish with --wait 10m. If it is dead, its lease expires after "
+                    f"{LIFETIME:.0f} s: use --wait 2m",
                 )
             if not note and looks >= _GONE:
-                self._warn("going on without a lease, because somebody puts objects there that are not a lease")
+                self._warn("continuing without a lease, because somebody puts other objects in its place")
                 return
             time.sleep(_LOOK)
 
@@ -115,7 +115,7 @@ class Lease:
         try:
             return self._target.get(self._id.name, 0, _LARGEST + 1)
         except AccessDenied:
-            self._warn("going on without a lease, because policy forbids reading the one that is there")
+            self._warn("continuing without a lease, because policy forbids reading the existing one")
             return None
         except ObjectArchived:
             # Nobody has renewed it for as long as a lifecycle rule waits.
@@ -130,7 +130,7 @@ class Lease:
         except (ConditionFailed, ObjectMissing):
             return False
         except AccessDenied:
-            self._warn("going on without a lease, because policy forbids overwriting objects")
+            self._warn("continuing without a lease, because policy forbids overwriting objects")
             return True
         return False
 
@@ -173,9 +173,11 @@ class Lease:
             if self._own_etag():
                 self._target.delete(self._id.name)
         except AccessDenied:
-            self._warn("the lease stays in the bucket, because policy forbids deleting; later runs go on without it")
+            self._warn(
+                "the lease stays in the bucket, because policy forbids deleting it; later runs continue without it"
+            )
         except TransientError as error:
-            self._warn(f"the lease stays in the bucket for {LIFETIME:.0f} s: {error.message}")
+            self._warn(f"the lease could not be deleted and expires in {LIFETIME:.0f} s: {error.message}")
         self._etag = ""
 
     def _create(self) -> bool:
@@ -194,7 +196,7 @@ class Lease:
             self._etag = ""
             return False
         except AccessDenied:
-            self._warn("going on without a lease, because policy forbids overwriting objects")
+            self._warn("continuing without a lease, because policy forbids overwriting objects")
             self._etag = ""
             return True
         return True
@@ -267,4 +269,4 @@ def holder_of(note: dict[str, object]) -> str:
         since = datetime.fromtimestamp(float(str(note["since"]))).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         return f"process {int(str(note['pid']))} on {str(note['host'])[:100]}, since {since}"
     except (KeyError, ValueError, OverflowError, OSError):
-        return "a lease that says nothing of its holder"
+        return "an unknown process (the lease does not say which)"

@@ -18,7 +18,7 @@ def abort_old_uploads(cat: Catalog, store: Store, target: Target) -> str:
         for name, upload in left:
             target.abort_upload(name, upload)
     except TargetError as error:
-        return f"unfinished uploads of an older version stay in the bucket: {error.message}"
+        return f"unfinished uploads of an older version could not be deleted: {error.message}"
     with cat.transaction():
         journal.clear(cat, store.id)
     return ""

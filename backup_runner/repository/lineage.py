@@ -86,7 +86,7 @@ class KeyChain:
         lineage = owned_lineage(identity, self.newest)
         if lineage is None:
             raise NotEntitledError(
-                "this key may read, but nobody enrolled it to write",
+                "this key may read, but not write: no owner enrolled it as a writer",
                 hint="an owner adds it with `key add JOB --owner`; `key list JOB` shows who the owners are",
             )
         return Sealing(lineage)
@@ -132,7 +132,7 @@ def read_chain(
         chain, noise = Chain.start(first, suite1_end=first.previous).continued(candidates)
     else:
         return None
-    notes += [f"passed over {len(noise)} envelope(s) that do not follow any of the lineage's"] if noise else []
+    notes += [f"ignored {len(noise)} envelope(s) that do not belong to the chain of this lineage"] if noise else []
     stored = chain.newest.number in listed
     if kept is not None and chain.newest == kept.newest and kept.roster is not None:
         return replace(kept, notes=tuple(notes), stored=stored)
@@ -168,13 +168,13 @@ def _candidates(
                 raise
             notes.append(
                 f"the bucket has recipients' keys that this host does not know and may not read ({object_id.name}); "
-                "it goes on sealing to those that it knows"
+                f"it keeps encrypting to those it knows"
             )
             break
     if junk:
-        notes.append(f"passed over {junk} object(s) that hold no envelope, under the names of keys")
+        notes.append(f"ignored {junk} object(s) with names of keys that contain no envelope")
     if len(numbers) > _TRIES:
-        notes.append(f"{len(numbers) - _TRIES} more objects under the names of keys were not looked at")
+        notes.append(f"{len(numbers) - _TRIES} more objects with names of keys were not read")
     return found, notes
 
 
@@ -198,7 +198,7 @@ def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | 
     except (WrongKeyError, AccessDenied, ObjectArchived):
         return None, ""
     except (ContainerError, ObjectMissing) as error:
-        return None, f"who may write cannot be told: {error.message}"
+        return None, f"cannot read who may write: {error.message}"
 
 
 # -- beginnings
@@ -237,8 +237,8 @@ def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
         if there is None or there.newest.number < envelope.number:
             name = ObjectId.keys(envelope.lineage, envelope.number).name
             raise CatalogError(
-                f"{name} is taken by something that is no envelope of this lineage",
-                hint="find out who put it there, delete it, and apply again",
+                f"{name} is taken by something that is not an envelope of this lineage",
+                hint="find out who put it there, delete it, then apply again",
             ) from None
         return there
     return replace(found, stored=True)
@@ -256,6 +256,6 @@ def check_memory(found: KeyChain | None, seen: SeenKeys | None) -> None:
         return
     if found is None or seen.digest not in {one.digest.hex() for one in found.chain.envelopes}:
         raise NoiseError(
-            f"the bucket's keys do not hold envelope {seen.number} of the lineage, which was seen here before",
-            hint="the bucket was put back to an older state, or somebody deleted or replaced its keys; find out who",
+            f"envelope {seen.number} of the lineage, which was seen here before, is missing from the bucket",
+            hint="the bucket was rolled back, or somebody deleted or replaced its keys; find out who",
         )

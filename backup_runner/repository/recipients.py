@@ -39,12 +39,14 @@ class KeyChange:
     @property
     def lines(self) -> list[str]:
         """The change in words, for a plan."""
-        found = [f"+ {describe_recipient(one)} can open" for one in self.adds]
-        found += [f"- the recipient {fingerprint(public)} can open nothing that is written from now on"
+        found = [f"+ {describe_recipient(one)} can decrypt" for one in self.adds]
+        found += [f"- the recipient {fingerprint(public)} cannot decrypt backups made from now on"
                   for public in self.removes]  # fmt: skip
         found += [f"+ {one.name} ({fingerprint(one.key)}) may write" for one in self.writers]
-        found += [f"- what {fingerprint(key)} wrote after record {mark.serial} is void" for key, mark in self.voids]
-        return found + (["~ a new epoch begins"] if self.rotate or self.removes else [])
+        found += [f"- what {fingerprint(key)} wrote after record {mark.serial} is ignored" for key, mark in self.voids]
+        return found + (
+            ["~ later backups are encrypted with a new key (new epoch)"] if self.rotate or self.removes else []
+        )
 
     @property
     def caveats(self) -> list[str]:
@@ -52,12 +54,15 @@ class KeyChange:
         found = []
         if self.removes or self.rotate:
             found.append(
-                "Who had a key before and has a copy of the bucket can still open all that was written until now."
+                "Whoever had a key until now and has a copy of the bucket can still decrypt everything written so far."
             )
         if self.adds:
-            found.append("Who is added can open all that was ever written in suite 2, not what was sealed before that.")
+            found.append(
+                "Whoever is added can decrypt everything ever written in format suite 2, but not what was "
+                "written in suite 1."
+            )
         if self.voids:
-            found.append("Objects of a removed writer stay in the bucket until `prune` deletes what nothing needs.")
+            found.append("Objects of a removed writer stay in the bucket until `prune` deletes them.")
         return found
 
 
@@ -103,7 +108,7 @@ def carry_out(
                 number += 1
             continue
         return replace(new, stored=True)
-    raise KeyFileError("the names of the next envelopes are all taken", hint="find out who puts objects there")
+    raise KeyFileError("the names of the next envelopes are all in use", hint="find out who puts objects there")
 
 
 def changed(
@@ -112,11 +117,11 @@ def changed(
     """The chain with the change as its next envelope; nothing is stored."""
     roster = found.roster
     if roster is None:
-        raise NotEntitledError("the list of recipients cannot be opened with this key")
+        raise NotEntitledError("this key cannot decrypt the list of recipients")
     owner = owned_lineage(identity, found.newest)
     if owner is None:
         raise NotEntitledError(
-            "this key may read, but only an owner changes who else may",
+            "this key may read, but only an owner can change who else may",
             hint="`key list JOB` shows who the owners are",
         )
     changed_roster = _roster(roster, change)._replace(head=head or roster.head)
@@ -126,7 +131,8 @@ def changed(
     if change.rotate or change.removes:
         if newest.epoch >= MAX_EPOCH:
             raise KeyFileError(
-                f"this lineage has had {MAX_EPOCH} epochs, the most there can be", hint="begin a new one"
+                f"this lineage has reached the limit of {MAX_EPOCH} epochs",
+                hint="start a new lineage: `apply JOB --new-lineage`",
             )
         envelope = rotate(newest, secrets, members, key, number=number)
     else:
@@ -140,7 +146,7 @@ def _roster(roster: Roster, change: KeyChange) -> Roster:
     recipients = [one for one in roster.recipients if one.public not in gone | added]
     recipients += change.adds
     if not recipients:
-        raise KeyFileError("the last one who can open cannot be removed", hint="add another recipient first")
+        raise KeyFileError("the last recipient cannot be removed", hint="add another recipient first")
     voids = dict(change.voids)
     new = {one.key for one in change.writers}
     writers = [one._replace(void=voids.get(one.key, one.void)) for one in roster.writers if one.key not in new]
@@ -183,7 +189,7 @@ def change_keys(
         found = session.know(store.lineage)
         assert found is not None
         if found.roster is None:
-            raise NotEntitledError("the list of recipients cannot be opened with this key")
+            raise NotEntitledError("this key cannot decrypt the list of recipients")
         ground = Ground(store, found, found.roster)
         change = make(ground)
         # Refused before it is asked about.

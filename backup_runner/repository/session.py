@@ -129,8 +129,8 @@ class Session:
         absence = self.target.absence if store.serial else ""
         if absence:
             raise TargetError(
-                f"{absence}, but the catalog has objects there",
-                hint="is its disk mounted? if it is lost, `plan JOB` shows what an apply can upload again",
+                f"{absence}, but the catalog lists objects there",
+                hint="is its disk mounted? If it is lost, `plan JOB` shows what an apply can upload again",
             )
 
     def check_key(self, store: Store) -> Identity:
@@ -138,7 +138,7 @@ class Session:
         identity = self.identity
         if identity.key_id != store.key_id and not self._opens(store):
             raise WrongKeyError(
-                f'this is not the key that job "{self.job.name}" is sealed with '
+                f'this is not the key that job "{self.job.name}" is encrypted with '
                 f"(key id {identity.key_id}, expected {store.key_id})",
                 hint="set `encryption` to the right key; nothing was changed",
             )

@@ -84,7 +84,7 @@ def test_a_saved_plan_needs_its_job_file_only_when_applied(site) -> None:
     with open_plan("documents.plan") as saved:
         assert saved.header.job == "documents"
         assert saved.target == ""
-        with pytest.raises(PlanFileError, match="is not there"):
+        with pytest.raises(PlanFileError, match="does not exist"):
             apply(saved)
         site.root.joinpath("elsewhere.yaml").rename("documents.yaml")
         assert apply(saved).status == "complete"

@@ -113,8 +113,8 @@ def test_what_was_never_stored_is_not_said_to_be_kept(open_home: Home) -> None:
     os.utime(home.path("old"), ns=(1, 1))
     os.chown(home.path("new"), 65534, 65534)
     assert with_refused({}, apply) == [
-        (b"new", "unreadable", "Permission denied; nothing is stored of it"),
-        (b"old", "unreadable", "Permission denied; what was stored before is kept"),
+        (b"new", "unreadable", "Permission denied; it is not in the backup"),
+        (b"old", "unreadable", "Permission denied; the last stored version is kept"),
     ]
 
 

@@ -93,7 +93,7 @@ def test_an_unexpected_fault_has_no_traceback_unless_asked_for(place: Any) -> No
         (
             "OSError(28, 'No space left on device')",
             "the system refused (output, catalog, work directory or target): No",
-            "make room on that disk",
+            "free space on that disk",
         ),
         (
             "OSError(30, 'Read-only file system', '/x/y')",
@@ -157,7 +157,7 @@ def test_a_plan_whose_job_file_is_gone(place: Any) -> None:
     digest = sha256((place.root / "saved").read_bytes()).hexdigest()
     result = place.run("apply", "saved", "--plan-digest", digest)
     assert result.code == 1
-    assert "gone.yaml is not there" in result.err
+    assert "gone.yaml does not exist" in result.err
 
 
 def test_a_broken_pipe_is_quiet(place: Any) -> None:

@@ -72,14 +72,14 @@ def test_a_key_pair_and_its_public_half(place: Any) -> None:
     assert (place.root / "ops.pair").stat().st_mode & 0o777 == 0o600
     public = place.run("key", "recipient", "ops.pair").out
     assert len(read_recipient(public).opening) == 1216
-    assert "no key pair" in place.run("key", "recipient", "key").err
+    assert "not a key pair" in place.run("key", "recipient", "key").err
     env = {"WORDS": "correct horse"}
     assert place.run("key", "pair", "sealed.pair", "--passphrase-env", "WORDS", env=env).code == 0
     refused = place.run("key", "recipient", "sealed.pair")
     assert "protected by a passphrase" in refused.err
     assert place.run("key", "recipient", "sealed.pair", "--passphrase-env", "WORDS", env=env).code == 0
     wrong = place.run("key", "recipient", "sealed.pair", "--passphrase-env", "WORDS", env={"WORDS": "horse"})
-    assert "does not open this key pair" in wrong.err
+    assert "wrong passphrase for this key pair" in wrong.err
     secret, _ = load_secret(
         EncryptionSpec(key_file=str(place.root / "sealed.pair"), passphrase_env="WORDS"), {"WORDS": "correct horse"}
     )

@@ -32,7 +32,7 @@ def test_a_dump_that_is_not_in_the_plan_is_named(dumping: Any) -> None:
     assert applied.code == 3
     (problem,) = applied.lines()[-1]["problems"]
     assert (problem["path"], problem["problem"]) == ("dump.sql", "missed")
-    assert "written by hooks.before after the plan was made" in applied.err
+    assert "changed by hooks.before after the plan was made" in applied.err
     assert "`apply JOB` plans after the hook" in applied.err
     assert dump_in(dumping, "back") == before != (dumping.data / "dump.sql").read_text()
     # An apply of the job has it.

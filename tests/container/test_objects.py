@@ -238,7 +238,7 @@ def test_index_and_trailer_must_agree(keyring: Keyring, object_id: ObjectId) -> 
         read_index(keys, tail[:-TRAILER_LENGTH] + moved, len(data))
     longer = trailer._replace(index_sealed=trailer.index_sealed + 4, total=trailer.total + 4)
     stuffed = tail[:-TRAILER_LENGTH] + b"more" + longer.seal(keys)
-    with pytest.raises(DamagedError, match="followed by something else"):
+    with pytest.raises(DamagedError, match="followed by other data"):
         read_index(keys, stuffed, len(data) + 4)
 
 

@@ -541,7 +541,7 @@ def test_identities_pickle_with_what_they_know(world: World) -> None:
     copy = pickle.loads(pickle.dumps(identity))
     assert open_object(data, len(data), world.data(), copy).payload() == b"hello"
     copy.accept(world.id, [])
-    with pytest.raises(NoiseError, match="not known for this lineage"):
+    with pytest.raises(NoiseError, match="does not belong to this lineage"):
         open_object(data, len(data), world.data(), copy)
 
 

@@ -74,7 +74,7 @@ def test_who_comes_second_stops_before_it_stores_anything(pair: tuple[Site, Site
     assert len(lineages(one)) == 1
     assert len({name.partition("/")[0] for name in one.names()}) == 1
     # It joins.
-    with pytest.raises(CatalogError, match="already holds backups"):
+    with pytest.raises(CatalogError, match="already has backups"):
         two.apply()
     two.pull()
     two.apply()
@@ -90,10 +90,10 @@ def test_without_a_lease_to_be_seen_the_second_to_end_gives_way(pair: tuple[Site
             os.unlink(f"{one.bucket}/{name}")
         two.apply()
 
-    with pytest.raises(CatalogError, match="was given up before it was recorded"):
+    with pytest.raises(CatalogError, match="was abandoned before it was recorded"):
         apply(one, "backing up", second)
     assert len(lineages(one)) == 1
-    with pytest.raises(CatalogError, match="already holds backups"):
+    with pytest.raises(CatalogError, match="already has backups"):
         one.apply()
     one.pull()
     one.apply()

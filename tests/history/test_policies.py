@@ -81,8 +81,8 @@ def test_objects_stay_for_the_days_that_are_charged(
     _two_snapshots(remote)
     header, outcome = remote.prune()
     assert outcome.counts == {"forget": 1}
-    (note,) = [note for note in header.notes if "kept back" in note]
-    assert note.endswith(f"is not needed but kept back: {tier} charges {days} days in any case")
+    (note,) = [note for note in header.notes if "kept for now" in note]
+    assert note.endswith(f"is no longer needed, but kept for now: {tier} charges at least {days} days")
     now = time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: now() + (days * _DAY - 60) * 10**9)
     assert remote.prune()[1].counts == {}
@@ -104,7 +104,7 @@ def test_what_may_not_be_deleted_stays_and_is_named(remote: OciSite, emulator: R
     remote.see(emulator, no_delete.config_file)
     _, outcome = remote.prune()
     assert outcome.counts == {"forget": 1}
-    assert any("could not be deleted and stays" in note for note in outcome.notes), outcome.notes
+    assert any("could not be deleted" in note for note in outcome.notes), outcome.notes
     # The catalog still knows it.
     assert remote.plan(pruning="none").totals.changes == 0
     before = remote.data_names()
@@ -127,7 +127,7 @@ def test_what_a_retention_rule_of_the_bucket_holds_is_kept_back_and_named(remote
     _two_snapshots(remote)
     _, outcome = remote.prune()
     assert outcome.counts == {"forget": 1}
-    (note,) = [note for note in outcome.notes if "could not be deleted and stays" in note]
+    (note,) = [note for note in outcome.notes if "could not be deleted" in note]
     assert "retention rule of the bucket protects this object" in note
     assert len(remote.data_names()) == 2
     assert _restores(remote)
@@ -148,7 +148,7 @@ def test_a_host_that_may_only_add(remote: OciSite, emulator: Running, monkeypatc
     monkeypatch.setattr(socket, "gethostname", lambda: "another-pod")
     remote.write("b", b"second")
     _, outcome = remote.apply()
-    assert "going on without a lease, because policy forbids overwriting objects" in outcome.notes
+    assert "continuing without a lease, because policy forbids overwriting objects" in outcome.notes
     _restores(remote)
     # Who may overwrite does wait for it.
     remote.see(emulator, emulator.owner.config_file)

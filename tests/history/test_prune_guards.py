@@ -118,8 +118,8 @@ def test_a_snapshot_made_in_spite_of_guards_displaces_none(site: Site, when: str
     overrides = frozenset({"max_change_percent"})
     planning = PlanOptions(overrides=overrides if when == "the plan" else frozenset())
     with closing(site.session()) as session, closing(make_plan(session, planning, Silent())) as plan:
-        (note,) = [note for note in plan.header.notes if "pushes no other out" in note]
-        assert "the one that this plan makes" in note
+        (note,) = [note for note in plan.header.notes if "do not replace other snapshots" in note]
+        assert "the snapshot that this plan makes" in note
         outcome = apply_plan(session, plan, ApplyOptions(workers=1, overrides=overrides), Silent(), Interrupt())
     made = outcome.snapshot_id
     assert outcome.overridden == ["max_change_percent"]
@@ -132,7 +132,7 @@ def test_a_snapshot_made_in_spite_of_guards_displaces_none(site: Site, when: str
     site.pull()
     header, gone = forgotten(site, pruning="only")
     assert gone == set()
-    assert any(f"snapshot {made}" in note and "1 snapshot(s) stay" in note for note in header.notes)
+    assert any(f"snapshot {made}" in note and "1 more snapshot(s) are kept" in note for note in header.notes)
     # What is made without doubt counts again.
     site.apply()
     assert len(set(site.snapshots()) & good) == 1

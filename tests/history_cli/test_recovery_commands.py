@@ -110,7 +110,7 @@ def test_a_rewritten_history_is_said(site: Site) -> None:
     pulled = one.run("catalog pull", "--json")
     assert pulled.code == 0, pulled.err
     (note,) = pulled.document("catalog-pull")["notes"]
-    assert note.startswith("record 2 in the bucket is not the one that this catalog ends at")
+    assert note.startswith("record 2 in the bucket is not the last one of this catalog")
 
 
 def test_rebuild_without_copies_and_without_records(site: Site) -> None:
@@ -131,7 +131,7 @@ def test_rebuild_without_copies_and_without_records(site: Site) -> None:
     assert rebuilt.code == 3
     found = rebuilt.document("catalog-rebuild")
     assert found["objects"] == 1
-    assert found["missing"][-1].startswith("what only records hold: ")
+    assert found["missing"][-1].startswith("what only the records contained: ")
     assert "Missing (1):" in rebuilt.err
     assert one.restored() == {"a.txt": "first", "sub/b.txt": "second"}
 

@@ -174,7 +174,7 @@ def test_a_bucket_whose_disk_is_not_mounted_stops_a_remote_job(site: Site) -> No
     (site.root / "bucket").rename(site.root / "away")
     refused = one.run("plan")
     assert refused.code == 1
-    assert f"the folder {site.root / 'bucket'} is not there, but the catalog has objects there" in refused.err
+    assert f"the folder {site.root / 'bucket'} does not exist, but the catalog lists objects there" in refused.err
     assert "is its disk mounted?" in refused.err
     (site.root / "away").rename(site.root / "bucket")
     assert one.run("plan", "--detailed-exitcode").code == 0
@@ -193,4 +193,4 @@ def test_another_key_starts_no_second_history_unsaid(site: Site) -> None:
     site.machine("one", remote=True).apply()
     (site.root / "key").write_bytes(b"x" * 32)
     told = site.machine("two", remote=True).run("plan")
-    assert "1 lineage(s) in the bucket are sealed with other keys and were passed over" in told.err
+    assert "1 lineage(s) in the bucket are encrypted with other keys and were ignored" in told.err

@@ -99,5 +99,5 @@ def test_an_archived_orphan_does_not_stop_an_apply(site: Site) -> None:
     with pytest.raises(ObjectArchived):
         bucket.get(name)
     done = site.apply()
-    assert f"{name} was not adopted: it is in the archive tier" in done.out + done.err
+    assert f"{name} was not reused: it is in the archive tier" in done.out + done.err
     bucket.delete(name)

@@ -73,9 +73,9 @@ def test_plan_says_so(site: Site) -> None:
     archive(site, "/records/")
     done = site.run("plan", "--detailed-exitcode")
     text = done.out + done.err
-    assert f"{len(names)} object(s) of the bucket lie in the archive tier" in text
+    assert f"{len(names)} object(s) were moved to the archive tier" in text
     assert "--thaw" in text
-    assert "1 record(s) of the catalog lie in the archive tier" in text
+    assert "1 record(s) of the catalog are in the archive tier" in text
     site.write("new", 1000)
     site.apply()
     with sqlite3.connect(site.root / "catalog.db") as conn:

@@ -60,7 +60,7 @@ def test_a_damaged_pack_is_not_adopted(site: Site) -> None:
     damage(site, "*/data/*")
     host = limited(site, "OBJECT_DELETE")
     assert "the service reports MD5" in host.apply(codes=(1,)).err
-    assert "was not adopted: it is damaged" in host.apply().out
+    assert "was not reused: it is damaged" in host.apply().out
     done = host.run("verify", "--level", "data")
     assert "1 damaged or missing objects hold nothing that is needed" in done.out
     assert "verify passed" in done.out
@@ -126,8 +126,8 @@ def test_a_host_that_may_only_write(site: Site) -> None:
     orphan, data = f"{lineage}/data/{'0' * 32}", b"left by a killed run"
     site.bucket().put(orphan, data, md5=md5(data).digest())
     done = host.apply()
-    assert "going on without a lease, because policy forbids reading the one that is there" in done.out
-    assert f"{orphan} was not adopted: policy forbids reading it" in done.out
+    assert "continuing without a lease, because policy forbids reading the existing one" in done.out
+    assert f"{orphan} was not reused: policy forbids reading it" in done.out
     site.bucket().delete(orphan)
     assert host.run("plan", "--detailed-exitcode").code == 0
     owner = as_owner(site)

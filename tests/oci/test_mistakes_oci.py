@@ -96,15 +96,15 @@ def test_a_first_plan_looks_at_the_bucket(tmp_path: Path, running: Running) -> N
     assert "does not know" not in site.run("plan").out
     missing = bucket_missing(site)
     assert "no bucket no-such-bucket" in missing.run("plan", codes=(1,)).err
-    assert "offline: the bucket was not looked at" in missing.run("plan", "--offline").out
+    assert "offline: the bucket was not checked" in missing.run("plan", "--offline").out
     site.write_job()
     site.apply()
     for path in site.root.glob("catalog.db*"):
         if path.is_file():
             path.unlink()
     planned = site.run("plan")
-    assert "note: the bucket holds objects that the catalog here does not know" in planned.out
-    assert "already holds backups of job" in site.apply(codes=(1,)).err
+    assert "note: the bucket contains objects that are not in the local catalog" in planned.out
+    assert "already has backups of job" in site.apply(codes=(1,)).err
 
 
 def snapshots(site: Site) -> int:

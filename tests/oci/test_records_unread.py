@@ -47,14 +47,14 @@ def test_for_a_passing_reason(site: Site) -> None:
     assert "503 ServiceUnavailable" in refused(site).err
     assert "503 ServiceUnavailable" in site.run("catalog pull", codes=(1,)).err
     site.emulator.clear_faults()
-    assert "already holds backups of job" in refused(site).err
+    assert "already has backups of job" in refused(site).err
 
 
 def test_for_want_of_permission(site: Site) -> None:
     user = site.emulator.new_user(site.root.name, deny=("OBJECT_READ",))
     host = site.with_target(auth={"config_file": user.config_file})
     done = refused(host)
-    assert 'whether job "work" is among them cannot be read' in done.err
+    assert 'cannot read whether job "work" is among them' in done.err
     assert "--new-lineage" in done.err
     host.apply("--new-lineage")
     assert lineages(site) == 2
@@ -65,4 +65,4 @@ def test_because_the_newest_is_damaged(site: Site) -> None:
     newest = [item for item in bucket.list() if "/records/" in item.name][-1]
     data = b"not a record"
     bucket.put(newest.name, data, md5=md5(data).digest(), condition=Put.REPLACE, etag=newest.etag)
-    assert "already holds backups of job" in refused(site).err
+    assert "already has backups of job" in refused(site).err

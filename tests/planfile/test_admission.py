@@ -54,7 +54,7 @@ ODD_KEYS: list[Fields] = [
 def test_keys_that_are_no_paths_below_a_source(place: Place, filled: Path, line: Fields) -> None:
     header, actions = parts(filled)
     forge(filled, header, [*actions, line])
-    refused(place, filled, 1, "is no path below a source")
+    refused(place, filled, 1, "is not a path below a source")
 
 
 def test_keys_outside_of_the_sources(place: Place, filled: Path) -> None:
@@ -64,7 +64,7 @@ def test_keys_outside_of_the_sources(place: Place, filled: Path) -> None:
     forge(filled, header, actions)
     before = dict(header)
     forge(filled, before, [*actions, upload("new.txt")])
-    refused(place, filled, 1, "lies in no source")
+    refused(place, filled, 1, "is not inside a source")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "x/../y"])
@@ -72,14 +72,14 @@ def test_keys_outside_of_the_sources(place: Place, filled: Path) -> None:
 def test_names_that_are_none_of_objects(place: Place, filled: Path, action: str, name: str) -> None:
     header, actions = parts(filled)
     forge(filled, header, [*actions, {"kind": "action", "action": action, "object": name, "size": 1, "why": "x"}])
-    refused(place, filled, 1, "is no name of an object")
+    refused(place, filled, 1, "is not an object name")
 
 
 def test_forgetting_where_no_retention_is(place: Place, filled: Path) -> None:
     header, actions = parts(filled)
     forget = [{"kind": "action", "action": "forget", "snapshot": number, "size": 0, "why": "x"} for number in (1, 2)]
     forge(filled, header | {"pruning": "only"}, [*actions, *forget])
-    refused(place, filled, 1, "it forgets snapshots, and the job has no `retention`")
+    refused(place, filled, 1, "it forgets snapshots, but the job has no `retention`")
     assert [item["id"] for item in snapshots(place)] == [1, 2]
 
 

@@ -121,7 +121,7 @@ def test_a_fifo_or_a_device_is_not_waited_for(place: Place) -> None:
     for name in ("fifo", "/dev/zero", "."):
         shown = place.run("show", name)
         assert shown.code == 1
-        assert "it is no regular file" in shown.err
+        assert "not a regular file" in shown.err
 
 
 def test_what_was_checked_is_what_is_read_later(place: Place, header: bytes) -> None:

@@ -37,7 +37,7 @@ def test_a_forged_header_names_another_job_file_with_a_hook(place: Place, saved:
     forge(saved, header | {"job_file": str(evil), "job": "evil"}, actions)
     result = place.run("apply", "saved.plan")
     assert not marker.exists()
-    assert_refused(place, result, "not known who made this plan")
+    assert_refused(place, result, "cannot tell who made the plan")
     assert "--plan-digest" in result.err
     assert "plan JOB --out" in result.err
 
@@ -46,7 +46,7 @@ def test_a_job_file_that_only_a_forged_plan_names_is_not_even_read(place: Place,
     header, actions = parts(saved)
     os.mkfifo(place.root / "fifo.yaml")
     forge(saved, header | {"job_file": str(place.root / "fifo.yaml")}, actions)
-    assert_refused(place, place.run("apply", "saved.plan"), "not known who made this plan")
+    assert_refused(place, place.run("apply", "saved.plan"), "cannot tell who made the plan")
 
 
 def test_an_attacker_brings_a_job_with_a_catalog_and_a_key_of_his_own(place: Place, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_an_attacker_brings_a_job_with_a_catalog_and_a_key_of_his_own(place: Pla
     (theirs / "job.yaml").write_text(text)
     elsewhere = Place(theirs)
     assert elsewhere.run("plan", "job.yaml", "--out", "their.plan").code == 0
-    assert_refused(place, place.run("apply", "theirs/their.plan"), "not known who made this plan")
+    assert_refused(place, place.run("apply", "theirs/their.plan"), "cannot tell who made the plan")
     assert not marker.exists()
 
 
@@ -71,12 +71,12 @@ def test_a_changed_line_breaks_the_seal(place: Place, saved: Path) -> None:
     lines = saved.read_bytes().splitlines()
     lines[-1] = orjson.dumps(orjson.loads(lines[-1]) | {"mac": end["mac"]})
     saved.write_bytes(b"\n".join(lines) + b"\n")
-    assert_refused(place, place.run("apply", "saved.plan"), "not known who made this plan")
+    assert_refused(place, place.run("apply", "saved.plan"), "cannot tell who made the plan")
 
 
 def test_an_old_plan_without_a_seal(place: Place, saved: Path) -> None:
     forge(saved, *parts(saved))
-    assert_refused(place, place.run("apply", "saved.plan"), "not known who made this plan")
+    assert_refused(place, place.run("apply", "saved.plan"), "cannot tell who made the plan")
 
 
 def test_a_file_that_was_swapped_after_the_review(place: Place, saved: Path) -> None:
@@ -109,9 +109,9 @@ def test_plan_says_the_digest_of_the_file(place: Place, name: str) -> None:
 def test_the_job_is_named_by_who_applies(place: Place, saved: Path) -> None:
     place.write_job("other")
     refused = place.run("apply", "saved.plan", "--job", "other.yaml")
-    assert_refused(place, refused, 'the plan is of job "job", and other.yaml holds job "other"')
+    assert_refused(place, refused, 'the plan is for job "job", but other.yaml contains job "other"')
     place.job.rename(place.root / "moved.yaml")
-    assert_refused(place, place.run("apply", "saved.plan"), "is not there")
+    assert_refused(place, place.run("apply", "saved.plan"), "does not exist")
     result = place.run("apply", "saved.plan", "--job", "moved.yaml")
     assert result.code == 0, result.err
 
@@ -157,7 +157,7 @@ def test_a_secret_that_is_not_ours_alone_vouches_for_nothing(place: Place, saved
         secret.unlink()
         secret.mkdir()
     result = place.run("apply", "saved.plan")
-    assert_refused(place, result, "not known who made this plan")
+    assert_refused(place, result, "cannot tell who made the plan")
     assert "plan-key" in result.err
     planned = place.run("plan", "job.yaml", "--out", "again.plan")
     assert planned.code == 0
@@ -168,7 +168,7 @@ def test_a_secret_that_is_not_ours_alone_vouches_for_nothing(place: Place, saved
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a file of another user")
 def test_a_secret_of_another_user(place: Place, saved: Path) -> None:
     os.chown(place.root / ".backup-runner" / "plan-key", 65534, 65534)
-    assert_refused(place, place.run("apply", "saved.plan"), "not known who made this plan")
+    assert_refused(place, place.run("apply", "saved.plan"), "cannot tell who made the plan")
 
 
 def test_without_a_home_the_digest_does(place: Place) -> None:

@@ -124,5 +124,5 @@ def test_pruning_after_every_apply_keeps_what_one_prune_at_the_end_keeps(
 
 
 def test_rules_that_keep_nothing_are_refused() -> None:
-    with pytest.raises(BackupRunnerError, match="no rule of the retention keeps a snapshot"):
+    with pytest.raises(BackupRunnerError, match="no retention rule keeps a snapshot"):
         expire([SnapshotTime(1, 0, "complete")], Retention(), 0, UTC)

@@ -133,7 +133,7 @@ def _unseal(data: bytes, passphrase: str | None, budget: KdfBudget | None) -> by
     try:
         return aes_key_unwrap(hkdf(stretched, b"pair-file"), data[32:])
     except InvalidUnwrap as error:
-        raise WrongKeyError("the passphrase does not open this key pair", hint="check the passphrase") from error
+        raise WrongKeyError("wrong passphrase for this key pair", hint="check the passphrase") from error
 
 
 def _plain(text: str) -> bytes | None:

@@ -15,7 +15,7 @@ def absence(root: str) -> str:
             if any(entry.name not in PRIVATE for entry in entries):
                 return ""
     except FileNotFoundError:
-        return f"the folder {root} is not there"
+        return f"the folder {root} does not exist"
     except OSError:
         return ""
     return f"the folder {root} is empty"
