@@ -37,7 +37,7 @@ def open_beneath(path: bytes, flags: int, mode: int = 0, *, at: int | None = Non
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise
-        text = "it, or a folder on the way to it, is a symlink by now, and is not followed"
+        text = "it or a folder above it became a symlink, which is not followed"
         raise OddFileError(errno.ELOOP, text, path) from None
 
 

@@ -61,7 +61,7 @@ def span_of(text: str) -> tuple[int, int]:
             given = max(given.replace(fold=fold).astimezone() for fold in (0, 1))
         start = _ns(given)
     except OverflowError:
-        raise ValueError(f"{text!r} lies outside of the calendar") from None
+        raise ValueError(f"{text!r} is outside the supported years") from None
     if fraction:
         digits = fraction[:9]
         step = int(10 ** (9 - len(digits)))

@@ -7,12 +7,14 @@ import sqlite3
 from ..errors import BusyError, CatalogError
 from ..foreign import describe
 
-_ACCESS = "file and folder must be writable, even for reading; else copy it, and name the copy in the job (`catalog:`)"
-_DAMAGED = "the file is damaged: move it and its -wal and -shm away; `catalog pull JOB` makes it anew from the bucket"
-_BUSY = "let it end, then run the same command again"
+_ACCESS = (
+    "file and folder must be writable, even for reading; otherwise copy it and set `catalog:` in the job to the copy"
+)
+_DAMAGED = "the file is damaged: move it and its -wal and -shm files away, then recreate it with `catalog pull JOB`"
+_BUSY = "wait for it to finish, then run the same command again"
 _HINTS = {
-    sqlite3.SQLITE_FULL: "make room on its disk, then run the same command again",
-    sqlite3.SQLITE_IOERR: "its disk reports faults or is full: look at it, then run the same command again",
+    sqlite3.SQLITE_FULL: "free space on its disk, then run the same command again",
+    sqlite3.SQLITE_IOERR: "its disk reports errors or is full: check it, then run the same command again",
     sqlite3.SQLITE_READONLY: _ACCESS,
     sqlite3.SQLITE_PERM: _ACCESS,
     sqlite3.SQLITE_CANTOPEN: _ACCESS,

@@ -88,7 +88,7 @@ class CatalogLock:
             since = datetime.fromtimestamp(note["since"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
             return f"process {note['pid']} on {note['host']}, since {since}"
         except (ValueError, KeyError, OSError):
-            return "a process that has not written its name yet"
+            return "an unknown process (it has not written its name yet)"
 
     def is_own(self) -> bool:
         """Whether it is this very process that holds the lock now."""

@@ -153,7 +153,7 @@ class Replay:
     def _delete_old(self, row_id: int) -> None:
         """A version by the id that it had in format 1. Raises CatalogError in a catalog that gave these ids up."""
         if self.newest_only:
-            raise _unfit("it names versions by ids that this catalog no longer has")
+            raise _unfit("it refers to versions by ids that this catalog no longer has")
         if not self._old:
             return
         row = self._run("SELECT path_id, first FROM old_version WHERE id = ?", (row_id,)).fetchone()
@@ -180,7 +180,7 @@ def _parsed(lines: Iterable[bytes]) -> Iterator[list[list[Any]]]:
 def _parse(lines: list[bytes]) -> list[list[Any]]:
     rows: list[list[Any]] = orjson.loads(b"[" + b",".join(lines) + b"]")
     if len(rows) != len(lines) or not all(isinstance(row, list) and row for row in rows):
-        raise _unfit("a line is no row")
+        raise _unfit("a line is not a row")
     return rows
 
 

@@ -31,12 +31,12 @@ def check_goal(path: str, inputs: Sequence[str]) -> None:
     except FileNotFoundError:
         folder = os.path.dirname(path) or "."
         if not os.path.isdir(folder):
-            raise cannot_write(path, f"there is no folder {folder}") from None
+            raise cannot_write(path, f"the folder {folder} does not exist") from None
         return
     except OSError as error:
         raise cannot_write(path, describe(error)) from None
     if not stat.S_ISREG(there.st_mode):
-        raise cannot_write(path, "it is no regular file")
+        raise cannot_write(path, "it is not a regular file")
     if any(os.path.exists(one) and os.path.samefile(path, one) for one in inputs):
         raise UsageError(f"{path} is the input and would be overwritten", hint="name another file")
 

@@ -87,7 +87,7 @@ def explanation_lines(one: Explanation, job: Job, look: Look) -> Iterator[str]:
     """A path, followed by a line per fact."""
     yield look.paint(escape.name(one.key), "bold")
     yield f"  job       {escape.one_line(job.name)} ({escape.one_line(job.file)})"
-    yield f"  taken?    {_verdict(one.verdict, one.key)}"
+    yield f"  included  {_verdict(one.verdict, one.key)}"
     if one.verdict.rule is not None:
         yield f"  rule      {_rule(one.verdict.rule, job)}"
     kind, why = _action(one)
@@ -189,5 +189,5 @@ def skips_lines(found: SkipSurvey, job: Job, look: Look) -> Iterator[str]:
     idle = sum(not use.files and not use.folders for use in found.uses)
     rest = f"; {units.count(idle, 'line does', 'lines do')} nothing" if idle else ""
     yield look.paint(
-        f"{units.count(found.kept_files, 'file')}, {units.size(found.kept_bytes)} remain to back up{rest}", "bold"
+        f"{units.count(found.kept_files, 'file')}, {units.size(found.kept_bytes)} are left to back up{rest}", "bold"
     )

@@ -98,7 +98,7 @@ def history_lines(versions: Iterable[PathVersion], snapshots: Snapshots, look: L
         span = str(first["id"]) if first["id"] == last["id"] else f"{first['id']}-{last['id']}"
         since = snapshots.date(first["id"])
         if fields["kind"] == "absent":
-            yield f"{span:>9}  {since}  {look.paint('not there', 'red')}"
+            yield f"{span:>9}  {since}  {look.paint('deleted', 'red')}"
             continue
         size = units.size(fields["size"]) if fields["type"] == "file" else fields["type"]
         digest = fields.get("blake3", "")[:16]

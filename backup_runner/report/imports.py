@@ -46,4 +46,4 @@ def import_lines(outcome: Imported) -> Iterator[str]:
         yield f"not imported: {escape.name(item.key)}: {item.message}"
     if len(outcome.problems) > _NAMED:
         yield f"and {len(outcome.problems) - _NAMED} more"
-    yield "backup-tool's format has no MAC: only MD5s protect these objects; fix this with `reseal: true` in the job."
+    yield "backup-tool's format has no MAC: only MD5s protect these objects. `reseal: true` converts them to ours."

@@ -43,7 +43,7 @@ def roster_fields(envelope: Envelope, roster: Roster, lineage: str) -> dict[str,
 def roster_lines(fields: dict[str, Any]) -> Iterator[str]:
     """For people."""
     yield f"lineage {fields['lineage']}, envelope {fields['envelope']}, epoch {fields['epoch']}"
-    yield "can open:"
+    yield "can decrypt:"
     for one in fields["recipients"]:
         owner = ", owner" if one["owner"] else ""
         yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['kind']}{owner}, since {one['since']}"
@@ -51,5 +51,5 @@ def roster_lines(fields: dict[str, Any]) -> Iterator[str]:
         yield "may write:"
     for one in fields["writers"]:
         end = one["void_after"]
-        void = f", void after {end}" if end is not None else ""
+        void = f", ignored after record {end}" if end is not None else ""
         yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['rights']}, since {one['since']}{void}"

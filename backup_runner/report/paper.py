@@ -19,12 +19,13 @@ def grouped(text: str) -> list[str]:
 
 def _advice(key_id: str) -> list[str]:
     return [
-        f"Key id {key_id}. Whoever has this page opens every backup made with it; without the key nobody does.",
-        "Keep it where neither fire nor burglars find it together with the computer.",
-        "To use it: put the line above into a file (spaces and line breaks do not count, nor lines that begin with #),",
-        "name that file as `encryption: {key_file: ...}` in the job, and run `backup-runner catalog pull JOB`.",
+        f"Key id {key_id}. Whoever has this page can decrypt every backup made with this key; without the key, "
+        f"nobody can.",
+        "Keep it away from the computer, where neither fire nor theft takes both.",
+        "To use it: copy the key above into a file (spaces, line breaks and lines that begin with # are ignored),",
+        "set `encryption: {key_file: ...}` in the job to that file, and run `backup-runner catalog pull JOB`.",
         "To test it: `backup-runner key check JOB --typed` reads what you type and compares it with the job's key;",
-        "a letter that is wrong is named.",
+        "it reports a wrong letter.",
     ]
 
 

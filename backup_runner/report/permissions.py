@@ -39,14 +39,14 @@ def check_lines(fields: Fields, look: Look) -> Iterator[str]:
             yield f"  {mark} {check['operation'].ljust(width)}  {said}"
     failed = [check for check in checks if not check["ok"] and not check["held"]]
     if any(check["held"] for check in checks):
-        yield "A retention rule protects objects: no permission is missing; prune deletes objects once it has ended."
+        yield "A retention rule protects objects; no permission is missing. Prune can delete them when it ends."
     if not failed:
         yield look.paint("all operations work", "green", "bold")
         return
     yield look.paint(f"{units.count(len(failed), 'operation')} missing", "red", "bold")
     if {check["operation"] for check in failed} <= _WRITE_ONLY:
-        yield "A write-only host lacks exactly these: backups work; restore and prune from another machine."
+        yield "Only these are missing, as on a write-only host: backups work; restore and prune elsewhere."
     policies = list(dict.fromkeys(check["policy"] for check in failed if check["policy"]))
     if policies:
-        yield "Policy lines that grant them (see docs/oci-setup.md; hosts that must not delete need no DeleteObject):"
+        yield "Policy statements that grant them (see docs/oci-setup.md; DeleteObject only for hosts that may delete):"
         yield from (f"  {line}" for line in policies)

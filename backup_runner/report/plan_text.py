@@ -74,7 +74,7 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
     if unread := header.totals.unread:
         of_it = "it" if unread == 1 else "them"
         size = units.size(header.totals.unread_bytes)
-        yield f"  {units.count(unread, 'file')} changed, {size} to read; what is new of {of_it} is known after apply"
+        yield f"  {units.count(unread, 'file')} changed, {size} to read; apply shows how much of {of_it} is new"
     if header.cost:
         yield look.paint(escape.one_line(cost_line(header.cost)), "dim")
 

@@ -32,19 +32,19 @@ NEXT = {
 RESTORE_NEXT = {
     "attributes": "restore as root to set them all, if the file system has them; until then nobody has more access",
     "archived": "`restore --thaw` makes them readable",
-    "blocked": "move away what is in the way, or restore elsewhere with `--to DIR`",
+    "blocked": "move the existing files away, or restore to another folder with `--to DIR`",
     "damaged": NEXT["damaged"],
-    "kept": "replace them with `--overwrite changed`, or restore elsewhere with `--to DIR`",
+    "kept": "replace them with `--overwrite changed`, or restore to another folder with `--to DIR`",
     "missing": "`history JOB PATH` shows earlier versions; the next apply uploads again what the sources have",
-    "refused": "they cannot be restored to such a path; extract them with `docs/recover.py`",
+    "refused": "they cannot be restored to this path; extract them with `docs/recover.py`",
     "unreadable": "fix access to their objects, then restore again; `target check JOB` may show the cause",
-    "unwritable": "fix this, then restore again, or restore elsewhere with `--to DIR`",
+    "unwritable": "fix this, then restore again, or restore to another folder with `--to DIR`",
 }
 """The same for a restore."""
 
 FILE_RESTORE_NEXT = RESTORE_NEXT | {
     "archived": "`--set-restore` makes it readable",
-    "blocked": "move away what is in the way, then restore again",
+    "blocked": "move the existing files away, then restore again",
     "kept": "replace it with `--overwrite`",
     "unwritable": "fix this, then restore again",
 }

@@ -57,7 +57,7 @@ def recovered_lines(found: Recovered, now_ns: int, look: Look) -> Iterator[str]:
     yield f"  {units.count(len(found.jobs), 'job')} ({jobs}): {', '.join(parts)}"
     read = [units.count(found.copies, "full copy", "full copies")] if found.copies else []
     read += [units.count(found.records, "record")] if found.records else []
-    read += [f"{units.count(found.objects, 'object')} by their own indexes"] if found.objects else []
+    read += [f"{units.count(found.objects, 'object')} from their own indexes"] if found.objects else []
     yield look.paint(f"  {', '.join(read) or 'nothing new'} read in {units.duration(found.seconds)}", "dim")
 
 
@@ -87,7 +87,7 @@ def lineage_lines(target: str, lineages: Sequence[Fields]) -> Iterator[str]:
         size = f"{units.count(item['objects'], 'object')}, {units.size(item['bytes'])}"
         yield f"  lineage {item['lineage']}, serial {item['serial']}: {size}"
         if not item["opens"]:
-            yield f"    not opened: {escape.one_line(item['why'])}"
+            yield f"    not readable: {escape.one_line(item['why'])}"
             continue
         jobs = ", ".join(f'"{escape.one_line(job)}"' for job in item["jobs"])
         yield f"    jobs {jobs}; newest record of {units.iso_local(item['created'])}"

@@ -38,7 +38,7 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
         if number := outcome.counts.get(kind, 0):
             size = outcome.bytes.get(kind, 0)
             parts.append(f"{units.count(number)} {_DONE[kind]}" + (f" ({units.size(size)})" if size else ""))
-    done = ", ".join(parts) or ("no file complete" if outcome.interrupted else "nothing had changed")
+    done = ", ".join(parts) or ("no file complete" if outcome.interrupted else "nothing changed")
     snapshot = f"snapshot {outcome.snapshot_id} " if outcome.snapshot_id is not None else ""
     status = "interrupted" if outcome.interrupted else outcome.status
     good = status == "complete" and not outcome.problems
@@ -99,7 +99,7 @@ def restore_lines(
     took = units.duration(outcome.seconds) + (f" ({speed})" if speed else "")
     yield look.paint(f"  snapshot {outcome.snapshot_id}{made}; {units.size(outcome.bytes)}, {took}", "dim")
     if outcome.pending_thaw:
-        yield f"  {units.count(outcome.pending_thaw, 'object')} being thawed; run the same command again when they are"
+        yield f"  {units.count(outcome.pending_thaw, 'object')} being thawed; run the same command again later"
 
 
 def _counted(number: int, what: str) -> str:
@@ -127,7 +127,7 @@ def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:
     colour = "red" if bad else ("yellow" if outcome.interrupted else "green")
     yield look.paint(head, colour, "bold") + f" at level {outcome.level}: {', '.join(seen)}"
     if outcome.unknown:
-        yield f"  {units.count(outcome.unknown, 'object')} not in the catalog; the next plan adopts them"
+        yield f"  {units.count(outcome.unknown, 'object')} not in the catalog; the next plan reuses them"
     yield look.paint(f"  {units.duration(outcome.seconds)}", "dim")
     if bad:
         yield "  The next apply uploads again what the sources still have; see `plan`."

@@ -115,8 +115,8 @@ def key_lines(fields: Fields) -> Iterator[str]:
     """The result of a key check, for people."""
     yield f"key id {fields['key_id']}, a {_KEY_KINDS[fields['kind']]} of {fields['bytes']} bytes"
     if fields["opens"]:
-        yield f"it opens the bucket (tested on {escape.one_line(fields['object'])})"
+        yield f"it can decrypt the bucket (tested on {escape.one_line(fields['object'])})"
     elif fields["opens"] is None:
-        yield f"not tested on the bucket: {fields['why']}"
+        yield f"not tested with the bucket: {fields['why']}"
     else:
-        yield f"it does NOT open {escape.one_line(fields['object'])}: {escape.one_line(fields['why'])}"
+        yield f"it CANNOT decrypt {escape.one_line(fields['object'])}: {escape.one_line(fields['why'])}"

@@ -56,7 +56,7 @@ class Bits:
 def decode(blob: bytes) -> list[Entry]:
     """The entries of an ACL. Raises ValueError if it is none."""
     if len(blob) < _VERSION.size or _VERSION.unpack_from(blob)[0] != 2 or (len(blob) - _VERSION.size) % _ENTRY.size:
-        raise ValueError("no POSIX ACL of version 2")
+        raise ValueError("not a POSIX ACL of version 2")
     return [Entry._make(fields) for fields in _ENTRY.iter_unpack(blob[_VERSION.size :])]
 
 

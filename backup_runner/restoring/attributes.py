@@ -188,7 +188,9 @@ class _Attributes:
         try:
             os.removexattr(self._where, name)
         except OSError as error:
-            self.lacking.append(f"{_shown(name)}, which the snapshot does not have, stays ({describe(error)})")
+            self.lacking.append(
+                f"{_shown(name)}, which is not in the snapshot, could not be removed ({describe(error)})"
+            )
             return False
         return True
 
@@ -232,14 +234,14 @@ def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | N
 
 def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
     """What to name where a file has not got its owner, or its group."""
-    why = describe(failure) if failure else "the file system does not take it"
+    why = describe(failure) if failure else "not supported by the file system"
     lacking = [f"owner {row.uid} ({why})"] if owner else []
     return [*lacking, f"group {row.gid} ({why})"] if group else lacking
 
 
 def _reason(error: OSError | OverflowError) -> str:
     """Why something failed, in the system's words."""
-    return describe(error) if isinstance(error, OSError) else "the system takes no such time"
+    return describe(error) if isinstance(error, OSError) else "the system does not support this time"
 
 
 def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
@@ -249,7 +251,7 @@ def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
         partial = getattr(row, "flags", 0) & Flag.NO_ATTRIBUTES
         return decode_xattrs(row.xattrs), "the backup could not read them all" if partial else ""
     except CatalogError:
-        return {}, "the catalog's cannot be read"
+        return {}, "those in the catalog cannot be read"
 
 
 def _read(where: Where, wanted: Container[bytes]) -> dict[bytes, bytes | None]:

@@ -40,7 +40,7 @@ class Book:
         if status == Decision.WRITE:
             self.outcome.bytes += size
         if status == Decision.KEEP:
-            self.problem(row.key, "kept", "it is there and differs; it was left as it is (see --overwrite)")
+            self.problem(row.key, "kept", "already exists and differs; it was not changed (see --overwrite)")
             if isinstance(row, FileRow):
                 self.absent.add(row.path_id)
         elif self.options.listen:

@@ -75,7 +75,7 @@ class Composing:
         if pieces_digest(pack_pieces(composition(self._cat, row.content_id, row.size))) != row.list:
             raise DamagedError("its list of pieces in the catalog is damaged")
         if self._archived and any(one.object_id in self._archived for one in piece_rows(self._cat, row.content_id)):
-            raise ObjectArchived("one of its objects is in the archive tier and not restored from it")
+            raise ObjectArchived("one of its objects is in the archive tier and was not thawed")
 
     def places(self, numbers: Iterable[int]) -> dict[int, tuple[bytes, bytes]]:
         """Key and temporary name of these files."""

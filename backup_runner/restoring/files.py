@@ -121,9 +121,9 @@ class Files:
 
     def _hopeless(self, row: FileRow) -> bool:
         if row.object_id is None and row.size and not row.spread:
-            self._book.fail(row, "missing", "the catalog knows no object that holds its bytes")
+            self._book.fail(row, "missing", "the catalog has no object with its content")
         elif row.object_id in self._archived:
-            self._book.fail(row, "archived", f"{self._name(row)} is in the archive tier and not restored from it")
+            self._book.fail(row, "archived", f"{self._name(row)} is in the archive tier and was not thawed")
         elif row.format not in READERS:
             self._book.fail(row, "unreadable", f"{self._name(row)}: contents of the unknown format {row.format}")
         else:
@@ -162,7 +162,7 @@ class Files:
         if sum(extent.length for extent in found) != row.size:
             raise DamagedError("the catalog does not have the location of all its data")
         if any(extent.object_id in self._archived for extent in found):
-            raise ObjectArchived("one of its objects is in the archive tier and not restored from it")
+            raise ObjectArchived("one of its objects is in the archive tier and was not thawed")
         return [(Place.of(get_object(self._cat, extent.object_id), row.format), extent) for extent in found]
 
     def _batch_done(self, batch: Batch, result: Result) -> None:

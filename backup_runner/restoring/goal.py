@@ -38,7 +38,7 @@ class BlockedError(Exception):
 def explain(error: OSError) -> tuple[str, str]:
     """Kind and text of a problem with one file."""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return "blocked", "a symlink or a file stands where one of its folders should be; it was not followed"
+        return "blocked", "a symlink or file is in the place of one of its folders; it was not followed"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "unwritable", "permission denied"
     return "unwritable", describe(error)

@@ -104,8 +104,8 @@ class Policy:
         holds_nothing = is_file or stat.S_ISFIFO(there.st_mode) or stat.S_ISSOCK(there.st_mode)
         if self.changes_types and holds_nothing:
             return Decision.WRITE
-        what = "a symlink" if stat.S_ISLNK(there.st_mode) else "something that is no folder"
-        raise BlockedError(f"{what} stands where the folder should go; it was left")
+        what = "a symlink" if stat.S_ISLNK(there.st_mode) else "something other than a folder"
+        raise BlockedError(f"{what} is in the place of the folder; it was not changed")
 
     def may_change_in_place(self, there: os.stat_result, row: Meta) -> bool:
         """Whether attributes of a file may be set in its place: it is its owner's, and has no other name."""
@@ -121,7 +121,7 @@ class Policy:
     def _over_folder(self, key: bytes, what: str) -> Decision:
         if self.changes_types and self._goal.is_empty(key):
             return Decision.WRITE
-        raise BlockedError(f"a folder stands where the {what} should go; it was left")
+        raise BlockedError(f"a folder is in the place of the {what}; it was not changed")
 
     def _same(self, there: os.stat_result, row: FileRow) -> bool:
         if not stat.S_ISREG(there.st_mode) or there.st_size != row.size:

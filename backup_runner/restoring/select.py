@@ -52,7 +52,7 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
         raise CatalogError(_nothing(at, snapshots), hint=_what_there_is(snapshots))
     if found.status == "complete":
         return found, _later(found, limit)
-    return found, f"snapshot {found.id} is not complete: it has what was backed up before the apply was stopped"
+    return found, f"snapshot {found.id} is incomplete: it has only what was backed up before the apply stopped"
 
 
 def _later(found: Snapshot, limit: int | None) -> str | None:
@@ -62,7 +62,7 @@ def _later(found: Snapshot, limit: int | None) -> str | None:
     if limit // _SECOND_NS == found.scanned_ns // _SECOND_NS:
         return None
     until = local_text(found.finished_ns)
-    return f"snapshot {found.id} was read from {found.date_text} to {until}; some of it may be later than that time"
+    return f"snapshot {found.id} was read from {found.date_text} to {until}; some files may be newer than that time"
 
 
 def _newest(snapshots: list[Snapshot], key: Callable[[Snapshot], Any]) -> Snapshot | None:
@@ -82,7 +82,7 @@ def _span(text: str) -> tuple[int, int]:
 
 def _nothing(at: str | None, snapshots: list[Snapshot]) -> str:
     if not snapshots:
-        return "this job has no snapshot yet"
+        return "this job has no snapshots yet"
     return f"no snapshot {at}" if at and at.isdigit() else f"no snapshot at or before {at}"
 
 

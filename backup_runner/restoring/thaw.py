@@ -56,9 +56,9 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
     size = sum(one.size for one in cold)
     what = f"{len(cold)} archived objects ({size} bytes) are needed"
     if options.thaw:
-        advice = f"they are being thawed for {options.thaw_hours} hours; restore again when that is done"
+        advice = f"they are being thawed for {options.thaw_hours} hours; run the same restore again later"
     else:
-        advice = "restore with --thaw to have them made readable"
+        advice = "use --thaw to make them readable"
     return Frozen(frozenset(one.id for one in cold), pending, [f"{what}: {advice}"])
 
 

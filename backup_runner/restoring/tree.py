@@ -34,7 +34,7 @@ class Tree:
             if row.key and not self._book.stopped():
                 self._book.attempt(row.key, partial(self._make_folder, row.key))
         for head in self._ways():
-            self._book.attempt_quietly("a folder could not be made", partial(self._make_parents, head))
+            self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
 
     def _ways(self) -> Iterator[bytes]:
         """Folders that hold something chosen and are not chosen themselves."""

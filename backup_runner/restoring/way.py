@@ -28,7 +28,7 @@ def split_key(key: bytes) -> tuple[bytes, bytes]:
     """The key of the folder that holds it, and its own name. Raises UnsafeKeyError."""
     head, slash, name = key.removesuffix(b"/").rpartition(b"/")
     if name in (b"", b".", b"..") or b"\0" in name:
-        raise UnsafeKeyError("the stored path ends in no name that a file can have, so it is not restored")
+        raise UnsafeKeyError("the stored path does not end with a valid file name, so it is not restored")
     return head + slash, name
 
 

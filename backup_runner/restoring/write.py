@@ -27,7 +27,7 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _CLOCK_STEP_NS = 20_000_000
 """File systems' clocks may be so much behind ours."""
-_LEFT = "modes, owners or times of what was there differ and were left (see --overwrite)"
+_LEFT = "modes, owners or times of existing files differ and were not changed (see --overwrite)"
 
 
 class Writer:
@@ -67,7 +67,7 @@ class Writer:
                 return
             elif not self.policy.may_change_in_place(there, row):
                 # `decide` would have had it written again.
-                raise BlockedError("it was exchanged for another file just now; restore again")
+                raise BlockedError("it was replaced by another file during the restore; restore again")
             else:
                 self._set_attributes(where, row.key, row)
 
@@ -100,7 +100,7 @@ class Writer:
         self._rename(row.key, temporary)
         self._note_lacking(row.key, lacking)
         if row.blake3 is None and row.md5 is None:
-            self.notes["the catalog has no hash to compare with"] += 1
+            self.notes["the catalog has no hash to check it with"] += 1
 
     def discard(self, key: bytes, temporary: bytes) -> None:
         """Take a temporary file away; that it is gone already is no error."""
@@ -136,7 +136,7 @@ class Writer:
             return
         there = self.goal.look(key)
         if there is None:
-            raise BlockedError("something stood where the folder should go and is gone again; restore again")
+            raise BlockedError("something was in the place of the folder and disappeared; restore again")
         if self.policy.folder(key, there) is Decision.WRITE:
             self.goal.replace_by_folder(key)
             return
@@ -209,7 +209,7 @@ class Writer:
             with contextlib.suppress(OSError):
                 os.unlink(temporary, dir_fd=at)
             if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
-                raise BlockedError("a folder stands where it should go; it was left") from None
+                raise BlockedError("a folder is in its place; it was not changed") from None
             raise
 
 
@@ -218,7 +218,7 @@ def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[str]:
     fd = os.open(name, _LINK, dir_fd=at)
     try:
         if not stat.S_ISLNK(os.fstat(fd).st_mode):
-            raise BlockedError("it was exchanged for something else just now; restore again")
+            raise BlockedError("it was replaced by something else during the restore; restore again")
         return restore_symlink_attributes(path_of(fd), row)
     finally:
         os.close(fd)

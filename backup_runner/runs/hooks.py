@@ -27,7 +27,7 @@ _SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|api_?key|cr
 class HookError(BackupRunnerError):
     """A hook could not be started, failed, or took too long."""
 
-    usual_hint = "run the program by hand; the job's `hooks` say which and with what arguments"
+    usual_hint = "run the program manually, with the arguments in the job's `hooks`"
 
 
 class Ended(NamedTuple):
@@ -63,7 +63,7 @@ def run_hook(
             status = process.wait(time_limit)
             problem = _status(command[0], status) if status else ""
         except subprocess.TimeoutExpired:
-            problem = f"{command[0]} did not end within {time_limit:g} s and was ended"
+            problem = f"{command[0]} did not finish within {time_limit:g} s and was killed"
             _end(process, mark)
         except BaseException:
             _end(process, mark)
@@ -75,8 +75,8 @@ def run_hook(
 
 def _status(name: str, status: int) -> str:
     if status < 0:
-        return f"{name} was ended by signal {signal.Signals(-status).name}"
-    return f"{name} ended with status {status}"
+        return f"{name} was killed by signal {signal.Signals(-status).name}"
+    return f"{name} exited with status {status}"
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:

@@ -10,14 +10,14 @@ from ..replacing import replacing
 _PREFIX = "backup_runner_"
 _LAST_SUCCESS = re.compile(rf"^{_PREFIX}last_success_timestamp_seconds\{{[^}}]*\}} (\S+)$", re.MULTILINE)
 _HELP = {
-    "last_run_timestamp_seconds": "When the last run ended.",
-    "last_success_timestamp_seconds": "When the last run that succeeded ended.",
+    "last_run_timestamp_seconds": "Time when the last run finished.",
+    "last_success_timestamp_seconds": "Time when the last successful run finished.",
     "success": "Whether the last run succeeded.",
     "exit_code": "Exit code of the last run.",
-    "duration_seconds": "How long the last run took.",
-    "problems": "Files that were not backed up as they should be.",
-    "stored_bytes": "Bytes that the last run stored.",
-    "files": "Files of the last run, by what was done.",
+    "duration_seconds": "Duration of the last run.",
+    "problems": "Files that were not backed up completely.",
+    "stored_bytes": "Bytes stored by the last run.",
+    "files": "Files of the last run, by action.",
 }
 
 

@@ -36,7 +36,7 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
     """Send one notice; "" or what went wrong, naming the host at most, because the rest of such a URL is a secret."""
     url = notify.url or env.get(notify.url_env or "", "")
     if not url:
-        return f"the variable {notify.url_env} that should hold the notice URL is not set"
+        return f"the variable {notify.url_env}, which should contain the notice URL, is not set"
     if notify.style is not NoticeStyle.APPRISE and not url.startswith(("http://", "https://")):
         return "the notice URL is neither http nor https"
     body = text.encode("utf-8", "replace")[:_MOST].decode("utf-8", "ignore")
@@ -52,7 +52,7 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
     except subprocess.TimeoutExpired:
         return f"the notice{to} was not answered within {SECONDS:g} s"
     except (OSError, ValueError):
-        return f"the notice{to} could not be sent: no process could be started for it"
+        return f"the notice{to} could not be sent: cannot start a process for it"
     said = done.stdout.decode("ascii", "replace").strip()
     if done.returncode or not _SAID.fullmatch(said):
         return f"the notice{to} could not be sent"

@@ -66,10 +66,10 @@ def _by_apprise(order: dict[str, Any]) -> str:
 
     service = apprise.Apprise()
     if not service.add(order["url"]):
-        return "could not be sent: apprise does not know such a URL"
+        return "could not be sent: apprise does not support this URL"
     event = order["event"]
     sent = service.notify(order["text"], f"backup {order['job']}: {event}", _TYPES[event])
-    return "" if sent else "could not be sent: the service did not take it"
+    return "" if sent else "could not be sent: the service rejected it"
 
 
 if __name__ == "__main__":

@@ -133,6 +133,6 @@ class Watch:
 
     def _summary(self) -> str:
         outcome = self.outcome or Outcome()
-        counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items()) or "nothing had changed"
+        counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items()) or "nothing changed"
         problems = f"; {self._problems()} file(s) with problems" if self._problems() else ""
         return f"{counts}; {outcome.stored_bytes} bytes stored{problems}"

@@ -141,7 +141,7 @@ def _read_on(fd: int, start: memoryview) -> memoryview:
     while chunk := os.pread(fd, 1 << 20, len(data)):
         data += chunk
         if len(data) > UNSIZED:
-            text = f"states no size and has more than {UNSIZED >> 20} MiB; copy it to a file and back that up"
+            text = f"has no known size and more than {UNSIZED >> 20} MiB; copy it to a regular file and back that up"
             raise OddFileError(errno.EFBIG, text)
     return memoryview(data)
 

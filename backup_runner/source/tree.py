@@ -46,7 +46,7 @@ class Tree:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             os.close(fd)
-            raise OddFileError(errno.EINVAL, "not a regular file any more", key)
+            raise OddFileError(errno.EINVAL, "no longer a regular file", key)
         return fd, status
 
     def open_folder(self, key: bytes) -> int:
@@ -85,4 +85,4 @@ class Tree:
             if not prefix or key == prefix or key.startswith(prefix + b"/"):
                 rest = key[len(prefix) :].strip(b"/")
                 return real.rstrip(b"/") + b"/" + rest if rest else real
-        raise OddFileError(errno.ENOENT, "lies in no source of the job", key)
+        raise OddFileError(errno.ENOENT, "is not inside a source of the job", key)

@@ -49,7 +49,7 @@ def check_permissions(target: Target) -> list[Check]:
         checks.append(check)
     if probe.put_there and not checks[-1].ok:
         # Said where it is: a probe that nobody knows of would stay for ever.
-        checks[-1] = checks[-1]._replace(message=f"{checks[-1].message}; the probe {probe.name} stays")
+        checks[-1] = checks[-1]._replace(message=f"{checks[-1].message}; the probe {probe.name} was not deleted")
     if first is not None and not any(check.ok for check in checks):
         raise first
     return checks
@@ -84,7 +84,7 @@ class _Probe:
     def get(self) -> None:
         name = self._readable()
         if self._target.get(name, 0, len(_DATA)) != _DATA and name == self.name:
-            hint = "something on the way to the target alters bytes; do not back up to it"
+            hint = "something between here and the target alters data; do not back up to it"
             raise BackupRunnerError(f"{self.name} does not read back as uploaded", hint=hint)
 
     def replace(self) -> None:

@@ -36,7 +36,7 @@ def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
     from .oci.configfile import exposed_keys
 
     return [
-        f"{path} can be read by others, and holds a key to the bucket; `chmod 600 {path}` mends that"
+        f"{path} is readable by other users and contains a key to the bucket; fix it with `chmod 600 {path}`"
         for path in exposed_keys(spec.auth)
     ]
 

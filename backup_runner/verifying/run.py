@@ -102,7 +102,7 @@ class _Verify:
             self._open_all(inline=data <= _INLINE_BYTES and len(self.asked) <= _INLINE_OBJECTS)
         if options.level != Level.LISTING:
             lists = broken_lists(self.cat, self.store.id)
-            self.lost.update(dict.fromkeys(lists, "the catalog's list of its pieces, which is damaged"))
+            self.lost.update(dict.fromkeys(lists, "the catalog's list of its pieces is damaged"))
         self._note()
         self._name_files()
         self._record_states()
@@ -113,7 +113,7 @@ class _Verify:
         if self.options.sample is None:
             return frozenset(everything)
         count = min(len(everything), max(1, round(len(everything) * self.options.sample)))
-        self.outcome.notes.append(f"a sample: {count} of {len(everything)} objects, chosen at random, are opened")
+        self.outcome.notes.append(f"sample: {count} of {len(everything)} objects, chosen at random")
         return frozenset(random.SystemRandom().sample(everything, count))
 
     def _open_all(self, *, inline: bool) -> None:
@@ -135,7 +135,8 @@ class _Verify:
             self.broken = max(self.broken, object_id.serial if object_id else 0)
         if cold:
             self.outcome.notes.append(
-                f"{len(cold)} records are in the archive tier and were not opened; `catalog pull --thaw` asks for them"
+                f"{len(cold)} records are in the archive tier and were not read; `catalog pull --thaw` makes them "
+                f"readable"
             )
 
     # -- tasks
@@ -239,12 +240,12 @@ class _Verify:
         notes = self.outcome.notes
         if self.outcome.unknown:
             notes.append(
-                f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next plan adopts them"
+                f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next plan reuses them"
             )
         if self.useless:
-            notes.append(f"{self.useless} damaged or missing objects hold nothing that is needed; prune deletes them")
+            notes.append(f"{self.useless} damaged or missing objects are not needed; prune deletes them")
         if self.cold:
-            notes.append(f"{self.cold} objects are in the archive tier and were not opened")
+            notes.append(f"{self.cold} objects are in the archive tier and were not read")
         if self.imported:
             notes.append(f"{self.imported} {NOTE}")
 
@@ -270,7 +271,7 @@ class _Verify:
                 set_states(self.cat, self.states)
                 self._bridge()
         except BusyError as error:
-            self.outcome.notes.append(f"what was found is not recorded in the catalog: {error.message}")
+            self.outcome.notes.append(f"the result could not be recorded in the catalog: {error.message}")
 
     def _bridge(self) -> None:
         """Where the way from the newest full copy to the newest record is broken, the next apply puts another copy."""

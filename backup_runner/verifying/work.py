@@ -115,7 +115,7 @@ class Checker:
         stored = self._target.get(task.place.name, 0, len(task.place.header))
         open_header(stored, keys.object_id, self._identity)
         if stored != task.place.header:
-            raise keys.damaged("its header is not the one that the catalog has")
+            raise keys.damaged("its header differs from the one in the catalog")
 
     def _index(self, task: ObjectTask, keys: SealKeys) -> None:
         tail, size = self._target.get_tail(task.place.name, TAIL)
@@ -123,7 +123,7 @@ class Checker:
         if isinstance(index, int):
             index = read_index(keys, self._target.get_tail(task.place.name, index)[0], size)
         if isinstance(index, int):
-            raise keys.damaged("its index is cut short")
+            raise keys.damaged("its index is truncated")
         _compare(task, keys, index)
 
     def _data(self, task: ObjectTask, keys: SealKeys, found: Found) -> None:
@@ -181,7 +181,7 @@ class Checker:
 def _compare(task: ObjectTask, keys: SealKeys, index: Index) -> None:
     """Raises DamagedError where the object's own index and the catalog disagree."""
     if list(index.segments) != unpack_lengths(task.place.segments) or index.plaintext != task.plain:
-        raise keys.damaged("its segment table is not the one that the catalog has")
+        raise keys.damaged("its segment table differs from the one in the catalog")
     entries = {(entry.offset, entry.length): entry for entry in index.entries}
     same_place: dict[Span, list[bytes]] = {}
     for entry in index.entries:
@@ -191,7 +191,7 @@ def _compare(task: ObjectTask, keys: SealKeys, index: Index) -> None:
         place = (row.offset, row.length)
         hashes = same_place.get(place)
         if place not in entries or (hashes and row.blake3 is not None and row.blake3 not in hashes):
-            raise keys.damaged(f"its index does not have the content the catalog puts at {row.offset}")
+            raise keys.damaged(f"its index lacks the content that the catalog has at {row.offset}")
 
 
 def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: bytes | None) -> None:

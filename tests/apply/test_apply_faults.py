@@ -179,7 +179,7 @@ def test_a_full_disk_under_the_catalog(home: Home, tmp_path: pathlib.Path) -> No
                 failures.append(error)
             subprocess.run(["mount", "-o", f"remount,size={size}k", str(small)], check=True)
         assert len(failures) >= 2
-        assert all("make room" in str(getattr(explained(error, ""), "hint", "")) for error in failures)
+        assert all("free space" in str(getattr(explained(error, ""), "hint", "")) for error in failures)
         home.apply()
         assert home.changes() == 0
         home.check()

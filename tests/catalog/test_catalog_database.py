@@ -177,7 +177,7 @@ def test_errors_of_sqlite_say_what_to_do(cat: Catalog) -> None:
     full = error_of(other, "PRAGMA max_page_count = 1", "CREATE TABLE more AS SELECT zeroblob(100000)")
     readonly = error_of(other, "PRAGMA query_only = 1", "DELETE FROM job")
     other.close()
-    for error, word in ((full, "make room"), (readonly, "writable")):
+    for error, word in ((full, "free space"), (readonly, "writable")):
         found = explained(error, cat.path)
         assert isinstance(found, CatalogError)
         assert word in str(found.hint)
@@ -196,6 +196,6 @@ def test_a_catalog_that_cannot_be_opened_for_reading_either(tmp_path: pathlib.Pa
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
         with pytest.raises(CatalogError, match="cannot use the catalog") as caught:
             Catalog(str(place / "catalog.db"), create=False)
-        assert "name the copy" in str(caught.value.hint)
+        assert "set `catalog:` in the job to the copy" in str(caught.value.hint)
     finally:
         subprocess.run(["umount", str(place)], check=True)

@@ -28,7 +28,7 @@ def test_a_full_disk_rolls_back_and_says_so(tmp_path: Path) -> None:
     assert told is not None
     assert told.message == f"cannot use the catalog {catalog.path}: database or disk is full"
     assert told.hint is not None
-    assert "make room" in told.hint
+    assert "free space" in told.hint
     assert not catalog.conn.in_transaction
     assert catalog.conn.execute("SELECT count(*) FROM sqlite_master WHERE name = 't'").fetchone() == (0,)
 

@@ -168,7 +168,7 @@ def test_key_check(place: Any, schema: Callable[[str], Callable[[Any], None]]) -
     (place.root / "key").write_bytes(b"x" * 16)
     wrong = place.run("key", "check", "job.yaml")
     assert wrong.code == 1
-    assert "a raw key of 16 bytes\nit does NOT open" in wrong.out
+    assert "a raw key of 16 bytes\nit CANNOT decrypt" in wrong.out
 
 
 def test_validate(place: Any, schema: Callable[[str], Callable[[Any], None]]) -> None:

@@ -33,7 +33,8 @@ def test_pages_never_replace_what_they_are_made_of(place: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("nowhere/p", "there is no folder nowhere"), ("data", "no regular file"), ("/dev/full", "no reg")]
+    ("name", "why"),
+    [("nowhere/p", "the folder nowhere does not exist"), ("data", "not a regular file"), ("/dev/full", "not a reg")],
 )
 def test_a_plan_that_cannot_be_saved_is_refused_before_anything_is_read(place: Any, name: str, why: str) -> None:
     refused = place.run("plan", "job.yaml", "--out", name)

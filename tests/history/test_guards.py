@@ -119,7 +119,7 @@ def test_a_bucket_whose_disk_is_not_mounted(guarded: Site, *, empty: bool) -> No
     os.rename(guarded.bucket, f"{guarded.root}/unplugged")
     if empty:
         os.mkdir(guarded.bucket)
-    what = f"the folder {guarded.bucket} is {'empty' if empty else 'not there'}"
+    what = f"the folder {guarded.bucket} {'is empty' if empty else 'does not exist'}"
     said = refused(guarded, "rolled_back")
     assert f"{what}, but the catalog has 1 record(s) there; is its disk mounted?" in said
     elsewhere = replace(guarded, machine=2)

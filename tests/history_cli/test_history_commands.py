@@ -167,7 +167,7 @@ def test_history_of_one_file(one: Machine) -> None:
     text = one.run("history", str(one.site.data / "a.txt")).out.splitlines()
     assert [line.split()[0] for line in text] == ["1", "2", "3-4"]
     assert text[2].endswith("mode")
-    assert "not there" in one.run("history", "docs/b.txt").out
+    assert "deleted" in one.run("history", "docs/b.txt").out
     folder = one.run("history", "docs", "--json").lines("history")
     assert [(line["type"], line["what"]) for line in folder] == [("directory", []), *[("directory", ["mtime"])] * 2]
     assert one.run("history", "nothing").code == 1

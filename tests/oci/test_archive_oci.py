@@ -49,7 +49,7 @@ def test_plan_apply_verify_and_recovery_need_no_thaw(site: Site) -> None:
     assert "verify passed" in site.run("verify").out
     out = site.run("verify", "--level", "data").out
     assert "verify passed" in out
-    assert "2 objects are in the archive tier and were not opened" in out
+    assert "2 objects are in the archive tier and were not read" in out
     (site.root / "catalog.db").unlink()
     site.run("catalog rebuild", "--yes")
     assert site.run("plan", "--detailed-exitcode").code == 0

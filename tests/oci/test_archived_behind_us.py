@@ -87,8 +87,8 @@ def test_verify_calls_nothing_damaged(site: Site) -> None:
     archive(site, "/")
     done = site.run("verify", "--level", "data")
     assert "verify passed" in done.out
-    assert "objects are in the archive tier and were not opened" in done.out
-    assert "1 records are in the archive tier and were not opened" in done.out
+    assert "objects are in the archive tier and were not read" in done.out
+    assert "1 records are in the archive tier and were not read" in done.out
 
 
 @pytest.mark.parametrize("command", ["pull", "rebuild"])

@@ -85,16 +85,16 @@ def test_a_key_in_the_config(attempt: Attempt, good: str, indent: str) -> None:
     assert "has a private key in it" in told
     assert "key_file" in told
     told = attempt(f"{good}key_content={indent}{BODY[0]}\n")
-    assert "key_content does not belong into a file" in told
+    assert "key_content is not allowed in a file" in told
     told = attempt(f"{good}key_content=\n" + "\n".join(BODY))
     assert "line 8 is neither NAME=VALUE nor [PROFILE]" in told
 
 
 def test_what_is_no_config(attempt: Attempt, good: str) -> None:
-    assert "line 1 stands before the first profile" in attempt(good.replace("[DEFAULT]\n", ""))
-    assert "line 7 has user a second time in profile DEFAULT" in attempt(good + "user=x\n")
-    assert "line 8 has a setting a second time" in attempt(f"{good}{BODY[0]}=x\n{BODY[0]}=y\n")
-    assert "line 9 begins the profile A a second time" in attempt(good + "[A]\nuser=x\n[A]\n")
+    assert "line 1 is before the first profile" in attempt(good.replace("[DEFAULT]\n", ""))
+    assert "line 7 is a duplicate of user in profile DEFAULT" in attempt(good + "user=x\n")
+    assert "line 8 is a duplicate of a setting" in attempt(f"{good}{BODY[0]}=x\n{BODY[0]}=y\n")
+    assert "line 9 is a duplicate of the profile A" in attempt(good + "[A]\nuser=x\n[A]\n")
     assert "line 7 is neither" in attempt(good + BODY[0] + "\n")
     assert "is not UTF-8" in attempt(good.encode("utf-16"))
     assert "user is missing" in attempt("")
@@ -139,14 +139,17 @@ def test_a_profile_with_a_session_token(attempt: Attempt, good: str, tmp_path: P
 
 KEYS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "the file is empty"),
-    "text": (b"hello\n", "this is no key in PEM"),
-    "binary": (bytes(range(256)), "this is no key in PEM"),
-    "der": (RSA.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "this is no key in PEM"),
+    "text": (b"hello\n", "this is not a key in PEM"),
+    "binary": (bytes(range(256)), "this is not a key in PEM"),
+    "der": (RSA.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), "this is not a key in PEM"),
     "public": (RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), "this is a public key"),
-    "certificate": (b"-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n", "this is no private key"),
-    "ssh": (RSA.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "this is a key for SSH"),
+    "certificate": (b"-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n", "this is not a private key"),
+    "ssh": (RSA.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), "this is an SSH key"),
     "cut": (PEM[:900], "the key is damaged"),
-    "elliptic": (ec.generate_private_key(ec.SECP256R1()).private_bytes(*PLAIN, NoEncryption()), "this is no RSA key"),
+    "elliptic": (
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(*PLAIN, NoEncryption()),
+        "this is not an RSA key",
+    ),
     "edwards": (ed25519.Ed25519PrivateKey.generate().private_bytes(*PLAIN, NoEncryption()), "but Ed25519"),
     "encrypted": (RSA.private_bytes(*PLAIN, BestAvailableEncryption(b"x")), "the profile has no pass_phrase"),
     "encrypted, old form": (RSA.private_bytes(*PKCS1, BestAvailableEncryption(b"x")), "the profile has no pass_phrase"),
@@ -191,7 +194,7 @@ def test_key_files_that_cannot_be_read(attempt: Attempt, good: str, tmp_path: Pa
     def with_key(path: object) -> str:
         return attempt(re.sub("(?m)^key_file=.*", f"key_file={path}", good))
 
-    assert "there is no such file" in with_key(tmp_path / "none")
+    assert "file not found" in with_key(tmp_path / "none")
     assert "Is a directory" in with_key(tmp_path)
     os.mkfifo(tmp_path / "fifo")
     assert "Invalid argument" in with_key(tmp_path / "fifo")
@@ -199,7 +202,7 @@ def test_key_files_that_cannot_be_read(attempt: Attempt, good: str, tmp_path: Pa
 
 def test_the_config_itself(running: Running, tmp_path: Path) -> None:
     spec = OciTargetSpec(running.bucket, running.namespace, endpoint=running.url)
-    for path, expected in (("none", "there is no OCI config file"), ("", "Is a directory")):
+    for path, expected in (("none", "OCI config file not found"), ("", "Is a directory")):
         with pytest.raises(BackupRunnerError, match=expected):
             OciTarget(replace(spec, auth=AuthSpec(config_file=f"{tmp_path}/{path}"))).put("x", b"", md5=b"")
 
@@ -222,12 +225,12 @@ def test_a_key_that_others_can_read_is_warned_about(running: Running, tmp_path: 
     user = running.new_user("exposed")
     site = Site(tmp_path, running, {"auth": {"method": "config_file", "config_file": user.config_file}})
     site.write("a", 100)
-    assert "can be read by others" not in site.run("plan").err
+    assert "readable by other users" not in site.run("plan").err
     os.chmod(user.key_file, 0o644)
-    assert f"{user.key_file} can be read by others, and holds a key to the bucket" in site.run("plan").err
-    assert "can be read by others" in site.apply().err
+    assert f"{user.key_file} is readable by other users and contains a key to the bucket" in site.run("plan").err
+    assert "readable by other users" in site.apply().err
     os.chmod(user.config_file, 0o644)
-    assert f"{user.config_file} can" not in site.run("plan").err
+    assert f"{user.config_file} is readable" not in site.run("plan").err
     with open(user.config_file, "a") as file:
         file.write("pass_phrase=x\n")
-    assert f"{user.config_file} can" in site.run("plan").err
+    assert f"{user.config_file} is readable" in site.run("plan").err

@@ -168,7 +168,7 @@ def test_config_files_that_cannot_be_used(running: Running, spec: OciTargetSpec,
         return error.message
 
     good = Path(running.owner.config_file).read_text()
-    assert "there is no OCI config file" in message(None)
+    assert "OCI config file not found" in message(None)
     assert "has no profile OTHER" in message(good, "OTHER")
     assert "user is missing" in message("\n".join(line for line in good.split("\n") if not line.startswith("user")))
     assert "cannot be used" in message(good.replace("owner.pem", "none.pem"))

@@ -66,7 +66,7 @@ def test_the_environments_proxy_and_its_exceptions(
 
 
 def test_a_proxy_that_is_not_there(spec: OciTargetSpec) -> None:
-    with pytest.raises(TransientError, match="the proxy does not answer") as caught:
+    with pytest.raises(TransientError, match="the proxy does not respond") as caught:
         put(replace(spec, proxy="http://127.0.0.1:9"))
     assert "target.proxy" in (caught.value.hint or "")
 
@@ -195,7 +195,7 @@ def test_a_server_that_takes_connections_and_never_answers(spec: OciTargetSpec) 
     with socket.create_server(("127.0.0.1", 0)) as server:
         started = time.monotonic()
         target = OciTarget(replace(spec, endpoint=f"http://127.0.0.1:{server.getsockname()[1]}"))
-        with pytest.raises(TransientError, match="did not answer in time") as caught:
+        with pytest.raises(TransientError, match="did not respond in time") as caught:
             target.put("x", DATA, md5=md5(DATA).digest())
         assert time.monotonic() - started < 40
         assert "target.endpoint" in str(caught.value.hint)

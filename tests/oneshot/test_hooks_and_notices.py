@@ -147,7 +147,7 @@ def test_a_daemon_left_behind_does_not_hold_us_up(tmp_path):
 
 def test_an_after_hook_that_fails_is_told_and_the_backup_stands(home, job):
     home.run("apply", job("hooks: {after: ['false']}"), "--yes", code=1)
-    assert "hook after: false ended with status 1; the backup itself is recorded" in home.err
+    assert "hook after: false exited with status 1; the backup itself is recorded" in home.err
     assert home.run("plan", job(), "--json")[-1]["counts"] == {}
 
 

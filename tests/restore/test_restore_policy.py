@@ -47,7 +47,9 @@ def test_never_touches_nothing_that_is_there(world: World) -> None:
     outcome = world.restore()
     assert outcome.problems == []
     assert {name: _facts(world.out + name) for name in names} == before
-    assert outcome.notes == ["modes, owners or times of what was there differ and were left (see --overwrite): 3 times"]
+    assert outcome.notes == [
+        "modes, owners or times of existing files differ and were not changed (see --overwrite): 3 times"
+    ]
     assert world.restore(overwrite=Overwrite.CHANGED).problems == []
     assert _facts(world.out + b"/folder/file")[:4] == _facts(world.base + b"/folder/file")[:4]
     assert stat.S_IMODE(os.stat(world.out + b"/folder").st_mode) == 0o755

@@ -125,7 +125,7 @@ def test_skips_says_what_a_line_brings_back(place: Any) -> None:
         "8 !never re-includes nothing",
         "8 docs/ excludes 1 file, 1 folder, 5 B",
         "5 B docs/",
-        "1 file, 6 B remain to back up; 2 lines do nothing",
+        "1 file, 6 B are left to back up; 2 lines do nothing",
     ]
 
 

@@ -78,7 +78,7 @@ def test_marked_folders_and_caches_are_left_out(place: Any, schema: Check) -> No
     place.write_job(skip_if_present="[.nobackup, .never]", skip_caches="true")
     assert [line for line in stored(place) if line.split("/")[0] in ("build", "scratch")] == []
     assert left_out(place) == {"marked_folders": 2}
-    assert "2 folders skipped for a mark in them" in place.run("plan", "job.yaml").out
+    assert "2 folders skipped because of a file in them" in place.run("plan", "job.yaml").out
     cache = explained(place, "build/x.bin")
     assert (cache["state"], cache["decided_at"]["path"], cache["rule"]["line"]) == ("skipped", "build", 9)
     marked = place.run("plan", "job.yaml", "--explain", "scratch/deep/y.bin")

@@ -116,7 +116,7 @@ def test_an_index_that_disagrees_with_the_catalog(world: World, objects: list[st
     world.catalog.conn.execute("UPDATE content SET offset = offset + 1, size = size - 1 WHERE object_id = 1")
     ((name, what),) = _verify(world, Level.HEADERS).damaged
     assert world.catalog.conn.execute("SELECT id FROM object WHERE name = ?", (name,)).fetchone() == (1,)
-    assert "its index does not have the content" in what
+    assert "its index lacks the content" in what
 
 
 def test_an_object_sealed_anew_by_someone_with_the_key(world: World, objects: list[str]) -> None:
@@ -125,7 +125,7 @@ def test_an_object_sealed_anew_by_someone_with_the_key(world: World, objects: li
     with open(world.object_path(objects[0]), "wb") as file:
         file.write(seal_object(object_id, KEYRING, SALT, b"other", cost=CHEAP))
     found = dict.fromkeys(what for _, what in _verify(world, Level.HEADERS).damaged)
-    assert "its header is not the one that the catalog has" in found
+    assert "its header differs from the one in the catalog" in found
 
 
 def test_stopping(world: World, objects: list[str]) -> None:

@@ -26,17 +26,17 @@ _HINTS = {
     errno.ENOSPC: ("no space left", "free space on that disk, or prune old snapshots, and run again"),
     errno.EDQUOT: ("the disk quota is used up", "free space or raise the quota, and run again"),
     errno.EROFS: ("the file system is mounted read-only", "mount it writable, and run again"),
-    errno.EIO: ("the disk reports an input/output error", "check the disk and its cable before going on"),
+    errno.EIO: ("the disk reports an input/output error", "check the disk and its cable before you continue"),
     errno.ENAMETOOLONG: ("a name is too long for this file system", "use a shorter target.path"),
-    errno.ENOTDIR: ("a file stands where a folder is needed", "move it away, or use another target.path"),
-    errno.EFBIG: ("the file system cannot hold a file this large", "use another file system for target.path"),
+    errno.ENOTDIR: ("a file is in the place of a folder", "move it away, or use another target.path"),
+    errno.EFBIG: ("the file is too large for this file system", "use another file system for target.path"),
 }
 
 
 def translate(error: OSError, doing: str, path: str) -> TargetError:
     """What an OSError means for whoever asked the target for something."""
     if error.errno == errno.ENOENT:
-        return ObjectMissing(f"{doing}: there is no {path}")
+        return ObjectMissing(f"{doing}: {path} does not exist")
     if error.errno in (errno.EACCES, errno.EPERM):
         return AccessDenied(
             f"{doing}: permission denied for {path}",

@@ -21,8 +21,8 @@ _METADATA_HOSTS = ("169.254.169.254", "[fd00:c1::a9fe:a9fe]")
 _METADATA_SECONDS = 3.0
 _MACHINE_METHODS = {
     AuthMethod.INSTANCE_PRINCIPAL: "this machine is not an OCI instance, or its dynamic group is missing",
-    AuthMethod.RESOURCE_PRINCIPAL: "this is no OCI function or job that has a resource principal",
-    AuthMethod.WORKLOAD_IDENTITY: "this is no pod of an OKE enhanced cluster, or it has no service account",
+    AuthMethod.RESOURCE_PRINCIPAL: "this is not an OCI function or job with a resource principal",
+    AuthMethod.WORKLOAD_IDENTITY: "this is not a pod of an OKE enhanced cluster, or it has no service account",
 }
 
 

@@ -18,7 +18,7 @@ from ...errors import ConfigError
 from ...foreign import describe
 from ...spec import AuthMethod, AuthSpec
 
-HINT = "docs/oci-setup.md shows how to make a key and a config file"
+HINT = "docs/oci-setup.md shows how to create a key and a config file"
 _MOST = 1 << 20
 _KEYS = ("user", "tenancy", "fingerprint", "key_file", "region")
 _FORMS = {
@@ -50,13 +50,13 @@ def read_profile(auth: AuthSpec, region: str | None = None) -> dict[str, Any]:
     found["log_requests"] = False
     found["region"] = region or found.get("region") or os.environ.get("OCI_REGION")
     if "key_content" in found:
-        raise _unusable(auth, "key_content does not belong into a file", hint=_KEY_HINT)
+        raise _unusable(auth, "key_content is not allowed in a file", hint=_KEY_HINT)
     if auth.method is AuthMethod.CONFIG_FILE:
         _check(found, auth)
     return found
 
 
-_KEY_HINT = "put the private key into a file of its own (mode 600), and name it with key_file"
+_KEY_HINT = "put the private key into its own file (mode 600), and set key_file to its path"
 
 
 def check_key(config: dict[str, Any], auth: AuthSpec) -> None:
@@ -65,7 +65,7 @@ def check_key(config: dict[str, Any], auth: AuthSpec) -> None:
     try:
         data = _read(path).strip()
     except FileNotFoundError:
-        raise _unusable(auth, f"key_file {path}: there is no such file", hint=HINT) from None
+        raise _unusable(auth, f"key_file {path}: file not found", hint=HINT) from None
     except OSError as error:
         hint = "the user who runs backups must be able to read it; check its owner and mode"
         raise _unusable(auth, f"key_file {path}: {describe(error)}", hint=hint) from None
@@ -93,17 +93,20 @@ def exposed_keys(auth: AuthSpec) -> list[str]:
 
 def _key_problem(data: bytes, pass_phrase: str | None) -> tuple[str, str] | None:
     """What is wrong with the key, and what to do; the data itself is never shown."""
-    made = "make an RSA key in PEM, for example with `oci setup keys` (docs/oci-setup.md)"
+    made = "create an RSA key in PEM, for example with `oci setup keys` (docs/oci-setup.md)"
     if not data:
         return "the file is empty", made
     if pass_phrase is not None and not str(pass_phrase).isascii():
-        return "pass_phrase has characters other than ASCII", "the SDK takes none; change the key's passphrase"
+        return (
+            "pass_phrase has characters other than ASCII",
+            "the SDK does not support them; change the key's passphrase",
+        )
     if b"-----BEGIN OPENSSH PRIVATE KEY" in data:
-        return "this is a key for SSH", made
+        return "this is an SSH key", made
     if b"-----BEGIN" not in data:
-        return "this is no key in PEM", made
+        return "this is not a key in PEM", made
     if b"PRIVATE KEY" not in data:
-        return _not_private(data), "name the private key; the public one is uploaded in the console"
+        return _not_private(data), "use the private key; the public key is for the console"
     secret = None if pass_phrase is None else str(pass_phrase).encode()
     try:
         try:
@@ -113,13 +116,13 @@ def _key_problem(data: bytes, pass_phrase: str | None) -> tuple[str, str] | None
                 return "the key is encrypted, and the profile has no pass_phrase", "add pass_phrase to the profile"
             key = load_pem_private_key(data, None, unsafe_skip_rsa_key_validation=True)
     except UnsupportedAlgorithm:
-        return "the key is of a kind that is not supported", made
+        return "this kind of key is not supported", made
     except ValueError:
         if b"ENCRYPTED" in data:
             return "the key cannot be decrypted: pass_phrase is wrong, or the file is damaged", made
         return "the key is damaged", made
     if not isinstance(key, RSAPrivateKey):
-        return f"this is no RSA key but {type(key).__name__.removesuffix('PrivateKey')}", made
+        return f"this is not an RSA key but {type(key).__name__.removesuffix('PrivateKey')}", made
     return None
 
 
@@ -127,7 +130,7 @@ def _not_private(data: bytes) -> str:
     try:
         load_pem_public_key(data)
     except (ValueError, UnsupportedAlgorithm):
-        return "this is no private key"
+        return "this is not a private key"
     return "this is a public key, not a private one"
 
 
@@ -136,7 +139,7 @@ def _parse(path: str) -> configparser.ConfigParser:
     try:
         text = _read(path).decode("utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError(f"there is no OCI config file {path}", hint=f"set target.auth.config_file; {HINT}") from None
+        raise ConfigError(f"OCI config file not found: {path}", hint=f"set target.auth.config_file; {HINT}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {describe(error)}", hint="save it as UTF-8") from None
     except OSError as error:
@@ -148,18 +151,20 @@ def _parse(path: str) -> configparser.ConfigParser:
     try:
         parser.read_string(text)
     except configparser.MissingSectionHeaderError as error:
-        message = f"line {error.lineno} stands before the first profile, which begins with [DEFAULT] or [NAME]"
+        message = f"line {error.lineno} is before the first profile, which begins with [DEFAULT] or [NAME]"
     except configparser.DuplicateSectionError as error:
-        message = f"line {error.lineno} begins the profile {error.section} a second time"
+        message = f"line {error.lineno} is a duplicate of the profile {error.section}"
     except configparser.DuplicateOptionError as error:
         name = error.option if error.option in _KNOWN else "a setting"
-        message = f"line {error.lineno} has {name} a second time in profile {error.section}"
+        message = f"line {error.lineno} is a duplicate of {name} in profile {error.section}"
     except configparser.ParsingError as error:
         numbers = sorted({number for number, _ in error.errors})
-        message = f"line {numbers[0]} is neither NAME=VALUE nor [PROFILE]" if numbers else "it is no OCI config file"
-        hint = f"each setting has one line; {_KEY_HINT}"
+        message = (
+            f"line {numbers[0]} is neither NAME=VALUE nor [PROFILE]" if numbers else "it is not an OCI config file"
+        )
+        hint = f"each setting must be on one line; {_KEY_HINT}"
     except configparser.Error:
-        message = "it is no OCI config file"
+        message = "it is not an OCI config file"
     else:
         return parser
     raise ConfigError(f"{path} cannot be read as an OCI config file: {message}", hint=hint)
@@ -180,7 +185,7 @@ def _check(config: dict[str, Any], auth: AuthSpec) -> None:
         hint = f"set target.auth.method to {method} in the job" if method else "choose target.auth.method in the job"
         raise _unusable(auth, "it is not for an API key: it has authentication_type", hint=hint)
     if config.get("security_token_file") and "user" not in config:
-        raise _unusable(auth, "it holds a session token", hint="set target.auth.method to session_token in the job")
+        raise _unusable(auth, "it has a session token", hint="set target.auth.method to session_token in the job")
     problems = [f"{key} is missing" for key in _KEYS if not config.get(key)]
     problems += [
         _FORMS[key] for key, form in oci.config.PATTERNS.items() if config.get(key) and not form.match(config[key])

@@ -41,12 +41,14 @@ _POLICY_403 = frozenset({"", "NotAuthorized", "NotAuthorizedOrNotFound", "Forbid
 _MISSING_404 = frozenset({"", "ObjectNotFound", "UploadNotFound", "NoSuchUpload", "NoSuchKey", "NotFound"})
 _KMS = re.compile(r"(?i)\bkms|\bvault\b|\bmaster encryption key|\bencryption key\b")
 _KMS_HINT = (
-    "the key that the bucket is encrypted with cannot be used: enable it in its vault, and let the service "
-    "objectstorage-<region> use it by policy; the objects are there"
+    "the encryption key of the bucket cannot be used: enable it in its vault and add a policy that lets the service "
+    "objectstorage-<region> use it; the objects still exist"
 )
-_SILENT = "run again later; if it never answered, check target.endpoint: something else may be listening there"
-_OTHER_HINT = "the service says why; a policy may not be what is missing (read-only replica, suspended tenancy)"
-_PROXY_LOGIN = "put them into target.proxy or HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT"
+_SILENT = "run again later; if it never responded, check target.endpoint: another program may be listening there"
+_OTHER_HINT = (
+    "the message of the service says why; the cause may not be a policy (read-only replica, suspended tenancy)"
+)
+_PROXY_LOGIN = "set target.proxy or HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
 _RETRIED_409 = frozenset({"ConcurrentObjectUpdate", "IncorrectState"})
 
 
@@ -201,7 +203,7 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
             f"{where}: invalid address of the server or proxy", hint="check target.endpoint and target.proxy"
         )
     if "ProxyError" in names:
-        return UnreachableError(f"{where}: the proxy does not answer", hint="check target.proxy and HTTPS_PROXY")
+        return UnreachableError(f"{where}: the proxy does not respond", hint="check target.proxy and HTTPS_PROXY")
     if "SSLError" in names or "SSLCertVerificationError" in names:
         return TargetError(
             f"{where}: the server's certificate is not trusted, or this is not TLS",
@@ -214,7 +216,7 @@ def _connection(error: BaseException, place: Place, where: str) -> TargetError:
     if names & {"NewConnectionError", "ConnectTimeoutError", "ConnectTimeout"}:
         return UnreachableError(f"{where}: no connection to {host}", hint="check the network, firewall and proxy")
     if names & {"ReadTimeout", "ReadTimeoutError"}:
-        return SilentError(f"{where}: the server accepted the connection but did not answer in time", hint=_SILENT)
+        return SilentError(f"{where}: the server accepted the connection but did not respond in time", hint=_SILENT)
     return TransientError(f"{where}: the connection was lost ({type(chain[-1]).__name__})", hint="run again later")
 
 

@@ -46,7 +46,7 @@ def _bundles(spec: OciTargetSpec) -> list[tuple[str, str | None]]:
 
 
 def _check_proxy(url: str, setting: str) -> None:
-    hint = "write it as http://HOST:PORT, with user and password before the host if the proxy wants them"
+    hint = "write it as http://HOST:PORT, or http://USER:PASSWORD@HOST:PORT if the proxy requires a login"
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, scheme, _ = parts.hostname, parts.scheme, parts.port
@@ -59,7 +59,7 @@ def _check_proxy(url: str, setting: str) -> None:
 
 
 def _check_bundle(path: str, setting: str) -> None:
-    hint = "name a file with your network's certificate authorities in PEM"
+    hint = "use a file with your network's certificate authorities in PEM"
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if os.path.isdir(path):

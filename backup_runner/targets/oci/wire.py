@@ -45,7 +45,7 @@ class _Watched(io.RawIOBase):
         if self.head_left is not None:
             self.head_left -= count or 0
             if self.head_left < 0:
-                raise OSError("the headers of the answer do not end")
+                raise OSError("the headers of the response do not end")
         if self._came >= LEAST:
             self._waited, self._came = 0.0, 0
         elif self._waited > WINDOW and count:
