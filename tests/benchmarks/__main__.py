@@ -8,11 +8,14 @@ import platform
 import sys
 
 from . import catalogs, emulated, page, rounds
+from .ground import touch_memory
 from .results import Results
 from .rounds import Bench
 from .tools import TOOLS
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_REAL = 0.1
+"""From this scale on, figures are meant to be compared."""
 _SETS = ("small", "big", "million", "catalog", "oci", "startup")
 
 
@@ -21,6 +24,8 @@ def main() -> int:
     os.makedirs(options.work, exist_ok=True)
     results = Results(f"{options.work}/results.json")
     results.fact("machine", _machine())
+    if options.scale >= _REAL:
+        results.fact("touched", touch_memory())
     bench = Bench(
         os.path.abspath(options.work), options.scale, options.rounds, tuple(options.tools.split(",")), results
     )

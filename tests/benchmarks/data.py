@@ -32,7 +32,7 @@ def make(name: str, scale: float, folder: str) -> str:
         os.sync()
         with open(f"{path}.done", "w", encoding="utf-8") as file:
             file.write(describe(path))
-    _warm(path)
+    warm(path)
     return path
 
 
@@ -118,8 +118,8 @@ def _installed(wanted: Callable[[os.stat_result], bool]) -> Iterator[tuple[str, 
             yield path, status.st_size
 
 
-def _warm(path: str) -> None:
-    """Read everything once."""
+def warm(path: str) -> None:
+    """Read everything once, so that it is in the page cache and its atimes are settled."""
     for name in files(path):
         with open(name, "rb", buffering=0) as file:
             while file.read(_CHUNK):

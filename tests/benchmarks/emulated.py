@@ -105,7 +105,7 @@ def one_of_million(bench: Bench) -> None:
         found = []
         for _ in range(3):
             tool.requests()
-            tool.clear()
+            tool.clear("restore")
             command = [tool.program, "restore", "job.yaml", wanted, "--to", "back"]
             done = measure.run(command, folder=tool.site, log=log, env=tool.env)
             lines = running.log()

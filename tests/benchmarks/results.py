@@ -70,9 +70,3 @@ class Results:
     def tools(self, set_name: str) -> list[str]:
         """In the order in which they were first measured."""
         return list(dict.fromkeys(run["tool"] for run in self.runs if run["set"] == set_name))
-
-    def best_peer(self, set_name: str, work: str) -> tuple[str, float] | None:
-        """The fastest of the others and its median seconds."""
-        peers = [(tool, self.median(set_name, tool, work)) for tool in self.tools(set_name) if tool != "us"]
-        timed = [(tool, seconds) for tool, seconds in peers if seconds is not None]
-        return min(timed, key=lambda pair: pair[1]) if timed else None

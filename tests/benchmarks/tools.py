@@ -6,6 +6,7 @@ the commands that are timed; `begin` makes an empty store, untimed, where a tool
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -59,8 +60,8 @@ class Tool:
     def end(self) -> None:
         shutil.rmtree(self.site, ignore_errors=True)
 
-    def clear(self) -> None:
-        """Make room for a restore."""
+    def clear(self, work: str) -> None:
+        """Make room for what comes next; a restore finds its folder empty, or not there."""
         shutil.rmtree(self.back, ignore_errors=True)
 
     def stored(self) -> int:
@@ -105,9 +106,17 @@ class Ours(Tool):
                 "retention: {keep_last: 3}\n"
             )
 
+    def clear(self, work: str) -> None:
+        super().clear(work)
+        if work in ("pull", "rebuild"):
+            for path in glob.glob(f"{self.site}/catalog.db*"):
+                os.unlink(path)
+
     def commands(self, work: str) -> list[str]:
         if work == "restore":
             return [self.program, "restore", "job.yaml", "--to", "back"]
+        if work in ("pull", "rebuild"):
+            return [self.program, "catalog", work, "job.yaml"]
         return [self.program, "apply", "job.yaml", "--yes"]
 
 
@@ -147,8 +156,8 @@ class Borg(Tool):
         super().begin()
         self.call("init", "--encryption", "repokey-blake2")
 
-    def clear(self) -> None:
-        super().clear()
+    def clear(self, work: str) -> None:
+        super().clear(work)
         os.makedirs(self.back)
 
     def requests(self) -> int | None:
