@@ -130,6 +130,8 @@ class BarReporter:
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         progress = self._bar()
         if self._task is not None:
+            # So that a phase is seen to reach its end.
+            progress.refresh()
             progress.remove_task(self._task)
         self._by_size = size > 0
         self._noun = _NOUNS.get(name, "file")
