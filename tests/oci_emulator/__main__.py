@@ -34,6 +34,7 @@ def _serve(options: argparse.Namespace, folder: str) -> int:
         add_user(users_file, make_identity(folder))
     store = Store(options.namespace, options.root)
     store.restore_delay = options.restore_delay
+    store.users_file = users_file
     for name in options.bucket:
         store.buckets.setdefault(name, Bucket(name, options.namespace, "", store.now(), {}))
     emulator = Emulator(store, Users(users_file), Log(options.log), latency=options.latency)

@@ -106,12 +106,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def start(folder: str | Path, *options: str) -> Iterator[Running]:
-    """Run the emulator with its key, config and users below `folder`; more command line options may follow."""
+def start(folder: str | Path, *options: str, empty: bool = False) -> Iterator[Running]:
+    """Run the emulator with its key, config and users below `folder`; more command line options may follow. `empty`:
+    without a bucket."""
     folder = os.fspath(folder)
     owner = make_identity(folder)
     add_user(f"{folder}/users.json", owner)
-    command = [sys.executable, "-m", "tests.oci_emulator", "--namespace", NAMESPACE, "--bucket", BUCKET]
+    command = [sys.executable, "-m", "tests.oci_emulator", "--namespace", NAMESPACE]
+    command += [] if empty else ["--bucket", BUCKET]
     command += ["--users", f"{folder}/users.json", *options]
     process = subprocess.Popen(command, cwd=_CHECKOUT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

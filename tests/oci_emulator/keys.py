@@ -8,11 +8,13 @@ import os
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_public_key,
 )
 
 TENANCY = "ocid1.tenancy.oc1..emulated"
@@ -34,9 +36,7 @@ def make_identity(folder: str, name: str = "owner") -> Identity:
     """A key pair below `folder` and an OCI config file whose DEFAULT profile signs with it."""
     os.makedirs(folder, exist_ok=True)
     key = rsa.generate_private_key(65537, 2048)
-    der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    digest = hashlib.md5(der).hexdigest()
-    fingerprint = ":".join(digest[place : place + 2] for place in range(0, 32, 2))
+    fingerprint = fingerprint_of(key.public_key())
     user = f"ocid1.user.oc1..{name}"
     key_file, config_file = f"{folder}/{name}.pem", f"{folder}/{name}.config"
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -47,6 +47,19 @@ def make_identity(folder: str, name: str = "owner") -> Identity:
     _write_private(config_file, config.encode())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return Identity(name, config_file, key_file, f"{TENANCY}/{user}/{fingerprint}", public)
+
+
+def fingerprint_of(key: PublicKeyTypes) -> str:
+    """As the service names keys."""
+    digest = hashlib.md5(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    return ":".join(digest[place : place + 2] for place in range(0, 32, 2))
+
+
+def admit(users_file: str, user: str, public_key: str) -> str:
+    """Let the user (an OCID) in with this key (PEM); its key id. The console does this, too."""
+    key_id = f"{TENANCY}/{user}/{fingerprint_of(load_pem_public_key(public_key.encode()))}"
+    add_user(users_file, Identity(user.rpartition(".")[2], "", "", key_id, public_key))
+    return key_id
 
 
 def add_user(

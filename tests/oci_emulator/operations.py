@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import ops_actions, ops_buckets, ops_list, ops_objects, ops_uploads
+from . import ops_actions, ops_buckets, ops_iam, ops_list, ops_objects, ops_uploads
 from .api import Request, Response
 from .store import Store
 
@@ -45,6 +45,8 @@ HANDLERS: dict[str, Handler] = {
     "UpdateObjectStorageTier": ops_actions.update_tier,
     "BatchDeleteObjects": ops_actions.batch_delete,
     "GetWorkRequest": ops_actions.work_request,
+    "CreateCompartment": ops_iam.create_compartment,
+    "UploadApiKey": ops_iam.upload_api_key,
 }
 
 HASHED = frozenset({"PutObject", "UploadPart"})

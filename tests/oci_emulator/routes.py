@@ -52,6 +52,10 @@ def _call(method: str, pieces: list[str]) -> Call:
             return Call("Emulator", name=f"{method} {what}")
         case ["workRequests", identity]:
             return Call("GetWorkRequest" if method == "GET" else UNKNOWN, name=unquote(identity))
+        case ["compartments"] | ["compartments", ""]:
+            return Call("CreateCompartment" if method == "POST" else UNKNOWN)
+        case ["users", user, "apiKeys"] | ["users", user, "apiKeys", ""]:
+            return Call("UploadApiKey" if method == "POST" else UNKNOWN, name=unquote(user))
         case ["n"] | ["n", ""]:
             return Call("GetNamespace" if method == "GET" else UNKNOWN)
         case ["n", namespace] | ["n", namespace, ""]:

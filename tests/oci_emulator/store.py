@@ -114,6 +114,8 @@ class Store:
         self.buckets: dict[str, Bucket] = {}
         self.work: dict[str, dict[str, object]] = {}
         self.restore_delay = 0.5
+        self.users_file = ""
+        """Where keys go that are uploaded."""
         self.age = 0.0
         """Seconds by which everything is older than it is: what retention rules and thaws go by."""
         if root is not None:
