@@ -261,3 +261,14 @@ def test_the_map_of_the_code_names_every_module() -> None:
     named = set(re.findall(r"`([a-z_]+)(?:/|\.py)?`", (ROOT.parent / "docs" / "code.md").read_text()))
     there = {name_of(path).split(".")[0] for path in modules()} - {""}
     assert there - named == set()
+
+
+def test_the_map_of_the_code_says_what_each_folder_imports() -> None:
+    """Folders alone; the small modules of the root are left out on the page."""
+    page = (ROOT.parent / "docs" / "code.md").read_text()
+    rows = {
+        name: set(cell.split(", ")) - {"–"} for name, cell in re.findall(r"^\| `(\w+)/` \| .* \| (.*) \|$", page, re.M)
+    }
+    folders = {name for name in TABLE if is_package([name])}
+    assert rows == {name: set(TABLE[name].split()) & folders for name in TABLE if name in folders}
+    assert list(rows) == [name for name in TABLE if name in folders]

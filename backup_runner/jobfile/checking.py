@@ -8,8 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ..spec.model import (
+    TARGET_MODELS,
     AuthModel,
-    DirectoryTargetModel,
     EncryptionModel,
     HooksModel,
     JobGuardsModel,
@@ -17,7 +17,6 @@ from ..spec.model import (
     LimitsModel,
     MetricsModel,
     NotifyModel,
-    OciTargetModel,
     PricesModel,
     RemoteCatalogModel,
     RetentionModel,
@@ -35,8 +34,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "sources.*.guards": GuardsModel,
     "guards": JobGuardsModel,
     "prices": PricesModel,
-    "target(directory)": DirectoryTargetModel,
-    "target(oci)": OciTargetModel,
+    **{f"target({kind})": model for kind, model in TARGET_MODELS.items()},
     "target.auth": AuthModel,
     "target.limits": LimitsModel,
     "encryption": EncryptionModel,
@@ -47,7 +45,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "metrics": MetricsModel,
     "schedule": ScheduleModel,
 }
-_TAGS = {("target", "oci"), ("target", "directory"), ("catalog", "path"), ("catalog", "remote")}
+_TAGS = {("catalog", "path"), ("catalog", "remote"), *(("target", kind) for kind in TARGET_MODELS)}
 
 
 def check(document: Document, complaints: Complaints) -> JobModel | None:
@@ -169,9 +167,9 @@ def _target_type(loc: Loc, document: Document, complaints: Complaints) -> None:
     if loc in document.settled:
         return
     if loc not in document.nodes:
-        hint = "add `type: directory` or `type: oci`"
+        hint = f"add {' or '.join(f'`type: {kind}`' for kind in TARGET_MODELS)}"
         complaints.add(rules.MISSING_KEY, document.span(loc[:-1]), '"type" is missing in target', hint)
         return
     value = document.data["target"]["type"]
-    hint = wording.nearest(value, ["directory", "oci"]) or "use directory or oci"
+    hint = wording.nearest(value, list(TARGET_MODELS)) or f"use {' or '.join(TARGET_MODELS)}"
     complaints.add(rules.NOT_ALLOWED, document.span(loc), f"unknown target type {quoted(value)}", hint)

@@ -8,24 +8,10 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ..records import ActionKind
+from .actions import ACTIONS
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _CODES = _COLOURS | {"bold": "1", "dim": "2"}
-
-_GLYPHS = {
-    ActionKind.UPLOAD: ("+", "+", "green"),
-    ActionKind.UPDATE: ("~", "~", "yellow"),
-    ActionKind.LINK: ("=", "=", "cyan"),
-    ActionKind.TOUCH: ("·", ".", "dim"),
-    ActionKind.HOLD: ("!", "!", "yellow"),
-    ActionKind.REPAIR: ("⚕", "*", "magenta"),
-    ActionKind.ADOPT: ("↥", "^", "blue"),
-    ActionKind.REPACK: ("⟳", "%", "blue"),
-    ActionKind.REMOVE: ("-", "-", "red"),
-    ActionKind.FORGET: ("✂", "x", "red"),
-    ActionKind.DELETE: ("✗", "X", "red"),
-}
-"""Glyph, the same in ASCII, colour."""
 
 _MARKS = {"…": "...", "→": "->", "·": "|"}
 
@@ -47,8 +33,8 @@ class Look:
 
     def glyph(self, kind: ActionKind) -> str:
         """The action's sign, in its colour."""
-        fancy, plain, colour = _GLYPHS[kind]
-        return self.paint(fancy if self.unicode else plain, colour)
+        shown = ACTIONS[kind]
+        return self.paint(shown.glyph if self.unicode else shown.plain, shown.colour)
 
     def mark(self, sign: str) -> str:
         """An ellipsis, an arrow or a middle dot, or its ASCII substitute."""

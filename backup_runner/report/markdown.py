@@ -8,8 +8,8 @@ from heapq import heappush, heapreplace
 from ..planning.file import Header, key_of
 from ..records import Action, ActionKind, Kind
 from . import escape, units
+from .actions import MOVING_BYTES, ORDER
 from .costs import cost_line
-from .plan_groups import MOVING_BYTES, ORDER
 from .plan_text import Heading, action_name, totals_line
 
 _LARGEST = 10

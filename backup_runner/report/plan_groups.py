@@ -5,30 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..records import Action, ActionKind, Kind
+from .actions import ORDER, WITHOUT_PATH
 from .folders import FolderTree
 
 MOST_LINES = 40
 """More actions of one kind than this are shown by folder."""
 _MOST_REASONS = 40
-
-ORDER = (
-    ActionKind.REPAIR,
-    ActionKind.UPLOAD,
-    ActionKind.UPDATE,
-    ActionKind.LINK,
-    ActionKind.TOUCH,
-    ActionKind.HOLD,
-    ActionKind.ADOPT,
-    ActionKind.REPACK,
-    ActionKind.REMOVE,
-    ActionKind.FORGET,
-    ActionKind.DELETE,
-)
-"""Deletions come last, right above the totals, where they are noticed."""
-
-WITHOUT_PATH = frozenset({ActionKind.ADOPT, ActionKind.REPACK, ActionKind.FORGET, ActionKind.DELETE})
-MOVING_BYTES = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
-"""Actions whose `size` is read and stored."""
 
 
 class Group:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ..planning.file import Header, Totals
 from ..records import Action, ActionKind
 from . import escape, units
+from .actions import MOVING_BYTES, ORDER
 from .costs import cost_line
 from .look import Look
-from .plan_groups import MOST_LINES, MOVING_BYTES, ORDER, Group, gather
+from .plan_groups import MOST_LINES, Group, gather
 from .problems import problem_lines
 
 _FOLDER_LINES = 16

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from ..progress import Outcome, RestoreOutcome, Safe, VerifyOutcome
-from ..records import ActionKind, Problem
+from ..records import Problem
 from . import escape, units
+from .actions import ACTIONS
 from .look import Look
-from .plan_groups import ORDER
 from .problems import MOST_NAMED, RESTORE_NEXT, problem_lines, rows_of
-
-_DONE = {
-    ActionKind.UPLOAD: "uploaded",
-    ActionKind.UPDATE: "updated",
-    ActionKind.LINK: "linked",
-    ActionKind.TOUCH: "touched",
-    ActionKind.HOLD: "held back",
-    ActionKind.REMOVE: "removed",
-    ActionKind.REPAIR: "repaired",
-    ActionKind.ADOPT: "adopted",
-    ActionKind.REPACK: "repacked",
-    ActionKind.FORGET: "forgotten",
-    ActionKind.DELETE: "deleted",
-}
 
 
 def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
@@ -34,10 +20,10 @@ def outcome_lines(job: str, outcome: Outcome, look: Look) -> Iterator[str]:
     yield from _names("Held back by overwrite: never", outcome.held, look)
     yield from _notes(outcome.notes, look)
     parts = []
-    for kind in ORDER:
+    for kind in ACTIONS:
         if number := outcome.counts.get(kind, 0):
             size = outcome.bytes.get(kind, 0)
-            parts.append(f"{units.count(number)} {_DONE[kind]}" + (f" ({units.size(size)})" if size else ""))
+            parts.append(f"{units.count(number)} {ACTIONS[kind].done}" + (f" ({units.size(size)})" if size else ""))
     done = ", ".join(parts) or ("no file complete" if outcome.interrupted else "nothing changed")
     snapshot = f"snapshot {outcome.snapshot_id} " if outcome.snapshot_id is not None else ""
     status = "interrupted" if outcome.interrupted else outcome.status

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..records import ActionKind
+from .actions import WITHOUT_PATH
+
 Schema = dict[str, Any]
 
 TEXT: Schema = {"type": "string"}
@@ -13,7 +16,8 @@ SECONDS: Schema = {"type": "number", "minimum": 0}
 TIME: Schema = {"type": "string", "format": "date-time"}
 TEXTS: Schema = {"type": "array", "items": TEXT}
 BASE64: Schema = {"type": "string", "contentEncoding": "base64", "description": "only where the path is not UTF-8"}
-ACTIONS = ("upload", "update", "link", "touch", "hold", "remove", "repair", "adopt", "repack", "forget", "delete")
+ACTIONS = tuple(kind.value for kind in ActionKind)
+PATH_ACTIONS = tuple(kind.value for kind in ActionKind if kind not in WITHOUT_PATH)
 BY_ACTION: Schema = {"type": "object", "propertyNames": {"enum": list(ACTIONS)}, "additionalProperties": COUNT}
 
 

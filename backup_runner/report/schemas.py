@@ -11,11 +11,11 @@ from .schema_words import BASE64 as _BASE64
 from .schema_words import BY_ACTION as _BY_ACTION
 from .schema_words import COUNT as _COUNT
 from .schema_words import FLAG as _FLAG
+from .schema_words import PATH_ACTIONS, Schema
 from .schema_words import SECONDS as _SECONDS
 from .schema_words import TEXT as _TEXT
 from .schema_words import TEXTS as _TEXTS
 from .schema_words import TIME as _TIME
-from .schema_words import Schema
 from .schema_words import line_of as _line
 from .schema_words import list_of as _list
 from .schema_words import nullable as _nullable
@@ -80,7 +80,7 @@ _ACTION = {
         _line(
             "action",
             {
-                "action": {"enum": ["upload", "update", "link", "touch", "hold", "remove", "repair"]},
+                "action": {"enum": list(PATH_ACTIONS)},
                 "path": _TEXT,
                 "type": {"enum": ["file", "directory", "symlink"]},
                 "size": _COUNT,

@@ -242,6 +242,10 @@ def _catalog_kind(value: object) -> str:
     return "remote" if isinstance(value, dict | RemoteCatalogModel) else "path"
 
 
+TARGET_MODELS: dict[str, type[Strict]] = {"directory": DirectoryTargetModel, "oci": OciTargetModel}
+"""The targets by their `type`, as in the union of `JobModel.target`."""
+
+
 class JobModel(Strict):
     """A backup job, version 1."""
 

@@ -151,7 +151,7 @@ def test_only_the_most_important_rows_stay_in_a_huge_plan() -> None:
     assert [name in rows.packed() for name in ("gone", '"new-9"', '"new-1"')] == [True, False, False]
     made = plan_page(header([]), [], Heading())
     made.rows = rows
-    assert "3 of 11 are in this page" in render(made)
+    assert "3 of 11 are on this page" in render(made)
 
 
 def test_show_and_report_write_pages(place: Any, page: Callable[[str], Path]) -> None:

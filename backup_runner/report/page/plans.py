@@ -7,34 +7,21 @@ from collections.abc import Iterable
 from ...planning.file import Header, key_of
 from ...records import Action, ActionKind, Kind
 from .. import escape, units
+from ..actions import ACTIONS, MOVING_BYTES, ORDER
 from ..costs import cost_parts, money
 from ..folders import FolderTree
-from ..plan_groups import MOVING_BYTES, ORDER
 from ..plan_text import Heading, action_name, moved_bytes, totals_line
 from .render import Page
 from .rows import RowKind, Rows
 from .shapes import Growth, charts, tiles
 
-_TONES = {
-    ActionKind.UPLOAD: ("+", "new"),
-    ActionKind.UPDATE: ("~", "changed"),
-    ActionKind.LINK: ("=", "linked"),
-    ActionKind.TOUCH: ("·", "quiet"),
-    ActionKind.HOLD: ("!", "changed"),
-    ActionKind.REPAIR: ("⚕", "special"),
-    ActionKind.ADOPT: ("↥", "moved"),
-    ActionKind.REPACK: ("⟳", "moved"),
-    ActionKind.REMOVE: ("−", "gone"),
-    ActionKind.FORGET: ("✂", "gone"),
-    ActionKind.DELETE: ("✗", "gone"),
-}
 _IMPORTANT = (ActionKind.DELETE, ActionKind.FORGET, ActionKind.REMOVE, ActionKind.REPAIR, ActionKind.HOLD)
 _FREES = (ActionKind.DELETE, ActionKind.REPACK, ActionKind.FORGET)
 
 
 def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Page:
     """Everything that reviewers of a plan look for; one pass over the actions."""
-    kinds = [RowKind(kind.value, *_TONES[kind], rank=_rank(kind)) for kind in ORDER]
+    kinds = [RowKind(kind.value, shown.sign, shown.tone, rank=_rank(kind)) for kind, shown in ACTIONS.items()]
     rows, tree, growth = Rows(kinds), FolderTree(), Growth()
     for action in actions:
         rows.add(action.kind.value, action_name(action), action.size, escape.one_line(action.why))
