@@ -10,13 +10,12 @@ from functools import cached_property
 from ..container import Identity
 from ..errors import WrongKeyError
 from ..records import StoredObject
-from ..repository.heads import is_ours
+from ..repository.heads import is_ours, noise_notes
 from ..targets.base import Target
 
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 _TRIES = 50
 """So many objects are tried from the highest number downwards before the search goes upwards from what is known."""
-_NAMED = 3
 
 
 class Records:
@@ -81,10 +80,4 @@ class Records:
 
     def notes(self) -> list[str]:
         """What to say of the noise that was met."""
-        if not self.noise:
-            return []
-        names = ", ".join(self.item(serial).name for serial in sorted(self.noise)[:_NAMED])
-        more = f" and {len(self.noise) - _NAMED} more" if len(self.noise) > _NAMED else ""
-        return [
-            f"ignored {len(self.noise)} object(s) with names of records that this key cannot decrypt: {names}{more}"
-        ]
+        return noise_notes([self.item(serial).name for serial in sorted(self.noise)], "records")

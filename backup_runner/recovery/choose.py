@@ -59,7 +59,10 @@ def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw |
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path):
         refuse_archived(session.target, lineage, thaw)
-        found = Bucket(session, _choose(session, lineage, any_object=True), events).salvage()
+        bucket = Bucket(session, _choose(session, lineage, any_object=True), events)
+        if not lineage:
+            bucket.check_lineage()
+        found = bucket.salvage()
         found.seconds = time.monotonic() - started
         return found
 

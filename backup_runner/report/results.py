@@ -113,7 +113,8 @@ def verify_lines(outcome: VerifyOutcome, look: Look) -> Iterator[str]:
     colour = "red" if bad else ("yellow" if outcome.interrupted else "green")
     yield look.paint(head, colour, "bold") + f" at level {outcome.level}: {', '.join(seen)}"
     if outcome.unknown:
-        yield f"  {units.count(outcome.unknown, 'object')} not in the catalog; the next plan reuses them"
+        unknown = units.count(outcome.unknown, "object")
+        yield f"  {unknown} not in the catalog; the next apply reuses those that this key decrypts"
     yield look.paint(f"  {units.duration(outcome.seconds)}", "dim")
     if bad:
         yield "  The next apply uploads again what the sources still have; see `plan`."

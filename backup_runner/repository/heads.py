@@ -21,6 +21,7 @@ Head = dict[str, object]
 
 _CHUNK = 8 << 20
 _HEAD = 1 << 16
+_NAMED = 3
 
 
 def is_ours(target: Target, identity: Identity, name: str) -> bool:
@@ -104,3 +105,12 @@ def digest_of(target: Target, name: str, size: int) -> str:
         digest.update(chunk)
         at += len(chunk)
     return digest.hexdigest()
+
+
+def noise_notes(names: list[str], kind: str) -> list[str]:
+    """What to say of objects under the names of records or so that nobody with the key put there."""
+    if not names:
+        return []
+    shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return [f"ignored {len(names)} object(s) with names of {kind} that this key cannot decrypt: {shown}{more}"]

@@ -23,50 +23,73 @@ class _Link:
     serial: int
     digest: str
     stored: StoredObject
+    previous: str = ""
+    """Digest of the record before it, as this one says."""
 
 
 def check_records(
-    target: Target, identity: Identity, store: Store, *, data: bool, stop: Callable[[], bool], cold: list[str]
+    target: Target,
+    identity: Identity,
+    store: Store,
+    *,
+    data: bool,
+    stop: Callable[[], bool],
+    cold: list[str],
+    noise: list[str],
 ) -> Iterator[tuple[str, str]]:
     """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
 
     The first record there may be any: older ones may have been replaced by a copy of the catalog. Names of records that
-    cannot be read, because they are archived, go into `cold`.
+    cannot be read, because they are archived, go into `cold`, and those of objects that others put there into `noise`.
     """
     prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
     last: _Link | None = None
+    odd: list[tuple[str, str]] = []
     for stored in target.list(prefix):
         if stop():
             return
+        object_id = parse_name(stored.name)
+        if object_id is None:
+            noise.append(stored.name)
+            continue
         if stored.cold:
             cold.append(stored.name)
-            if object_id := parse_name(stored.name):
-                # Its digest is not known, so the next one is not held against it.
-                last = _Link(object_id.serial, "", stored)
+            # Its digest is not known, so the next one is not held against it.
+            last = _Link(object_id.serial, "", stored)
             continue
         try:
             link = _check_again(target, identity, store, stored, last, data=data)
         except BackupRunnerError as error:
-            yield stored.name, error.message.removeprefix(f"{stored.name}: ")
-            object_id = parse_name(stored.name)
-            if object_id is None or (isinstance(error, ContainerError) and not is_ours(target, identity, stored.name)):
-                # Somebody else's object, which the chain goes round.
+            found = stored.name, error.message.removeprefix(f"{stored.name}: ")
+            if isinstance(error, ContainerError) and not is_ours(target, identity, stored.name):
+                odd.append(found)
                 continue
+            yield from (*odd, found)
             # What it should be is unknown, so the next one is not held against it.
             link = _Link(object_id.serial, "", stored)
-        last = link
+        else:
+            # Where the chain goes round what does not open, that is somebody else's.
+            whole = not link.previous if last is None else bool(last.digest)
+            yield from () if whole else odd
+            noise += [name for name, _ in odd] if whole else []
+        last, odd = link, []
     if last and store.record_digest not in ("", last.digest):
         last = _read_anew(target, last)
-    yield from _end(prefix, store, last)
+    yield from _end(prefix, store, last, odd, noise)
 
 
-def _end(prefix: str, store: Store, last: _Link | None) -> Iterator[tuple[str, str]]:
-    """The catalog's own serial is the last that must be there; later ones are another machine's."""
-    reached = last.serial if last else 0
-    if reached < store.serial:
-        yield f"{prefix}{store.serial:016d}", "this record is missing from the bucket"
+def _end(
+    prefix: str, store: Store, last: _Link | None, odd: list[tuple[str, str]], noise: list[str]
+) -> Iterator[tuple[str, str]]:
+    """The catalog's own serial is the last that must be there; later ones are another machine's, or nobody's."""
+    reached, newest = last.serial if last else 0, f"{prefix}{store.serial:016d}"
+    lost = {name: what for name, what in odd if reached < store.serial and name <= newest}
+    noise += [name for name, _ in odd if name not in lost]
+    yield from lost.items()
+    if reached < store.serial and newest not in lost:
+        yield newest, "this record is missing from the bucket"
     elif last and reached == store.serial and last.digest and store.record_digest not in ("", last.digest):
-        yield f"{prefix}{store.serial:016d}", "is not the record that this catalog wrote or read"
+        yield newest, "is not the record that this catalog wrote or read"
 
 
 def _check_again(
@@ -104,7 +127,7 @@ def _check(
             raise DamagedError(f"follows record {last.serial}: the records in between are missing")
         if last.digest and not follows:
             raise DamagedError(f"does not follow record {last.serial}")
-    return _Link(object_id.serial, _digest(target, name, size), stored)
+    return _Link(object_id.serial, _digest(target, name, size), stored, str(header.get("previous") or ""))
 
 
 def _first_line(opened: OpenedObject) -> dict[str, object]:

@@ -27,6 +27,7 @@ from ..options import Level, VerifyOptions
 from ..progress import Events, VerifyOutcome
 from ..records import Problem, StoredObject
 from ..repository.commits import FORCE_COPY
+from ..repository.heads import noise_notes
 from ..repository.session import Session
 from ..targets.base import Target
 from ..targets.opening import crew, divided
@@ -128,11 +129,15 @@ class _Verify:
             pool.close()
         data = self.options.level == Level.DATA
         cold: list[str] = []
-        broken = check_records(self.session.target, identity, self.store, data=data, stop=self._stopped, cold=cold)
+        noise: list[str] = []
+        broken = check_records(
+            self.session.target, identity, self.store, data=data, stop=self._stopped, cold=cold, noise=noise
+        )
         for name, what in broken:
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)
             self.broken = max(self.broken, object_id.serial if object_id else 0)
+        self.outcome.notes += noise_notes(noise, "records")
         if cold:
             self.outcome.notes.append(
                 f"{len(cold)} records are in the archive tier and were not read; `catalog pull --thaw` makes them "
@@ -240,7 +245,8 @@ class _Verify:
         notes = self.outcome.notes
         if self.outcome.unknown:
             notes.append(
-                f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next plan reuses them"
+                f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next apply reuses those "
+                "that this key decrypts"
             )
         if self.useless:
             notes.append(f"{self.useless} damaged or missing objects are not needed; prune deletes them")

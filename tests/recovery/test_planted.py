@@ -21,6 +21,7 @@ from backup_runner.container.suite2.lineage import NO_ENROLMENT, Lineage, Rights
 from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Roster, seal_keys
 from backup_runner.container.suite2.signing import SigningKey
 from backup_runner.errors import NoiseError
+from backup_runner.options import Level
 from backup_runner.repository.lineage import put_keys
 from tests.history.site import KEYRING, Site
 from tests.recovery.test_strangers import lineage_of, plant, restored, there
@@ -109,7 +110,9 @@ def test_what_somebody_seals_who_is_no_writer_counts_for_nothing(two: Site, who:
         assert found.missing == []
         assert restored(two) == there(two)
     assert [path.read_bytes() for path in planted] == before
-    two.verify()
+    found = two.verify(level=Level.DATA)
+    assert found.damaged == []
+    assert f"ignored {len(planted)} object(s)" in " ".join(found.notes)
 
 
 def test_junk_under_the_names_of_keys_is_skipped(two: Site) -> None:

@@ -19,6 +19,7 @@ import pytest
 from backup_runner.container import ObjectId, ObjectKind, seal_object
 from backup_runner.container.keys import CryptoKey
 from backup_runner.errors import CatalogError
+from backup_runner.options import Level
 from backup_runner.spec import CatalogSpec
 from tests.history.site import CheapKeyring, Site
 from tests.support.jobs import catalog_digest
@@ -229,7 +230,55 @@ def test_a_retired_lineage_that_is_put_back_is_refused(site: Site, folder: str) 
     shutil.copytree(f"{folder}/kept", f"{site.bucket}/{old}")
     for suffix in ("", "-wal", "-shm"):
         Path(site.catalog_path + suffix).unlink(missing_ok=True)
-    with pytest.raises(CatalogError, match="was last seen in lineage"):
-        site.pull()
+    for how in (site.pull, site.rebuild):
+        with pytest.raises(CatalogError, match="was last seen in lineage"):
+            how()
+        assert not Path(site.catalog_path).exists()
     # Whoever names it may have it.
+    assert site.rebuild(lineage=old).serial == 1
+    site.lose_catalog()
     assert site.pull(lineage=old).serial == 1
+
+
+# -- verify
+
+
+def verified(site: Site) -> tuple[list[str], str]:
+    """Names of what verify calls damaged, and its notes."""
+    found = site.verify(level=Level.DATA)
+    return [name for name, _ in found.damaged], " ".join(found.notes)
+
+
+@pytest.mark.parametrize("what", [*NOISE, "a name that no record has"])
+def test_verify_passes_over_what_a_stranger_put_there(two: Site, what: str) -> None:
+    odd = lambda lineage: (f"{lineage}/records/zz", b"x")  # noqa: E731
+    lineage = lineage_of(two)
+    name, data = NOISE.get(what, odd)(lineage)
+    plant(two, name, data)
+    for _ in range(2):
+        damaged, notes = verified(two)
+        assert damaged == []
+        named = f"ignored 1 object(s) with names of records that this key cannot decrypt: {name}"
+        assert (named in notes) == (f"{lineage}/records/" in name), notes
+        # An apply goes round it, so that it lies between records.
+        two.write("more", b"more")
+        two.apply()
+
+
+def test_verify_names_records_of_ours_that_became_noise(two: Site) -> None:
+    for number in range(2):
+        two.write(f"more{number}", b"more")
+        two.apply()
+    plant(two, f"{lineage_of(two)}/records/{5:016d}", b"noise")
+    names = two.names("records")
+    sound = {name: Path(two.bucket, name).read_bytes() for name in names}
+    for name in names[:4]:
+        for bad in (b"junk", sound[name][:-1] + bytes([sound[name][-1] ^ 1]), sound[names[0]]):
+            if bad != sound[name]:
+                plant(two, name, bad)
+                damaged, notes = verified(two)
+                assert name in damaged
+                assert names[4] not in damaged
+                assert names[4] in notes
+        plant(two, name, sound[name])
+    assert verified(two)[0] == []
