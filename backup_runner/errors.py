@@ -19,6 +19,10 @@ class BackupRunnerError(Exception):
         self.message = message
         self.hint = hint or self.usual_hint
 
+    def beside(self, name: str) -> str:
+        """The message for a list that shows the name of what it is about already."""
+        return self.message.removeprefix(f"{name}: ")
+
 
 class OddFileError(OSError):
     """A file cannot be read as expected: an errno, and a text of ours that is safe to show."""

@@ -45,6 +45,8 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
+from .reasons import Reason
+
 
 class Kind(IntEnum):
     """What a path is; the numbers are stored in catalogs and records and never change."""
@@ -261,7 +263,7 @@ class Action:
     """
 
     kind: ActionKind
-    why: str
+    reason: Reason
     key: bytes = b""
     entry_kind: int = Kind.FILE
     size: int = 0

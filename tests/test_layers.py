@@ -21,16 +21,17 @@ TABLE: dict[str, str] = {
     "cli": "api report runs replacing inert errors foreign",
     "api": "runs applying oneshot planning restoring verifying recovery repository workers catalog targets jobfile "
     "container beneath spec patterns options progress records errors foreign",
-    "report": "planning recovery repository catalog targets jobfile container inert spec progress " + BASE,
+    "report": "planning recovery repository catalog targets jobfile container inert spec progress reasons " + BASE,
     "runs": "planning replacing inert spec progress errors foreign",
     "applying": "planning recovery repository contents workers source catalog targets container options progress spec "
-    "policy records errors foreign",
+    "policy records reasons errors foreign",
     "oneshot": "repository contents catalog jobfile container replacing options spec records errors foreign",
-    "planning": "repository contents source catalog container replacing patterns options progress spec policy " + BASE,
+    "planning": "repository contents source catalog container replacing patterns options progress spec policy reasons "
+    + BASE,
     "restoring": "repository contents workers source catalog targets container patterns options progress spec " + BASE,
     "verifying": "repository contents workers catalog targets container options progress records errors",
     "recovery": "repository contents catalog targets container replacing progress " + BASE,
-    "repository": "contents catalog targets container replacing spec policy " + BASE,
+    "repository": "contents catalog targets container replacing spec policy reasons " + BASE,
     "contents": "source catalog targets container policy records errors",
     "source": "workers beneath patterns spec " + BASE,
     "workers": "errors foreign",
@@ -46,12 +47,13 @@ TABLE: dict[str, str] = {
     "beneath": "errors",
     "replacing": "",
     "inert": "",
-    "records": "",
+    "records": "reasons",
+    "reasons": "",
     "moments": "",
     "foreign": "errors",
     "errors": "",
 }
-PURE = {"container", "spec", "patterns", "policy", "errors", "foreign", "records", "moments"}
+PURE = {"container", "spec", "patterns", "policy", "errors", "foreign", "records", "reasons", "moments"}
 
 LATE = {
     "__main__": "nothing is loaded before signals are dealt with",

@@ -182,7 +182,7 @@ def _log_plan(made: Plan) -> None:
         return
     for action in made.actions():
         what = action.object_name or action.key.decode("utf-8", "backslashreplace") or str(action.snapshot_id or "")
-        log.debug("%s %s: %s", action.kind.value, what, action.why)
+        log.debug("%s %s: %s", action.kind.value, what, action.reason)
 
 
 def _log_outcome(name: str, outcome: Outcome) -> None:

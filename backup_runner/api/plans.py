@@ -129,7 +129,7 @@ class Plan:
         return self.spooled.actions()
 
     def body(self) -> Iterator[bytes]:
-        """Header and actions as JSON Lines, as the plan file has them, without the closing line."""
+        """Header and actions as JSON Lines, as the plan file has them (reasons as values), without the closing line."""
         from ..planning.file import END
 
         return takewhile(lambda line: not line.startswith(END), self.spooled.lines())

@@ -10,6 +10,7 @@ from ..catalog import history
 from ..catalog.recording import Meta
 from ..errors import Interrupted, OddFileError
 from ..foreign import describe
+from ..reasons import Cause
 from ..records import Action, ActionKind, Digests, Flag, Kind
 from ..source.reading import attributes, kind_of
 from ..source.times import kept_times
@@ -84,7 +85,7 @@ class PathApplier:
             self._lane.add(action)
 
     def _remove(self, action: Action) -> None:
-        if action.why == "gone":
+        if action.reason.cause is Cause.GONE:
             try:
                 status = self._tree.status(action.key)
             except OSError:

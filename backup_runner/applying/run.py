@@ -21,6 +21,7 @@ from ..planning.guards import CONTENT
 from ..planning.making import Plan
 from ..policy import StoringPolicy
 from ..progress import Events, Outcome
+from ..reasons import Cause, Reason
 from ..records import Action, ActionKind, Problem
 from ..repository import commits as committing
 from ..repository.adopting import Adopting
@@ -164,7 +165,9 @@ class _Run:
         )
         adopting = Adopting(self._cat, self._ground.store.id, self._session.target, self._session.identity)
         for item in self._ground.orphans:
-            self._adopt(adopting, Action(ActionKind.ADOPT, "", size=item.size, object_name=item.name))
+            self._adopt(
+                adopting, Action(ActionKind.ADOPT, Reason(Cause.UNKNOWN_OBJECT), size=item.size, object_name=item.name)
+            )
         pruning: list[Action] = []
         book = Book(versions.recorder, versions.write, versions.not_read)
         setting = self._setting(self._options.policy)

@@ -47,8 +47,10 @@ def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
 
 
 def emit_plan(plan: Plan, out: Output) -> None:
-    """Header and actions as JSON Lines, as the plan file has them; the summary is for the caller."""
-    for line in plan.body():
+    """Header and actions as JSON Lines; the summary is for the caller."""
+    from ..report.machine import plan_body
+
+    for line in plan_body(plan.body()):
         out.raw(line)
 
 

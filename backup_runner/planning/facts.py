@@ -13,6 +13,7 @@ from ..catalog.database import Store
 from ..contents.cutting import Cutting
 from ..foreign import describe
 from ..policy import StoringPolicy
+from ..reasons import Cause, Reason
 from ..records import CatalogRow, Digests, Kind, Problem
 from ..repository.session import Session
 from ..source.reading import kind_of, settled
@@ -31,7 +32,7 @@ class PlanFacts:
         cat: Catalog | None,
         store: Store | None,
         job_id: int | None,
-        bad: dict[int, str],
+        bad: dict[int, Reason],
         totals: ScanTotals,
         on_problem: Callable[[Problem], None],
         *,
@@ -102,8 +103,8 @@ class PlanFacts:
         """Whether any content at all cannot be had from the bucket."""
         return bool(self._damage)
 
-    def damage(self, content_id: int) -> str:
-        return self._damage.get(content_id, "")
+    def damage(self, content_id: int) -> Reason | None:
+        return self._damage.get(content_id)
 
     def unlisted(self, key: bytes) -> bool:
         for root in self._totals.unlisted:
@@ -113,19 +114,19 @@ class PlanFacts:
                 return True
         return False
 
-    def gone_reason(self, key: bytes) -> str:
+    def gone_reason(self, key: bytes) -> Reason:
         if not any(source.covers(key) for source in self._job.sources):
-            return "source taken out of the job"
+            return Reason(Cause.NO_SOURCE)
         try:
             now = kind_of(self._tree.status(key).st_mode)
         except OSError:
-            return "gone"
+            return Reason(Cause.GONE)
         if key.endswith(b"/") != (now == Kind.DIRECTORY):
-            return "is no folder any more" if key.endswith(b"/") else "is a folder now"
-        return "skipped by the job's rules now"
+            return Reason(Cause.NO_FOLDER if key.endswith(b"/") else Cause.FOLDER)
+        return Reason(Cause.SKIPPED)
 
 
-def _damaged_contents(cat: Catalog | None, bad: dict[int, str]) -> dict[int, str]:
+def _damaged_contents(cat: Catalog | None, bad: dict[int, Reason]) -> dict[int, Reason]:
     if cat is None:
         return {}
     return {content_id: bad[object_id] for content_id, object_id in history.contents_in(cat, bad)}

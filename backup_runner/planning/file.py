@@ -15,12 +15,14 @@ import orjson
 
 from ..errors import PlanFileError
 from ..foreign import describe
+from ..reasons import Cause, Finding, Reason
 from ..records import Action, ActionKind, Kind
+from .oldreasons import reason_of
 from .shape import action_trouble, header_trouble
 
-FORMAT = 2
-_READABLE = (1, 2)
-"""Format 1 lacks the totals of files that were not read."""
+FORMAT = 3
+_READABLE = (1, 2, 3)
+"""Format 1 lacks the totals of files that were not read; in 1 and 2, reasons are texts."""
 END = b'{"kind":"end"'
 """How the closing line begins."""
 Fields = dict[str, Any]
@@ -115,14 +117,14 @@ def key_of(fields: dict[str, Any], name: str = "path") -> bytes:
 
 def action_fields(action: Action) -> dict[str, Any]:
     """An action as the JSON object that plans, `--json` and plan files hold."""
-    kind, why, key, entry_kind, size, mtime_ns, ctime_ns = (
-        action.kind, action.why, action.key, action.entry_kind, action.size, action.mtime_ns, action.ctime_ns,
+    kind, key, entry_kind, size, mtime_ns, ctime_ns = (
+        action.kind, action.key, action.entry_kind, action.size, action.mtime_ns, action.ctime_ns,
     )  # fmt: skip
     head = {"kind": "action", "action": kind.value}
     if kind is ActionKind.FORGET:
-        return head | {"snapshot": action.snapshot_id, "size": size, "why": why}
+        return head | {"snapshot": action.snapshot_id, "size": size} | reason_fields(action.reason)
     if kind in _OBJECT_ACTIONS:
-        return head | {"object": action.object_name, "size": size, "why": why}
+        return head | {"object": action.object_name, "size": size} | reason_fields(action.reason)
     what = {"type": TYPES[entry_kind], "size": size, "mtime_ns": mtime_ns, "ctime_ns": ctime_ns}
     fields: dict[str, Any] = {**head, **path_fields(key), **what}
     if action.blake3 is not None:
@@ -133,8 +135,27 @@ def action_fields(action: Action) -> dict[str, Any]:
         fields |= {name.replace("path", "leader"): value for name, value in path_fields(action.leader).items()}
     if action.forced:
         fields["forced"] = True
-    fields["why"] = why
+    return fields | reason_fields(action.reason)
+
+
+def reason_fields(reason: Reason) -> dict[str, Any]:
+    """A reason's values; `report` says them in words."""
+    fields: dict[str, Any] = {"reason": reason.cause.value}
+    if reason.findings:
+        fields["found"] = [one.value for one in reason.findings]
+    if reason.details:
+        fields["details"] = list(reason.details)
     return fields
+
+
+def _reason_from(fields: dict[str, Any]) -> Reason:
+    if "reason" not in fields:
+        return reason_of(fields["why"])
+    found, details = fields.get("found", ()), fields.get("details", ())
+    reason = Reason(Cause(fields["reason"]), tuple(Finding(one) for one in found), tuple(details))
+    if not reason.is_sound:
+        raise ValueError(f"details of {reason.cause} are {details!r}")
+    return reason
 
 
 def action_from(fields: dict[str, Any]) -> Action:
@@ -142,13 +163,13 @@ def action_from(fields: dict[str, Any]) -> Action:
     that are not what they have to be; `shape` knows them all."""
     kind = _ACTIONS[fields["action"]]
     if kind is ActionKind.FORGET:
-        return Action(kind, fields["why"], size=fields["size"], snapshot_id=fields["snapshot"])
+        return Action(kind, _reason_from(fields), size=fields["size"], snapshot_id=fields["snapshot"])
     if kind in _OBJECT_ACTIONS:
-        return Action(kind, fields["why"], size=fields["size"], object_name=fields["object"])
+        return Action(kind, _reason_from(fields), size=fields["size"], object_name=fields["object"])
     strong = fields.get("blake3")
     return Action(
         kind,
-        fields["why"],
+        _reason_from(fields),
         key_of(fields) if "path_base64" in fields else fields["path"].encode(),
         _KINDS[fields["type"]],
         fields["size"],

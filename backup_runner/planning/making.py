@@ -18,8 +18,10 @@ from ..catalog.database import Store
 from ..catalog.retirement import holders
 from ..options import PlanOptions
 from ..progress import Events
+from ..reasons import Cause, Reason
 from ..records import Action, ActionKind, CatalogRow, Digests, EntryFields, Kind, Problem
 from ..replacing import unnamed
+from ..repository.damage import damage_text
 from ..repository.drift import Drift, listing_digest, look
 from ..repository.session import Session
 from ..source.process import ScanProcess
@@ -44,7 +46,6 @@ _MAX_NAMED = 1000
 _HISTORY = 120
 """Snapshots that a plan carries along for those who review it."""
 _WORTH_A_PROCESS = 10_000
-_UNKNOWN = "not in the catalog"
 
 
 def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
@@ -126,9 +127,9 @@ class _Planning:
 
     def _actions(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Iterator[Action]:
         adopts = self.options.pruning != "only"
-        kind, why = (ActionKind.ADOPT, _UNKNOWN) if adopts else (ActionKind.DELETE, f"{_UNKNOWN}: a killed run's")
+        kind, cause = (ActionKind.ADOPT, Cause.UNKNOWN_OBJECT) if adopts else (ActionKind.DELETE, Cause.LEFTOVER)
         for item in drift.unknown:
-            yield self._count(Action(kind, why, size=item.size, object_name=item.name))
+            yield self._count(Action(kind, Reason(cause), size=item.size, object_name=item.name))
         if adopts:
             yield from self._path_actions(cat)
         if cat is not None and store is not None:
@@ -239,7 +240,7 @@ class _Planning:
             when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
             # Another job's own plan knows what its sources still have.
             when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
-            self._problem(Problem(key, "lost", f"lost from {when}: {drift.bad[lost[content_id]]}"))
+            self._problem(Problem(key, "lost", f"lost from {when}: {damage_text(drift.bad[lost[content_id]])}"))
 
     # -- counting
 

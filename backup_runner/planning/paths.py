@@ -11,15 +11,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..policy import StoringPolicy
+from ..reasons import Cause, Finding, Reason
 from ..records import Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
 from ..spec import Detect, Overwrite
 
 Brief = tuple[bytes, int, int, int, int, int, int, int]
 """The first eight fields of a `CatalogRow`."""
-
-
-RESEALED = "imported content, resealed"
-"""Why a file whose content is as it was is stored anew."""
+_NEW = Reason(Cause.NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +61,16 @@ class Facts(Protocol):
         """All that the catalog has of a path whose row was brief."""
         ...
 
-    def damage(self, content_id: int) -> str:
-        """Why the content cannot be had from the bucket any more, or ""."""
+    def damage(self, content_id: int) -> Reason | None:
+        """Why the content cannot be had from the bucket any more; None if it can."""
         ...
 
     def unlisted(self, key: bytes) -> bool:
         """Whether the path lies in a folder that could not be listed, so that it may well be there."""
         ...
 
-    def gone_reason(self, key: bytes) -> str:
-        """Why a path that was not met is taken out: it is gone, skipped by a rule, or its source left the job."""
+    def gone_reason(self, key: bytes) -> Reason:
+        """Why a path that was not met is removed: it is gone, skipped by a rule, or its source left the job."""
         ...
 
 
@@ -150,36 +148,35 @@ class PathPlanner:
 
     def _new(self, entry: Entry) -> Action:
         if entry.kind != Kind.FILE:
-            return _action(ActionKind.UPLOAD, entry, "new")
+            return _action(ActionKind.UPLOAD, entry, _NEW)
         leader = self._leader(entry)
         if leader is not None and leader != entry.key:
-            return _action(ActionKind.LINK, entry, f"hard link to {_show(leader)}", leader=leader)
-        return self._store(entry, leader, ActionKind.UPLOAD, "new")
+            return _action(ActionKind.LINK, entry, Reason(Cause.HARD_LINK), leader=leader)
+        return self._store(entry, leader, ActionKind.UPLOAD, _NEW)
 
-    def _store(self, entry: Entry, leader: bytes | None, kind: ActionKind, why: str) -> Action:
+    def _store(self, entry: Entry, leader: bytes | None, kind: ActionKind, reason: Reason) -> Action:
         digests = self._facts.digest(entry.key) if self._facts.has_size(entry.size) else None
         if digests is None:
-            return _action(kind, entry, why, leader=leader)
+            return _action(kind, entry, reason, leader=leader)
         found = self._facts.find(digests)
         if found is None or self._facts.damage(found):
-            return _action(kind, entry, why, leader=leader, digests=digests)
-        return _action(
-            ActionKind.LINK, entry, f"{why}, content stored already", leader=leader, digests=digests, content_id=found
-        )
+            return _action(kind, entry, reason, leader=leader, digests=digests)
+        reason = reason.also(Finding.STORED)
+        return _action(ActionKind.LINK, entry, reason, leader=leader, digests=digests, content_id=found)
 
     # -- paths that it has
 
     def _known(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         if entry.kind == Kind.DIRECTORY:
-            if why := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _lacking(row):
-                yield _action(ActionKind.TOUCH, entry, why)
+            if reason := _moved(entry, row, self._policy.detect) or _meta_moved(entry, row) or _lacking(row):
+                yield _action(ActionKind.TOUCH, entry, reason)
             return
         self.tally.known += 1
         if entry.kind != row.kind:
             was = "symlink" if row.kind == Kind.SYMLINK else "file"
             action = self._new(entry)
             action.kind = ActionKind.UPDATE if action.kind is ActionKind.UPLOAD else action.kind
-            action.why = f"was a {was}"
+            action.reason = Reason(Cause.TYPE, details=(was,))
             yield action
         elif entry.kind == Kind.SYMLINK:
             yield from self._known_symlink(entry, row)
@@ -187,10 +184,10 @@ class PathPlanner:
             yield from self._known_file(entry, row)
 
     def _known_symlink(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
-        if why := _moved(entry, row, self._policy.detect):
-            yield _action(ActionKind.UPDATE, entry, why)
-        elif why := _meta_moved(entry, row) or _lacking(row):
-            yield _action(ActionKind.TOUCH, entry, why)
+        if reason := _moved(entry, row, self._policy.detect):
+            yield _action(ActionKind.UPDATE, entry, reason)
+        elif reason := _meta_moved(entry, row) or _lacking(row):
+            yield _action(ActionKind.TOUCH, entry, reason)
         else:
             self._same(row)
 
@@ -207,17 +204,17 @@ class PathPlanner:
         elif leader is not None and leader != entry.key:
             yield from self._known_follower(entry, row, leader)
             return
-        why = self._suspicion(entry, row)
-        if not why:
+        reason = self._suspicion(entry, row)
+        if not reason:
             yield from self._unmoved(entry, row, leader)
         elif never and row.flags & Flag.STALE and not _moved(entry, row, self._policy.detect):
-            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+            yield _action(ActionKind.TOUCH, entry, reason, leader=leader, content_id=row.content_id)
         elif never and not self._equal_import(entry, row):
-            yield _action(ActionKind.HOLD, entry, f"{why}, overwrite: never")
+            yield _action(ActionKind.HOLD, entry, reason.also(Finding.KEPT_OLD))
         elif self._policy.overwrite is Overwrite.ALWAYS:
-            yield _action(ActionKind.UPDATE, entry, f"{why}, overwrite: always", leader=leader, forced=True)
+            yield _action(ActionKind.UPDATE, entry, reason.also(Finding.FORCED), leader=leader, forced=True)
         else:
-            yield from self._moved_file(entry, row, leader, why)
+            yield from self._moved_file(entry, row, leader, reason)
 
     def _is_lost(self, row: CatalogRow) -> bool:
         return row.content_id is not None and bool(self._facts.damage(row.content_id))
@@ -227,35 +224,38 @@ class PathPlanner:
         if linked and not self._suspicion(entry, row):
             yield from self._unmoved(entry, row, leader)
         else:
-            yield _action(ActionKind.LINK, entry, f"hard link to {_show(leader)}", leader=leader)
+            yield _action(ActionKind.LINK, entry, Reason(Cause.HARD_LINK), leader=leader)
 
-    def _suspicion(self, entry: Entry, row: CatalogRow) -> str:
-        """Why the bytes may differ from what is stored, or ""."""
-        if why := _stale(row):
-            return why
+    def _suspicion(self, entry: Entry, row: CatalogRow) -> Reason | None:
+        """Why the bytes may differ from what is stored, if they may."""
+        if reason := _stale(row):
+            return reason
         if row.flags & Flag.MOVED:
-            return "changed while it was read last time"
+            return Reason(Cause.MOVED)
         if self._policy.detect is not Detect.CHECKSUM:
             return _moved(entry, row, self._policy.detect)
         if entry.size != row.size:
-            return "size changed"
+            return Reason(Cause.SIZE)
         digests = self._facts.digest(entry.key)
         if digests is None or row.content_id is None:
-            return "cannot be read now"
-        return "" if self._facts.same(row.content_id, digests) is not False else "content changed"
+            return Reason(Cause.UNREADABLE)
+        return None if self._facts.same(row.content_id, digests) is not False else Reason(Cause.CONTENT)
 
     def _unmoved(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
         stored_leader = None if row.leader is None else self._facts.leader_key(row.leader)
-        why = _meta_moved(entry, row) or _lacking(row) or ("" if stored_leader == leader else "hard links changed")
-        if not why and self._policy.detect is Detect.CHECKSUM:
-            why = _moved(entry, row, Detect.CTIME)
-            why = f"{why}, content equal" if why else ""
+        reason = _meta_moved(entry, row) or _lacking(row)
+        if not reason and stored_leader != leader:
+            reason = Reason(Cause.LINKS)
+        if not reason and self._policy.detect is Detect.CHECKSUM:
+            moved = _moved(entry, row, Detect.CTIME)
+            reason = moved.also(Finding.EQUAL) if moved else None
         if row.content_id is not None and (damage := self._facts.damage(row.content_id)):
             yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
         elif self._reseals(row):
-            yield _action(ActionKind.UPDATE, entry, RESEALED, leader=leader, forced=True, content_id=row.content_id)
-        elif why:
-            yield _action(ActionKind.TOUCH, entry, why, leader=leader, content_id=row.content_id)
+            reason = Reason(Cause.IMPORTED)
+            yield _action(ActionKind.UPDATE, entry, reason, leader=leader, forced=True, content_id=row.content_id)
+        elif reason:
+            yield _action(ActionKind.TOUCH, entry, reason, leader=leader, content_id=row.content_id)
         else:
             self._same(row)
 
@@ -269,36 +269,36 @@ class PathPlanner:
         digests = self._facts.digest(entry.key)
         return digests is not None and self._facts.same(row.content_id, digests) is not False
 
-    def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, why: str) -> Iterator[Action]:
+    def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, reason: Reason) -> Iterator[Action]:
         if self._stays_unread(entry, row):
-            yield _action(ActionKind.UPDATE, entry, why, leader=leader, content_id=row.content_id)
+            yield _action(ActionKind.UPDATE, entry, reason, leader=leader, content_id=row.content_id)
             return
         if entry.size != row.size or row.content_id is None:
-            yield self._store(entry, leader, ActionKind.UPDATE, why)
+            yield self._store(entry, leader, ActionKind.UPDATE, reason)
             return
         digests = self._facts.digest(entry.key)
         if digests is None:
-            yield _action(ActionKind.UPDATE, entry, why, leader=leader)
+            yield _action(ActionKind.UPDATE, entry, reason, leader=leader)
             return
         same = self._facts.same(row.content_id, digests)
         if same is False:
             found = self._facts.find(digests)
             if found is not None and not self._facts.damage(found):
-                why = f"{why}, content stored already"
-                yield _action(ActionKind.LINK, entry, why, leader=leader, digests=digests, content_id=found)
+                reason = reason.also(Finding.STORED)
+                yield _action(ActionKind.LINK, entry, reason, leader=leader, digests=digests, content_id=found)
             else:
-                why = f"content changed ({why})"
-                yield _action(ActionKind.UPDATE, entry, why, leader=leader, digests=digests)
+                reason = reason.also(Finding.DIFFERS)
+                yield _action(ActionKind.UPDATE, entry, reason, leader=leader, digests=digests)
             return
         if damage := self._facts.damage(row.content_id):
             yield _action(ActionKind.REPAIR, entry, damage, leader=leader, forced=True, content_id=row.content_id)
             return
-        why = f"{why}, content equal" + ("" if same else " (trusted by MD5)")
+        reason = reason.also(Finding.EQUAL if same else Finding.EQUAL_MD5)
         if self._reseals(row):
-            why = f"{why}, {RESEALED}"
-            yield _action(ActionKind.UPDATE, entry, why, leader=leader, forced=True, content_id=row.content_id)
+            reason = reason.also(Finding.RESEALED)
+            yield _action(ActionKind.UPDATE, entry, reason, leader=leader, forced=True, content_id=row.content_id)
             return
-        yield _action(ActionKind.TOUCH, entry, why, leader=leader, digests=digests, content_id=row.content_id)
+        yield _action(ActionKind.TOUCH, entry, reason, leader=leader, digests=digests, content_id=row.content_id)
 
     def _stays_unread(self, entry: Entry, row: CatalogRow) -> bool:
         """Whether apply will find out what of a file is new. What is lost, and what came from another tool, is read at
@@ -340,7 +340,7 @@ class PathPlanner:
 def _action(
     kind: ActionKind,
     entry: Entry,
-    why: str,
+    reason: Reason,
     *,
     leader: bytes | None = None,
     digests: Digests | None = None,
@@ -349,7 +349,7 @@ def _action(
 ) -> Action:
     return Action(
         kind,
-        why,
+        reason,
         entry.key,
         entry.kind,
         entry.size,
@@ -362,33 +362,29 @@ def _action(
     )
 
 
-def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> str:
+def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> Reason | None:
     if entry.size != row.size:
-        return "size changed"
+        return Reason(Cause.SIZE)
     if entry.mtime_ns != row.mtime_ns:
-        return "mtime changed"
+        return Reason(Cause.MTIME)
     if row.ctime_ns == 0:
         # Imported: times that another tool remembered say nothing about the content that it stored.
-        return "never compared"
+        return Reason(Cause.NEVER_COMPARED)
     if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
-        return "ctime changed"
-    return ""
+        return Reason(Cause.CTIME)
+    return None
 
 
-def _stale(row: CatalogRow) -> str:
-    return "could not be read last time" if row.flags & Flag.STALE else ""
+def _stale(row: CatalogRow) -> Reason | None:
+    return Reason(Cause.UNREAD) if row.flags & Flag.STALE else None
 
 
-def _lacking(row: CatalogRow) -> str:
+def _lacking(row: CatalogRow) -> Reason | None:
     """Why an entry is to be looked at again though it did not change."""
-    return _stale(row) or ("attributes could not be read last time" if row.flags & Flag.NO_ATTRIBUTES else "")
+    return _stale(row) or (Reason(Cause.ATTRIBUTES_UNREAD) if row.flags & Flag.NO_ATTRIBUTES else None)
 
 
-def _meta_moved(entry: Entry, row: CatalogRow) -> str:
-    moved = [name for name in ("mode", "uid", "gid") if getattr(entry, name) != getattr(row, name)]
-    names = {"mode": "mode", "uid": "owner", "gid": "group"}
-    return f"{' and '.join(names[name] for name in moved)} changed" if moved else ""
-
-
-def _show(key: bytes) -> str:
-    return key.decode("utf-8", "backslashreplace")
+def _meta_moved(entry: Entry, row: CatalogRow) -> Reason | None:
+    both = (("mode", entry.mode, row.mode), ("owner", entry.uid, row.uid), ("group", entry.gid, row.gid))
+    moved = tuple(name for name, now, before in both if now != before)
+    return Reason(Cause.METADATA, details=moved) if moved else None

@@ -12,6 +12,7 @@ from ..catalog import Catalog, CatalogLock, retirement
 from ..catalog.database import Snapshot, Store
 from ..catalog.retirement import Worth
 from ..moments import HIGHEST_NS
+from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.session import Session
 from ..spec import Job, Retention
@@ -53,7 +54,7 @@ class Pruning:
         begun = set()
         for _, name, size in retirement.marked(self.cat, self.store.id):
             begun.add(name)
-            yield Action(ActionKind.DELETE, "its deletion was begun earlier", size=size, object_name=name)
+            yield Action(ActionKind.DELETE, Reason(Cause.DELETION_BEGUN), size=size, object_name=name)
         rules = self.session.job.retention
         if rules is None and self.upcoming is not None:
             return
@@ -62,20 +63,20 @@ class Pruning:
         frees = asked and retirement.frees(self.cat, self.job_id, forget)
         if forget and not self._weigh(forget, frees=frees):
             return
-        yield from (Action(ActionKind.FORGET, why, snapshot_id=snapshot_id) for snapshot_id, why in forget.items())
+        yield from (Action(ActionKind.FORGET, reason, snapshot_id=number) for number, reason in forget.items())
         if self.upcoming is not None and not frees:
             # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes.
             return
         yield from self._objects(forget, rules or Retention(), begun)
 
-    def _objects(self, forget: dict[int, str], rules: Retention, begun: set[str]) -> Iterator[Action]:
+    def _objects(self, forget: dict[int, Reason], rules: Retention, begun: set[str]) -> Iterator[Action]:
         now_ns = time.time_ns()
         found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
         for worth in found:
             if worth.name not in begun and (action := _judge(worth, rules, now_ns, self.notes)):
                 yield action
 
-    def _expired(self, rules: Retention) -> dict[int, str]:
+    def _expired(self, rules: Retention) -> dict[int, Reason]:
         known = self.cat.snapshots(self.job_id)
         snapshots = _times(known, rules)
         if self.upcoming is not None:
@@ -88,7 +89,7 @@ class Pruning:
         self._note_doubts(known, snapshots, forget)
         return forget
 
-    def _note_doubts(self, known: list[Snapshot], snapshots: list[SnapshotTime], forget: dict[int, str]) -> None:
+    def _note_doubts(self, known: list[Snapshot], snapshots: list[SnapshotTime], forget: dict[int, Reason]) -> None:
         doubtful = [f"snapshot {s.id}" for s in snapshots if s.doubtful]
         if not doubtful:
             return
@@ -101,7 +102,7 @@ class Pruning:
                 f"{kept} more snapshot(s) are kept for that reason"
             )
 
-    def _weigh(self, forget: dict[int, str], *, frees: bool) -> bool:
+    def _weigh(self, forget: dict[int, Reason], *, frees: bool) -> bool:
         """Whether the guards on pruning let this pass, or it is for the plan's reader to see that they don't."""
         guards = self.session.job.prune_guards
         complete = {s.id for s in self.cat.snapshots(self.job_id) if s.status == "complete"}
@@ -127,7 +128,7 @@ class Pruning:
         return False
 
 
-def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, doubtful: bool) -> dict[int, str]:
+def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, doubtful: bool) -> dict[int, Reason]:
     """What no rule keeps, and why, once the running snapshot `completing` is complete; by id."""
     if job.retention is None:
         return {}
@@ -139,13 +140,13 @@ def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, 
     return _let_go(known, snapshots, job)
 
 
-def _let_go(known: list[Snapshot], snapshots: list[SnapshotTime], job: Job) -> dict[int, str]:
+def _let_go(known: list[Snapshot], snapshots: list[SnapshotTime], job: Job) -> dict[int, Reason]:
     assert job.retention is not None
     now_ns = time.time_ns()
     reasons = expire(snapshots, job.retention, now_ns, None)
     young = now_ns - job.prune_guards.min_age * 10**9 if job.prune_guards.min_age else HIGHEST_NS
     return {
-        s.id: f"expired: no rule keeps the snapshot of {s.date_text}"
+        s.id: Reason(Cause.EXPIRED, details=(s.date_text,))
         for s in known
         if not reasons[s.id] and s.scanned_ns <= young
     }
@@ -172,12 +173,12 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
                 f"{worth.name} is no longer needed, but kept for now: {worth.tier} charges at least {days} days"
             )
             return None
-        return Action(ActionKind.DELETE, "no kept snapshot needs it", size=worth.size, object_name=worth.name)
+        return Action(ActionKind.DELETE, Reason(Cause.UNNEEDED), size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
     # What suite 1 stored of a large content is all alive or all dead; only packs can be worth a copy.
     packed = worth.plain <= _PACKS
     readable = worth.tier != "Archive" and worth.state == "live"
     if dead > rules.repack_dead_percent and packed and readable and not paid:
-        why = f"{dead:.0f} % of it is dead; {worth.live} bytes move"
-        return Action(ActionKind.REPACK, why, size=worth.live, object_name=worth.name)
+        reason = Reason(Cause.MOSTLY_DEAD, details=(round(dead), worth.live))
+        return Action(ActionKind.REPACK, reason, size=worth.live, object_name=worth.name)
     return None

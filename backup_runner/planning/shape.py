@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..moments import HIGHEST_NS, LOWEST_NS
+from ..reasons import Cause, Finding
 from ..records import ActionKind
 from ..spec import StorageTier
 
@@ -20,6 +21,7 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 _STRONG = re.compile(r"[0-9a-f]{64}")
 _MOST_SNAPSHOTS = 1000
 """A plan carries 120 of them."""
+_MOST_FINDINGS, _MOST_DETAILS = 2, 3
 
 
 def _text(value: object) -> bool:
@@ -106,6 +108,7 @@ _TOTALS = {
     **dict.fromkeys(
         ("unchanged", "unchanged_bytes", "held_before", "known", "kept_unseen", "unread", "unread_bytes"), _sum
     ),
+    "left_out": lambda value: type(value) is dict and all(map(_word, value)) and all(map(_sum, value.values())),
 }
 _AMOUNTS = ("requests_cost", "early_deletion_cost", "retrieval_cost", "storage_before", "storage_after", "month_total")
 _COST = _object(
@@ -141,10 +144,16 @@ _HEADER: dict[str, Check] = _REQUIRED | {
     "cost": lambda value: value is None or _COST(value),
     "history": _list_of(_object(_PAST), _MOST_SNAPSHOTS),
 }
-_OF_PATH: dict[str, Check] = {
+# In `why`, plans of formats 1 and 2 have the reason as a text.
+_OF_ALL: dict[str, Check] = {
     "kind": _text,
     "action": _text,
     "why": _text,
+    "reason": _one_of(*Cause),
+    "found": _list_of(_one_of(*Finding), _MOST_FINDINGS),
+    "details": _list_of(lambda value: _text(value) or _count(value), _MOST_DETAILS),
+}
+_OF_PATH: dict[str, Check] = _OF_ALL | {
     "path": _text,
     "path_base64": _base64,
     "type": _text,
@@ -157,8 +166,8 @@ _OF_PATH: dict[str, Check] = {
     "leader_base64": _base64,
     "forced": _flag,
 }
-_OF_OBJECT: dict[str, Check] = {"kind": _text, "action": _text, "why": _text, "object": _text, "size": _count}
-_OF_SNAPSHOT: dict[str, Check] = {"kind": _text, "action": _text, "why": _text, "snapshot": _count, "size": _count}
+_OF_OBJECT: dict[str, Check] = _OF_ALL | {"object": _text, "size": _count}
+_OF_SNAPSHOT: dict[str, Check] = _OF_ALL | {"snapshot": _count, "size": _count}
 _ACTIONS = dict.fromkeys(_KINDS, _OF_PATH) | {
     ActionKind.FORGET.value: _OF_SNAPSHOT,
     **dict.fromkeys((ActionKind.ADOPT.value, ActionKind.DELETE.value, ActionKind.REPACK.value), _OF_OBJECT),

@@ -10,10 +10,8 @@ from ..source.access import mount_point_of
 from ..source.walk import ScanTotals
 from ..spec import Job, Source
 from .guards import GuardHit, Seen, weigh, weigh_changes, weigh_deletions, weigh_source
-from .paths import RESEALED
 
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
-_NO_CHANGE = ("new", "hard link")
 
 
 @dataclass(slots=True)
@@ -100,7 +98,7 @@ class Scales:
 def _count(seen: Seen, action: Action) -> None:
     if action.kind is ActionKind.REMOVE:
         seen.removed += 1
-    elif action.kind in _CONTENT_CHANGES and not (action.why.startswith(_NO_CHANGE) or action.why.endswith(RESEALED)):
+    elif action.kind in _CONTENT_CHANGES and action.reason.is_change:
         seen.changed += 1
         if len(seen.examples) < 3:
             seen.examples.append(_text(action.key))

@@ -10,6 +10,7 @@ from ..spec import SkipOrigin
 from . import escape, units
 from .browsing import snapshot_of, version_fields
 from .look import Look
+from .reasons import why
 
 if TYPE_CHECKING:
     from ..planning.explain import Explanation, Verdict
@@ -75,7 +76,7 @@ def _stored_fields(one: Explanation) -> Fields | None:
 def _action(one: Explanation) -> tuple[str | None, str]:
     """The plan's action for the path itself, and its reason."""
     if one.action is not None:
-        return one.action.kind.value, one.action.why
+        return one.action.kind.value, why(one.action)
     if one.held:
         return "none", "a changed file is held back (overwrite: never)"
     if one.stored is not None:
@@ -90,9 +91,9 @@ def explanation_lines(one: Explanation, job: Job, look: Look) -> Iterator[str]:
     yield f"  included  {_verdict(one.verdict, one.key)}"
     if one.verdict.rule is not None:
         yield f"  rule      {_rule(one.verdict.rule, job)}"
-    kind, why = _action(one)
+    kind, reason = _action(one)
     if kind is not None:
-        yield f"  action    {escape.one_line(f'{kind}: {why}')}"
+        yield f"  action    {escape.one_line(f'{kind}: {reason}')}"
     if one.below:
         said = ", ".join(f"{units.count(number)} to {name}" for name, number in sorted(one.below.items()))
         yield f"  below it  {said}"

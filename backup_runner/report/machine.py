@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from ..moments import utc_text
-from ..planning.file import Header, path_fields
+from ..planning.file import Header, action_from, path_fields
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
 from .plan_text import moved_bytes
 from .problems import problem_fields
+from .reasons import why
 
 if TYPE_CHECKING:
     from ..catalog.database import Snapshot
@@ -23,6 +24,17 @@ Fields = dict[str, Any]
 def line(fields: Fields | list[Fields]) -> bytes:
     """One JSON document on a line."""
     return orjson.dumps(fields) + b"\n"
+
+
+def plan_body(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """A plan's header and actions, as `Plan.body` gives them, with each reason in words beside its values."""
+    for number, text in enumerate(lines):
+        if not number:
+            yield text
+            continue
+        fields = orjson.loads(text)
+        fields["why"] = why(action_from(fields))
+        yield line(fields)
 
 
 def plan_summary(header: Header) -> Fields:

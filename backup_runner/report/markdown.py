@@ -11,6 +11,7 @@ from . import escape, units
 from .actions import MOVING_BYTES, ORDER
 from .costs import cost_line
 from .plan_text import Heading, action_name, totals_line
+from .reasons import why
 
 _LARGEST = 10
 _FOLDED = 60
@@ -111,7 +112,7 @@ def _table(title: str, actions: Sequence[Action], limit: int) -> Iterator[str]:
     yield "|---|---:|---|"
     for action in actions[:limit]:
         size = units.size(action.size) if action.kind in _SIZED else ""
-        yield f"| {code(action_name(action))} | {size} | {text(action.why)} |"
+        yield f"| {code(action_name(action))} | {size} | {text(why(action))} |"
     yield ""
 
 
@@ -124,7 +125,7 @@ def _folded(kept: _Kept) -> Iterator[str]:
         yield ""
         for action in kept.first[kind]:
             size = f", {units.size(action.size)}" if kind in _SIZED else ""
-            yield f"- {code(action_name(action))}{size}, {text(action.why)}"
+            yield f"- {code(action_name(action))}{size}, {text(why(action))}"
         if number > len(kept.first[kind]):
             yield f"- … and {units.count(number - len(kept.first[kind]))} more"
         yield ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..records import Action, ActionKind, Kind
 from .actions import ORDER, WITHOUT_PATH
 from .folders import FolderTree
+from .reasons import reason_text
 
 MOST_LINES = 40
 """More actions of one kind than this are shown by folder."""
@@ -38,7 +39,7 @@ class Group:
             self.first.append(action)
         if self.kind not in WITHOUT_PATH:
             self.tree.add(action.key, action.size)
-        reason = reason_class(action.why)
+        reason = reason_text(action.reason)
         if reason in self.reasons or len(self.reasons) < _MOST_REASONS:
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
@@ -54,10 +55,3 @@ def gather(actions: Iterable[Action]) -> dict[ActionKind, Group]:
     for action in actions:
         groups[action.kind].add(action)
     return {kind: group for kind, group in groups.items() if group.files or group.folders}
-
-
-def reason_class(why: str) -> str:
-    """A reason without the names in it, so that equal ones can be counted."""
-    if why.startswith("hard link to "):
-        return "hard link"
-    return why

@@ -13,6 +13,7 @@ from .costs import cost_line
 from .look import Look
 from .plan_groups import MOST_LINES, Group, gather
 from .problems import problem_lines
+from .reasons import why
 
 _FOLDER_LINES = 16
 _REASONS = 6
@@ -135,7 +136,7 @@ def _single_lines(group: Group, look: Look) -> Iterator[str]:
     sized = group.kind in _WITH_SIZE and group.files
     for action, name in zip(group.shown, names, strict=True):
         size = f"  {units.size(action.size):>9}" if sized else ""
-        yield f"  {glyph} {name:<{width}}{size}  {look.paint(escape.one_line(action.why), 'dim')}"
+        yield f"  {glyph} {name:<{width}}{size}  {look.paint(escape.one_line(why(action)), 'dim')}"
 
 
 def action_name(action: Action) -> str:
@@ -159,7 +160,7 @@ def _extent(group: Group) -> str:
 
 def _reasons(reasons: Mapping[str, int]) -> str:
     ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    said = [f"{escape.one_line(why)} ({units.count(number)})" for why, number in ranked[:_REASONS]]
+    said = [f"{escape.one_line(text)} ({units.count(number)})" for text, number in ranked[:_REASONS]]
     if len(ranked) > _REASONS:
         said.append(f"other ({units.count(sum(number for _, number in ranked[_REASONS:]))})")
     return ", ".join(said)

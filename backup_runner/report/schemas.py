@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..reasons import Cause, Finding
 from .schema_words import BASE64 as _BASE64
 from .schema_words import BY_ACTION as _BY_ACTION
 from .schema_words import COUNT as _COUNT
@@ -42,7 +43,7 @@ _SAFE = dict.fromkeys(("files", "bytes", "partial_files", "pieces", "piece_bytes
 _HEADER = _line(
     "header",
     {
-        "format": {"const": 2},
+        "format": {"enum": [1, 2, 3]},
         "plan_id": _TEXT,
         "job": _TEXT,
         "job_file": _TEXT,
@@ -75,6 +76,14 @@ _HEADER = _line(
     },
 )
 
+# Lines of a plan file that an earlier version made have the text alone.
+_REASON = {"why": {**_TEXT, "description": "the reason in words"}}
+_FOUND = {
+    "reason": {"enum": [cause.value for cause in Cause]},
+    "found": _list({"enum": [finding.value for finding in Finding]}),
+    "details": _list({"type": ["string", "integer"]}),
+}
+
 _ACTION = {
     "oneOf": [
         _line(
@@ -86,9 +95,10 @@ _ACTION = {
                 "size": _COUNT,
                 "mtime_ns": {"type": "integer"},
                 "ctime_ns": {"type": "integer"},
-                "why": _TEXT,
+                **_REASON,
             },
             {
+                **_FOUND,
                 "path_base64": _BASE64,
                 "blake3": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
                 "content": {"type": "integer"},
@@ -99,9 +109,10 @@ _ACTION = {
         ),
         _line(
             "action",
-            {"action": {"enum": ["adopt", "repack", "delete"]}, "object": _TEXT, "size": _COUNT, "why": _TEXT},
+            {"action": {"enum": ["adopt", "repack", "delete"]}, "object": _TEXT, "size": _COUNT, **_REASON},
+            _FOUND,
         ),
-        _line("action", {"action": {"const": "forget"}, "snapshot": _COUNT, "size": _COUNT, "why": _TEXT}),
+        _line("action", {"action": {"const": "forget"}, "snapshot": _COUNT, "size": _COUNT, **_REASON}, _FOUND),
     ]
 }
 

@@ -23,6 +23,7 @@ from ..errors import (
     StalePlanError,
     TargetError,
 )
+from ..reasons import Cause, Reason
 from ..records import StoredObject
 from ..targets.base import Target
 from .commits import FORCE_COPY, record_name
@@ -31,7 +32,7 @@ from .heads import is_ours
 _CHUNK = 8 << 20
 _TRIES = 50
 """So many records beyond the catalog's serial are tried from either end."""
-_REPLACED = "object replaced in bucket: its checksum differs"
+_REPLACED = Reason(Cause.OBJECT_REPLACED)
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
@@ -42,7 +43,7 @@ class Drift:
     `digest` is over names, sizes and checksums of the lineage's data objects, as listed."""
 
     digest: str = ""
-    bad: dict[int, str] = field(default_factory=dict)
+    bad: dict[int, Reason] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
     """Those of `bad` whose lost files no apply has named yet."""
     gone: set[int] = field(default_factory=set)
@@ -242,14 +243,14 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
     elif row.state == "missing":
         drift.healed.append(row.id)
     elif row.state == "damaged":
-        drift.bad[row.id] = "object damaged in bucket"
+        drift.bad[row.id] = Reason(Cause.OBJECT_DAMAGED)
     if row.id in drift.bad and item is None:
         drift.gone.add(row.id)
     if row.id in drift.bad and not row.told:
         drift.fresh.add(row.id)
 
 
-def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> str:
+def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> Reason | None:
     reason = _stated(row, item)
     if reason and target is not None:
         # One look is not enough: listings may lag or arrive garbled, and one 404 proves nothing.
@@ -258,16 +259,16 @@ def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None
     if reason or item is None or item.checksum or item.etag == row.etag or target is None:
         return reason
     # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
-    return "" if any(_same_bytes(row, target) for _ in range(2)) else _REPLACED
+    return None if any(_same_bytes(row, target) for _ in range(2)) else _REPLACED
 
 
-def _stated(row: ObjectRow, item: StoredObject | None) -> str:
+def _stated(row: ObjectRow, item: StoredObject | None) -> Reason | None:
     """What is wrong by what the target says of the object."""
     if item is None:
-        return "object missing in bucket"
+        return Reason(Cause.OBJECT_MISSING)
     if item.size != row.size:
-        return f"object has {item.size} bytes in bucket, {row.size} were stored"
-    return _REPLACED if item.checksum and item.checksum != row.checksum else ""
+        return Reason(Cause.OBJECT_SIZE, details=(item.size, row.size))
+    return _REPLACED if item.checksum and item.checksum != row.checksum else None
 
 
 def _second_look(row: ObjectRow, target: Target) -> StoredObject | None:

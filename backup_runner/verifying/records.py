@@ -60,7 +60,7 @@ def check_records(
         try:
             link = _check_again(target, identity, store, stored, last, data=data)
         except BackupRunnerError as error:
-            found = stored.name, error.message.removeprefix(f"{stored.name}: ")
+            found = stored.name, error.beside(stored.name)
             if isinstance(error, ContainerError) and not is_ours(target, identity, stored.name):
                 odd.append(found)
                 continue

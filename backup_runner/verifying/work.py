@@ -14,7 +14,7 @@ from ..catalog.places import StretchRow
 from ..container import TAIL, Identity, Index, SealKeys, open_header, parse_name, read_index
 from ..contents.legacy_check import check_legacy
 from ..contents.sealed import ContainerReader, Place, Span
-from ..errors import BackupRunnerError, ContainerError, DamagedError, ObjectMissing, TargetError
+from ..errors import ContainerError, DamagedError, ObjectMissing, TargetError
 from ..records import Extent
 from ..targets.base import Target
 
@@ -90,7 +90,7 @@ class Checker:
                 try:
                     check(task, keys)
                 except ContainerError as error:
-                    found.damage.append((name, _without(name, error)))
+                    found.damage.append((name, error.beside(name)))
             if task.data:
                 self._data(task, keys, found)
             elif found.damage:
@@ -98,7 +98,7 @@ class Checker:
                 found.lost = [row.content_id for row in task.contents]
         except (ContainerError, ObjectMissing) as error:
             found.missing = isinstance(error, ObjectMissing)
-            found.damage.append((name, _without(name, error)))
+            found.damage.append((name, error.beside(name)))
             found.lost = [row.content_id for row in task.contents]
         except TargetError as error:
             found.unread.append((name, error.message))
@@ -136,7 +136,7 @@ class Checker:
             try:
                 _hash(reader.stretch(row.offset, row.length), row.size, row.blake3, row.md5)
             except DamagedError as error:
-                _add(found.damage, (name, _without(name, error)))
+                _add(found.damage, (name, error.beside(name)))
                 found.lost.append(row.content_id)
             else:
                 opened.update(_inside(row.offset, row.length, keys.segment_size))
@@ -148,7 +148,7 @@ class Checker:
                 try:
                     reader.segment(number)
                 except DamagedError as error:
-                    _add(found.damage, (name, _without(name, error)))
+                    _add(found.damage, (name, error.beside(name)))
         found.bytes += task.plain
 
     def _reader(self, place: Place, keys: SealKeys, spans: Sequence[Span]) -> ContainerReader:
@@ -171,7 +171,7 @@ class Checker:
             _hash(pieces(), task.size, task.blake3, task.md5)
         except (ContainerError, ObjectMissing) as error:
             found.missing = isinstance(error, ObjectMissing)
-            found.damage.append((at[0], _without(at[0], error)))
+            found.damage.append((at[0], error.beside(at[0])))
             found.lost.append(task.content_id)
         except TargetError as error:
             found.unread.append((at[0], error.message))
@@ -216,10 +216,6 @@ def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: 
 def _inside(offset: int, length: int, segment_size: int) -> range:
     """Numbers of the segments that a stretch has bytes in."""
     return range(offset // segment_size, -(-(offset + length) // segment_size)) if length else range(0)
-
-
-def _without(name: str, error: BackupRunnerError) -> str:
-    return error.message.removeprefix(f"{name}: ")
 
 
 def _add(items: list[tuple[str, str]], item: tuple[str, str]) -> None:

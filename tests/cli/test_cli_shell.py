@@ -15,6 +15,7 @@ import pytest
 
 from backup_runner import __version__
 from backup_runner.planning.file import Header, Totals, action_fields, write
+from backup_runner.planning.oldreasons import reason_of
 from backup_runner.records import Action, ActionKind
 from backup_runner.report.schemas import OUTPUTS, output_schema
 
@@ -22,7 +23,7 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 
 def save_plan(path: Path, number: int = 3) -> None:
-    actions = [Action(ActionKind.UPLOAD, "new", b"f%d\xff" % index, size=1) for index in range(number)]
+    actions = [Action(ActionKind.UPLOAD, reason_of("new"), b"f%d\xff" % index, size=1) for index in range(number)]
     totals = Totals()
     for action in actions:
         totals.add(action)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_runner.planning.file import Header, Totals
+from backup_runner.planning.oldreasons import reason_of
 from backup_runner.records import Action, ActionKind, Kind
 from backup_runner.report.folders import FolderTree
 from backup_runner.report.look import Look
@@ -35,13 +36,13 @@ def text(actions: list[Action], look: Look = PLAIN, **values: object) -> str:
 
 def small() -> list[Action]:
     return [
-        Action(A.REMOVE, "gone", b"old.txt", size=12_345_678),
-        Action(A.UPLOAD, "new", b"docs/", Kind.DIRECTORY),
-        Action(A.UPLOAD, "new", b"docs/a.txt", size=3),
-        Action(A.UPDATE, "size changed", b"docs/b\x1b[31m\n\xff.txt", size=3000),
-        Action(A.TOUCH, "mtime changed", b"docs/", Kind.DIRECTORY),
-        Action(A.LINK, "hard link to docs/a\n.txt", b"docs/c.txt", size=3),
-        Action(A.FORGET, "expired", snapshot_id=3, size=999),
+        Action(A.REMOVE, reason_of("gone"), b"old.txt", size=12_345_678),
+        Action(A.UPLOAD, reason_of("new"), b"docs/", Kind.DIRECTORY),
+        Action(A.UPLOAD, reason_of("new"), b"docs/a.txt", size=3),
+        Action(A.UPDATE, reason_of("size changed"), b"docs/b\x1b[31m\n\xff.txt", size=3000),
+        Action(A.TOUCH, reason_of("mtime changed"), b"docs/", Kind.DIRECTORY),
+        Action(A.LINK, reason_of("hard link to docs/a\n.txt"), b"docs/c.txt", size=3, leader=b"docs/a\n.txt"),
+        Action(A.FORGET, reason_of("expired"), snapshot_id=3, size=999),
     ]
 
 
@@ -109,7 +110,9 @@ def test_guards_and_problems_are_named() -> None:
 def many(number: int) -> Iterator[Action]:
     for index in range(number):
         folder = f"home/d{index % 30}/e{index % 7}" if index % 3 else f"other/x{index}"
-        yield Action(A.UPLOAD, "new" if index % 5 else "was a symlink", f"{folder}/f{index}".encode(), size=100)
+        yield Action(
+            A.UPLOAD, reason_of("new" if index % 5 else "was a symlink"), f"{folder}/f{index}".encode(), size=100
+        )
 
 
 def test_forty_lines_are_shown_one_by_one_and_more_by_folder() -> None:

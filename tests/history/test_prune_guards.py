@@ -16,6 +16,7 @@ from backup_runner.errors import GuardError
 from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header, action_fields, write
 from backup_runner.planning.making import make_plan
+from backup_runner.planning.oldreasons import reason_of
 from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.records import Action, ActionKind
@@ -147,7 +148,10 @@ def test_a_plan_that_names_more_than_the_retention_lets_go(site: Site) -> None:
             plan = make_plan(session, PlanOptions(pruning="only"), Silent())
             header = plan.header
             plan.close()
-            lines = [orjson.dumps(action_fields(Action(ActionKind.FORGET, "x", snapshot_id=n))) for n in (1, 2, 3, 4)]
+            lines = [
+                orjson.dumps(action_fields(Action(ActionKind.FORGET, reason_of("x"), snapshot_id=n)))
+                for n in (1, 2, 3, 4)
+            ]
             with open(f"{site.root}/forged", "wb") as file:
                 file.writelines(write(header, lines))
             outcome = apply_plan(

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.planning.paths import PathPlanner, Policy
+from backup_runner.reasons import Cause, Reason
 from backup_runner.records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
+from backup_runner.report.reasons import reason_text, why
 from backup_runner.spec import Detect, Overwrite
 
 
@@ -28,7 +30,7 @@ class Knowledge:
     files: dict[bytes, bytes] = field(default_factory=dict)
     contents: dict[int, bytes] = field(default_factory=dict)
     md5_only: set[int] = field(default_factory=set)
-    damaged: dict[int, str] = field(default_factory=dict)
+    damaged: dict[int, Reason] = field(default_factory=dict)
     keys: dict[int, bytes] = field(default_factory=dict)
     hidden: tuple[bytes, ...] = ()
     unreadable: set[bytes] = field(default_factory=set)
@@ -61,14 +63,14 @@ class Knowledge:
     def row(self, key: bytes) -> CatalogRow:
         return self.rows[key]
 
-    def damage(self, content_id: int) -> str:
-        return self.damaged.get(content_id, "")
+    def damage(self, content_id: int) -> Reason | None:
+        return self.damaged.get(content_id)
 
     def unlisted(self, key: bytes) -> bool:
         return any(key.startswith(root) for root in self.hidden)
 
-    def gone_reason(self, key: bytes) -> str:
-        return "gone"
+    def gone_reason(self, key: bytes) -> Reason:
+        return Reason(Cause.GONE)
 
 
 def entry(key: bytes, size: int = 3, **more: int) -> Entry:
@@ -96,7 +98,7 @@ def show(action: Action) -> str:
     extra = f" #{action.content_id}" if action.content_id else ""
     extra += f" &{action.leader.decode()}" if action.leader is not None else ""
     extra += " forced" if action.forced else ""
-    return f"{action.kind.value} {action.key.decode() or '/'}: {action.why}{extra}"
+    return f"{action.kind.value} {action.key.decode() or '/'}: {why(action)}{extra}"
 
 
 A = entry(b"a")
@@ -189,12 +191,12 @@ def test_what_was_held_back_is_stored_once_the_job_says_so() -> None:
 
 
 def test_never_protects_only_what_is_there() -> None:
-    lost = "object missing in bucket"
+    lost = Reason(Cause.OBJECT_MISSING)
     moved, held = A._replace(mtime_ns=1), known(A, held=(3, 1, 20))
     facts = Knowledge({b"a": b"old"}, {1: b"old"}, damaged={1: lost})
     for row in (known(A), held):
         facts.files[b"a"] = b"old"
-        assert plan([moved], [row], facts, overwrite=NEVER) == [f"repair a: {lost} #1 forced"]
+        assert plan([moved], [row], facts, overwrite=NEVER) == [f"repair a: {reason_text(lost)} #1 forced"]
         facts.files[b"a"] = b"new"
         assert plan([moved], [row], facts, overwrite=NEVER) == ["update a: content changed (mtime changed)"]
 
@@ -253,10 +255,10 @@ def test_files_that_were_not_stored_well_are_looked_at_again() -> None:
 
 
 def test_damage() -> None:
-    lost = "object missing in bucket"
+    lost = Reason(Cause.OBJECT_MISSING)
     facts = Knowledge({b"a": b"old", b"b": b"old"}, {1: b"old"}, damaged={1: lost})
-    assert plan([A], [known(A)], facts) == [f"repair a: {lost} #1 forced"]
-    assert plan([A._replace(mtime_ns=1)], [known(A)], facts) == [f"repair a: {lost} #1 forced"]
+    assert plan([A], [known(A)], facts) == [f"repair a: {reason_text(lost)} #1 forced"]
+    assert plan([A._replace(mtime_ns=1)], [known(A)], facts) == [f"repair a: {reason_text(lost)} #1 forced"]
     assert plan([entry(b"b")], [], facts) == ["upload b: new"]
     facts.files[b"a"] = b"new"
     assert plan([A._replace(mtime_ns=1)], [known(A)], facts) == ["update a: content changed (mtime changed)"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from backup_runner.planning.cost import DAY_NS, Work, estimate
 from backup_runner.planning.file import Header, Totals
+from backup_runner.planning.oldreasons import reason_of
 from backup_runner.records import Action, ActionKind
 from backup_runner.spec import StorageTier
 from backup_runner.spec.prices import Prices
@@ -35,18 +36,18 @@ def actions(number: int, seed: int = 1) -> list[Action]:
 
 
 def _paths(number: int, random_: random.Random) -> Iterator[Action]:
-    yield Action(ActionKind.UPLOAD, "new", HOSTILE, size=5)
+    yield Action(ActionKind.UPLOAD, reason_of("new"), HOSTILE, size=5)
     kinds = random_.choices(list(_KINDS), [weight for _, weight in _KINDS.values()], k=number - 1)
     for at, kind in enumerate(kinds):
         folder = random_.choice(_FOLDERS)
         size = int(random_.lognormvariate(12, 2))
-        yield Action(kind, _KINDS[kind][0], f"{folder}/file-{at:06}-ä.jpg".encode(), size=size)
+        yield Action(kind, reason_of(_KINDS[kind][0]), f"{folder}/file-{at:06}-ä.jpg".encode(), size=size)
 
 
 def _others(random_: random.Random) -> Iterator[Action]:
-    yield Action(ActionKind.FORGET, "expired by keep_daily", snapshot_id=4, size=9)
+    yield Action(ActionKind.FORGET, reason_of("expired by keep_daily"), snapshot_id=4, size=9)
     name = f"{random_.getrandbits(128):032x}/data/{random_.getrandbits(128):032x}"
-    yield Action(ActionKind.DELETE, "no kept snapshot needs it", object_name=name, size=33_000_000)
+    yield Action(ActionKind.DELETE, reason_of("no kept snapshot needs it"), object_name=name, size=33_000_000)
 
 
 def header(of: list[Action], **values: object) -> Header:

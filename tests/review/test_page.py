@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from backup_runner.planning.oldreasons import reason_of
 from backup_runner.report.page.plans import plan_page
 from backup_runner.report.page.render import render
 from backup_runner.report.page.rows import RowKind, Rows
 from backup_runner.report.plan_text import Heading
+from backup_runner.report.reasons import why
 from tests.cli.conftest import furnished
 from tests.review.browser import axe_source, open_page, probe, with_script
 from tests.review.made_up import HOSTILE, actions, header
@@ -99,7 +101,7 @@ def test_a_hundred_thousand_actions_open_and_filter_fast(page: Callable[[str], P
         assert took[name] < 200, name
     matching = [a for a in made if b"photos/2024" in a.key and b"raw" in a.key and b"0001" in a.key]
     assert took["found"].startswith(f"{len(matching):,} of 100,002, ")
-    assert took["linked"].startswith(f"{sum('already' in a.why for a in made):,} of ")
+    assert took["linked"].startswith(f"{sum('already' in why(a) for a in made):,} of ")
     assert "Nothing matches" in took["nothing"]
     largest = sorted((a for a in made if a.key), key=lambda a: -a.size)[:3]
     assert took["largest"] == [a.key.decode() for a in largest]
@@ -200,7 +202,11 @@ def test_markdown_is_cut_before_a_forge_refuses_it() -> None:
     from backup_runner.records import Action, ActionKind
     from backup_runner.report.markdown import markdown_lines
 
-    made = [Action(kind, "y" * 300, b"n" * 900 + str(at).encode(), size=1) for at in range(80) for kind in ActionKind]
+    made = [
+        Action(kind, reason_of("y" * 300), b"n" * 900 + str(at).encode(), size=1)
+        for at in range(80)
+        for kind in ActionKind
+    ]
     for action in made:
         if action.kind in ("forget",):
             action.snapshot_id = 1

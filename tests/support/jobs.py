@@ -19,6 +19,7 @@ from backup_runner.planning.making import Plan, make_plan
 from backup_runner.policy import PieceSizes, StoringPolicy
 from backup_runner.progress import Events, Outcome, RestoreOutcome, Silent
 from backup_runner.records import Action, Kind
+from backup_runner.report.reasons import why
 from backup_runner.repository.session import Session
 from backup_runner.restoring.run import RestoreOptions, restore
 from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
@@ -186,7 +187,7 @@ ALL_GUARDS = frozenset({"min_files", "max_change_percent", "max_delete_percent",
 
 def show(action: Action) -> str:
     name = action.key.decode("utf-8", "backslashreplace") or action.object_name or str(action.snapshot_id or "/")
-    return f"{action.kind.value} {name}: {action.why}"
+    return f"{action.kind.value} {name}: {why(action)}"
 
 
 def files_below(root: str) -> list[str]:

@@ -20,7 +20,7 @@ def stated_envelope(data: bytes, object_id: ObjectId) -> Envelope:
         envelope = read_header(data, object_id)[2]
         check_keys(object_id, envelope, envelope.signer)
     except ContainerError as error:
-        raise type(error)(f"{object_id.name}: {error.message.removeprefix(f'{object_id.name}: ')}") from error
+        raise type(error)(f"{object_id.name}: {error.beside(object_id.name)}") from error
     return envelope
 
 

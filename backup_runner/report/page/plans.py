@@ -11,6 +11,7 @@ from ..actions import ACTIONS, MOVING_BYTES, ORDER
 from ..costs import cost_parts, money
 from ..folders import FolderTree
 from ..plan_text import Heading, action_name, moved_bytes, totals_line
+from ..reasons import why
 from .render import Page
 from .rows import RowKind, Rows
 from .shapes import Growth, charts, tiles
@@ -24,7 +25,7 @@ def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Pa
     kinds = [RowKind(kind.value, shown.sign, shown.tone, rank=_rank(kind)) for kind, shown in ACTIONS.items()]
     rows, tree, growth = Rows(kinds), FolderTree(), Growth()
     for action in actions:
-        rows.add(action.kind.value, action_name(action), action.size, escape.one_line(action.why))
+        rows.add(action.kind.value, action_name(action), action.size, escape.one_line(why(action)))
         if action.entry_kind == Kind.DIRECTORY or action.object_name or action.snapshot_id is not None:
             continue
         if action.kind in MOVING_BYTES:
