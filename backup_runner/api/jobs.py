@@ -92,11 +92,11 @@ def validate(paths: Sequence[str], *, settings: Settings | None = None) -> Valid
 def skips(job: Job) -> SkipSurvey:
     """What each skip line of a job hides, in files and bytes. Reads only the sources."""
     from ..planning.skips import survey
-    from ..repository.session import Session
+    from ..repository.own import own_files
     from .work import faults
 
     with faults(job):
-        return survey(job, Session(job).own_files())
+        return survey(job, own_files(job))
 
 
 @dataclass(frozen=True, slots=True)

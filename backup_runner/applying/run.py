@@ -12,18 +12,16 @@ import time
 import orjson
 
 from ..catalog import Catalog, CatalogLock, history
-from ..catalog.browsing import bytes_now
 from ..catalog.recording import Recorder
-from ..errors import AccessDenied, CatalogError, Interrupted
+from ..errors import CatalogError, Interrupted
 from ..options import ApplyOptions
-from ..planning.file import Header, key_of
+from ..planning.file import Header
 from ..planning.guards import CONTENT
 from ..planning.making import Plan
 from ..policy import StoringPolicy
 from ..progress import Events, Outcome
 from ..reasons import Cause, Reason
-from ..records import Action, ActionKind, Problem
-from ..repository import commits as committing
+from ..records import Action, ActionKind
 from ..repository.adopting import Adopting
 from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
@@ -32,7 +30,7 @@ from ..source.tree import Tree
 from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
-from .firsts import give_way, two_lineages
+from .closing import commit_record, pass_on_problems, snapshot_totals
 from .lane import Book, Lane
 from .losses import Losses
 from .paths import PathApplier
@@ -142,7 +140,7 @@ class _Run:
         with cat.transaction():
             retirement.mark()
             cat.finish_plan(header.plan_id)
-        self._commit_record()
+        self._commit()
         retirement.delete()
 
     def _retirement(self, actions: list[Action], job_id: int) -> Retirement:
@@ -152,6 +150,9 @@ class _Run:
         overrides = self._options.overrides | set(self._header.overridden)
         known = self._header.totals.known
         return Losses(self._session.job, known, lambda key: history.count_files(self._cat, job_id, key), overrides)
+
+    def _commit(self) -> None:
+        commit_record(self._session, self._ground, self._options, self._outcome)
 
     # -- paths
 
@@ -236,11 +237,11 @@ class _Run:
         outcome, header, cat = self._outcome, self._header, self._cat
         recorder = versions.recorder
         read_until = time.time_ns()
-        self._pass_on_problems()
+        pass_on_problems(self._header, outcome)
         outcome.status = "partial" if outcome.interrupted else "complete"
         # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
-        totals = self._totals(versions)
+        totals = snapshot_totals(versions, outcome, self._header)
         if retirement:
             retirement.prepare()
         self._events.phase("recording")
@@ -256,62 +257,8 @@ class _Run:
             cat.finish_plan(header.plan_id)
             if not outcome.interrupted:
                 settle(cat, self._ground.drift)
-        self._commit_record()
+        self._commit()
         if retirement:
             retirement.delete()
             if left := abort_old_uploads(cat, self._ground.store, self._session.target):
                 outcome.notes.append(left)
-
-    def _pass_on_problems(self) -> None:
-        """What planning could not read, as far as apply did not meet it again."""
-        outcome = self._outcome
-        named = {(problem.key, problem.kind) for problem in outcome.problems}
-        for fields in self._header.problems:
-            if (key_of(fields), fields["problem"]) not in named:
-                outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
-
-    def _totals(self, versions: Versions) -> dict[str, object]:
-        outcome, recorder = self._outcome, versions.recorder
-        # Retention lets a snapshot that was made in spite of its guards displace no other.
-        doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
-        return doubtful | {
-            "files": max(0, self._header.totals.known + recorder.added - versions.removed),
-            "bytes": self._bytes_before(recorder) + recorder.gained,
-            "added": recorder.added,
-            "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
-            "removed": versions.removed,
-            "counts": outcome.counts,
-            "folders": outcome.folders,
-            "read_bytes": outcome.read_bytes,
-            "new_bytes": outcome.new_bytes,
-            "stored_bytes": outcome.stored_bytes,
-            "problems": len(outcome.problems),
-        }
-
-    def _bytes_before(self, recorder: Recorder) -> int:
-        """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""
-        earlier = [s for s in self._cat.snapshots(recorder.job_id) if s.id < recorder.snapshot_id]
-        if not earlier:
-            return 0
-        known = orjson.loads(earlier[-1].totals).get("bytes")
-        return int(known) if known is not None else bytes_now(self._cat, recorder.job_id) - recorder.gained
-
-    def _commit_record(self) -> None:
-        """Put the record of all that changed, and a full copy where the records have grown long."""
-        session, ground = self._session, self._ground
-        target, keys = session.target, session.keys(ground.store)
-        first = ground.store.serial == 0 and not self._options.new_lineage
-        if first:
-            give_way(session, self._cat, ground.store)
-        store = committing.commit(self._cat, ground.store, target, keys)
-        if first and (said := two_lineages(session, store)):
-            self._outcome.problems.append(Problem(b"", "two-lineages", said))
-        self._outcome.serial = store.serial
-        if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
-            committing.write_copy(self._cat, store, target, keys)
-            store = self._cat.store(store.id)
-            try:
-                store = committing.trim(self._cat, store, target, records=session.job.retention is not None)
-            except AccessDenied as error:
-                self._outcome.notes.append(f"older full copies of the catalog were not deleted: {error.message}")
-        ground.store = store

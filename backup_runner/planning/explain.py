@@ -14,6 +14,7 @@ from ..catalog.browsing import PathVersion, versions_of
 from ..catalog.database import Snapshot
 from ..foreign import describe
 from ..records import Action, Kind
+from ..repository.own import own_files
 from ..repository.session import Session
 from ..source.marks import mark_at
 from ..source.reading import kind_of
@@ -68,7 +69,7 @@ class Explanation:
 def explain(session: Session, plan: Plan, paths: Sequence[bytes]) -> list[Explanation]:
     """Explain paths as users write them: stored, absolute, or relative to where they are. The plan must be fresh."""
     job = session.job
-    own = [os.path.realpath(path) for path in session.own_files()]
+    own = [os.path.realpath(path) for path in own_files(job)]
     found = [_judged(path, job, own) for path in paths]
     _add_actions(found, plan)
     catalog, store = session.catalog(), session.store()

@@ -103,7 +103,7 @@ class _Planning:
         # For a tree that is known to be small, starting a process costs more than it saves.
         small = 0 < self.expected <= _WORTH_A_PROCESS
         if not small and not self.options.known_only and self.options.pruning != "only":
-            self.scanning = ScanProcess(*scan_settings(self.session))
+            self.scanning = ScanProcess(*scan_settings(self.session.job))
         if self.options.applies:
             self.session.stretch_ahead()
             # While the scan keeps this process waiting: what the apply needs takes its time to load.
@@ -181,7 +181,7 @@ class _Planning:
         if self.scanning:
             batches = self.scanning.batches(totals=self.scan_totals, on_problem=self._problem)
         else:
-            sources, options = scan_settings(self.session)
+            sources, options = scan_settings(self.session.job)
             batches = scan_fields(sources, options, totals=self.scan_totals, on_problem=self._problem)
         for batch in batches:
             self.events.advance(len(batch), 0)

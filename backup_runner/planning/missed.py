@@ -30,7 +30,7 @@ def note_missed(session: Session, plan: Plan, hook_ns: int) -> None:
 
 
 def _changed(session: Session, since_ns: int) -> Iterator[bytes]:
-    sources, options = scan_settings(session)
+    sources, options = scan_settings(session.job)
     for batch in scan_fields(sources, options, totals=ScanTotals(), on_problem=lambda _: None):
         for entry in batch:
             # By ctime, which nothing but the clock sets.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..patterns.globs import Rules, compile_rules
-from ..repository.session import Session
+from ..repository.own import own_files
 from ..source.asked import ScanOptions, ScanSource
 from ..spec import Job, SkipLine, Source
 
 
-def scan_settings(session: Session) -> tuple[list[ScanSource], ScanOptions]:
+def scan_settings(job: Job) -> tuple[list[ScanSource], ScanOptions]:
     """Each source with the job's rules before its own; our own files are left out."""
-    job = session.job
     sources = [ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds) for s in job.sources]
-    return sources, ScanOptions(job.symlinks, tuple(session.own_files()))
+    return sources, ScanOptions(job.symlinks, tuple(own_files(job)))
 
 
 def lines_of(job: Job, source: Source) -> tuple[SkipLine, ...]:

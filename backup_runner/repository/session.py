@@ -19,7 +19,6 @@ from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
 from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
-from .own import secret_path
 from .seen import remember_keys, seen_keys
 
 _KDF_UNITS = 64
@@ -216,17 +215,6 @@ class Session:
         """Write envelopes down, in the catalog and beside it. Callers hold the catalog's lock."""
         keep_chain(self.need_catalog(), store.id, found)
         remember_keys(self.job.catalog.path, store.lineage, found.newest.number, found.newest.digest.hex())
-
-    def own_files(self) -> list[bytes]:
-        """Absolute paths that are ours and are left out of every scan."""
-        job = self.job
-        paths = [
-            job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp")
-        ]
-        paths.append(job.work_directory)
-        paths.append(secret_path())
-        paths += job.target.own_paths
-        return [os.fsencode(path) for path in paths]
 
     def close(self) -> None:
         if self._stretching is not None:

@@ -5,7 +5,6 @@ What is found is written to the catalog, so that the next plan repairs what the 
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import random
@@ -13,25 +12,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..catalog import Catalog, CatalogLock
+from ..catalog import Catalog
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow, content, extents, get_object, names_outside, objects
 from ..catalog.places import Places
-from ..catalog.states import set_states
-from ..catalog.verifying import broken_lists, needs, object_sizes, spread_contents
+from ..catalog.verifying import broken_lists, object_sizes, spread_contents
 from ..container import ObjectKind, kind_prefix, parse_name
-from ..contents.legacy_check import NOTE
 from ..contents.sealed import Place, Span
-from ..errors import BusyError
 from ..options import Level, VerifyOptions
 from ..progress import Events, VerifyOutcome
-from ..records import Problem, StoredObject
-from ..repository.commits import FORCE_COPY
+from ..records import StoredObject
 from ..repository.heads import noise_notes
 from ..repository.session import Session
 from ..targets.base import Target
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
+from .findings import Findings
 from .records import check_records
 from .work import Checker, ContentTask, Found, ObjectTask, Task
 
@@ -63,24 +59,13 @@ class _Verify:
     cat: Catalog
     store: Store
     outcome: VerifyOutcome = field(default_factory=VerifyOutcome)
-    states: dict[int, str] = field(default_factory=dict)
-    """What was found of objects, by catalog id."""
-    ids: dict[str, int] = field(default_factory=dict)
-    """Catalog ids of the objects that were opened, by name."""
-    lost: dict[int, str] = field(default_factory=dict)
-    """Contents that cannot be read, and the object that is to blame."""
-    broken: int = 0
-    """The newest record that is not as it should be."""
+    findings: Findings = field(init=False)
     asked: frozenset[int] = frozenset()
     """Ids of the objects that are to be opened."""
-    ailing: set[int] = field(default_factory=set)
-    """Ids of objects that the catalog has as damaged or missing."""
-    whole: set[int] = field(default_factory=set)
-    """Ids of objects in which nothing wrong was found, byte for byte."""
-    cold: int = 0
-    useless: int = 0
-    imported: int = 0
     _places: Places | None = None
+
+    def __post_init__(self) -> None:
+        self.findings = Findings(self.outcome)
 
     @property
     def places(self) -> Places:
@@ -103,10 +88,10 @@ class _Verify:
             self._open_all(inline=data <= _INLINE_BYTES and len(self.asked) <= _INLINE_OBJECTS)
         if options.level != Level.LISTING:
             lists = broken_lists(self.cat, self.store.id)
-            self.lost.update(dict.fromkeys(lists, "the catalog's list of its pieces is damaged"))
-        self._note()
-        self._name_files()
-        self._record_states()
+            self.findings.lose(lists, "the catalog's list of its pieces is damaged")
+        self.findings.note()
+        self.findings.name_files(self.cat)
+        self.findings.record(self.cat, self.store)
 
     def _sample(self, everything: list[int]) -> frozenset[int]:
         if self.options.level == Level.LISTING:
@@ -124,7 +109,9 @@ class _Verify:
         pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
-                self._take(task, found)
+                self.findings.take(task, found)
+                if isinstance(task, ObjectTask):
+                    self.events.advance(1, task.size)
         finally:
             pool.close()
         data = self.options.level == Level.DATA
@@ -136,7 +123,7 @@ class _Verify:
         for name, what in broken:
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)
-            self.broken = max(self.broken, object_id.serial if object_id else 0)
+            self.findings.broken = max(self.findings.broken, object_id.serial if object_id else 0)
         self.outcome.notes += noise_notes(noise, "records")
         if cold:
             self.outcome.notes.append(
@@ -161,6 +148,7 @@ class _Verify:
 
     def _object_tasks(self) -> Iterator[Task]:
         """Compare catalog and listing; objects that are there and to be opened are yielded."""
+        findings = self.findings
         for row, stored in _pairs(self.cat, self.session.target, self.store):
             if self._stopped():
                 return
@@ -172,23 +160,19 @@ class _Verify:
                 continue
             wrong = _listed(row, stored)
             if (wrong or row.state == "damaged") and not self.places.ids(row.id):
-                self.useless += 1
+                findings.useless += 1
                 continue
-            self.outcome.objects += 1
-            self.ids[row.name] = row.id
-            self.imported += not row.name.startswith(f"{self.store.lineage}/")
-            if row.state in ("damaged", "missing"):
-                self.ailing.add(row.id)
+            findings.meet(row, imported=not row.name.startswith(f"{self.store.lineage}/"))
             if wrong:
-                self._damaged(row, wrong, state="damaged" if stored else "missing")
+                findings.damaged(row, wrong, state="damaged" if stored else "missing")
             if stored is None:
-                self._lose(row)
+                findings.lose(self.places.ids(row.id), row.name)
             elif row.id not in self.asked:
                 if wrong:
-                    self._lose(row)
+                    findings.lose(self.places.ids(row.id), row.name)
                 self.events.advance(1, 0)
             elif stored.cold:
-                self.cold += 1
+                findings.cold += 1
             else:
                 yield self._task(row)
 
@@ -207,84 +191,10 @@ class _Verify:
         """Whether all these objects are looked at in this run, so that a content can be followed through them."""
         return all(one in self.asked for one in ids)
 
-    # -- what was found
-
-    def _lose(self, row: ObjectRow) -> None:
-        self.lost.update(dict.fromkeys(self.places.ids(row.id), row.name))
-
-    def _take(self, task: Task, found: Found) -> None:
-        outcome = self.outcome
-        outcome.contents += found.contents
-        outcome.bytes += found.bytes
-        for name, what in found.damage:
-            if (name, what) not in outcome.damaged:
-                outcome.damaged.append((name, what))
-            self.states[self.ids[name]] = "missing" if found.missing else "damaged"
-        for name, what in found.unread:
-            outcome.damaged.append((name, f"could not be read: {what}"))
-            self.whole.discard(self.ids[name])
-        culprit = found.damage[0][0] if found.damage else ""
-        self.lost.update(dict.fromkeys(found.lost, culprit))
-        if isinstance(task, ObjectTask):
-            if task.data and not found.damage and not found.unread:
-                self.whole.add(task.object_id)
-            self.events.advance(1, task.size)
-
-    def _damaged(self, row: ObjectRow, what: str, *, state: str) -> None:
-        self.outcome.damaged.append((row.name, what))
-        self.states[row.id] = state
-
     def _stopped(self) -> bool:
         if not self.outcome.interrupted:
             self.outcome.interrupted = self.options.stop()
         return self.outcome.interrupted
-
-    # -- the end
-
-    def _note(self) -> None:
-        notes = self.outcome.notes
-        if self.outcome.unknown:
-            notes.append(
-                f"{self.outcome.unknown} objects of this lineage are not in the catalog; the next apply reuses those "
-                "that this key decrypts"
-            )
-        if self.useless:
-            notes.append(f"{self.useless} damaged or missing objects are not needed; prune deletes them")
-        if self.cold:
-            notes.append(f"{self.cold} objects are in the archive tier and were not read")
-        if self.imported:
-            notes.append(f"{self.imported} {NOTE}")
-
-    def _name_files(self) -> None:
-        for need in needs(self.cat, self.lost):
-            snapshots = (
-                f"snapshot {need.newest}"
-                if need.snapshots == 1
-                else f"{need.snapshots} snapshots, newest {need.newest}"
-            )
-            text = f'needed by {snapshots} of job "{need.job}", was in {self.lost[need.content_id]}'
-            self.outcome.files.append(Problem(need.key, "damaged", text))
-
-    def _record_states(self) -> None:
-        if not self.outcome.interrupted:
-            # Not before the end: contents that span objects are read last.
-            for object_id in self.ailing & self.whole:
-                self.states.setdefault(object_id, "live")
-        if not self.states and not self.broken:
-            return
-        try:
-            with CatalogLock(self.cat.path, wait_seconds=_LOCK_SECONDS), self.cat.transaction():
-                set_states(self.cat, self.states)
-                self._bridge()
-        except BusyError as error:
-            self.outcome.notes.append(f"the result could not be recorded in the catalog: {error.message}")
-
-    def _bridge(self) -> None:
-        """Where the way from the newest full copy to the newest record is broken, the next apply puts another copy."""
-        store = self.cat.store(self.store.id)
-        newest = max((serial for serial, _ in json.loads(store.copies)), default=0)
-        if self.broken > newest:
-            self.cat.set_store(store.id, since_size=FORCE_COPY)
 
 
 def _pairs(cat: Catalog, target: Target, store: Store) -> Iterator[tuple[ObjectRow | None, StoredObject | None]]:

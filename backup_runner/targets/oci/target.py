@@ -13,17 +13,14 @@ from ...errors import AccessDenied, ChecksumMismatch, ConditionFailed, ObjectExi
 from ...records import StoredObject
 from ...spec import OciTargetSpec
 from ..base import Buffer, Properties, Put, Stored, Tier
-from .answers import as_dict, as_list, check_page, compare, listed, looked_at, readable
+from .answers import compare, looked_at, readable
 from .client import IN_FLIGHT, Connection
 from .errors import Doing
+from .listing import Page, page_of, pages
 from .policy import policy_line
 from .reading import Reading, read
 
 T = TypeVar("T")
-
-_THIN, _THIN_PAGES = 10, 200
-"""A listing whose pages hold next to nothing so often is one that goes on for ever."""
-_FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 
 
 class OciTarget:
@@ -188,29 +185,17 @@ class OciTarget:
 
     def _pages(self, prefix: str, *, limit: int) -> Iterator[StoredObject]:
         """All objects below `prefix`, in pages of `limit`."""
-        options: dict[str, Any] = {"prefix": self._spec.prefix + prefix, "fields": _FIELDS, "limit": limit}
 
-        def act(client: Any) -> tuple[list[StoredObject], str | None]:
-            body = as_dict(client.list_objects(*self._where("")[:2], **options).data)
-            with readable():
-                items = [listed(item, self._spec.prefix) for item in as_list(body.get("objects"))]
-                following = body.get("nextStartWith")
-                check_page(items, following, str(options.get("start", "")), self._spec.prefix, prefix)
-            return items, following
+        ours = self._spec.prefix
 
-        thin = 0
-        while True:
-            found, following = self._call("ListObjects", prefix, act)
-            yield from found
-            if not following:
-                return
-            thin = thin + 1 if len(found) < _THIN else 0
-            if thin > _THIN_PAGES:
-                raise TargetError(
-                    f"the listing does not end: {thin} pages in a row had fewer than {_THIN} objects",
-                    hint="check the service and target.endpoint",
-                )
-            options["start"] = following
+        def fetch(options: dict[str, Any]) -> Page:
+            def act(client: Any) -> Page:
+                data = client.list_objects(*self._where("")[:2], **options).data
+                return page_of(data, options, ours, prefix)
+
+            return self._call("ListObjects", prefix, act)
+
+        return pages(fetch, ours + prefix, limit)
 
     def _settled(self, act: Callable[[], Any], name: str, size: int, checksum: str) -> Stored:
         """The result of a put, whose headers `act` returns; one whose answer got lost, or was garbled, is looked up.

@@ -1,0 +1,78 @@
+"""The end of an apply: what its snapshot adds up to, and the record of all that changed."""
+
+from __future__ import annotations
+
+import orjson
+
+from ..catalog.browsing import bytes_now
+from ..catalog.recording import Recorder
+from ..errors import AccessDenied
+from ..options import ApplyOptions
+from ..planning.file import Header, key_of
+from ..progress import Outcome
+from ..records import Problem
+from ..repository import commits as committing
+from ..repository.session import Session
+from .checking import Ground
+from .firsts import give_way, two_lineages
+from .versions import Versions
+
+
+def pass_on_problems(header: Header, outcome: Outcome) -> None:
+    """What planning could not read, as far as apply did not meet it again."""
+    named = {(problem.key, problem.kind) for problem in outcome.problems}
+    for fields in header.problems:
+        if (key_of(fields), fields["problem"]) not in named:
+            outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
+
+
+def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:
+    """What the catalog keeps with a snapshot; sizes in bytes."""
+    recorder = versions.recorder
+    # Retention lets a snapshot that was made in spite of its guards displace no other.
+    doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
+    return doubtful | {
+        "files": max(0, header.totals.known + recorder.added - versions.removed),
+        "bytes": _bytes_before(recorder) + recorder.gained,
+        "added": recorder.added,
+        "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
+        "removed": versions.removed,
+        "counts": outcome.counts,
+        "folders": outcome.folders,
+        "read_bytes": outcome.read_bytes,
+        "new_bytes": outcome.new_bytes,
+        "stored_bytes": outcome.stored_bytes,
+        "problems": len(outcome.problems),
+    }
+
+
+def _bytes_before(recorder: Recorder) -> int:
+    """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""
+    cat = recorder.cat
+    earlier = [one for one in cat.snapshots(recorder.job_id) if one.id < recorder.snapshot_id]
+    if not earlier:
+        return 0
+    known = orjson.loads(earlier[-1].totals).get("bytes")
+    return int(known) if known is not None else bytes_now(cat, recorder.job_id) - recorder.gained
+
+
+def commit_record(session: Session, ground: Ground, options: ApplyOptions, outcome: Outcome) -> None:
+    """Put the record of all that changed, and a full copy where the records have grown long.
+
+    Raises ForkedError if another machine was faster, TargetError."""
+    cat, target, keys = ground.cat, session.target, session.keys(ground.store)
+    first = ground.store.serial == 0 and not options.new_lineage
+    if first:
+        give_way(session, cat, ground.store)
+    store = committing.commit(cat, ground.store, target, keys)
+    if first and (said := two_lineages(session, store)):
+        outcome.problems.append(Problem(b"", "two-lineages", said))
+    outcome.serial = store.serial
+    if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
+        committing.write_copy(cat, store, target, keys)
+        store = cat.store(store.id)
+        try:
+            store = committing.trim(cat, store, target, records=session.job.retention is not None)
+        except AccessDenied as error:
+            outcome.notes.append(f"older full copies of the catalog were not deleted: {error.message}")
+    ground.store = store

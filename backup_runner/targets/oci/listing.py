@@ -1,0 +1,46 @@
+"""Listings: one page after the other, each checked, and no endless one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...errors import TargetError
+from ...records import StoredObject
+from .answers import as_dict, as_list, check_page, listed, readable
+
+_THIN, _THIN_PAGES = 10, 200
+"""A listing whose pages hold next to nothing so often is one that goes on for ever."""
+_FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
+
+Page = tuple[list[StoredObject], str | None]
+"""Objects, and the name to go on from."""
+Options = dict[str, Any]
+
+
+def page_of(data: object, options: Options, ours: str, prefix: str) -> Page:
+    """What one response lists, of the objects below `ours` (the target's prefix) and `prefix`. Raises TargetError."""
+    body = as_dict(data)
+    with readable():
+        items = [listed(item, ours) for item in as_list(body.get("objects"))]
+        following = body.get("nextStartWith")
+        check_page(items, following, str(options.get("start", "")), ours, prefix)
+    return items, following
+
+
+def pages(fetch: Callable[[Options], Page], prefix: str, limit: int) -> Iterator[StoredObject]:
+    """All objects whose whole names begin with `prefix`, in pages of `limit`. Raises TargetError."""
+    options: Options = {"prefix": prefix, "fields": _FIELDS, "limit": limit}
+    thin = 0
+    while True:
+        found, following = fetch(options)
+        yield from found
+        if not following:
+            return
+        thin = thin + 1 if len(found) < _THIN else 0
+        if thin > _THIN_PAGES:
+            raise TargetError(
+                f"the listing does not end: {thin} pages in a row had fewer than {_THIN} objects",
+                hint="check the service and target.endpoint",
+            )
+        options["start"] = following
