@@ -56,6 +56,10 @@ class Cause(StrEnum):
     EXPIRED = "expired"
     """Details: the snapshot's date as text."""
 
+    RECIPIENT_NAMED = "recipient-named"
+    RECIPIENT_UNNAMED = "recipient-unnamed"
+    """The job no longer names them."""
+
     TEXT = "text"
     """Details: a reason from a plan file of an earlier version that only has its text."""
 

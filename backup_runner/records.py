@@ -238,7 +238,7 @@ class StoredObject(NamedTuple):
 
 
 class ActionKind(StrEnum):
-    """What a plan does to one path, snapshot or object."""
+    """What a plan does to one path, snapshot, object or recipient."""
 
     UPLOAD = "upload"
     UPDATE = "update"
@@ -251,6 +251,15 @@ class ActionKind(StrEnum):
     REPACK = "repack"
     FORGET = "forget"
     DELETE = "delete"
+    KEY = "key"
+
+
+class Holder(NamedTuple):
+    """Somebody who comes (`add`) or goes (`remove`) as one who can open. `fingerprint` is "" if it is not known yet."""
+
+    change: str
+    name: str
+    fingerprint: str
 
 
 @dataclass(slots=True)
@@ -276,6 +285,7 @@ class Action:
     """Store the bytes anew even if they are stored already (`overwrite: always`, repair)."""
     snapshot_id: int | None = None
     object_name: str = ""
+    holder: Holder | None = None
 
     @property
     def unread(self) -> bool:

@@ -37,8 +37,8 @@ TABLE: dict[str, str] = {
     "workers": "errors foreign",
     "catalog": BASE,
     "targets": "spec records errors foreign",
-    "jobfile": "beneath patterns spec errors foreign",
-    "container": "errors foreign",
+    "jobfile": "beneath keytext patterns spec errors foreign",
+    "container": "keytext errors foreign",
     "options": "spec policy records",
     "progress": "records",
     "patterns": "errors",
@@ -50,10 +50,11 @@ TABLE: dict[str, str] = {
     "records": "reasons",
     "reasons": "",
     "moments": "",
+    "keytext": "errors",
     "foreign": "errors",
     "errors": "",
 }
-PURE = {"container", "spec", "patterns", "policy", "errors", "foreign", "records", "reasons", "moments"}
+PURE = {"container", "keytext", "spec", "patterns", "policy", "errors", "foreign", "records", "reasons", "moments"}
 
 LATE = {
     "__main__": "nothing is loaded before signals are dealt with",

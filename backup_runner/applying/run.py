@@ -31,6 +31,7 @@ from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
 from .closing import commit_record, pass_on_problems, snapshot_totals
+from .holding import change_holders
 from .lane import Book, Lane
 from .losses import Losses
 from .paths import PathApplier
@@ -98,6 +99,7 @@ class _Run:
     def carry_out(self) -> None:
         header, cat, store = self._header, self._cat, self._ground.store
         name = self._session.job.name
+        change_holders(self._session, self._plan, self._ground, self._outcome)
         began = time.time_ns()
         with cat.transaction():
             if (job_id := cat.job_id(store.id, name)) is None:
@@ -189,7 +191,7 @@ class _Run:
                 elif action.kind is ActionKind.ADOPT:
                     versions.batch.commit()
                     self._adopt(adopting, action)
-                else:
+                elif action.kind is not ActionKind.KEY:
                     applier.handle(action)
             applier.finish()
         except Interrupted:

@@ -17,6 +17,7 @@ from ..spec.model import (
     LimitsModel,
     MetricsModel,
     NotifyModel,
+    PassphraseModel,
     PricesModel,
     RemoteCatalogModel,
     RetentionModel,
@@ -27,6 +28,7 @@ from . import rules, wording
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
+from .recipients import check_recipients
 
 BLOCKS: dict[str, type[BaseModel]] = {
     "": JobModel,
@@ -38,6 +40,7 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "target.auth": AuthModel,
     "target.limits": LimitsModel,
     "encryption": EncryptionModel,
+    "encryption.recipients.*": PassphraseModel,
     "catalog": RemoteCatalogModel,
     "retention": RetentionModel,
     "hooks": HooksModel,
@@ -51,6 +54,7 @@ _TAGS = {("catalog", "path"), ("catalog", "remote"), *(("target", kind) for kind
 def check(document: Document, complaints: Complaints) -> JobModel | None:
     """The validated model, or None after every validation error was reported."""
     check_hooks(document, complaints)
+    check_recipients(document, complaints)
     try:
         return JobModel.model_validate(document.data)
     except ValidationError as error:
@@ -90,6 +94,8 @@ def _is_url(loc: Loc) -> bool:
 
 def _place(loc: tuple[str | int, ...]) -> Loc:
     """pydantic adds a step for the member of a union, right after the key."""
+    if loc[:2] == ("encryption", "recipients"):
+        return tuple(loc[:3]) + tuple(loc[4:])
     return (loc[0], *loc[2:]) if tuple(loc[:2]) in _TAGS else tuple(loc)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
+from .recipients import is_key
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -111,6 +112,10 @@ def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
     encryption = data.get("encryption")
     if isinstance(encryption, dict):
         yield ("encryption", "key_file"), encryption.get("key_file")
+        listed = encryption.get("recipients")
+        for index, value in enumerate(listed if isinstance(listed, list) else ()):
+            if not is_key(value):
+                yield ("encryption", "recipients", index), value
     catalog = data.get("catalog")
     if isinstance(catalog, dict):
         yield ("catalog", "cache"), catalog.get("cache")

@@ -19,6 +19,7 @@ from ..spec import (
     Notify,
     OciTargetSpec,
     PruneGuards,
+    RecipientSpec,
     Retention,
     Schedule,
     SkipLine,
@@ -33,6 +34,7 @@ from ..spec.model import (
     JobGuardsModel,
     JobModel,
     OciTargetModel,
+    PassphraseModel,
     RetentionModel,
     ScheduleModel,
 )
@@ -188,7 +190,18 @@ def _encryption(model: EncryptionModel, paths: Paths) -> EncryptionSpec:
         key_file=paths.get(("encryption", "key_file")),
         key_env=model.key_env,
         key_command=tuple(model.key_command or ()),
+        passphrase_env=model.passphrase_env,
+        recipients=tuple(
+            _recipient(one, paths.get(("encryption", "recipients", index)))
+            for index, one in enumerate(model.recipients)
+        ),
     )
+
+
+def _recipient(model: str | PassphraseModel, file: str | None) -> RecipientSpec:
+    if isinstance(model, PassphraseModel):
+        return RecipientSpec(passphrase_env=model.passphrase_env)
+    return RecipientSpec(file=file) if file else RecipientSpec(text=model)
 
 
 def _target(model: DirectoryTargetModel | OciTargetModel, paths: Paths) -> TargetSpec:

@@ -166,6 +166,13 @@ RULES: dict[str, Rule] = {
             "retention: {keep_last: 0}",
         ),
         Rule(
+            rules.RECIPIENT,
+            "A recipient is a public key without a mistake, listed once.",
+            "What is sealed to another key cannot be opened by the one who is meant.",
+            "Copy what `backup-runner key recipient FILE` prints, or name a file that holds it.",
+            "encryption: {recipients: [bkr1qqqqqqqqqqqqqqqq]}",
+        ),
+        Rule(
             rules.UNSET_VARIABLE,
             "Every variable in a path is set.",
             "An unset variable would lead to another path, such as `/`.",

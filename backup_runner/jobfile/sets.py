@@ -48,7 +48,7 @@ def _catalogs(members: Sequence[Member]) -> None:
 
 def _key(encryption: EncryptionSpec) -> object:
     path = encryption.key_file
-    return (path and os.path.realpath(path), encryption.key_env, encryption.key_command)
+    return (path and os.path.realpath(path), encryption.key_env, encryption.key_command, encryption.is_blind)
 
 
 def _buckets(members: Sequence[Member]) -> None:

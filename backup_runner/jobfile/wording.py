@@ -49,6 +49,7 @@ _FORMS = {
     "namespace": ('a namespace: letters, digits, "_" and "-"', "the console shows it under tenancy details"),
     "region": ("a region's identifier", "e.g. us-ashburn-1"),
     "key_env": ("the name of an environment variable", "put the key into the variable, not into the job"),
+    "passphrase_env": ("the name of an environment variable", "put the passphrase into the variable, not into the job"),
     "url": ("an http or https URL without user and password", "e.g. https://ntfy.example.com/backups"),
     "url_env": ("the name of an environment variable", "put the URL into the variable"),
     "max_file_size": ("a size", "e.g. 4GiB or 500MB"),
@@ -64,6 +65,7 @@ _EXAMPLES = {
     "encryption": "e.g. `encryption: {key_file: ~/.backup-runner/crypto-key}`, here or in the config file",
     "catalog": "e.g. `catalog: ~/.backup-runner/catalog.db`, here or in the config file",
     "key_command": "e.g. `key_command: [pass, show, backup-key]`",
+    "recipients": "e.g. `recipients: [./ops.pub]`",
     "cache": "e.g. `catalog: {remote: true, cache: ~/.backup-runner/catalog.db}`",
     "style": "add `style: healthchecks` or `style: ntfy`",
     "every": "add `every: day` (or hour, week, month)",
@@ -80,9 +82,12 @@ _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off"
 
 def block_name(block: str) -> str:
     """The user-facing name of a block."""
-    return {"sources.*": "a source", "sources.*.guards": "a source's guards", "notify.*": "a notice"}.get(
-        block, block.split("(")[0]
-    )
+    return {
+        "sources.*": "a source",
+        "sources.*.guards": "a source's guards",
+        "notify.*": "a notice",
+        "encryption.recipients.*": "a recipient",
+    }.get(block, block.split("(")[0])
 
 
 def inside(block: str) -> str:
@@ -134,7 +139,11 @@ def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
     if loc == ("catalog", "remote"):
         return Complaint(rules.NOT_ALLOWED, text, _EXAMPLES["cache"])
     if loc == ("encryption",):
-        return Complaint(rules.CONFLICT, f"encryption {text}", "give exactly one of key_file, key_env, key_command")
+        return Complaint(
+            rules.CONFLICT,
+            f"encryption {text}",
+            "give exactly one of key_file, key_env, key_command; or only `recipients`, to read nothing back here",
+        )
     if loc[:1] == ("notify",) and len(loc) == 2:
         return Complaint(rules.CONFLICT, f"a notice {text}", "give exactly one of url and url_env")
     return Complaint(rules.MALFORMED, f"{shown}: {text}", _FORMS[_key(loc)][1])
@@ -147,6 +156,8 @@ def _range(kind: str, name: str, shown: str, context: dict[str, Any]) -> str:
         return f"{name} must be at most {context['le']}, not {shown}"
     if kind == "string_too_long":
         return f"{name} is longer than {context['max_length']} characters"
+    if kind == "too_long":
+        return f"{name} has more than {context['max_length']} items"
     if kind in ("string_too_short", "too_short"):
         return f"{name} is empty"
     return f"{name} is invalid"

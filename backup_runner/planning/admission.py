@@ -50,6 +50,9 @@ def _foreign(action: Action, job: Job) -> str:
     if action.kind in _OF_OBJECTS:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")
         return "" if inside else f"{action.object_name!r} is not an object name"
+    if action.kind is ActionKind.KEY:
+        # Made anew from the job when it is carried out, and compared.
+        return ""
     for key in (action.key, action.leader):
         if key is not None and not is_key(key, folder=action.entry_kind == Kind.DIRECTORY):
             return f"{_text(key)!r} is not a path below a source"

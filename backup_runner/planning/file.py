@@ -16,7 +16,7 @@ import orjson
 from ..errors import PlanFileError
 from ..foreign import describe
 from ..reasons import Cause, Finding, Reason
-from ..records import Action, ActionKind, Kind
+from ..records import Action, ActionKind, Holder, Kind
 from .oldreasons import reason_of
 from .shape import action_trouble, header_trouble
 
@@ -95,6 +95,8 @@ class Header:
     """`none`: nothing is forgotten or deleted; `retention`; or `only`, for a plan of `prune`."""
     cost: Fields | None = None
     """What it is estimated to cost on OCI (see `cost.estimate`); None for other targets."""
+    opens: list[Fields] = field(default_factory=list)
+    """Who can open what it writes, as far as that is known: {name, kind, fingerprint}."""
     history: list[Fields] = field(default_factory=list)
     """The job's last snapshots as they were when planning, oldest first: {id, scanned_ns, status, totals}."""
 
@@ -125,6 +127,9 @@ def action_fields(action: Action) -> dict[str, Any]:
         return head | {"snapshot": action.snapshot_id, "size": size} | reason_fields(action.reason)
     if kind in _OBJECT_ACTIONS:
         return head | {"object": action.object_name, "size": size} | reason_fields(action.reason)
+    if action.holder is not None:
+        change, name, fingerprint = action.holder
+        return head | {"change": change, "recipient": name, "fingerprint": fingerprint} | reason_fields(action.reason)
     what = {"type": TYPES[entry_kind], "size": size, "mtime_ns": mtime_ns, "ctime_ns": ctime_ns}
     fields: dict[str, Any] = {**head, **path_fields(key), **what}
     if action.blake3 is not None:
@@ -166,6 +171,9 @@ def action_from(fields: dict[str, Any]) -> Action:
         return Action(kind, _reason_from(fields), size=fields["size"], snapshot_id=fields["snapshot"])
     if kind in _OBJECT_ACTIONS:
         return Action(kind, _reason_from(fields), size=fields["size"], object_name=fields["object"])
+    if kind is ActionKind.KEY:
+        holder = Holder(fields["change"], fields["recipient"], fields["fingerprint"])
+        return Action(kind, _reason_from(fields), holder=holder)
     strong = fields.get("blake3")
     return Action(
         kind,

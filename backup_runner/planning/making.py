@@ -32,8 +32,9 @@ from .costing import PlanCost
 from .facts import PlanFacts
 from .file import Header, Totals
 from .guards import CONTENT, GuardHit, weigh_bucket, weigh_cost
+from .holders import Holders
 from .known import look_at_known
-from .notes import Specials, left_out, scan_notes
+from .notes import Specials, archive_notes, left_out, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import Pruning, Upcoming
 from .sources import scan_settings
@@ -92,6 +93,7 @@ class _Planning:
                 ignore_missing="source_missing" in self.options.overrides,
             )
             self.scales = Scales(job)
+            self.holders = Holders(self.session, self.notes, offline=self.options.offline)
             self.cost = PlanCost(job, cat, store, self.scanned_ns)
             return self._write(cat, store, drift)
         finally:
@@ -127,6 +129,9 @@ class _Planning:
 
     def _actions(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Iterator[Action]:
         adopts = self.options.pruning != "only"
+        if adopts and self.options.kinds is None:
+            for action in self.holders.actions(store):
+                yield self._count(action)
         kind, cause = (ActionKind.ADOPT, Cause.UNKNOWN_OBJECT) if adopts else (ActionKind.DELETE, Cause.LEFTOVER)
         for item in drift.unknown:
             yield self._count(Action(kind, Reason(cause), size=item.size, object_name=item.name))
@@ -285,7 +290,7 @@ class _Planning:
         self.notes += [f"guard {hit.name} overridden: {hit.message}" for hit in overridden]
         self.totals.left_out = left_out(self.scan_totals)
         self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
-        self.notes += _archive_notes(drift)
+        self.notes += archive_notes(drift)
         if drift.gap:
             self.notes.append(f"{drift.gap}; an apply uploads a full copy")
         return Header(
@@ -312,6 +317,7 @@ class _Planning:
             notes=self.notes,
             pruning=self.options.pruning,
             cost=cost,
+            opens=self.holders.opens,
             history=self._history(),
         )
 
@@ -322,20 +328,6 @@ class _Planning:
             {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
             for one in found
         ]
-
-
-def _archive_notes(drift: Drift) -> Iterator[str]:
-    """What a lifecycle rule, or somebody, moved out of reach."""
-    if drift.cold:
-        yield (
-            f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "
-            f"restoring them needs --thaw"
-        )
-    if drift.cold_records:
-        yield (
-            f"{drift.cold_records} record(s) of the catalog are in the archive tier; `catalog pull` needs --thaw for "
-            f"them. Exclude <lineage>/records/ and <lineage>/copies/ from lifecycle rules"
-        )
 
 
 def _serial(store: Store | None, drift: Drift) -> int:

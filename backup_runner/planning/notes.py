@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..records import Problem
+from ..repository.drift import Drift
 from ..source.walk import ScanTotals
 
 _NAMED = 20
@@ -61,3 +62,17 @@ def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
     ):
         if count:
             yield f"{count} {text.format(s='' if count == 1 else 's')}"
+
+
+def archive_notes(drift: Drift) -> Iterator[str]:
+    """What a lifecycle rule, or somebody, moved out of reach."""
+    if drift.cold:
+        yield (
+            f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "
+            f"restoring them needs --thaw"
+        )
+    if drift.cold_records:
+        yield (
+            f"{drift.cold_records} record(s) of the catalog are in the archive tier; `catalog pull` needs --thaw for "
+            f"them. Exclude <lineage>/records/ and <lineage>/copies/ from lifecycle rules"
+        )

@@ -142,6 +142,7 @@ _HEADER: dict[str, Check] = _REQUIRED | {
     "notes": _list_of(_text),
     "pruning": _one_of("none", "retention", "only"),
     "cost": lambda value: value is None or _COST(value),
+    "opens": _list_of(_object(dict.fromkeys(("name", "kind", "fingerprint"), _text))),
     "history": _list_of(_object(_PAST), _MOST_SNAPSHOTS),
 }
 # In `why`, plans of formats 1 and 2 have the reason as a text.
@@ -168,8 +169,14 @@ _OF_PATH: dict[str, Check] = _OF_ALL | {
 }
 _OF_OBJECT: dict[str, Check] = _OF_ALL | {"object": _text, "size": _count}
 _OF_SNAPSHOT: dict[str, Check] = _OF_ALL | {"snapshot": _count, "size": _count}
+_OF_RECIPIENT: dict[str, Check] = _OF_ALL | {
+    "recipient": _text,
+    "fingerprint": _text,
+    "change": _one_of("add", "remove"),
+}
 _ACTIONS = dict.fromkeys(_KINDS, _OF_PATH) | {
     ActionKind.FORGET.value: _OF_SNAPSHOT,
+    ActionKind.KEY.value: _OF_RECIPIENT,
     **dict.fromkeys((ActionKind.ADOPT.value, ActionKind.DELETE.value, ActionKind.REPACK.value), _OF_OBJECT),
 }
 

@@ -34,11 +34,12 @@ ACTIONS: dict[ActionKind, Shown] = {
     ActionKind.REMOVE: Shown("removed", "-", "-", "red", "−", "gone"),
     ActionKind.FORGET: Shown("forgotten", "✂", "x", "red", "✂", "gone"),
     ActionKind.DELETE: Shown("deleted", "✗", "X", "red", "✗", "gone"),
+    ActionKind.KEY: Shown("recipients changed", "⚷", "k", "magenta", "⚷", "special"),
 }
-"""In the order of plans: deletions come last, right above the totals, where they are noticed."""
+"""In the order of plans: deletions, and who can open, come last, right above the totals, where they are noticed."""
 
 ORDER = tuple(ACTIONS)
-WITHOUT_PATH = frozenset({ActionKind.ADOPT, ActionKind.REPACK, ActionKind.FORGET, ActionKind.DELETE})
-"""Kinds about objects or snapshots; all others are about a path."""
+WITHOUT_PATH = frozenset({ActionKind.ADOPT, ActionKind.REPACK, ActionKind.FORGET, ActionKind.DELETE, ActionKind.KEY})
+"""Kinds about objects, snapshots or recipients; all others are about a path."""
 MOVING_BYTES = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
 """Actions whose `size` is read and stored."""

@@ -55,6 +55,7 @@ def plan_summary(header: Header) -> Fields:
         "problem_count": header.problem_count,
         "guards": header.guards,
         "notes": header.notes,
+        "opens": header.opens,
         "cost": header.cost,
     }
 

@@ -10,7 +10,7 @@ from ..records import Action, ActionKind, Kind
 from . import escape, units
 from .actions import MOVING_BYTES, ORDER
 from .costs import cost_line
-from .plan_text import Heading, action_name, totals_line
+from .plan_text import Heading, action_name, opens_line, totals_line
 from .reasons import why
 
 _LARGEST = 10
@@ -19,8 +19,8 @@ _FOLDED = 60
 _ROOM = 60_000
 """GitHub rejects comments above 65,536 characters."""
 _MARKUP = frozenset("\\`*_{}[]#~")
-_GONE = (ActionKind.REMOVE, ActionKind.FORGET, ActionKind.DELETE)
-_SIZED = frozenset({*MOVING_BYTES, *_GONE, ActionKind.ADOPT, ActionKind.REPACK})
+_GONE = (ActionKind.KEY, ActionKind.REMOVE, ActionKind.FORGET, ActionKind.DELETE)
+_SIZED = frozenset({*MOVING_BYTES, *_GONE[1:], ActionKind.ADOPT, ActionKind.REPACK})
 
 
 class _Kept:
@@ -81,9 +81,12 @@ def _lines(header: Header, kept: _Kept, heading: Heading) -> Iterator[str]:
         yield ""
     if header.problems:
         yield from _problems(header)
+    if opened := opens_line(header):
+        yield text(opened)
+        yield ""
     gone = [kind for kind in _GONE if kept.number.get(kind)]
     for kind in gone:
-        yield from _table(f"{units.count(kept.number[kind])} to {kind}", kept.first[kind][:_LARGEST], _LARGEST)
+        yield from _table(_title(kind, kept.number[kind]), kept.first[kind][:_LARGEST], _LARGEST)
     largest = [action for *_, action in sorted(kept.largest, key=lambda item: item[:2], reverse=True)]
     if largest:
         yield from _table("Largest to store", largest, len(largest))
@@ -93,6 +96,12 @@ def _lines(header: Header, kept: _Kept, heading: Heading) -> Iterator[str]:
     yield from _folded(kept)
     made = units.local_time(header.created_ns)
     yield f"<sub>made {made} from {code(header.job_file)}, plan {code(header.plan_id[:12])}</sub>"
+
+
+def _title(kind: ActionKind, number: int) -> str:
+    if kind is ActionKind.KEY:
+        return f"{units.count(number, 'recipient')} to change"
+    return f"{units.count(number)} to {kind}"
 
 
 def _problems(header: Header) -> Iterator[str]:
@@ -121,7 +130,7 @@ def _folded(kept: _Kept) -> Iterator[str]:
         number = kept.number.get(kind, 0)
         if not number:
             continue
-        yield f"<details><summary>{units.count(number)} to {kind}</summary>"
+        yield f"<details><summary>{_title(kind, number)}</summary>"
         yield ""
         for action in kept.first[kind]:
             size = f", {units.size(action.size)}" if kind in _SIZED else ""

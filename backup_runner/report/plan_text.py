@@ -71,6 +71,9 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         hit = dict.fromkeys(guard["name"] for guard in header.guards)
         names = " ".join(f"--override-guard {name}" for name in hit)
         yield f"  Nothing will be done. If this is intended, add {names}"
+    if opened := opens_line(header):
+        yield ""
+        yield escape.one_line(opened)
     yield ""
     yield look.paint(totals_line(header), "bold")
     if unread := header.totals.unread:
@@ -79,6 +82,15 @@ def closing_lines(header: Header, look: Look) -> Iterator[str]:
         yield f"  {units.count(unread, 'file')} changed, {size} to read; apply shows how much of {of_it} is new"
     if header.cost:
         yield look.paint(escape.one_line(cost_line(header.cost)), "dim")
+
+
+def opens_line(header: Header) -> str:
+    """Who can open what the plan writes; "" if only the job itself can, or that is not known."""
+    if len(header.opens) < 2:
+        return ""
+    return "Can be decrypted by: " + ", ".join(
+        one["name"] + (f" ({one['fingerprint']})" if one["fingerprint"] else "") for one in header.opens
+    )
 
 
 def totals_line(header: Header) -> str:
@@ -98,6 +110,9 @@ def _parts(totals: Totals) -> list[str]:
     for kind in ORDER:
         files, folders = totals.counts.get(kind, 0), totals.folders.get(kind, 0)
         if not files and not folders:
+            continue
+        if kind is ActionKind.KEY:
+            found.append(f"{units.count(files, 'recipient')} to change")
             continue
         noun = f"{units.count(files)} to {kind}" if files else f"{units.count(folders, 'folder')} to {kind}"
         size = totals.bytes.get(kind, 0)
@@ -143,13 +158,21 @@ def action_name(action: Action) -> str:
     """A user-facing name of an action's subject."""
     if action.kind is ActionKind.FORGET:
         return f"snapshot {action.snapshot_id}"
+    if action.holder is not None:
+        mark = f" ({action.holder.fingerprint})" if action.holder.fingerprint else ""
+        return escape.one_line(f"{action.holder.change} {action.holder.name}{mark}")
     if action.object_name:
         return escape.one_line(action.object_name)
     return escape.name(action.key)
 
 
 def _extent(group: Group) -> str:
-    nouns = {ActionKind.FORGET: "snapshot", ActionKind.ADOPT: "object", ActionKind.DELETE: "object"}
+    nouns = {
+        ActionKind.KEY: "recipient",
+        ActionKind.FORGET: "snapshot",
+        ActionKind.ADOPT: "object",
+        ActionKind.DELETE: "object",
+    }
     noun = nouns.get(group.kind, "object" if group.kind is ActionKind.REPACK else "file")
     said = [units.count(group.files, noun)] if group.files else []
     if group.folders:

@@ -32,6 +32,8 @@ _CAUSES = {
     Cause.UNNEEDED: "no kept snapshot needs it",
     Cause.MOSTLY_DEAD: "{} % of it is dead; {} bytes move",
     Cause.EXPIRED: "expired: no rule keeps the snapshot of {}",
+    Cause.RECIPIENT_NAMED: "the job names this recipient",
+    Cause.RECIPIENT_UNNAMED: "the job no longer names this recipient; what is written from now on has a new key",
     Cause.TEXT: "{}",
 }
 _FINDINGS = {

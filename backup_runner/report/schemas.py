@@ -39,6 +39,7 @@ _LEFT_OUT = {
     "additionalProperties": _COUNT,
 }
 _SAFE = dict.fromkeys(("files", "bytes", "partial_files", "pieces", "piece_bytes"), _COUNT)
+_HOLDER = _object({"name": _TEXT, "kind": _TEXT, "fingerprint": _TEXT})
 
 _HEADER = _line(
     "header",
@@ -74,6 +75,7 @@ _HEADER = _line(
         "cost": _nullable(COST),
         "history": _list(HISTORY),
     },
+    {"opens": _list(_HOLDER)},
 )
 
 # Lines of a plan file that an earlier version made have the text alone.
@@ -113,6 +115,17 @@ _ACTION = {
             _FOUND,
         ),
         _line("action", {"action": {"const": "forget"}, "snapshot": _COUNT, "size": _COUNT, **_REASON}, _FOUND),
+        _line(
+            "action",
+            {
+                "action": {"const": "key"},
+                "change": {"enum": ["add", "remove"]},
+                "recipient": _TEXT,
+                "fingerprint": _TEXT,
+                **_REASON,
+            },
+            _FOUND,
+        ),
     ]
 }
 
@@ -137,7 +150,10 @@ _UNREAD = {
 
 def _plan() -> Schema:
     summary = _line(
-        "summary", _SUMMARY | _UNREAD | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "cost": _nullable(COST)}
+        "summary",
+        _SUMMARY
+        | _UNREAD
+        | {"unchanged_bytes": _COUNT, "guards": _list(_GUARD), "opens": _list(_HOLDER), "cost": _nullable(COST)},
     )
     saved = _line("saved", {"file": _TEXT, "sha256": _TEXT, "sealed": _FLAG})
     return {"oneOf": [_HEADER, _ACTION, saved, summary]}

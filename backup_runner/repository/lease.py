@@ -71,6 +71,11 @@ class Lease:
     def held(self) -> bool:
         return bool(self._etag)
 
+    def use(self, keys: Keys) -> None:
+        """Seal with these from now on, and at once if it is held."""
+        self._keys = keys
+        self.say()
+
     def take(self, wait_seconds: float) -> None:
         """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
         started = time.monotonic()

@@ -204,13 +204,21 @@ def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | 
 # -- beginnings
 
 
-def founded(identity: Identity, salt: bytes, *, after: Succession | None = None, serial: int = 0) -> KeyChain:
-    """A new lineage with this identity as its one owner; nothing is stored yet."""
-    lineage = found_lineage(identity, salt=salt, after=after)
+def founded(
+    identity: Identity,
+    salt: bytes,
+    others: Sequence[Recipient] = (),
+    *,
+    after: Succession | None = None,
+    serial: int = 0,
+) -> KeyChain:
+    """A new lineage with this identity as its one owner, and others who can open it; nothing is stored yet."""
+    others = [one for one in others if one.public != identity.public(salt)]
+    lineage = found_lineage(identity, [one.public for one in others], salt=salt, after=after)
     public = Public.of(identity, salt)
     me = Recipient(socket.gethostname()[:64], identity.secret.kind, public.opening, public.signing, 0)
     mark = Mark(serial, after.last_record) if after else None
-    return KeyChain(Chain((lineage.envelope,)), Roster([me], (), mark, mark), stored=False)
+    return KeyChain(Chain((lineage.envelope,)), Roster([me, *others], (), mark, mark), stored=False)
 
 
 def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:

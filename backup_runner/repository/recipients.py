@@ -36,6 +36,9 @@ class KeyChange:
     voids: tuple[tuple[bytes, Mark], ...] = ()
     rotate: bool = False
 
+    def __bool__(self) -> bool:
+        return bool(self.adds or self.removes or self.writers or self.voids or self.rotate)
+
     @property
     def lines(self) -> list[str]:
         """The change in words, for a plan."""
@@ -164,6 +167,12 @@ def _members(recipients: Sequence[Recipient], owners: tuple[bytes, ...], before:
     return Members([one.public for one in recipients], list(dict.fromkeys(keys)))
 
 
+def mark_of(store: Store) -> Mark | None:
+    """The newest record that the catalog has of a store."""
+    digest = store.record_digest
+    return Mark(store.serial, bytes.fromhex(digest)) if digest else None
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a change of keys stands on."""
@@ -175,8 +184,7 @@ class Ground:
     @property
     def head(self) -> Mark | None:
         """The newest record of this lineage that the catalog has."""
-        digest = self.store.record_digest
-        return Mark(self.store.serial, bytes.fromhex(digest)) if digest else None
+        return mark_of(self.store)
 
 
 def change_keys(

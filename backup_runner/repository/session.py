@@ -17,6 +17,7 @@ from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, Tar
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
+from .declared import declared
 from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
 from .seen import remember_keys, seen_keys
@@ -231,7 +232,7 @@ class Session:
 def new_store(session: Session, cat: Catalog) -> Store:
     """A lineage of its own, in the catalog. Its keys go into the bucket before anything else does (`Session.keys`)."""
     identity, salt = session.identity, session.new_salt
-    found = founded(identity, salt)
+    found = founded(identity, salt, declared(session.job, session.env, salt, 0))
     with cat.transaction():
         store = cat.add_store(
             target=session.target.identity, key_id=identity.key_id, lineage=found.newest.lineage.hex(), salt=salt

@@ -102,7 +102,7 @@ class Watch:
 
     def _secret_names(self) -> list[str]:
         """Variables that hold the crypto key or a URL; no hook gets them."""
-        names = [self.job.encryption.key_env, *(notify.url_env for notify in self.job.notify)]
+        names = [*self.job.encryption.variables, *(notify.url_env for notify in self.job.notify)]
         return [name for name in names if name]
 
     def _tell(self, event: Event, text: str) -> None:

@@ -118,14 +118,37 @@ TargetSpec = DirectoryTargetSpec | OciTargetSpec
 
 
 @dataclass(frozen=True, slots=True)
+class RecipientSpec:
+    """Who else can open: a public key as text, the file that holds one, or the variable with a passphrase."""
+
+    text: str = ""
+    file: str = ""
+    passphrase_env: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EncryptionSpec:
-    """Where to find the crypto key; exactly one of the three is set. Never the key itself."""
+    """Where to find the job's secret, never the secret itself; and who else can open.
+
+    One of the first three is set. Without any (`is_blind`) the job's host seals to its recipients and opens nothing."""
 
     key_file: str | None = None
     key_env: str | None = None
     key_command: tuple[str, ...] = ()
     passphrase_env: str | None = None
     """The variable with the passphrase that a key pair's file is under."""
+    recipients: tuple[RecipientSpec, ...] = field(default=(), metadata=_LATER)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether there is no secret."""
+        return not (self.key_file or self.key_env or self.key_command)
+
+    @property
+    def variables(self) -> list[str]:
+        """The environment variables that hold secrets."""
+        names = (self.key_env, self.passphrase_env, *(one.passphrase_env for one in self.recipients))
+        return [name for name in names if name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,12 +127,35 @@ class OciTargetModel(Strict):
     limits: LimitsModel = LimitsModel()
 
 
+class PassphraseModel(Strict):
+    """A recipient who remembers a passphrase."""
+
+    passphrase_env: str = Field(pattern=VARIABLE_PATTERN, description="The environment variable with the passphrase.")
+
+
+def _recipient_kind(value: object) -> str:
+    return "passphrase" if isinstance(value, dict | PassphraseModel) else "public"
+
+
+_ONE_SECRET: list[JsonValue] = [{"required": [name]} for name in ("key_file", "key_env", "key_command")]
+
+
 class EncryptionModel(Strict):
-    """Where to find the crypto key: exactly one of the three. A job never contains the key itself."""
+    """Where to find the crypto key: exactly one of the three, or none on a host that only seals to `recipients`.
+
+    A job never contains the key itself."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["key_file"]}, {"required": ["key_env"]}, {"required": ["key_command"]}]
+            "oneOf": [
+                *_ONE_SECRET,
+                {
+                    "required": ["recipients"],
+                    "properties": {"recipients": {"minItems": 1}},
+                    "not": {"anyOf": _ONE_SECRET},
+                },
+            ],
+            "dependentRequired": {"passphrase_env": ["key_file"]},
         }
     )
 
@@ -141,12 +164,28 @@ class EncryptionModel(Strict):
     key_command: list[Annotated[str, Field(min_length=1)]] | None = Field(
         None, min_length=1, description="A program and its arguments that prints the key; run without a shell."
     )
+    passphrase_env: str | None = Field(
+        None, pattern=VARIABLE_PATTERN, description="The variable with the passphrase of the key pair in `key_file`."
+    )
+    recipients: list[
+        Annotated[
+            Annotated[PathText, Tag("public")] | Annotated[PassphraseModel, Tag("passphrase")],
+            Discriminator(_recipient_kind),
+        ]
+    ] = Field(
+        [],
+        max_length=15,
+        description="Who else can open the backups: a public key (bkr1…), a file that holds one, or a passphrase. "
+        "Without a key, this host seals to them and can read nothing back.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> EncryptionModel:
         given = sum(value is not None for value in (self.key_file, self.key_env, self.key_command))
-        if given != 1:
+        if given > 1 or not (given or self.recipients):
             raise ValueError(f"has {given} settings for the key" if given else "has no setting for the key")
+        if self.passphrase_env is not None and self.key_file is None:
+            raise ValueError("has `passphrase_env` without `key_file`")
         return self
 
 

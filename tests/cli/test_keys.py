@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from backup_runner.container.keytext import KeyTextError
 from backup_runner.container.suite2.recipients import read_recipient
 from backup_runner.container.suite2.seeds import SecretKind, read_secret
+from backup_runner.keytext import KeyTextError
 from backup_runner.report.paper import paper_html, paper_lines
 from backup_runner.repository.keyfile import load_secret
 from backup_runner.spec import EncryptionSpec

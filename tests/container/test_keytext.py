@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.container.identity import Identity
-from backup_runner.container.keytext import RECIPIENT, KeyTextError, decode_text, encode_text
 from backup_runner.container.suite2.recipients import Public, fingerprint, read_recipient
 from backup_runner.container.suite2.seeds import Secret, SecretKind, read_secret, seal_pair
 from backup_runner.errors import DamagedError, KeyFileError, WrongKeyError
+from backup_runner.keytext import RECIPIENT, KeyTextError, decode_text, encode_text
 
 from .lineages import SALT, pair
 
@@ -45,6 +45,8 @@ def test_every_mistyped_missing_and_swapped_letter_is_named_as_such() -> None:
                 with pytest.raises(KeyTextError) as caught:
                     read_secret((text[:at] + letter + text[at + 1 :]).encode())
                 assert text[8:20] not in str(caught.value)
+                if at >= 8:
+                    assert f"character {at + 1}" in str(caught.value)
         with pytest.raises(KeyFileError):
             read_secret((text[:at] + text[at + 1 :]).encode())
         if at > 8 and text[at] != text[at - 1]:
@@ -56,6 +58,9 @@ def test_a_letter_that_cannot_stand_there_is_named_by_its_place() -> None:
     text = Secret(SecretKind.TEXT, RAW).text
     with pytest.raises(KeyTextError, match="character 20 of the key text"):
         decode_text(text[:19] + "b" + text[20:])
+    for letter in "1bio":
+        with pytest.raises(KeyTextError, match="character 30 of the key text is not allowed"):
+            decode_text(text[:29] + letter + text[30:])
     with pytest.raises(KeyTextError, match="mixes"):
         decode_text(text[:19] + text[19:].upper())
 

@@ -517,7 +517,7 @@ def test_founding_with_nothing_but_a_raw_key() -> None:
 
 def test_who_is_no_owner_seals_with_an_enrolled_key() -> None:
     owner, reader = Identity(pair("owner")), Identity(pair("reader"))
-    lineage = found_lineage(owner, [Public.of(reader, bytes(32))])
+    lineage = found_lineage(owner, [Public.of(reader, bytes(32)).opening])
     assert owned_lineage(reader, lineage.envelope) is None
     key = SigningKey.from_seed(b"machine".ljust(32))
     own = enrolled_lineage(owner, lineage.envelope, key, Rights.WRITER)

@@ -10,26 +10,25 @@ from ..keys import Random
 from .editing import Members, Succession, found
 from .envelope import SALT_LENGTH, Envelope
 from .lineage import Lineage, Rights, Writer, enrol
-from .recipients import Public
 from .signing import SigningKey
 
 
 def found_lineage(
     identity: Identity,
-    others: Sequence[Public] = (),
+    others: Sequence[bytes] = (),
     *,
     salt: bytes | None = None,
     after: Succession | None = None,
     random: Random = os.urandom,
 ) -> Lineage:
-    """A new lineage with this identity as its one owner, who also opens it, and more recipients.
+    """A new lineage with this identity as its one owner, who also opens it, and more recipients (public keys).
 
     `salt`: that of suite 1's records, for a lineage `after` it. For the holder of a raw key that is all there is to
     founding: every machine with the key is the same owner.
     """
     salt = random(SALT_LENGTH) if salt is None else salt
     key = identity.signing_key(salt)
-    members = Members([identity.public(salt), *(one.opening for one in others)], [key.public])
+    members = Members([identity.public(salt), *others], [key.public])
     return Lineage(found(members, key, salt, after=after, random=random), Writer(key))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...errors import DamagedError, KeyFileError
+from ...keytext import RECIPIENT, decode_text, encode_text
 from ..identity import Identity
-from ..keytext import RECIPIENT, decode_text, encode_text
 from .pairs import PUBLIC_LENGTH, check_public
 from .primitives import LABEL, sha256
 from .signing import KEY_LENGTH, check_point

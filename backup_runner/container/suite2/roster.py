@@ -33,13 +33,15 @@ class Mark(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """Somebody who can open; `owner` is their signing key if they may change the envelope."""
+    """Somebody who can open; `owner` is their signing key if they may change the envelope, `job` the job file that
+    named them."""
 
     name: str
     kind: SecretKind
     public: bytes
     owner: bytes | None
     since: int
+    job: str = ""
 
 
 class EnrolledWriter(NamedTuple):
@@ -83,6 +85,7 @@ def encode_roster(roster: Roster) -> bytes:
                 "owner": one.owner.hex() if one.owner else None,
                 "since": one.since,
             }
+            | ({"job": one.job} if one.job else {})
             for one in roster.recipients
         ],
         "writers": [
@@ -151,7 +154,8 @@ def _read_mark(value: Any) -> Mark | None:
 def _recipient(one: dict[str, Any]) -> Recipient:
     public = _bytes(base64.b64decode(one["public"], validate=True), PUBLIC_LENGTH)
     owner = None if one["owner"] is None else _bytes(bytes.fromhex(one["owner"]), KEY_LENGTH)
-    return Recipient(_name(one["name"]), SecretKind(one["kind"]), public, owner, _number(one["since"]))
+    job = _name(one.get("job", ""))
+    return Recipient(_name(one["name"]), SecretKind(one["kind"]), public, owner, _number(one["since"]), job)
 
 
 def _writer(one: dict[str, Any]) -> EnrolledWriter:

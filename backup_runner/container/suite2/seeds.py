@@ -11,8 +11,8 @@ from enum import StrEnum
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from ... import keytext
 from ...errors import KeyFileError, WrongKeyError
-from .. import keytext
 from ..keys import DEFAULT_COST, KEY_LENGTHS, CryptoKey, KdfBudget, Random, scrypt
 from .primitives import hkdf
 

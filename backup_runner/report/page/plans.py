@@ -10,13 +10,20 @@ from .. import escape, units
 from ..actions import ACTIONS, MOVING_BYTES, ORDER
 from ..costs import cost_parts, money
 from ..folders import FolderTree
-from ..plan_text import Heading, action_name, moved_bytes, totals_line
+from ..plan_text import Heading, action_name, moved_bytes, opens_line, totals_line
 from ..reasons import why
 from .render import Page
 from .rows import RowKind, Rows
 from .shapes import Growth, charts, tiles
 
-_IMPORTANT = (ActionKind.DELETE, ActionKind.FORGET, ActionKind.REMOVE, ActionKind.REPAIR, ActionKind.HOLD)
+_IMPORTANT = (
+    ActionKind.KEY,
+    ActionKind.DELETE,
+    ActionKind.FORGET,
+    ActionKind.REMOVE,
+    ActionKind.REPAIR,
+    ActionKind.HOLD,
+)
 _FREES = (ActionKind.DELETE, ActionKind.REPACK, ActionKind.FORGET)
 
 
@@ -26,7 +33,7 @@ def plan_page(header: Header, actions: Iterable[Action], heading: Heading) -> Pa
     rows, tree, growth = Rows(kinds), FolderTree(), Growth()
     for action in actions:
         rows.add(action.kind.value, action_name(action), action.size, escape.one_line(why(action)))
-        if action.entry_kind == Kind.DIRECTORY or action.object_name or action.snapshot_id is not None:
+        if action.entry_kind == Kind.DIRECTORY or action.object_name or action.snapshot_id is not None or action.holder:
             continue
         if action.kind in MOVING_BYTES:
             tree.add(action.key, action.size)
@@ -66,6 +73,8 @@ def _facts(header: Header, heading: Heading) -> list[tuple[str, str]]:
     facts = [("made", units.local_time(header.created_ns)), ("job file", escape.one_line(header.job_file))]
     if heading.target:
         facts.insert(0, ("to", escape.one_line(heading.target)))
+    if opened := opens_line(header):
+        facts.append(("can be decrypted by", escape.one_line(opened.partition(": ")[2])))
     facts.append(("plan", escape.one_line(header.plan_id[:12])))
     return facts
 

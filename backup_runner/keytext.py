@@ -5,7 +5,9 @@ No error here repeats any part of the text, which may be a secret.
 
 from __future__ import annotations
 
-from ..errors import KeyFileError
+from functools import reduce
+
+from .errors import KeyFileError
 
 TEXT_KEY = "bkr-key"
 RAW_KEY = "bkr-raw"
@@ -43,30 +45,59 @@ def decode_text(text: str) -> tuple[str, bytes]:
         raise KeyTextError("the key text is too long")
     if joined not in (joined.lower(), joined.upper()):
         raise KeyTextError("the key text mixes lower and upper case: one letter was mistyped")
-    prefix, _, letters = joined.lower().rpartition("1")
+    prefix, letters = _parts(joined.lower())
     if not prefix or len(letters) < _CHECKSUM:
         raise KeyTextError("this is not a key text, or its start is missing")
     values = [_VALUES.get(letter, -1) for letter in letters]
     if -1 in values:
-        raise KeyTextError(f"character {len(prefix) + 2 + values.index(-1)} of the key text is not allowed")
-    if not prefix.isascii() or _polymod(_expanded(prefix) + values) != _CONSTANT:
-        raise KeyTextError("the key text has a wrong or missing letter: its checksum does not match")
+        place = len(prefix) + 2 + values.index(-1)
+        raise KeyTextError(f"character {place} of the key text is not allowed: no key has this character")
+    if not prefix.isascii():
+        raise KeyTextError("this is not a key text, or its start is missing")
+    if (polymod := _polymod(_expanded(prefix) + values)) != _CONSTANT:
+        places = [str(len(prefix) + 2 + place) for place in _one_wrong(polymod ^ _CONSTANT, len(values))]
+        # The code cannot tell places apart that lie 1,023 letters from each other.
+        where = f"; if only one letter is wrong, it is character {' or '.join(places)}" if places else ""
+        raise KeyTextError(f"the key text has a wrong or missing letter: its checksum does not match{where}")
     return prefix, bytes(_regroup(bytes(values[:-_CHECKSUM]), 5, 8, pad=False))
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Prefix and letters. In a key of ours a later 1 is a mistyped l."""
+    for known in (TEXT_KEY, RAW_KEY, PAIR, SEALED_PAIR, RECIPIENT):
+        if text.startswith(f"{known}1"):
+            return known, text[len(known) + 1 :]
+    prefix, _, letters = text.rpartition("1")
+    return prefix, letters
 
 
 def _expanded(prefix: str) -> list[int]:
     return [ord(letter) >> 5 for letter in prefix] + [0] + [ord(letter) & 31 for letter in prefix]
 
 
-def _polymod(values: list[int]) -> int:
-    state = 1
-    for value in values:
-        top = state >> 25
-        state = (state & 0x1FFFFFF) << 5 ^ value
-        for place, part in enumerate(_GENERATOR):
-            if top >> place & 1:
-                state ^= part
+def _one_wrong(difference: int, length: int) -> list[int]:
+    """The places where another letter would make the checksum match."""
+    found = []
+    # What each of the 31 wrong letters adds to the checksum, from the last place on.
+    added = list(range(1, 32))
+    for place in range(length - 1, -1, -1):
+        if difference in added:
+            found.append(place)
+        added = [_step(state, 0) for state in added]
+    return found[::-1]
+
+
+def _step(state: int, value: int) -> int:
+    top = state >> 25
+    state = (state & 0x1FFFFFF) << 5 ^ value
+    for place, part in enumerate(_GENERATOR):
+        if top >> place & 1:
+            state ^= part
     return state
+
+
+def _polymod(values: list[int]) -> int:
+    return reduce(_step, values, 1)
 
 
 def _regroup(data: bytes, width: int, goal: int, *, pad: bool) -> list[int]:
