@@ -31,6 +31,8 @@ class Cause(StrEnum):
     MOVED = "changed-while-read"
     ATTRIBUTES_UNREAD = "attributes-unread-last-time"
     UNREADABLE = "unreadable-now"
+    OUTPUT = "output"
+    """A command prints it, and nobody knows what before it runs."""
     IMPORTED = "imported"
     """Unchanged, but stored by another tool, and to be sealed again."""
 
@@ -111,4 +113,4 @@ _DETAILS: dict[Cause, tuple[type, ...]] = {
     Cause.EXPIRED: (str,),
     Cause.TEXT: (str,),
 }
-_NO_CHANGE = frozenset({Cause.NEW, Cause.HARD_LINK, Cause.IMPORTED})
+_NO_CHANGE = frozenset({Cause.NEW, Cause.HARD_LINK, Cause.OUTPUT, Cause.IMPORTED})

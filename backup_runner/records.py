@@ -77,6 +77,8 @@ class Entry(NamedTuple):
     blocks: int
 
 
+OUTPUT_DEV = -1
+"""`dev` of an entry that stands for a program's output, of which nothing is known before it runs."""
 EntryFields = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int]
 """The fields of an `Entry` without their names, for where a million of them are made."""
 
@@ -94,6 +96,8 @@ class Flag:
     """Taken for unchanged because its MD5 is that of a content imported from another tool."""
     NO_ATTRIBUTES = 16
     """The extended attributes could not be read; there may be more than are stored."""
+    OUTPUT = 32
+    """The bytes are what a program printed; there is no such file on disk."""
 
     CHATTR_SHIFT = 8
     """The bits from here on are the file's flags as chattr(1) has them (FS_IOC_GETFLAGS)."""

@@ -180,8 +180,9 @@ class Lane:
         anew = action.forced and action.kind is not ActionKind.REPAIR
         self._number += 1
         self._book.actions[self._number] = action
-        asked = Asked(self._number, action.key, anew)
-        if action.size >= policy.small:
+        asked = Asked(self._number, action.key, anew, action.size)
+        # A program may print for hours.
+        if action.size >= policy.small or action.key in self._setting.outputs.by_key:
             self._submit([asked], _LARGE)
             return
         self._batch.append(asked)

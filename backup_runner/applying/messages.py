@@ -9,11 +9,12 @@ from ..source.reading import FileRead
 
 
 class Asked(NamedTuple):
-    """A file to store. `anew`: also what is in the bucket already."""
+    """A file to store. `anew`: also what is in the bucket already. `size` is what it was when the plan was made."""
 
     number: int
     key: bytes
     anew: bool
+    size: int = 0
 
 
 class Files(NamedTuple):

@@ -26,6 +26,7 @@ from ..repository.adopting import Adopting
 from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
+from ..source.output import Outputs
 from ..source.tree import Tree
 from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
@@ -212,7 +213,7 @@ class _Run:
         expected = sum(totals.counts.get(kind, 0) for kind in READING)
         expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
         return Setting(
-            Tree((source.key, source.path) for source in job.sources),
+            Tree((source.key, source.path) for source in job.sources if not source.output),
             session.target,
             session.keys(store).sealing,
             str(job.target.storage_tier),
@@ -222,7 +223,20 @@ class _Run:
             store.id,
             store.seed,
             threads=max(1, os.cpu_count() or 1),
+            outputs=self._outputs(),
         )
+
+    def _outputs(self) -> Outputs:
+        """What programs print. They get no variable that has the key or a URL."""
+        job = self._session.job
+        by_key = {source.key: source.output for source in job.sources if source.output}
+        if not by_key:
+            return Outputs()
+        hidden = {job.encryption.key_env, job.encryption.passphrase_env, *(notify.url_env for notify in job.notify)}
+        env = {name: value for name, value in os.environ.items() if name not in hidden}
+        env |= {"BACKUP_RUNNER_JOB": job.name, "BACKUP_RUNNER_JOB_FILE": os.path.abspath(job.file)}
+        reads_stdin = any(not output.command for output in by_key.values())
+        return Outputs(by_key, os.path.dirname(env["BACKUP_RUNNER_JOB_FILE"]), env, os.dup(0) if reads_stdin else None)
 
     def _adopt(self, adopting: Adopting, action: Action) -> None:
         outcome = self._outcome

@@ -8,6 +8,7 @@ from collections import Counter
 from ..catalog.batch import Batch
 from ..catalog.recording import Meta, NewVersion, Recorder
 from ..records import Action, ActionKind, Flag, Kind, Problem
+from ..source.output import COMMAND_FAILED
 from ..source.reading import FileRead
 from .losses import Losses
 from .running import READING, Running
@@ -59,7 +60,8 @@ class Versions:
         sizes: Counter[ActionKind] = Counter()
         for action, read, content_id in files:
             kind, size = action.kind, read.size
-            if (size, read.mtime_ns, read.ctime_ns) != (action.size, action.mtime_ns, action.ctime_ns):
+            as_planned = (size, read.mtime_ns, read.ctime_ns) == (action.size, action.mtime_ns, action.ctime_ns)
+            if not as_planned and not read.flags & Flag.OUTPUT:
                 self.changed_since_plan(action)
             if read.flags & Flag.MOVED:
                 self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
@@ -99,7 +101,8 @@ class Versions:
             if kept and action.entry_kind != Kind.DIRECTORY:
                 self._losses.vanished(action.key)
         else:
-            self._problem(action.key, "unreadable", f"{text}; {before}")
+            kind = "command" if number == COMMAND_FAILED else "unreadable"
+            self._problem(action.key, kind, f"{text}; {before}")
 
     def not_read(self, action: Action, number: int, text: str) -> None:
         """The same for a file that a worker was to read."""

@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from blake3 import blake3
 
 from ..catalog import Catalog, history
 from ..catalog.many import known_pieces, usable_contents
-from ..contents.cutting import Cutting, FileCut
+from ..contents.cutting import Cutting, FileCut, StreamCut
 from ..policy import StoringPolicy
 from ..records import Digests, Flag
 from ..repository.packing import Threads
 from ..repository.sealing import Sealing
 from ..source.access import read_changed
+from ..source.output import Outputs
 from ..source.reading import FileRead, metadata, read_small, settled
 from ..source.tree import Tree
 from ..targets.base import Target
@@ -48,6 +49,8 @@ class Setting:
     seed: bytes
     threads: int
     """How many threads seal the pieces of a large file."""
+    outputs: Outputs = field(default_factory=Outputs)
+    """Files that are not on disk."""
 
 
 class Known:
@@ -114,11 +117,14 @@ class Worker:
             if self._setting.claims.stopped:
                 break
             try:
+                if asked.key in self._setting.outputs.by_key:
+                    self._of_large().store_output(asked)
+                    continue
                 found = self._read_small(asked.key, room)
                 if found is None:
                     self._store_small(small)
                     small, room = [], memoryview(self._room)
-                    self._store_large(asked)
+                    self._of_large().store(asked)
                     continue
             except OSError as error:
                 self._packs.fail(asked.number, error)
@@ -138,10 +144,10 @@ class Worker:
                 self._packs.add_file(asked.key, read, data)
             self._packs.done(asked.number, read, known=not wanted)
 
-    def _store_large(self, asked: Asked) -> None:
+    def _of_large(self) -> Large:
         if self._large is None:
             self._large = Large(self._setting, self._known, self._packs)
-        self._large.store(asked)
+        return self._large
 
 
 class _Reading(NamedTuple):
@@ -189,6 +195,24 @@ class Large:
             size, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs, strong, weak, after.st_dev, after.st_ino
         )
         if cut is not None and cut.composed and self._known.new_whole(Digests(size, strong, weak), anew=asked.anew):
+            self._packs.add_cut_file(asked.key, read, cut)
+        self._packs.done(asked.number, read)
+
+    def store_output(self, asked: Asked) -> None:
+        """What a program prints, or standard input. Raises OddFileError if it failed: then no file has what came of it,
+        and the next prune deletes that. Left undone if workers are asked to stop."""
+        claims = self._setting.claims
+        with self._setting.outputs.open(asked.key, lambda: claims.stopped) as running:
+            cut = StreamCut(self._cutting, running.read_into, asked.size)
+            for pieces in cut.windows():
+                self._take(cut, pieces, anew=asked.anew)
+            running.finish()
+            if running.interrupted:
+                return
+        strong, weak, _ = cut.digests()
+        began, who = running.began_ns, (os.geteuid(), os.getegid())
+        read = FileRead(cut.size, began, began, 0o600, *who, Flag.OUTPUT, None, strong, weak or b"", 0, 0)
+        if cut.composed and self._known.new_whole(Digests(cut.size, strong, weak or b""), anew=asked.anew):
             self._packs.add_cut_file(asked.key, read, cut)
         self._packs.done(asked.number, read)
 

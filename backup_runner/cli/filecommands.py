@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import api
-from ..errors import Interrupted
+from ..errors import Interrupted, UsageError
 from .exits import exit_code
 from .oneshot import DryRun, ForceChecksum, Overwrite, show_and_apply
 from .options import Json, OverrideGuards, Wait, Yes, guard_names, seconds
@@ -29,22 +30,31 @@ Replace = Annotated[bool, typer.Option("--overwrite", "-o", help="Replace OUT if
 @app.command("backup")
 def backup(
     context: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The file.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The file, or - for standard input.")],
     *,
+    stored_as: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="With -: the path under which it is stored.")
+    ] = "",
     overwrite: Overwrite = False,
     force_checksum: ForceChecksum = False,
     override_guard: OverrideGuards = None,
     wait: Wait = "0",
     json: Json = False,
 ) -> int:
-    """Back up one file.
+    """Back up one file, or what comes in on standard input.
 
     Example: backup-runner file backup ~/letters/tax.pdf --overwrite
+
+    Example: mysqldump shop | backup-runner file backup - --as dumps/shop.sql
     """
     from ..api import oneshot
 
     out = output(context, json=json)
-    wish = oneshot.Wish((path,), overwrite=overwrite, force_checksum=force_checksum)
+    if (path == "-") != bool(stored_as):
+        raise UsageError("- and --as NAME belong together", hint="e.g. `… file backup - --as dumps/shop.sql`")
+    if path == "-" and sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", hint="pipe something into this command")
+    wish = oneshot.Wish((path,), overwrite=overwrite, force_checksum=force_checksum, stored_as=stored_as)
     job, planning = oneshot.storing(out.settings, wish)
     planning = replace(planning, overrides=guard_names(override_guard))
     return show_and_apply(job, planning, out, wait=seconds(wait))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 
 from blake3 import blake3
@@ -90,12 +91,17 @@ class FileCut:
     def __init__(self, cutting: Cutting, fd: int, status: os.stat_result) -> None:
         policy = cutting.policy
         self._fd = fd
+        found = stretches(fd, status, policy.hole)
+        data = sum(stretch.length for stretch in found if not stretch.hole)
+        self._begin(cutting, found, data, hashed=status.st_size - data < policy.skipped_zeros)
+
+    def _begin(self, cutting: Cutting, found: list[Stretch], data: int, *, hashed: bool) -> None:
+        """`found` are the stretches to read, with about so many bytes of data."""
         self._hasher = cutting.hasher
-        self._stretches = stretches(fd, status, policy.hole)
-        data = sum(stretch.length for stretch in self._stretches if not stretch.hole)
+        self._stretches = found
         self.cutter = cutting.cutter(data)
         self._windows = cutting.windows(self.cutter)
-        self.hashed = status.st_size - data < policy.skipped_zeros
+        self.hashed = hashed
         """Whether the whole is hashed: not where it would mean hashing a terabyte of nothing."""
         self._strong = blake3()
         self._weak = hashlib.md5(usedforsecurity=False)
@@ -184,3 +190,19 @@ class FileCut:
         if self.hashed:
             return self._strong.digest(), self._weak.digest(), packed
         return pieces_digest(packed), None, packed
+
+
+class StreamCut(FileCut):
+    """The same for bytes that come from somewhere until they end; nothing in them is a hole."""
+
+    def __init__(self, cutting: Cutting, read_into: Callable[[memoryview], int], expected: int) -> None:
+        """`read_into` gives the number of bytes it put into a buffer, 0 at the end. `expected` are the bytes that came
+        the last time: pieces are cut as they were then."""
+        self._read_into = read_into
+        self._begin(cutting, [Stretch(0, sys.maxsize, hole=False)], expected, hashed=True)
+
+    def _fill(self, room: memoryview, at: int, stop: int) -> int:
+        have = 0
+        while have < len(room) and (count := self._read_into(room[have:])):
+            have += count
+        return have

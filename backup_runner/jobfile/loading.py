@@ -17,7 +17,7 @@ from .document import Document, Loc, make_document
 from .lint import lint as lint_job
 from .lint import lint_secrets
 from .nodes import Node
-from .paths import Surroundings, resolve_all
+from .paths import Surroundings, resolve_all, resolve_outputs
 from .relations import check_relations
 from .resolve import build
 from .rules import Severity
@@ -114,6 +114,7 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], 
     model = check(document, draft.complaints)
     require(document, draft.complaints)
     places = draft.places = resolve_all(document, around, draft.complaints)
+    resolve_outputs(document, around, places, draft.complaints)
     read_skip_files(document, places, draft.complaints)
     check_relations(document, places, draft.complaints)
     draft.named = _named(document, places)

@@ -93,11 +93,32 @@ def resolve_all(document: Document, around: Surroundings, complaints: Complaints
     return found
 
 
+def resolve_outputs(document: Document, around: Surroundings, found: dict[Loc, str], complaints: Complaints) -> None:
+    """Add the paths of what commands print to those in `found`: below `relative_path`, wherever the job file is."""
+    sources = document.data.get("sources")
+    base = Surroundings(found.get(("relative_path",), "/"), around.env, around.home)
+    for index, source in enumerate(sources if isinstance(sources, list) else []):
+        loc: Loc = ("sources", index, "path")
+        text = source.get("path") if isinstance(source, dict) and "command" in source else None
+        if not isinstance(text, str) or loc in document.settled:
+            continue
+        parts = text.split("/")
+        if text.startswith(("/", "~")) or not all(parts) or {".", ".."} & set(parts):
+            message = f"{quoted(text)}: the stored path of a command's output is relative and names a file"
+            complaints.add(rules.BAD_PATH, document.span(loc), message, "e.g. dumps/shop.sql")
+            continue
+        try:
+            found[loc] = expand(text, base)
+        except Unresolvable as error:
+            for code, message, hint in error.reasons:
+                complaints.add(code, document.span(loc), message, hint)
+
+
 def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
     """Every path in a job as written, with its location."""
     sources = data.get("sources")
     for index, source in enumerate(sources if isinstance(sources, list) else []):
-        if isinstance(source, dict):
+        if isinstance(source, dict) and "command" not in source:
             yield ("sources", index, "path"), source.get("path")
             yield from _listed(("sources", index, "skip_from"), source.get("skip_from"))
     yield from _listed(("skip_from",), data.get("skip_from"))

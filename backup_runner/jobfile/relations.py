@@ -17,7 +17,10 @@ from .paths import source_paths
 
 def check_relations(document: Document, paths: dict[Loc, str], complaints: Complaints) -> None:
     """Report each violation; unresolved paths are left out."""
-    sources = source_paths(paths)
+    all_sources = source_paths(paths)
+    outputs = {loc: path for loc, path in all_sources.items() if "command" in document.data["sources"][loc[1]]}
+    sources = {loc: path for loc, path in all_sources.items() if loc not in outputs}
+    _outputs(document, sources, outputs, complaints)
     real = {loc: os.path.realpath(path) for loc, path in sources.items()}
     _overlaps(document, sources, real, complaints)
     bucket = paths.get(("target", "path"))
@@ -25,7 +28,7 @@ def check_relations(document: Document, paths: dict[Loc, str], complaints: Compl
         _bucket(document, sources, bucket, complaints)
     base = paths.get(("relative_path",))
     if base is not None:
-        _base(document, sources, base, complaints)
+        _base(document, all_sources, base, complaints)
     for loc in (("catalog",), ("catalog", "cache")):
         if loc in paths and os.path.isdir(paths[loc]):
             message = f"the catalog {quoted(paths[loc])} is a folder"
@@ -43,6 +46,17 @@ def is_directory(path: str) -> bool | None:
 def holds(outer: str, inner: str) -> bool:
     """Whether `inner` is `outer` or below it; both absolute and normalised."""
     return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def _outputs(document: Document, sources: dict[Loc, str], outputs: dict[Loc, str], complaints: Complaints) -> None:
+    """What commands print may be stored in the folder of a source, but not in place of one, nor below a file."""
+    _overlaps(document, outputs, outputs, complaints)
+    for loc, path in outputs.items():
+        for other, source in sources.items():
+            if path == source or (holds(source, path) and is_directory(source) is False):
+                line = document.span(other).line
+                message = f"the output of this command would be stored in place of the source of line {line}"
+                complaints.add(rules.OVERLAP, document.span(loc), message, "give it another path")
 
 
 def _overlaps(document: Document, sources: dict[Loc, str], real: dict[Loc, str], complaints: Complaints) -> None:

@@ -18,6 +18,7 @@ from ..spec import (
     Limits,
     Notify,
     OciTargetSpec,
+    Output,
     PruneGuards,
     RecipientSpec,
     Retention,
@@ -40,11 +41,14 @@ from ..spec.model import (
 )
 from ..spec.prices import Prices
 from ..spec.sourcemodel import GuardsModel, SourceModel
+from ..spec.sources import USUAL_GUARDS
 from ..spec.values import parse_duration, parse_rate, parse_size
 from .document import Document, Loc
 from .relations import is_directory
 
 Paths = dict[Loc, str]
+COMMAND_SECONDS = 21600
+"""The time limit of a command whose output is a source."""
 
 
 def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
@@ -99,6 +103,10 @@ def _source(index: int, model: JobModel, document: Document, paths: Paths, base:
     text = paths[*loc, "path"]
     path = os.fsencode(text)
     key = path[len(base) + 1 :]
+    if source.command is not None:
+        guards = replace(_guards(model.guards, USUAL_GUARDS), min_files=0, require_mount=False)
+        output = Output(tuple(source.command), source.time_limit or COMMAND_SECONDS)
+        return Source(path=path, key=key, guards=guards, output=output)
     if key and is_directory(text):
         key += b"/"
     return Source(

@@ -74,7 +74,7 @@ _EXAMPLES = {
     "bucket": "set it here or in the config file",
 }
 _UNITS = {"keep_within": "d", "max_file_size": "MiB", "upload": "MiB/s", "download": "MiB/s"}
-_COMMANDS = ("before", "after", "on_failure")
+_COMMANDS = ("before", "after", "on_failure", "command")
 _SHELL = re.compile(r"[|&;<>()$`*?\n]")
 _PLAIN_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
 _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -144,6 +144,8 @@ def _own_rule(loc: Loc, detail: ErrorDetails, shown: str) -> Complaint:
             f"encryption {text}",
             "give exactly one of key_file, key_env, key_command; or only `recipients`, to read nothing back here",
         )
+    if loc[:1] == ("sources",) and len(loc) == 2:
+        return Complaint(rules.CONFLICT, text, "remove it there")
     if loc[:1] == ("notify",) and len(loc) == 2:
         return Complaint(rules.CONFLICT, f"a notice {text}", "give exactly one of url and url_env")
     return Complaint(rules.MALFORMED, f"{shown}: {text}", _FORMS[_key(loc)][1])

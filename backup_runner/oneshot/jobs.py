@@ -11,7 +11,7 @@ from ..catalog import Catalog, history
 from ..errors import BackupRunnerError, ConfigError, UsageError
 from ..jobfile.configfile import Config
 from ..options import PlanOptions
-from ..records import ActionKind, Kind
+from ..records import ActionKind, Flag, Kind
 from ..spec import (
     AuthMethod,
     AuthSpec,
@@ -22,6 +22,7 @@ from ..spec import (
     Guards,
     Job,
     OciTargetSpec,
+    Output,
     Overwrite,
     Retention,
     SkipLine,
@@ -45,6 +46,8 @@ class Wish:
     overwrite: bool = False
     force_checksum: bool = False
     directories: bool = False
+    stored_as: str = ""
+    """The path under which what comes in on standard input is stored: absolute, or below `relative_path`."""
 
 
 def bare_job(config: Config, name: str = NAME) -> Job:
@@ -103,6 +106,9 @@ def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
     """The job that stores these files or directories, and how to plan it: what is elsewhere carries over, and what
     is gone stays listed. Raises BackupRunnerError for a path that is not there or of another kind."""
     job = bare_job(config)
+    if wish.stored_as:
+        source = _standard_input(wish.stored_as, job.base)
+        return replace(job, sources=(source,)), PlanOptions(scope=(source.key,), pruning="none", kinds=_STORING)
     paths = _outermost([_checked(path, directory=wish.directories) for path in wish.paths])
     sources = tuple(sorted((_source(path, job.base, wish.skip) for path in paths), key=lambda source: source.key))
     detect = Detect.CHECKSUM if wish.force_checksum else job.detect
@@ -112,6 +118,13 @@ def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
     job = replace(job, sources=sources, overwrite=overwrite, detect=detect, guards=guards)
     scope = tuple(source.key for source in sources)
     return job, PlanOptions(scope=scope, pruning="none", kinds=_STORING)
+
+
+def _standard_input(name: str, base: bytes) -> Source:
+    path = os.fsencode(name) if name.startswith("/") else base + b"/" + os.fsencode(name)
+    if os.path.normpath(path) != path or b"\0" in path:
+        raise UsageError(f"{name} is no path of a file", hint="e.g. --as dumps/shop.sql")
+    return replace(_source(path, base, ()), key=path[len(base) + 1 :], output=Output())
 
 
 def _checked(path: str, *, directory: bool) -> bytes:
@@ -176,7 +189,7 @@ def _places(cat: Catalog, job_id: int) -> set[bytes]:
     found: set[bytes] = set()
     top: bytes | None = None
     for row in history.current(cat, job_id):
-        if top is not None and row.key.startswith(top):
+        if row.flags & Flag.OUTPUT or (top is not None and row.key.startswith(top)):
             continue
         if row.kind == Kind.DIRECTORY:
             top = row.key

@@ -103,9 +103,13 @@ def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False
     """What a scan of the job makes of a key; `own` are our own paths, without symlinks.
 
     `as_folder` says what a path is that is not there."""
-    source = next((one for one in job.sources if one.covers(key)), None)
+    covering = [one for one in job.sources if one.covers(key)]
+    # The output of a program may lie in a folder that is a source of its own.
+    source = next((one for one in covering if one.output), covering[0] if covering else None)
     if source is None:
         return Verdict("outside", key)
+    if source.output:
+        return Verdict("taken", key, source)
     judging = _Judging(job, source, own)
     root = source.key.rstrip(b"/")
     relative = key[len(root) :].lstrip(b"/")

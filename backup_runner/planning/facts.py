@@ -39,7 +39,7 @@ class PlanFacts:
         ignore_missing: bool,
     ) -> None:
         self._job = session.job
-        self._tree = Tree((source.key, source.path) for source in session.job.sources)
+        self._tree = Tree((source.key, source.path) for source in session.job.sources if not source.output)
         self._cat = cat
         self._job_id = job_id or 0
         self._store_id = store.id if store else 0

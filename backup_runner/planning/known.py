@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from ..catalog import Catalog, history
 from ..foreign import describe
-from ..records import CatalogRow, Entry, Kind, Problem
+from ..records import CatalogRow, Entry, Flag, Kind, Problem
 from ..source.reading import kind_of
 from ..source.times import kept_times
 from ..source.tree import Tree
@@ -27,6 +27,8 @@ def look_at_known(
     Of a source, only whether it is there and holds anything at all is looked at: an unmounted disk is an empty folder.
     """
     for source in job.sources:
+        if source.output:
+            continue
         root = source.key.rstrip(b"/")
         filled = _is_filled(source.path)
         if filled is None:
@@ -59,6 +61,9 @@ def _is_filled(path: bytes) -> bool | None:
 
 def _entry(row: CatalogRow, tree: Tree, on_problem: Callable[[Problem], None]) -> Entry | None:
     try:
+        if row.flags & Flag.OUTPUT:
+            # Not on disk, so it cannot be gone.
+            return Entry(*row[:8], 0, 0, 1, 0)
         status = tree.status(row.key)
     except OSError as error:
         if error.errno in _GONE:

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from ..policy import StoringPolicy
 from ..reasons import Cause, Finding, Reason
-from ..records import Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
+from ..records import OUTPUT_DEV, Action, ActionKind, CatalogRow, Digests, Entry, EntryFields, Flag, Kind
 from ..spec import Detect, Overwrite
 
 Brief = tuple[bytes, int, int, int, int, int, int, int]
 """The first eight fields of a `CatalogRow`."""
 _NEW = Reason(Cause.NEW)
+_OUTPUT = Reason(Cause.OUTPUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ class PathPlanner:
     # -- paths that the catalog does not have
 
     def _new(self, entry: Entry) -> Action:
+        if entry.dev == OUTPUT_DEV:
+            return _action(ActionKind.UPLOAD, entry, _OUTPUT)
         if entry.kind != Kind.FILE:
             return _action(ActionKind.UPLOAD, entry, _NEW)
         leader = self._leader(entry)
@@ -172,7 +175,11 @@ class PathPlanner:
                 yield _action(ActionKind.TOUCH, entry, reason)
             return
         self.tally.known += 1
-        if entry.kind != row.kind:
+        if entry.dev == OUTPUT_DEV:
+            # Nobody knows what it will be, so the last one stands for it.
+            last = Entry(*row[:8], OUTPUT_DEV, 0, 1, 0)._replace(kind=Kind.FILE)
+            yield _action(ActionKind.UPDATE, last, _OUTPUT, content_id=row.content_id)
+        elif entry.kind != row.kind:
             was = "symlink" if row.kind == Kind.SYMLINK else "file"
             action = self._new(entry)
             action.kind = ActionKind.UPDATE if action.kind is ActionKind.UPLOAD else action.kind

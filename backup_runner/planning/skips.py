@@ -49,6 +49,8 @@ def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
     uses = {line: LineUse(line) for line in (*job.skip, *own_lines)}
     found = SkipSurvey(list(uses.values()))
     for source in job.sources:
+        if source.output:
+            continue
         _survey_source(job, source, own, uses, found)
     return found
 

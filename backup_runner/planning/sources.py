@@ -12,7 +12,10 @@ from ..spec import Job, SkipLine, Source
 
 def scan_settings(job: Job) -> tuple[list[ScanSource], ScanOptions]:
     """Each source with the job's rules before its own; our own files are left out."""
-    sources = [ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds) for s in job.sources]
+    sources = [
+        ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds, output=s.output is not None)
+        for s in job.sources
+    ]
     return sources, ScanOptions(job.symlinks, tuple(own_files(job)))
 
 

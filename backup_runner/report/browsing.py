@@ -22,7 +22,7 @@ Fields = dict[str, Any]
 
 _FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
 _FLAGS = {
-    Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.BY_MD5: "by_md5",
+    Flag.STALE: "stale", Flag.SPARSE: "sparse", Flag.MOVED: "moved", Flag.OUTPUT: "output", Flag.BY_MD5: "by_md5",
     Flag.NO_ATTRIBUTES: "no_attributes",
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from ..repository.damage import damage_text
 _CAUSES = {
     Cause.NEW: "new",
     Cause.HARD_LINK: "hard link",
+    Cause.OUTPUT: "output of a command",
     Cause.TYPE: "was a {}",
     Cause.SIZE: "size changed",
     Cause.MTIME: "mtime changed",

@@ -25,6 +25,8 @@ class ScanSource:
     key: bytes
     rules: Rules = NO_RULES
     bounds: Bounds = NO_BOUNDS
+    output: bool = False
+    """Not on disk: a program prints it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 
 from ..foreign import describe
-from ..records import Entry, EntryFields, Kind, Problem
+from ..records import OUTPUT_DEV, Entry, EntryFields, Kind, Problem
 from .access import is_mount_point, mount_point_of, read_changed, read_xattrs
 from .asked import OnProblem, OwnFiles, ScanOptions, ScanSource, ScanTotals
 from .folder import Chunk, Context, FolderReader
@@ -50,10 +52,38 @@ def scan_fields(
 ) -> Iterator[list[EntryFields]]:
     """Yield all entries of all sources in batches, globally sorted by key.
 
-    Sources must not overlap. The root folder of a source is an entry too; rules do not apply to roots. Nothing
-    raises: what cannot be looked at goes to `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing
-    source has the problem kind `source-missing`. `totals` is filled as the scan goes.
+    Sources on disk must not overlap; outputs may lie anywhere, and stand in for a file of the same path. The root
+    folder of a source is an entry too; rules do not apply to roots. Nothing raises: what cannot be looked at goes to
+    `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing source has the problem kind `source-missing`.
+    `totals` is filled as the scan goes.
     """
+    outputs = sorted(source.key for source in sources if source.output)
+    batches = _of_disk([source for source in sources if not source.output], options, totals, on_problem)
+    if not outputs:
+        yield from batches
+        return
+    totals.files += len(outputs)
+    totals.files_by_source |= dict.fromkeys(outputs, 1)
+    at = 0
+    for batch in batches:
+        stop = bisect_right(outputs, batch[-1][0])
+        if stop > at:
+            there = set(outputs[at:stop])
+            batch = [entry for entry in batch if entry[0] not in there]
+            batch = sorted([*batch, *map(_output_entry, outputs[at:stop])], key=itemgetter(0))
+            at = stop
+        yield batch
+    if at < len(outputs):
+        yield [_output_entry(key) for key in outputs[at:]]
+
+
+def _output_entry(key: bytes) -> EntryFields:
+    return (key, int(Kind.FILE), 0, 0, 0, 0o600, os.geteuid(), os.getegid(), OUTPUT_DEV, 0, 1, 0)
+
+
+def _of_disk(
+    sources: Sequence[ScanSource], options: ScanOptions, totals: ScanTotals, on_problem: OnProblem
+) -> Iterator[list[EntryFields]]:
     own = OwnFiles(options.own)
     roots = []
     for source in sources:

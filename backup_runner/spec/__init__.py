@@ -27,7 +27,7 @@ from .job import (
     TargetSpec,
     Weekday,
 )
-from .sources import Bounds, Guards, PruneGuards, SkipLine, SkipOrigin, Source
+from .sources import Bounds, Guards, Output, PruneGuards, SkipLine, SkipOrigin, Source
 
 __all__ = [
     "AuthMethod",
@@ -45,6 +45,7 @@ __all__ = [
     "NoticeStyle",
     "Notify",
     "OciTargetSpec",
+    "Output",
     "Overwrite",
     "PruneGuards",
     "RecipientSpec",

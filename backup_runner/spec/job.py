@@ -242,7 +242,7 @@ class Job:
     """One job file, resolved.
 
     `base` is `relative_path` as absolute bytes without a trailing slash (b"" for "/"): a stored key's path on
-    disk is `base + b"/" + key`. Sources are sorted by key and don't overlap.
+    disk is `base + b"/" + key`. Sources are sorted by key; those on disk don't overlap.
     """
 
     file: str = field(metadata=_WHERE)

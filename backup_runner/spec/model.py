@@ -25,6 +25,7 @@ from .sourcemodel import (
 from .texts import (
     LONE_TILDE,
     VARIABLE_PATTERN,
+    Arguments,
     Count,
     Duration,
     Name,
@@ -224,10 +225,6 @@ class RetentionModel(Strict):
         if not any(rules) and not self.keep_yearly and self.keep_within is None:
             raise ValueError("keeps nothing")
         return self
-
-
-Arguments = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-"""A program and its arguments; no shell interprets them."""
 
 
 class HooksModel(Strict):

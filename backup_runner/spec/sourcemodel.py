@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .texts import LONE_TILDE, EntryName, PathText, Percent, Size, SkipText, Strict
+from .texts import LONE_TILDE, Arguments, EntryName, PathText, Percent, Size, SkipText, Strict
 
 SkipFrom = Annotated[
     list[PathText],
@@ -40,12 +40,28 @@ class GuardsModel(Strict):
     )
 
 
+OF_DISK = (
+    *("skip", "skip_from", "skip_case_insensitive", "skip_if_present", "skip_caches", "max_file_size"),
+    *("one_file_system", "guards"),
+)
+"""Keys of a source that say nothing of a command's output."""
+
+
 class SourceModel(Strict):
-    """A directory or file to back up."""
+    """A directory or file to back up, or what a command prints."""
 
     path: PathText = Field(
-        description="~ and ${VAR} are expanded; a relative path starts at the job file's own folder.",
+        description=(
+            "~ and ${VAR} are expanded; a relative path starts at the job file's own folder. "
+            "With `command`: the stored path of the output, relative."
+        ),
         json_schema_extra=LONE_TILDE,
+    )
+    command: Arguments | None = Field(
+        None, description="Store what this program prints; it must end with status 0. No shell interprets it."
+    )
+    time_limit: int | None = Field(
+        None, ge=1, le=604800, description="Seconds after which the command is ended. Default 21600."
     )
     skip: list[SkipText] | None = Field(None, description="gitignore rules for this source, applied after the job's.")
     skip_from: SkipFrom | None = None
@@ -56,3 +72,12 @@ class SourceModel(Strict):
     one_file_system: OneFileSystem | None = None
     guards: GuardsModel | None = None
     allow_empty: bool | None = Field(None, description="This source may be empty even if it had files before.")
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> SourceModel:
+        if self.command is None and self.time_limit is not None:
+            raise ValueError("time_limit is for a source with a command")
+        for key in OF_DISK if self.command is not None else ():
+            if getattr(self, key) is not None:
+                raise ValueError(f"{key} is not for a source with a command")
+        return self

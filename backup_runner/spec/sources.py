@@ -81,6 +81,16 @@ USUAL_PRUNE_GUARDS = PruneGuards()
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """What a program prints, stored as a file; without a command, what comes in on standard input."""
+
+    command: tuple[str, ...] = ()
+    """The program and its arguments; no shell."""
+    time_limit: int = 0
+    """Seconds; 0 is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A directory or file to back up.
 
@@ -96,6 +106,8 @@ class Source:
     bounds: Bounds = field(default=NO_BOUNDS, metadata=_LATER)
     ignore_case: bool = field(default=False, metadata=_LATER)
     """Skip rules match letters of either case."""
+    output: Output | None = field(default=None, metadata=_LATER)
+    """Nothing on disk is read; the source is one file, and `path` is where a restore writes it."""
 
     def covers(self, key: bytes) -> bool:
         """Whether a stored key is this source or below it, even if the source is missing."""

@@ -51,3 +51,5 @@ Price = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Size = Annotated[str, Field(pattern=SIZE_PATTERN, examples=["4GiB", "500MB"])]
 EntryName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\u0000\n]+$")]
+Arguments = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+"""A program and its arguments; no shell interprets them."""
