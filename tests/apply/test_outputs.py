@@ -88,7 +88,7 @@ def test_a_dump_that_failed_is_no_backup(place: Any) -> None:
     assert done.code == 3
     assert "dumps/shop.sql" in done.out
     assert "sh ended with status 7" in done.out
-    assert "what was stored before is kept" in done.out
+    assert "the last stored version is kept" in done.out
     assert back(place) == b"good\n"
     assert (place.root / "back" / "b.txt").read_text() == "changed meanwhile", "the rest of the run went on"
     (place.root / "dump.sh").write_text("echo better")
@@ -101,7 +101,7 @@ def test_a_first_dump_that_fails_is_not_there(place: Any) -> None:
     done = place.run("apply", "job.yaml", "--yes")
     assert done.code == 3
     assert "/no/such/program cannot be started" in done.out
-    assert "nothing is stored of it" in done.out
+    assert "it is not in the backup" in done.out
     assert place.run("restore", "job.yaml", "dumps/shop.sql", "--to", "back").code != 0
 
 
