@@ -34,7 +34,7 @@ class StoringPolicy:
     batch_bytes: int = 2 * MIB
     """Small files that a worker gets at once have about so much, together."""
     batch_files: int = 1000
-    pieces: PieceSizes = PieceSizes(128 * KIB, 256 * KIB, MIB)
+    pieces: PieceSizes = PieceSizes(96 * KIB, 160 * KIB, 640 * KIB)
     coarse_from: int = 16 * GIB
     """Files of so many bytes have pieces of twice the size, and again at each fourfold."""
     coarsest: int = 16

@@ -1,9 +1,9 @@
 """Where a large content is cut into pieces: its bytes decide, so that what is inserted or deleted moves no other cut.
 
-A window of 16 bytes slides over the data. With v and w its two little-endian words, a cut lies behind it where
-(v + (w >> 11)) * m mod 2^64 exceeds a threshold; m comes from the seed of the lineage. Only windows from the
-minimum on are looked at, and at the maximum a cut is forced. Greater and not less: windows of zeros give zero, and runs
-of them would be cut at each minimum.
+A window of 32 bytes slides over the data. With w(0) to w(7) its little-endian words of 32 bits and f(i) =
+m * (w(i) + w(i+1) + n * (w(i+2) + w(i+3))), a cut lies behind it where f(0) + f(4), mod 2^32, exceeds a threshold; m
+and n come from the seed of the lineage. Only windows from the minimum on are looked at, and at the maximum a cut is forced.
+Greater and not less: windows of zeros give zero, and runs of them would be cut at each minimum.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from ..policy import PieceSizes
 
 Buffer = bytes | bytearray | memoryview
 
-WINDOW = 16
+WINDOW = 32
 """Bytes that decide whether a cut lies behind them."""
-_WORD = 8
-_BLOCK = 128 << 10
+_WORD = 4
+_BLOCK = 64 << 10
 """Bytes looked at in one go, so that what numpy makes of them stays in the core's cache."""
-_SHIFT = np.uint64(11)
-_ALL = 1 << 64
+_ALL = 1 << 32
 
 
 class Cutter:
@@ -31,12 +30,13 @@ class Cutter:
 
     def __init__(self, seed: bytes, sizes: PieceSizes) -> None:
         self.sizes = sizes
-        derived = blake3(seed, derive_key_context="backup-runner/cutter-multiplier").digest(8)
-        # Odd, so that multiplying loses nothing of the sum.
-        self._multiplier = np.uint64(int.from_bytes(derived, "little") | 1)
-        self._threshold = np.uint64(_ALL - 1 - _ALL // (sizes.average - sizes.minimum))
-        self._sums = np.empty(_BLOCK // _WORD, np.uint64)
-        self._above = np.empty(_BLOCK // _WORD, np.bool_)
+        derived = blake3(seed, derive_key_context="backup-runner/cutter-multipliers").digest(2 * _WORD)
+        # Odd, so that multiplying loses nothing of the sums.
+        self._m, self._n = (np.uint32(int.from_bytes(derived[at : at + _WORD], "little") | 1) for at in (0, _WORD))
+        self._threshold = np.uint32(_ALL - 1 - _ALL // (sizes.average - sizes.minimum))
+        words = _BLOCK // _WORD
+        self._one, self._two = (np.empty(words + 7, np.uint32) for _ in range(2))
+        self._above = np.empty(words, np.bool_)
         self.zeros = blake3(bytes(sizes.maximum)).digest()
         """BLAKE3 of a piece of nothing but zero bytes, which has the greatest size."""
 
@@ -56,13 +56,18 @@ class Cutter:
         """The first of the `count` windows from `at` on behind which a cut lies; -1 for none."""
         best = -1
         for shift in range(min(_WORD, count)):
-            # Every eighth window: their words lie side by side.
+            # Every fourth window: their words lie side by side.
             number = (count - shift + _WORD - 1) // _WORD
-            words = np.frombuffer(data, "<u8", number + 1, at + shift)
-            sums, above = self._sums[:number], self._above[:number]
-            np.right_shift(words[1:], _SHIFT, out=sums)
-            np.add(sums, words[:-1], out=sums)
-            np.multiply(sums, self._multiplier, out=sums)
+            words = np.frombuffer(data, "<u4", number + 7, at + shift)
+            products = self._one[: number + 7]
+            np.multiply(words, self._m, out=products)
+            pairs = self._two[: number + 6]
+            np.add(products[1:], products[:-1], out=pairs)
+            fours = self._one[: number + 4]
+            np.multiply(pairs[2:], self._n, out=fours)
+            np.add(fours, pairs[:-2], out=fours)
+            sums, above = self._two[:number], self._above[:number]
+            np.add(fours[4:], fours[:-4], out=sums)
             np.greater(sums, self._threshold, out=above)
             first = int(above.argmax())
             if above[first]:

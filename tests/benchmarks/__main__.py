@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 
-from . import catalogs, emulated, page, rounds
+from . import catalogs, edits, emulated, page, rounds
 from .ground import touch_memory
 from .results import Results
 from .rounds import Bench
@@ -16,7 +16,7 @@ from .tools import TOOLS
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _REAL = 0.1
 """From this scale on, figures are meant to be compared."""
-_SETS = ("small", "big", "million", "catalog", "oci", "startup")
+_SETS = ("small", "big", "million", "edits", "catalog", "oci", "startup")
 
 
 def main() -> int:
@@ -32,9 +32,12 @@ def main() -> int:
     for name in filter(None, options.sets.split(",")):
         if options.again:
             for tool in bench.tools:
-                results.forget(name, tool)
+                for known in (name, *(f"{name}-{edit}" for edit in edits.EDITS)):
+                    results.forget(known, tool)
         if name in rounds.WORKS:
             rounds.run_set(bench, name)
+        elif name == "edits":
+            edits.run(bench)
         elif name == "catalog":
             catalogs.run(bench, full=options.full)
         elif name == "oci":

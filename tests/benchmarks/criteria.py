@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .edits import EDITS, SCATTERED
 from .results import Results
 
 
@@ -81,6 +82,17 @@ def lines(results: Results) -> Iterator[Line]:
     yield Line(17, "one file of a million: time", one.get("seconds"), 1.0, "s")
     first = results.facts.get("first-output")
     yield Line(17, "plan over a million files: first word", first[0] if first else None, 0.3, "s")
+    yield from _edits(results)
+
+
+def _edits(results: Results) -> Iterator[Line]:
+    for name in EDITS:
+        ours, theirs = (results.median(f"edits-{name}", tool, "edit", "stored") for tool in ("us", "restic"))
+        if name in SCATTERED:
+            yield Line(18, f"{name}: bytes stored × restic", _ratio(ours, theirs), 0.5, "×")
+        more = None if ours is None or theirs is None else (ours - theirs) / (1 << 20)
+        yield Line(18, f"{name}: stored beyond restic", more, 1.0, "MiB")
+        yield _time(results, 18, (f"edits-{name}", "edit", ("restic",)), 1.0)
 
 
 def _latency(results: Results) -> Iterator[Line]:

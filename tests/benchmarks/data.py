@@ -69,21 +69,21 @@ def _big(path: str, scale: float) -> None:
     quarter = max(1, round(BIG_BYTES * scale)) // 4
     rng = random.Random(SEED)
     with open(f"{path}/random.bin", "wb") as file:
-        _fill(file.write, 2 * quarter, lambda: rng.randbytes(_CHUNK))
-    programs = _programs(rng)
+        fill(file.write, 2 * quarter, lambda: rng.randbytes(_CHUNK))
+    code = programs(rng)
     for name in ("programs-1.bin", "programs-2.bin"):
         with open(f"{path}/{name}", "wb") as file:
-            _fill(file.write, quarter, lambda: next(programs))
+            fill(file.write, quarter, lambda: next(code))
 
 
-def _fill(write: Callable[[bytes], int], size: int, more: Callable[[], bytes]) -> None:
+def fill(write: Callable[[bytes], int], size: int, more: Callable[[], bytes]) -> None:
     while size > 0:
         data = more()[:size]
         write(data)
         size -= len(data)
 
 
-def _programs(rng: random.Random) -> Iterator[bytes]:
+def programs(rng: random.Random) -> Iterator[bytes]:
     """Programs and libraries, each once; from the start again if there are too few of them."""
     kinds = list(
         _installed(

@@ -12,7 +12,7 @@ from .results import QUIET, Results
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _NAMES = {"us": "backup-runner"}
 _WORKS = {
-    "new": "new", "nothing": "nothing changed", "restore": "restore", "pull": "catalog pull",
+    "new": "new", "nothing": "nothing changed", "edit": "after the edit", "restore": "restore", "pull": "catalog pull",
     "rebuild": "catalog rebuild",
 }  # fmt: skip
 
@@ -59,6 +59,12 @@ def _sets(results: Results) -> Iterator[str]:
         "small": "Small files",
         "big": "Three large files, half random, half programs",
         "million": "A million files of 8 bytes",
+        "edits-insert": "Edits: 1,000 bytes inserted near the front",
+        "edits-append": "Edits: 1,000 bytes appended",
+        "edits-pages": "Edits: pages of a database overwritten in place",
+        "edits-image": "Edits: 1,000 blocks of 4 KiB of an image overwritten",
+        "edits-log": "Edits: a log that grew by a fiftieth",
+        "edits-tar": "Edits: a tar of changed files",
     }
     for name in dict.fromkeys(run["set"] for run in results.runs):
         if name == "catalog":

@@ -68,11 +68,31 @@ def test_zeros_are_cut_at_the_maximum() -> None:
     assert cuts(bytes(10 * SIZES.maximum)) == [SIZES.maximum * number for number in range(1, 11)]
 
 
-def test_the_average_is_as_asked() -> None:
-    data = random.Random(1).randbytes(8 * MIB)
+def numbers(size: int) -> bytes:
+    """A signal that moves little from one value to the next."""
+    chance, value, found = random.Random(3), 0, bytearray()
+    while len(found) < size:
+        value += chance.randrange(-3, 4)
+        found += (value & 0xFFFF).to_bytes(2, "little")
+    return bytes(found)
+
+
+KINDS = {
+    "random": random.Random(1).randbytes(8 * MIB),
+    "hex": random.Random(1).randbytes(4 * MIB).hex().encode(),
+    "lines": b"".join(b"2026-11-%02d host-%d: request %d took %d ms, status 200\n" % (n % 30, n % 7, n * n, n % 997)
+                      for n in range(150_000)),
+    "signal": numbers(4 * MIB),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_average_is_as_asked(kind: str) -> None:
+    """Whatever the data looks like: a weak hash would have most pieces cut at the maximum."""
+    data = KINDS[kind]
     sizes = PieceSizes(4096, 8192, 65536)
     number = sum(1 for _ in Cutter(SEED, sizes).cuts(data, 0, len(data), last=True))
-    assert 0.9 < len(data) / number / sizes.average < 1.1
+    assert 0.85 < len(data) / number / sizes.average < 1.25
 
 
 def reading(
@@ -134,5 +154,5 @@ def test_pieces_grow_with_very_large_files() -> None:
     averages = [
         policy.sizes_for(size).average >> 10 for size in (MIB, 16 * GIB - 1, 16 * GIB, 64 * GIB, 1024 * GIB, 1 << 60)
     ]
-    assert averages == [256, 256, 512, 1024, 4096, 4096]
+    assert averages == [160, 160, 320, 640, 2560, 2560]
     assert 2 * policy.sizes_for(1 << 60).maximum <= policy.pack_bytes
