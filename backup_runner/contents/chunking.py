@@ -2,8 +2,8 @@
 
 A window of 32 bytes slides over the data. With w(0) to w(7) its little-endian words of 32 bits and f(i) =
 m * (w(i) + w(i+1) + n * (w(i+2) + w(i+3))), a cut lies behind it where f(0) + f(4), mod 2^32, exceeds a threshold; m
-and n come from the seed of the lineage. Only windows from the minimum on are looked at, and at the maximum a cut is forced.
-Greater and not less: windows of zeros give zero, and runs of them would be cut at each minimum.
+and n come from the seed of the lineage. Only windows from the minimum on are looked at, and at the maximum a cut is
+forced. Greater and not less: windows of zeros give zero, and runs of them would be cut at each minimum.
 """
 
 from __future__ import annotations
