@@ -52,7 +52,8 @@ def _profiled(run: Callable[[list[str]], int], path: str) -> int:
 
 
 def keep_foreign_texts_in() -> None:
-    """What libraries print by themselves may hold secrets: warnings and logs are dropped, errors lose their texts."""
+    """What libraries print by themselves may contain secrets: warnings and logs are dropped, errors lose their
+    texts."""
     import logging
     import threading
     import warnings

@@ -106,7 +106,7 @@ def _openat2() -> _Opener | None:
 
 
 def leads_elsewhere(path: str) -> bool:
-    """Whether a symlink leads out of the current folder or, for a file outside of it, out of the file's own folder."""
+    """Whether a symlink leads out of the current folder or, for a file outside it, out of the file's own folder."""
     if "\0" in path:
         return False
     real, here = os.path.realpath(path), os.getcwd()

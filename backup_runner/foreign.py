@@ -44,7 +44,8 @@ _LINKS = 10
 
 
 def describe(error: BaseException) -> str:
-    """Why something failed, in words that can hold no secret: the system's for its errors, else the error's kind."""
+    """Why something failed, in words that cannot contain a secret: the system's for its errors, else the error's
+    kind."""
     if isinstance(error, BackupRunnerError):
         return error.message
     if isinstance(error, WorkerFaultError):

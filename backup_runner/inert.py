@@ -20,7 +20,7 @@ def inert(text: str) -> str:
 
 
 def inert_json(data: bytes) -> bytes:
-    """JSON whose meaning stays: all of this stands in its strings only, where escapes mean the same."""
+    """JSON whose meaning stays: all of this is in its strings only, where escapes mean the same."""
     return _JSON.sub(_escaped, data)
 
 

@@ -26,7 +26,7 @@ class StoringPolicy:
     """Sizes in bytes, unless said otherwise."""
 
     pack_bytes: int = 32 * MIB
-    """A pack is put once it holds so much plaintext."""
+    """A pack is put once it has so much plaintext."""
     pack_contents: int = 16_384
     """Or so many contents."""
     small: int = MIB

@@ -16,7 +16,7 @@ class Events(Protocol):
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         """A stage begins (`scanning`, `backing up`, `recording`, `restoring`, `verifying`, …).
 
-        `files` and `size` (bytes) are what lies ahead, 0 if unknown."""
+        `files` and `size` (bytes) are what is ahead, 0 if unknown."""
         ...
 
     def advance(self, files: int, size: int) -> None:
@@ -24,12 +24,12 @@ class Events(Protocol):
         ...
 
     def ahead(self, files: int, size: int) -> None:
-        """So many files and bytes more lie ahead than `phase` said; negative: fewer, because some are in the bucket
+        """So many files and bytes more are ahead than `phase` said; negative: fewer, because some are in the bucket
         already or cannot be read."""
         ...
 
     def limited(self, rate: float) -> None:
-        """From now on a limit of so many bytes a second holds the stage back; 0: no longer."""
+        """From now on a limit of so many bytes per second holds the stage back; 0: no longer."""
         ...
 
     def warn(self, text: str) -> None:
@@ -92,7 +92,7 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = False
     overridden: list[str] = field(default_factory=list)
-    """Guards that spoke against what the snapshot holds, and were overridden."""
+    """Guards that spoke against what the snapshot contains, and were overridden."""
 
     @property
     def incomplete(self) -> bool:

@@ -6,8 +6,8 @@ bytes is the order of a depth-first walk. The path on disk is `base + b"/" + key
 
 Contents: what the storing half hands to the catalog, one `PackReport` a pack, one transaction each.
 
-- A content is *placed* (its bytes lie at one offset of one object; length = size) or *composed* (`Composed`: rows in
-  order, each a placed content or a run of zeros). Composed contents hold no other composed contents. What suite 1
+- A content is *placed* (its bytes are at one offset of one object; length = size) or *composed* (`Composed`: rows in
+  order, each a placed content or a run of zeros). Composed contents contain no other composed contents. What suite 1
   stored in several extents stays as it is, in a table of its own.
 - Catalog rows of a composed content: `(content, at, piece)`: from byte `at` on, the bytes of a placed content. Zeros
   have no row: what no piece covers is a hole, so a hole of a terabyte costs nothing. Zero bytes that were read (a whole
@@ -22,11 +22,11 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
   catalog without).
 - Index of a pack: a composed content has a line in the pack that is open when its file is complete, with `size`,
   `blake3`, `md5` (left out if None), `path`, `mode`, `mtime_ns`, no `offset` and `length`, and `"pieces": [[blake3
-  hex, size], ...]`, a run of zeros being `[null, length]`. Its pieces lie in this pack or in any other one. A placed
+  hex, size], ...]`, a run of zeros being `[null, length]`. Its pieces are in this pack or in any other one. A placed
   line without `path` is a piece.
 - `known_pieces(cat, store_id, digests) -> {blake3: (id, size)}` finds placed contents that a version may refer to,
   `usable_contents` finds files by (size, blake3), placed or composed; a composed one is usable if all its pieces are.
-- `Recorder.record_pack(NewObject, [Placed], anew=...) -> ids` writes an object and what lies in it: a content that is
+- `Recorder.record_pack(NewObject, [Placed], anew=...) -> ids` writes an object and what is in it: a content that is
   there already is moved to its new place if it was marked or lost, or with `anew`; a piece that is now a file as well
   gets its MD5. `Recorder.put_composed([Composed], object_id) -> ids` resolves pieces by digest; all of them are in the
   catalog by then, which the caller saw to; `object_id` is the pack whose index has the lists. Both run in the caller's
@@ -237,7 +237,7 @@ class StoredObject(NamedTuple):
 
     @property
     def cold(self) -> bool:
-        """Whether it cannot be read now, because it lies in an archive tier and is not thawed."""
+        """Whether it cannot be read now, because it is in an archive tier and is not thawed."""
         return self.archival_state in ("Archived", "Restoring")
 
 
@@ -286,7 +286,7 @@ class Action:
     content_id: int | None = None
     leader: bytes | None = None
     forced: bool = False
-    """Store the bytes anew even if they are stored already (`overwrite: always`, repair)."""
+    """Store the bytes again even if they are stored already (`overwrite: always`, repair)."""
     snapshot_id: int | None = None
     object_name: str = ""
     holder: Holder | None = None

@@ -17,7 +17,7 @@ PRIVATE = 0o600
 def replacing(path: str, *, mode: int = PRIVATE, temporary: str = "") -> Iterator[IO[bytes]]:
     """A new file that takes the place of `path` once the block ends without an error. Raises OSError.
 
-    `temporary` is the name it has until then, of which only one process at a time may make use; whatever stands there
+    `temporary` is the name it has until then, of which only one process at a time may make use; whatever is there
     is removed, never written to. Without it, the name is one that nobody knows before."""
     if temporary:
         with contextlib.suppress(FileNotFoundError):

@@ -39,7 +39,7 @@ def apply(
     anything is changed, and what it refuses comes back as an outcome of status `declined`. With
     `options.wait_seconds` a job is planned again if another run was faster, for as long. `stop` ends the run between
     two files: the outcome then has `interrupted` set, and what was finished is recorded. `hook_output` gets the last
-    lines that a failed hook printed; they may hold anything.
+    lines that a failed hook printed; they may contain anything.
 
     Files that could not be backed up are in the outcome's `problems`, not raised. Raises GuardError, StalePlanError,
     ForkedError, BusyError, HookError, TargetError, CatalogError, KeyFileError, WrongKeyError.

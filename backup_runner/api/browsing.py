@@ -1,4 +1,4 @@
-"""What snapshots hold, read from the catalog alone: nothing is downloaded, no key is needed."""
+"""What snapshots contain, read from the catalog alone: nothing is downloaded, no key is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Name = str | bytes
-"""A path or pattern in the grammar of patterns/paths; bytes for names that are no text."""
+"""A path or pattern in the grammar of patterns/paths; bytes for names that are not text."""
 
 
 class _Keyed(Protocol):
@@ -160,7 +160,7 @@ class Browser:
         return self._guarded(names_below(self._catalog, self._job_id, start, limit))
 
     def close(self) -> None:
-        """Let go of the catalog; closing twice is no error."""
+        """Close the catalog; closing twice is not an error."""
         self._session.close()
 
     def __enter__(self) -> Browser:

@@ -24,11 +24,11 @@ class CatalogInfo:
     catalog: CatalogKnown
     target: str
     bucket: list[LineageSeen] | None
-    """What the bucket holds; None if the catalog knows the job's store, and the bucket was not asked."""
+    """What the bucket contains; None if the catalog knows the job's store, and the bucket was not asked."""
 
 
 def catalog_info(job: Job, *, events: Events | None = None) -> CatalogInfo:
-    """What the catalog knows of all its jobs; where it does not know this one, what the bucket holds."""
+    """What the catalog knows of all its jobs; where it does not know this one, what the bucket contains."""
     from ..catalog.surveying import CatalogKnown, known
     from ..recovery.survey import survey
 
@@ -86,7 +86,7 @@ def rebuild(
 
 
 def import_backup_tool(job: Job, options: ImportOptions, *, events: Events | None = None) -> Imported:
-    """Record what backup-tool stored, where it lies, as a snapshot of this job. Nothing is uploaded or changed there.
+    """Record what backup-tool stored, where it is, as a snapshot of this job. Nothing is uploaded or changed there.
 
     Raises CatalogError for its database, WrongKeyError, BackupRunnerError naming objects that are missing or damaged.
     """

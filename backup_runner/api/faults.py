@@ -1,4 +1,4 @@
-"""Errors of the system that no engine expected at that place, and that still are no fault of this program."""
+"""Errors of the system that no engine expected at that place, and that are nevertheless not faults of this program."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def load_settings(
 
     `path` is the config file; without one it is what BACKUP_RUNNER_CONFIG names, ~/.backup-runner/config.yaml, or
     nothing. `overrides` are `section.key=value` and weigh more than job files. Raises JobFileError with all that is
-    wrong in the file, ConfigError if it is not there, UsageError for an override that cannot be meant.
+    wrong in the file, ConfigError if it does not exist, UsageError for an override that cannot be meant.
     """
     return load_config(path, env=os.environ if env is None else env, overrides=overrides)
 
@@ -156,7 +156,7 @@ class Rewriting:
     new: str
     notes: list[str] = field(default_factory=list)
     is_job: bool = True
-    """False for YAML that is no job file; it stays as it is."""
+    """False for YAML that is not a job file; it stays as it is."""
 
     @property
     def changed(self) -> bool:

@@ -84,7 +84,7 @@ def new_pair(path: str | os.PathLike[str], *, passphrase_env: str | None = None)
 
 
 def public_half(path: str, *, passphrase_env: str | None = None, warn: Callable[[str], None] | None = None) -> Public:
-    """The public half of a key pair; its `text` is no secret. Raises KeyFileError."""
+    """The public half of a key pair; its `text` is not secret. Raises KeyFileError."""
     identity = _identity(path, passphrase_env, warn)
     if identity.secret.kind is not SecretKind.PAIR:
         raise KeyFileError(
@@ -150,7 +150,7 @@ def add_recipient(
     agree: Agree | None = None,
     events: Events | None = None,
 ) -> KeyChain | None:
-    """Let somebody else open a job's backups: a public key (`bkr1...`), a file that holds one, or a passphrase.
+    """Let somebody else open a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
     `owner` may change who else can open. None if it was not agreed to. Raises UsageError, KeyFileError."""
     if (recipient is None) == (passphrase_env is None):

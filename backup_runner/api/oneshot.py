@@ -57,7 +57,7 @@ def job_of_settings(settings: Config) -> Job:
 
 
 def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambda _: None) -> Ask:
-    """To store files or directories. Raises BackupRunnerError for a path that is not there or of another kind."""
+    """To store files or directories. Raises BackupRunnerError for a path that does not exist or is of another kind."""
     from ..jobfile.mistaken import is_regex
 
     for pattern in wish.skip:
@@ -134,7 +134,7 @@ def duplicates(settings: Config, *, events: Events | None = None) -> list[Listed
 def restore_file(
     settings: Config, file_id: int, options: RestoreOptions, *, events: Events | None = None
 ) -> RestoreOutcome:
-    """Bring one file back to where it was. Raises CatalogError if there is no file with that id."""
+    """Restore one file to its original location. Raises CatalogError if there is no file with that id."""
     from ..catalog import listing
 
     with _opened(settings, events) as (session, cat, store):
@@ -157,7 +157,7 @@ def encrypt_file(
     settings: Config, source: str, goal: str, *, legacy_format: bool = False, overwrite: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Crypted:  # fmt: skip
-    """Seal a file with the settings' key. Raises BackupRunnerError if `goal` is there and is not to be overwritten."""
+    """Seal a file with the settings' key. Raises BackupRunnerError if `goal` exists and must not be overwritten."""
     from ..oneshot.crypt import encrypt_file as encrypt
 
     return encrypt(_identity(settings, warn), source, goal, legacy_format=legacy_format, overwrite=overwrite)

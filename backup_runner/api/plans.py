@@ -84,8 +84,8 @@ class Plan:
     @cached_property
     def job(self) -> Job:
         """The job. Of a saved plan it is read from its file now, once it is known who made the plan: raises
-        PlanFileError if nobody vouches for it, or if the job's file is not there or of another job, StalePlanError if
-        it changed since, JobFileError if it has mistakes."""
+        PlanFileError if nobody vouches for it, or if the job's file does not exist or belongs to another job,
+        StalePlanError if it changed since, JobFileError if it has mistakes."""
         from ..planning.seal import vouch
         from .jobs import load_job
 
@@ -125,7 +125,7 @@ class Plan:
             return catalog.last_complete(job_id) if catalog and job_id is not None else None
 
     def actions(self) -> Iterator[Action]:
-        """Every action, read from disk one by one. Raises PlanFileError at the end of a file that was altered."""
+        """Every action, read from disk one by one. Raises PlanFileError at the end of a file that was modified."""
         return self.spooled.actions()
 
     def body(self) -> Iterator[bytes]:
@@ -148,7 +148,7 @@ class Plan:
         return Saved(path, self.spooled.save(path, secret), why_not)
 
     def close(self) -> None:
-        """Let go of everything; closing twice is no error."""
+        """Close everything; closing twice is not an error."""
         self.spooled.close()
         session, self.session = self.session, None
         if session is not None:
@@ -196,7 +196,7 @@ def open_plan(
     digest: str | None = None,
     confined: bool = False,
 ) -> Plan:
-    """A saved plan, read to its end once: nothing of an altered plan is shown or applied. Needs neither key nor bucket.
+    """A saved plan, read to its end once: nothing of a modified plan is shown or applied. Needs neither key nor bucket.
 
     It can be applied by the user who made it, on the same machine, or with the SHA-256 `digest` (hex) of the file that
     was reviewed. `settings` are for its job; `job_file` is where that is, if not where it was. `confined` is for plans

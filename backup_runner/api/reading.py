@@ -24,7 +24,7 @@ def restore(
     events: Events | None = None,
     stop: Stop | None = None,
 ) -> RestoreOutcome:
-    """Bring files back, all or some, from the newest snapshot or an earlier one.
+    """Restore files, all or some, from the newest snapshot or an earlier one.
 
     `paths` are stored paths, absolute paths below the job's base, folders or globs; none means all. `to` is a folder to
     write below, else files return to where they were. What is there and differs stays, unless `options.overwrite` says

@@ -71,7 +71,7 @@ def worker_count(given: int | None) -> int:
 
 
 def open_session(job: Job, events: Events, *, as_cached: bool = False) -> Session:
-    """A session for the caller to close. A remote catalog is brought up to date first, unless `as_cached`."""
+    """A session for the caller to close. A remote catalog is updated first, unless `as_cached`."""
     from ..repository.session import Session
 
     with faults(job):

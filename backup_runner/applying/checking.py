@@ -66,7 +66,8 @@ class Check:
         if store is not None:
             store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         here = (store.lineage, store.serial) if store else ("", 0)
-        # A killed run may have made the store already: its own plan goes on all the same, and any does if that was all.
+        # A killed run may have made the store already: its own plan continues all the same, and any does if that was
+        # all.
         fresh = store is not None and here[1] == 0 and (state == "started" or not cat.jobs(store.id))
         begun = header.lineage == "" and fresh
         if here != (header.lineage, header.serial) and not begun:
@@ -87,7 +88,7 @@ class Check:
         return ground
 
     def _compare(self, ground: Ground, *, started: bool) -> None:
-        """The bucket's listing with what the plan saw. The lease is let go if that fails."""
+        """The bucket's listing with what the plan saw. The lease is released if that fails."""
         try:
             self._events.phase("listing the bucket")
             found = look(ground.cat, ground.store, self._session.target, identity=lambda: self._session.identity)
@@ -101,7 +102,7 @@ class Check:
         ground.drift = found
 
     def _make_way(self, ground: Ground) -> None:
-        """Of two machines that begin at once, one goes on. The lease is let go if that is the other one."""
+        """Of two machines that begin at once, one continues. The lease is released if that is the other one."""
         if self._options.new_lineage:
             return
         try:

@@ -1,8 +1,8 @@
 """First applies: a job is to have one lineage in a bucket, also where two machines begin at once.
 
-Who makes a lineage says so in its lease, then looks for others that do the same. Nobody goes on who has seen one that
-has looked already, or one whose lineage comes first by name; so of two, one goes on. Where policy forbids leases to be
-read or written anew, the look before the first record, and the one after it, still find the other lineage.
+Who makes a lineage says so in its lease, then looks for others that do the same. Nobody continues who has seen one that
+has looked already, or one whose lineage comes first by name; so of two, one continues. Where policy forbids reading or
+replacing leases, the look before the first record, and the one after it, still find the other lineage.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def first_note(session: Session) -> dict[str, object]:
 
 
 def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None:
-    """Let another machine's first apply of this job go on alone, or be the one that does. Raises BusyError."""
+    """Let another machine's first apply of this job continue alone, or be the one that does. Raises BusyError."""
     seen: dict[str, tuple[object, float]] = {}
     while True:
         waiting = False
@@ -74,9 +74,9 @@ def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]
 
 
 def give_way(session: Session, cat: Catalog, store: Store) -> None:
-    """Before the first record of a lineage: if the job has got another one meanwhile, this one is given up.
+    """Before the first record of a lineage: if the job has got another one in the meantime, this one is given up.
 
-    Raises CatalogError. What is in the bucket by then is no part of any backup."""
+    Raises CatalogError. What is in the bucket by then is not part of any backup."""
     found = _known_elsewhere(session, store.lineage)
     if not found:
         return

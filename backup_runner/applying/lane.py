@@ -1,7 +1,7 @@
 """The one lane: files of all sizes go to worker processes, and what these got done is recorded, one transaction a pack.
 
 A file's version is written once its content is in the catalog. Workers share what they store (`workers.claims`), so a
-file may refer to bytes that lie in another worker's pack: it waits until that one is reported.
+file may refer to bytes that are in another worker's pack: it waits until that one is reported.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class Book:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
         for action, read in files:
-            # First, so that what was imported is found by its hash, and lies in the new pack from now on.
+            # First, so that what was imported is found by its hash, and is in the new pack from now on.
             if action.content_id is not None and read.md5:
                 digests = Digests(read.size, read.blake3, read.md5)
                 history.recognise(recorder.cat, recorder.store_id, action.content_id, digests)
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
-            # Whatever lies in a pack was meant to: in the catalog already, it is to be found there from now on.
+            # Whatever is in a pack was meant to: in the catalog already, it is to be found there from now on.
             found = recorder.record_pack(report.new, placed, anew=True)
             ids = {(item.size, item.blake3): content_id for item, content_id in zip(placed, found, strict=True)}
             self.stored.new += sum(item.size for item in placed)
@@ -176,7 +176,7 @@ class Lane:
     def add(self, action: Action) -> None:
         """Have a file stored."""
         policy = self._setting.policy
-        # What was lost is not found, and so stored, or was stored anew just now for an equal file.
+        # What was lost is not found, and so stored, or was stored again just now for an equal file.
         anew = action.forced and action.kind is not ActionKind.REPAIR
         self._number += 1
         self._book.actions[self._number] = action

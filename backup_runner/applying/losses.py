@@ -12,7 +12,7 @@ _NAME = "max_delete_percent"
 
 
 class Losses:
-    """Counts as a plan does: what it takes out and what vanished since, of the files that the catalog knew before.
+    """Counts as a plan does: what it removes and what vanished since, of the files that the catalog knew before.
 
     `count_known` reads how many of them lay below a key; `overrides` are names of guards that are meant to pass."""
 
@@ -24,11 +24,11 @@ class Losses:
         self._silent = _NAME in overrides
 
     def taken_out(self, key: bytes) -> None:
-        """A file that the plan says to take out, as it was weighed when it was made."""
+        """A file that the plan says to remove, as it was weighed when it was made."""
         self._scales.lose(key)
 
     def vanished(self, key: bytes) -> None:
-        """A stored file that is not there any more. Raises GuardError if a plan made now would be stopped."""
+        """A stored file that no longer exists. Raises GuardError if a plan made now would be stopped."""
         self._scales.lose(key)
         hit = None if self._silent else next(self._scales.deletions(), None)
         if hit is not None:

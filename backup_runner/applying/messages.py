@@ -36,7 +36,7 @@ class Handed(NamedTuple):
 class Report(NamedTuple):
     """What a worker got done since its last report: a pack that is in the bucket, or none.
 
-    `placed` lies in that pack. Contents and pieces that `files` and `composed` refer to besides lie in packs of any
+    `placed` is in that pack. Contents and pieces that `files` and `composed` refer to besides are in packs of any
     worker, which may be reported later. `files` are (number, the fields of a `FileRead`), `failed` are (number, errno,
     text)."""
 

@@ -19,7 +19,7 @@ from ..workers.pool import give_up, say
 from .messages import Handed, Report
 
 _REMOTE_PUTS = 2
-"""Packs that may be on their way to a service at one time, for each worker."""
+"""Packs that may be on their way to a service at the same time, for each worker."""
 _SLACK = 2 << 20
 """Room of a pack beyond its contents, for what they go over and for the index."""
 _TELL = 64 << 20

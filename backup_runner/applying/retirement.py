@@ -159,7 +159,7 @@ class Retirement:
             self._doomed = Doomed(self._cat, self._ground.store.id, ids)
 
     def _still_expired(self) -> list[int]:
-        """What the plan lets go, less what a rule keeps by now: the plan may be of yesterday."""
+        """What the plan deletes, less what a rule keeps by now: the plan may be of yesterday."""
         outcome = self._outcome
         expired = expired_now(
             self._cat,
@@ -176,7 +176,7 @@ class Retirement:
     # -- deleting, after the record
 
     def delete(self) -> None:
-        """Delete what is marked. What the bucket does not let go stays, unmarked and named."""
+        """Delete what is marked. What the bucket refuses to delete stays, unmarked and named."""
         if not self._marked:
             return
         self._running.events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))

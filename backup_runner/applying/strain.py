@@ -12,7 +12,7 @@ _SLACK = 1.0
 
 
 class Strain:
-    """Tells `events` when the limit (bytes a second; None: there is none) begins and ceases to hold the run back."""
+    """Tells `events` when the limit (bytes per second; None: there is none) begins and ceases to hold the run back."""
 
     def __init__(self, limit: float | None, events: Events, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit

@@ -105,7 +105,7 @@ class Catalog:
 
     def _open_patiently(self, path: str, *, create: bool) -> sqlite3.Connection:
         """Open it again while another process is making it: SQLite waits for no lock when the journal's mode changes,
-        and tables that the other one made meanwhile are no error."""
+        and tables that the other one made in the meantime are not an error."""
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
@@ -277,9 +277,9 @@ def _prepare(conn: sqlite3.Connection, path: str) -> int:
     (version,) = conn.execute("PRAGMA user_version").fetchone()
     # Loading the migrations costs a tenth of a second, which most runs can do without.
     if version != SCHEMA_VERSION:
-        # An older program at work cannot go on with new tables.
+        # An older program at work cannot continue with new tables.
         with quiet(path) if version else nullcontext():
-            # Off, because tables are made anew under the rows that refer to them; on again below.
+            # Off, because tables are recreated under the rows that refer to them; on again below.
             conn.execute("PRAGMA foreign_keys = OFF")
             _migrate(conn, path)
             conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

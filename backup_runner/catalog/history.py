@@ -1,4 +1,4 @@
-"""Reading: what a job's files are now, were at a snapshot, and where contents lie."""
+"""Reading: what a job's files are now, were at a snapshot, and where contents are."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def has_contents(cat: Catalog, store_id: int) -> bool:
 
 
 def uncut_sizes(cat: Catalog, store_id: int, small: int) -> frozenset[int]:
-    """Sizes from `small` on of contents that lie in the bucket in one piece, or in stretches of suite 1: by these, a
+    """Sizes from `small` on of contents that are in the bucket in one piece, or in stretches of suite 1: by these, a
     file that was only touched is known before it is cut."""
     rows = cat.conn.execute(
         "SELECT DISTINCT size FROM content WHERE store_id = ? AND size >= ? AND blake3 IS NOT NULL AND layout < 3 "
@@ -234,7 +234,7 @@ _EXTENTS = (
 
 
 def extents(cat: Catalog, content_id: int) -> list[Extent]:
-    """Where a content's bytes lie, in order; the holes of a composed one lie nowhere."""
+    """Where a content's bytes are, in order; the holes of a composed one are nowhere."""
     for statement in _EXTENTS:
         if rows := cat.conn.execute(statement, (content_id,)).fetchall():
             return [Extent(*row) for row in rows]
@@ -281,7 +281,7 @@ def names_outside(cat: Catalog, store_id: int, prefix: str) -> list[str]:
 
 
 def contents_in(cat: Catalog, object_ids: Iterable[int]) -> list[tuple[int, int]]:
-    """(content id, object id) of all contents that need one of these objects: those that lie in it and those composed
+    """(content id, object id) of all contents that need one of these objects: those that are in it and those composed
     of such. Reads the whole catalog."""
     wanted = list(object_ids)
     if not wanted:
@@ -318,7 +318,7 @@ def has_md5_only(cat: Catalog, store_id: int) -> bool:
 
 
 def has_imports(cat: Catalog, store_id: int) -> bool:
-    """Whether some contents lie in another tool's format: then their objects lie outside of the lineage."""
+    """Whether some contents are in another tool's format: then their objects are outside the lineage."""
     # Objects are few where contents are many, and this reads nothing but the index over their names.
     row = cat.conn.execute(
         "SELECT 1 FROM object o JOIN store s ON s.id = o.store_id WHERE s.id = ? "

@@ -9,7 +9,7 @@ from .database import Catalog
 
 
 class ForeignObject(NamedTuple):
-    """An object where it lies. `name` is relative to the target's prefix, `sealed_md5` 16 raw bytes.
+    """An object where it is. `name` is relative to the target's prefix, `sealed_md5` 16 raw bytes.
 
     `plain` is the content's length in bytes, None if nothing has told it yet; `etag`, `checksum` and `tier` are the
     listing's, `id` the number that the other tool gave the content."""
@@ -123,7 +123,7 @@ class Importer:
         return path_id
 
     def _id(self, table: str, wanted: int) -> int:
-        # An id at or below the last one may stand in a record already, and would not get into the next.
+        # An id at or below the last one may be in a record already, and would not get into the next.
         last = self._last[table]
         self._last[table] = wanted if wanted > last else last + 1
         self.renumbered += self._last[table] != wanted

@@ -1,4 +1,4 @@
-"""What older versions noted of uploads in parts, so that a killed apply could go on. No longer written to."""
+"""What older versions noted of uploads in parts, so that a killed apply could continue. No longer written to."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def settle(cat: Catalog, store_id: int, marks: dict[str, int]) -> None:
 
 
 def drop_store(cat: Catalog, store_id: int) -> None:
-    """Take every row of a store out of the catalog. Callers hold a transaction."""
+    """Delete all rows of a store from the catalog. Callers hold a transaction."""
     jobs = "(SELECT id FROM job WHERE store_id = ?)"
     paths = f"(SELECT id FROM path WHERE job_id IN {jobs})"
     contents = "(SELECT id FROM content WHERE store_id = ?)"

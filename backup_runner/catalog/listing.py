@@ -22,7 +22,7 @@ class ListedFile(NamedTuple):
 
 
 class ListedContent(NamedTuple):
-    """A content and where it lies. `names` are objects, `checksum` the service's of the first of them."""
+    """A content and where it is. `names` are objects, `checksum` the service's of the first of them."""
 
     id: int
     names: str
@@ -91,7 +91,7 @@ def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
 
 
 def path_of(cat: Catalog, store_id: int, path_id: int) -> KnownPath | None:
-    """What a path id from the list stands for; a path that was taken out is found in the last snapshot that had it."""
+    """What a path id from the list stands for; a path that was removed is found in the last snapshot that had it."""
     if not 0 < path_id < 1 << 63:
         return None
     row = cat.conn.execute(

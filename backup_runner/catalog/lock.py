@@ -54,7 +54,7 @@ class CatalogLock:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.ftruncate(self._fd, 0)
-        # Closing is not enough: workers that another thread forked meanwhile have the file open, too.
+        # Closing is not enough: workers that another thread forked in the meantime have the file open, too.
         fcntl.flock(self._fd, fcntl.LOCK_UN)
         os.close(self._fd)
         self._fd = -1

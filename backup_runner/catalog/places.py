@@ -1,4 +1,4 @@
-"""What lies in which object. The catalog keeps no index for that question, which only verify, repack and prune ask: it
+"""What is in which object. The catalog keeps no index for that question, which only verify, repack and prune ask: it
 is made when they do, in a temporary table that later writes do not change."""
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Places:
         )
 
     def within(self, object_id: int) -> list[StretchRow]:
-        """What lies in an object, by offset."""
+        """What is in an object, by offset."""
         rows = self._run(
             "SELECT c.id, p.offset, p.length, c.size, c.blake3, c.md5, "
             "CASE c.layout WHEN 1 THEN 'legacy' ELSE 'container' END, p.spread "
@@ -60,6 +60,6 @@ class Places:
         return [StretchRow(*row) for row in rows]
 
     def ids(self, object_id: int) -> list[int]:
-        """Ids of what lies in an object."""
+        """Ids of what is in an object."""
         rows = self._run("SELECT DISTINCT content_id FROM temp.places WHERE object_id = ?", (object_id,))
         return [row[0] for row in rows]

@@ -172,7 +172,7 @@ class Recorder:
     # -- contents and objects
 
     def record_pack(self, new: NewObject, placed: Sequence[Placed], *, anew: bool = False) -> list[int]:
-        """Record an object and what lies in it: the contents' ids. See `storing.put_placed`."""
+        """Record an object and what is in it: the contents' ids. See `storing.put_placed`."""
         self.pack_id = add_object(self.cat, self.store_id, new)
         return put_placed(self.cat, self.store_id, self.pack_id, placed, anew=anew)
 
@@ -184,7 +184,7 @@ class Recorder:
         return add_object(self.cat, self.store_id, new)
 
     def put_content(self, digests: Digests, extents: Sequence[Extent]) -> int:
-        """Record a content; one that is there already now lies at these extents instead."""
+        """Record a content; one that exists already now is at these extents instead."""
         return put_content(self.cat, self.store_id, digests, extents)
 
     def put_contents(self, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:

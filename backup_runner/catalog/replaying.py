@@ -113,7 +113,7 @@ class Replay:
         return list(zip(*by_column, strict=True))
 
     def _contents(self, rows: list[Sequence[Any]], *, old: bool) -> None:
-        # What was composed or spread may lie elsewhere now.
+        # What was composed or spread may be elsewhere now.
         ids = json.dumps([row[0] for row in rows])
         for table in ("extent", "stretch"):
             self._run(f"DELETE FROM {table} WHERE content_id IN (SELECT value FROM json_each(?))", (ids,))
@@ -209,7 +209,7 @@ def replay(cat: Catalog, store: Store, lines: Iterable[bytes]) -> None:
 
 
 def check_references(cat: Catalog, store_id: int) -> None:
-    """Raises CatalogError where rows refer to rows that are not there and no constraint of the tables looks."""
+    """Raises CatalogError where rows refer to rows that do not exist and no constraint of the tables looks."""
     jobs = "(SELECT id FROM job WHERE store_id = ?1)"
     for what, statement in (
         (

@@ -1,7 +1,7 @@
-"""What a restore asks of the catalog: the versions that were chosen, in the order their bytes lie in objects.
+"""What a restore asks of the catalog: the versions that were chosen, in the order their bytes are in objects.
 
 The choice is kept in temporary tables (on disk, when large), so memory does not grow with the number of files, and
-what another process writes meanwhile does not matter.
+what another process writes in the meantime does not matter.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .history import CHUNK
 
 
 class FileRow(NamedTuple):
-    """A file to restore and where its content lies. `size` is the content's, in bytes.
+    """A file to restore and where its content is. `size` is the content's, in bytes.
 
-    `object_id` is None if the content lies at more than one place, or at none; `spread` is 1 if it lies in stretches,
+    `object_id` is None if the content is at more than one place, or at none; `spread` is 1 if it is in stretches,
     and `list` is set if it is composed: the digest of its list of pieces.
     """
 
@@ -136,7 +136,7 @@ class Selection:
     # -- choosing
 
     def add_key(self, key: bytes) -> int:
-        """Choose one path; returns how many were added (0 if it is not there or chosen already)."""
+        """Choose one path; returns how many were added (0 if it does not exist or was chosen before)."""
         return self._run(_CHOOSE + "AND p.key = ?3", (*self._at, key)).rowcount
 
     def add_range(self, low: bytes, high: bytes | None) -> int:

@@ -111,7 +111,7 @@ def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
     )
     for *fields, living in rows.fetchall():
         worth = Worth(*fields)
-        # A pack may hold nothing but empty files, or lists of pieces: it is worth something without a live byte.
+        # A pack may contain nothing but empty files, or lists of pieces: it is worth something without a live byte.
         yield worth._replace(live=max(worth.live, 1)) if living else worth
 
 
@@ -122,7 +122,7 @@ def frees(cat: Catalog, job_id: int, forget: Collection[int]) -> bool:
 
 
 def forget(cat: Catalog, job_id: int, snapshots: Collection[int]) -> None:
-    """Take out snapshots, the versions that only they had, and paths that then have none."""
+    """Remove snapshots, the versions that only they had, and paths that then have none."""
     run = cat.conn.execute
     _keep(cat, job_id, snapshots)
     cat.conn.executemany("DELETE FROM snapshot WHERE id = ?", [(snapshot_id,) for snapshot_id in snapshots])
@@ -171,7 +171,7 @@ class Doomed:
 
     def spare(self, object_id: int, state: str) -> None:
         """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again,
-        but for those that also lie in an object that is still about to go."""
+        but for those that also are in an object that is still about to go."""
         run = self._cat.conn.execute
         run("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
         run(
@@ -207,7 +207,7 @@ def living_contents(cat: Catalog, object_id: int) -> list[tuple[int, int, bytes,
 
 
 def living_lists(cat: Catalog, store_id: int, object_ids: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
-    """(id, size) of composed contents that `find_living` found and whose lists stand in these objects, by object."""
+    """(id, size) of composed contents that `find_living` found and whose lists are in these objects, by object."""
     found: dict[int, list[tuple[int, int]]] = {}
     rows = cat.conn.execute(
         "SELECT c.object_id, c.id, c.size FROM content c JOIN temp.living l ON l.id = c.id WHERE c.store_id = ? "

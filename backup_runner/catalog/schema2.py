@@ -1,11 +1,11 @@
-"""Migration 2: contents lie at one place or are composed of pieces; lean rows.
+"""Migration 2: contents are at one place or are composed of pieces; lean rows.
 
 A content's `layout` says how its bytes are found: 0 *placed*, in `object_id` at `offset`; 1 the same in another tool's
 format; 2 *spread*, in rows of `stretch` (large files of suite 1); 3 *composed*, in rows of `extent`: the placed content
 `piece_id` from byte `at` on. What no row covers is a hole, so a hole costs nothing however long it is. `list` is
 `records.pieces_digest` of a composed content, and its `object_id` the pack whose index has its list, so that the list
-stays in the bucket when packs are rewritten. Whatever lies in `version` is keyed by path and first snapshot. An
-`envelope` is one of the store's chain, as it lies in `keys/<number>`, with what that says in words (empty if it could
+stays in the bucket when packs are rewritten. Whatever is in `version` is keyed by path and first snapshot. An
+`envelope` is one of the store's chain, as it is in `keys/<number>`, with what that says in words (empty if it could
 not be opened here).
 
 There are no foreign keys where they would need an index of their own on a million rows (`version.content_id`,
@@ -179,7 +179,7 @@ def migrate(db: Database, statements: list[str]) -> None:
     run(_NOTE_CHANGED_VERSIONS)
     run(_NOTE_NEW_VERSIONS)
     run("UPDATE high_water SET row_id = ? WHERE name = 'version'", (newest,))
-    # Nobody goes on with uploads in parts: what is left of them is aborted once.
+    # Nobody continues with uploads in parts: what is left of them is aborted once.
     run("ALTER TABLE upload RENAME TO upload1")
     run(_UPLOAD)
     run("INSERT INTO upload SELECT id, store_id, name, upload FROM upload1 WHERE object_id IS NULL AND upload != ''")

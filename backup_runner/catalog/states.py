@@ -1,4 +1,4 @@
-"""What a look at the bucket says of objects, written down. Callers hold a transaction."""
+"""What a check of the bucket says of objects, written down. Callers hold a transaction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def note_bucket(
     etags: Mapping[int, str],
     tiers: Mapping[int, str],
 ) -> None:
-    """Objects (ids) that are gone or back, that lie in files of other etags, or in other storage tiers."""
+    """Objects (ids) that are gone or back, that are in files of other etags, or in other storage tiers."""
     many = cat.conn.executemany
     many("UPDATE object SET state = 'missing' WHERE id = ? AND state = 'live'", [(one,) for one in lost])
     many("UPDATE object SET state = 'live', told = 0 WHERE id = ? AND state = 'missing'", [(one,) for one in back])
@@ -25,8 +25,8 @@ def note_bucket(
 
 
 def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
-    """The files that these objects lost have been named; of those that are gone, the ones that hold nothing any more,
-    because their contents were stored anew, leave the catalog."""
+    """The files that these objects lost have been named; of those that are gone, the ones that contain nothing any
+    more, because their contents were stored again, leave the catalog."""
     cat.conn.executemany(
         "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in told]
     )

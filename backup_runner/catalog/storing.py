@@ -1,6 +1,6 @@
 """Writing objects and contents. Callers hold a transaction.
 
-A content that is there already (its size and BLAKE3 are) keeps its id wherever its bytes come to lie.
+A content that exists already (its size and BLAKE3 are) keeps its id wherever its bytes are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NEW = (
     "INSERT INTO content (id, store_id, layout, object_id, offset, size, blake3, md5, list) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-# The update also notes the content as changed, so that the next record carries where it lies.
+# The update also notes the content as changed, so that the next record carries where it is.
 _MOVE = "UPDATE content SET layout = ?, object_id = ?, offset = ?, list = ?, marked = 0 WHERE id = ?"
 
 
@@ -32,7 +32,7 @@ def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
 
 
 def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
-    """The same for an upload that was gone on with: a run that died may have named the object already, so that it was
+    """The same for an upload that was continued: a run that died may have named the object already, so that it was
     taken for an orphan and is in the catalog, without what only the end of the upload tells."""
     row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
     if row is None:
@@ -45,8 +45,8 @@ def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
 def put_placed(
     cat: Catalog, store_id: int, object_id: int, items: Sequence[Placed], *, anew: bool = False
 ) -> list[int]:
-    """Record what lies in a new object: the ids, in order. Equal items, and those that the catalog has and can give
-    back already, share an id; what was lost or marked, or anything with `anew`, lies here from now on."""
+    """Record what is in a new object: the ids, in order. Equal items, and those that the catalog has and can give
+    back already, share an id; what was lost or marked, or anything with `anew`, is here from now on."""
     wanted = [Digests(item.size, item.blake3, item.md5 or b"") for item in items]
     known = content_ids(cat, store_id, wanted)
     usable = {} if anew or not known else usable_contents(cat, store_id, wanted)
@@ -131,7 +131,7 @@ def _clear(cat: Catalog, content_id: int) -> None:
 
 
 def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence[Extent]) -> int:
-    """Record a content at these extents; one that is there already is moved to them and unmarked."""
+    """Record a content at these extents; one that exists already is moved to them and unmarked."""
     return put_contents(cat, store_id, [(digests, extents)])[0]
 
 
@@ -157,7 +157,7 @@ def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Seq
 
 
 def move_content(cat: Catalog, content_id: int, extents: Sequence[Extent]) -> None:
-    """The content lies at these extents from now on, in the container format."""
+    """The content is at these extents from now on, in the container format."""
     _clear(cat, content_id)
     cat.conn.execute(_MOVE, (*_place(extents), None, content_id))
     cat.conn.executemany(_STRETCH, _stretches(content_id, extents))

@@ -1,4 +1,4 @@
-"""What verify asks of the catalog and writes back: which contents lie in an object, who needs them, and its state."""
+"""What verify asks of the catalog and writes back: which contents are in an object, who needs them, and its state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def object_sizes(cat: Catalog, store_id: int) -> dict[int, int]:
 
 
 def spread_contents(cat: Catalog, store_id: int) -> list[int]:
-    """Contents that lie in several stretches, but for those that are about to go."""
+    """Contents that are in several stretches, but for those that are about to go."""
     rows = cat.conn.execute("SELECT id FROM content WHERE store_id = ? AND layout = 2 AND marked = 0", (store_id,))
     return [row[0] for row in rows]
 

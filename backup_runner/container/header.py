@@ -93,7 +93,7 @@ def new_header(
 def stated_id(data: bytes) -> ObjectId:
     """Which object a header says that it is, for one whose name is lost; `open_header` then proves the header.
 
-    Raises DamagedError if this is no header."""
+    Raises DamagedError if this is not a header."""
     if len(data) < _FIXED.size:
         raise DamagedError("truncated in the header")
     magic, _, _, _, lineage, kind, id_, *_ = _FIXED.unpack_from(data)
@@ -106,7 +106,7 @@ def open_header(data: bytes, object_id: ObjectId, keyring: Keyring | None) -> Op
     """Check the header at the start of `data` and derive the object's keys.
 
     Raises WrongKeyError if it was sealed with another key; DamagedError if it is not what was written, or
-    lies under the name of another object.
+    is stored under the name of another object.
     """
     try:
         return _open(bytes(data[:MAX_HEADER]), object_id, keyring)

@@ -1,4 +1,4 @@
-"""The index and the trailer: what an object holds and where (docs/format.md, Index and Trailer)."""
+"""The index and the trailer: what an object contains and where (docs/format.md, Index and Trailer)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Index:
 
 
 class Trailer(NamedTuple):
-    """Where the parts of an object lie; lengths in bytes."""
+    """Where the parts of an object are; lengths in bytes."""
 
     data_length: int
     data_sealed: int

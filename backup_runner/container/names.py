@@ -15,7 +15,7 @@ _NAME = re.compile(r"([0-9a-f]{32})/(?:(data|copies|lease)/([0-9a-f]{32})|(recor
 
 
 class ObjectKind(IntEnum):
-    """What an object is for; the numbers stand in headers and never change."""
+    """What an object is for; the numbers are stored in headers and never change."""
 
     DATA = 1
     RECORDS = 2
@@ -60,7 +60,7 @@ class ObjectId:
 
     @classmethod
     def keys(cls, lineage: bytes, number: int) -> ObjectId:
-        """The object that holds the envelope with that number."""
+        """The object that contains the envelope with that number."""
         return cls(lineage, ObjectKind.KEYS, number.to_bytes(ID_LENGTH, "big"))
 
     @property

@@ -97,7 +97,7 @@ def seal_segment_into(
 ) -> int:
     """Seal segment `number` (from 0) into `out`, which has room for `sealed_bound(len(plaintext))` bytes.
 
-    Returns the sealed length. Only the last segment of a stream may hold less than `keys.segment_size` bytes.
+    Returns the sealed length. Only the last segment of a stream may contain less than `keys.segment_size` bytes.
     Never seal two different plaintexts for one number of one object: the reader would accept either.
     """
     size = len(plaintext)

@@ -61,8 +61,8 @@ def suite_of(data: bytes) -> int:
 def open_header(data: bytes, object_id: ObjectId, opener: Opener) -> OpenedHeader:
     """Check the header at the start of `data` and derive the object's keys.
 
-    Raises WrongKeyError if it is sealed to others; DamagedError if it is not what was written, or lies under the name
-    of another object; NoiseError, which is a DamagedError, if it never was an object of its lineage.
+    Raises WrongKeyError if it is sealed to others; DamagedError if it is not what was written, or is stored under the
+    name of another object; NoiseError, which is a DamagedError, if it never was an object of its lineage.
     """
     # What no suite claims is refused by the first, which names what is wrong with it.
     return _SUITES[suite_of(data) or 1].open_header(data, object_id, opener)

@@ -1,1 +1,1 @@
-"""One content in any format: where its bytes lie and how they are read."""
+"""One content in any format: where its bytes are and how they are read."""

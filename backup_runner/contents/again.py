@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def twice(read: Callable[[], T]) -> T:
-    """What `read` gives; where it says that something is damaged, it is called once more, and has to fetch anew."""
+    """What `read` gives; where it says that something is damaged, it is called once more, and has to fetch again."""
     try:
         return read()
     except (DamagedError, NotEntitledError):

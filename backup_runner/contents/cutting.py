@@ -1,4 +1,4 @@
-"""A large file as it is read: window by window, hashed as a whole on a thread, cut into pieces, holes passed over."""
+"""A large file as it is read: window by window, hashed as a whole on a thread, cut into pieces, holes skipped."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class FileCut:
     def windows(self) -> Iterator[list[memoryview]]:
         """The pieces window by window; they stay as they are until the next window is asked for.
 
-        A list that is empty stands for a hole. Ends early where the file has been cut short meanwhile."""
+        A list that is empty stands for a hole. Ends early where the file has been cut short in the meantime."""
         try:
             for stretch in self._stretches:
                 if stretch.hole:

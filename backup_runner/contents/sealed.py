@@ -88,7 +88,7 @@ class ContainerReader:
         return open_segment(self._keys, Stream.DATA, number, sealed, last=number == len(self._lengths) - 1)
 
     def _once_more(self, number: int) -> bytes | DamagedError:
-        """A segment that was fetched anew, or what is wrong with it: one bad read is no damage."""
+        """A segment that was fetched again, or what is wrong with it: one bad read is not damage."""
         try:
             return self._open(number, self._source(self._starts[number], self._lengths[number]))
         except DamagedError as error:

@@ -54,7 +54,7 @@ def md5_of(path: str) -> str:
 
 
 def encrypt_file(identity: Identity, source: str, goal: str, *, legacy_format: bool, overwrite: bool) -> Crypted:
-    """Seal a file. Raises BackupRunnerError if `goal` is there and is not to be overwritten."""
+    """Seal a file. Raises BackupRunnerError if `goal` exists and must not be overwritten."""
     with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
         size = os.fstat(file.fileno()).st_size
         if legacy_format:

@@ -104,7 +104,7 @@ def _auth(config: Config) -> AuthSpec:
 
 def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
     """The job that stores these files or directories, and how to plan it: what is elsewhere carries over, and what
-    is gone stays listed. Raises BackupRunnerError for a path that is not there or of another kind."""
+    is gone stays listed. Raises BackupRunnerError for a path that does not exist or is of another kind."""
     job = bare_job(config)
     if wish.stored_as:
         source = _standard_input(wish.stored_as, job.base)
@@ -140,7 +140,7 @@ def _checked(path: str, *, directory: bool) -> bytes:
 
 
 def _outermost(paths: Sequence[bytes]) -> list[bytes]:
-    """The paths without those that lie in another one."""
+    """The paths without those that are in another one."""
     kept: list[bytes] = []
     for path in sorted(set(paths)):
         if not any(path.startswith(root.rstrip(b"/") + b"/") for root in kept):
@@ -158,7 +158,7 @@ def _source(path: bytes, base: bytes, skip: Sequence[str]) -> Source:
     if key and os.path.isdir(path):
         key += b"/"
     rules = (SkipLine(_anchored(rule, os.fsdecode(path)), 0, SkipOrigin.SOURCE) for rule in skip)
-    # Nothing is taken out by these commands, so an empty directory is no danger.
+    # Nothing is removed by these commands, so an empty directory is harmless.
     return Source(path, key, tuple(rules), guards=Guards(min_files=0), allow_empty=True)
 
 
@@ -172,7 +172,7 @@ def _anchored(rule: str, path: str) -> str:
 
 
 def cleanup_job(config: Config, cat: Catalog, job_id: int) -> tuple[Job, PlanOptions]:
-    """The job whose sources are where its files came from; its plan holds `remove` actions only.
+    """The job whose sources are where its files came from; its plan contains only `remove` actions.
 
     These places must be there: a directory that was backed up, and the folder of each file that was backed up alone.
     """
@@ -185,7 +185,7 @@ def cleanup_job(config: Config, cat: Catalog, job_id: int) -> tuple[Job, PlanOpt
 
 
 def _places(cat: Catalog, job_id: int) -> set[bytes]:
-    """Keys of the outermost known folders, and of the folders of files that lie in none of them."""
+    """Keys of the outermost known folders, and of the folders of files that are in none of them."""
     found: set[bytes] = set()
     top: bytes | None = None
     for row in history.current(cat, job_id):

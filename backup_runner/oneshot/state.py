@@ -1,6 +1,6 @@
-"""The `--cache-file` of `directory backup`: which interrupted run a second run goes on with.
+"""The `--cache-file` of `directory backup`: which interrupted run a second run continues with.
 
-What a run has stored stands in the catalog and its journal, record by record, so a killed run loses nothing. The
+What a run has stored is in the catalog and its journal, record by record, so a killed run loses nothing. The
 cache file says whose catalog that is, of which directories, and how the run ended.
 """
 

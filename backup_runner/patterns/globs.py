@@ -128,7 +128,7 @@ def compile_rules(lines: Sequence[bytes | str], *, ignore_case: bool = False) ->
     """Compile gitignore lines; later ones win, so job-wide lines come before those of a source.
 
     Blank lines, comments and rules that can never match (an unclosed bracket) are counted as lines and
-    otherwise passed over.
+    otherwise ignored.
     """
     compiled = (_rule(number, _text(line), ignore_case=ignore_case) for number, line in enumerate(lines))
     return Rules([rule for rule in compiled if rule is not None], ignore_case=ignore_case)

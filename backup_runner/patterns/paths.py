@@ -1,9 +1,9 @@
 """The one grammar in which people name stored files: for `restore`, `files list`, `find`, `diff` and `history`.
 
 - An absolute path is one on disk, below the job's base.
-- `.`, `..` and what begins with `./` or `../` is relative to where the user stands, or, outside of the
+- `.`, `..` and what begins with `./` or `../` is relative to the current folder, or, outside the
   base, to the base.
-- Anything else is a stored path; if there is none, it is relative to where the user stands.
+- Anything else is a stored path; if there is none, it is relative to the current folder.
 - With `*`, `?` or `[`, it is a pattern as in .gitignore: without a slash, for names at any depth; with one, for whole
   paths.
 
@@ -51,7 +51,7 @@ class PathPattern:
         return bare in self.keys or name in self.keys or any(one.regex.fullmatch(name) for one in self.patterns)
 
     def covers(self, key: bytes) -> bool:
-        """Whether a key matches, or a folder that it lies in."""
+        """Whether a key matches, or a folder that it is in."""
         if b"" in self.keys:
             return True
         end = len(key.removesuffix(b"/"))
@@ -63,7 +63,7 @@ class PathPattern:
 
 
 def path_pattern(text: bytes, base: bytes, here: bytes | None, *, names: bool = False) -> PathPattern:
-    """Read what a user wrote. `here` is the folder where the user stands, None for nowhere.
+    """Read what a user wrote. `here` is the current folder, None for nowhere.
 
     With `names`, a word without a slash stands for names at any depth, wildcards or not, and for nothing else.
     Raises BackupRunnerError for a path that is not below `base`."""
@@ -75,7 +75,7 @@ def path_pattern(text: bytes, base: bytes, here: bytes | None, *, names: bool = 
 
 
 def any_covers(patterns: Sequence[PathPattern]) -> Callable[[bytes], bool]:
-    """Whether one of them matches a key, or a folder that it lies in."""
+    """Whether one of them matches a key, or a folder that it is in."""
     return lambda key: any(one.covers(key) for one in patterns)
 
 
@@ -91,7 +91,7 @@ def _keys(text: bytes, base: bytes, here: bytes | None, *, wild: bool) -> tuple[
     dotted = text.split(b"/", 1)[0] in (b".", b"..")
     mine = None if here is None else _below(_joined(here, text), base)
     if mine is not None and wild and here is not None:
-        # What is special in the name of the folder is no part of the pattern.
+        # What is special in the name of the folder is not part of the pattern.
         mine = _below(_joined(_SPECIAL.sub(rb"\\\1", here), text), _SPECIAL.sub(rb"\\\1", base))
     stored = _below(_joined(base, text), base)
     found = [mine, stored] if dotted else [stored, mine]

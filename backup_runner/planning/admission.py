@@ -51,12 +51,12 @@ def _foreign(action: Action, job: Job) -> str:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")
         return "" if inside else f"{action.object_name!r} is not an object name"
     if action.kind is ActionKind.KEY:
-        # Made anew from the job when it is carried out, and compared.
+        # Made again from the job when it is carried out, and compared.
         return ""
     for key in (action.key, action.leader):
         if key is not None and not is_key(key, folder=action.entry_kind == Kind.DIRECTORY):
             return f"{_text(key)!r} is not a path below a source"
-    # What a source no longer covers is taken out.
+    # What a source no longer covers is removed.
     if action.kind is ActionKind.REMOVE or any(source.covers(action.key) for source in job.sources):
         return ""
     return f"{_text(action.key)!r} is not inside a source"

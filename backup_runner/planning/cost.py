@@ -34,7 +34,7 @@ class Work:
     added: int = 0
     puts: int = 0
     moved: dict[str, int] = field(default_factory=dict)
-    """Bytes of packs read in order to pack them anew, by tier."""
+    """Bytes of packs read in order to pack them again, by tier."""
     freed: list[tuple[str, int, int]] = field(default_factory=list)
 
 

@@ -16,7 +16,7 @@ _STORING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
 
 
 class PlanCost:
-    """Takes every action of a plan; knows nothing to say of a job whose target is no OCI bucket."""
+    """Takes every action of a plan; knows nothing to say of a job whose target is not an OCI bucket."""
 
     def __init__(self, job: Job, catalog: Catalog | None, store: Store | None, now_ns: int) -> None:
         self._target = job.target if isinstance(job.target, OciTargetSpec) else None

@@ -28,7 +28,7 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the job says of a path as it lies on disk.
+    """What the job says of a path as it is on disk.
 
     `state` is `taken`, `skipped` (by `rule`), `own` (a file of ours), `symlink`, `special`, `missing`, `unreadable` or
     `outside` (of every source). `decided_at` is the key that decides: the path's own, or that of a folder above it.
@@ -43,7 +43,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StoredAs:
-    """The content that the newest version of a path has, and the objects that hold it; sizes in bytes."""
+    """The content that the newest version of a path has, and the objects that contain it; sizes in bytes."""
 
     version: PathVersion
     objects: tuple[history.ObjectRow, ...]
@@ -58,7 +58,7 @@ class Explanation:
     verdict: Verdict
     action: Action | None = None
     below: Counter[str] = field(default_factory=Counter)
-    """Actions on what lies in this folder, by kind."""
+    """Actions on what is in this folder, by kind."""
     problems: list[dict[str, str]] = field(default_factory=list)
     held: bool = False
     """A newer file is held back by `overwrite: never`."""
@@ -102,9 +102,9 @@ def _absolute(argument: bytes, base: bytes) -> bytes:
 def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False) -> Verdict:
     """What a scan of the job makes of a key; `own` are our own paths, without symlinks.
 
-    `as_folder` says what a path is that is not there."""
+    `as_folder` says what a path is that does not exist."""
     covering = [one for one in job.sources if one.covers(key)]
-    # The output of a program may lie in a folder that is a source of its own.
+    # The output of a program may be in a folder that is a source of its own.
     source = next((one for one in covering if one.output), covering[0] if covering else None)
     if source is None:
         return Verdict("outside", key)

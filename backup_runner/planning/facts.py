@@ -52,7 +52,7 @@ class PlanFacts:
         # Contents that came from another tool's catalog may be known by their MD5 only.
         self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
         self.imports = cat is not None and store is not None and history.has_imports(cat, store.id)
-        """Whether any content lies in another tool's format."""
+        """Whether any content is in another tool's format."""
 
     def has_size(self, size: int) -> bool:
         if self._cat is None or not self._store_id:

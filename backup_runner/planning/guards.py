@@ -1,4 +1,4 @@
-"""When a run must not go on: too few files, too many changed or vanished, a source that is not there.
+"""When a run must stop: too few files, too many changed or vanished, a source that does not exist.
 
 Pure. Percentages count the files of the last complete snapshot whose content changed, or that vanished; they speak
 from `SMALLEST` known files up, because one of three files is a third of them and no accident.
@@ -65,7 +65,7 @@ def weigh_changes(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 
 
 def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
-    """The guard on files that would be taken out."""
+    """The guard on files that would be removed."""
     if seen.known < SMALLEST:
         return
     removed = 100 * seen.removed / seen.known
@@ -78,7 +78,7 @@ def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 
 
 def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_empty: bool) -> Iterator[GuardHit]:
-    """A source that is not there, or is empty though it was not before."""
+    """A source that does not exist, or is empty though it was not before."""
     if missing and not allow_empty:
         yield GuardHit("source_missing", f"{label} does not exist; is its disk mounted?")
     elif not found and known and not allow_empty:
@@ -97,7 +97,7 @@ def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[Guard
 
 
 def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, guards: PruneGuards) -> Iterator[GuardHit]:
-    """A plan that lets go of much at once: `forgotten` of `complete` snapshots, `freed` of `stored` bytes."""
+    """A plan that deletes much at once: `forgotten` of `complete` snapshots, `freed` of `stored` bytes."""
     share = 100 * forgotten / complete if complete >= SMALLEST else 0
     if share > guards.max_forget_percent:
         yield GuardHit(

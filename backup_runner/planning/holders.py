@@ -57,7 +57,7 @@ class Holders:
         cat = self.session.catalog()
         kept = kept_chain(cat, store) if cat and store else None
         if store is None or self.offline or not concerns(self.session.job, kept.roster if kept else None):
-            # Who can open is no news then: no key is read, and nothing is asked of the bucket.
+            # Who can open is not a news then: no key is read, and nothing is asked of the bucket.
             return kept
         try:
             self.session.check_key(store)

@@ -51,7 +51,7 @@ def look_at_known(
 
 
 def _is_filled(path: bytes) -> bool | None:
-    """Whether there is anything in a folder; None if it is not there."""
+    """Whether there is anything in a folder; None if it does not exist."""
     try:
         with os.scandir(path) as found:
             return next(found, None) is not None

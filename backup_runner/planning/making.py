@@ -101,7 +101,7 @@ class _Planning:
                 self.scanning.close()
 
     def _begin(self) -> None:
-        """What takes long goes on beside the rest: the scan in a process, then scrypt on a thread; forks want none."""
+        """What takes long runs beside the rest: the scan in a process, then scrypt on a thread; forks want none."""
         # For a tree that is known to be small, starting a process costs more than it saves.
         small = 0 < self.expected <= _WORTH_A_PROCESS
         if not small and not self.options.known_only and self.options.pruning != "only":
@@ -112,7 +112,7 @@ class _Planning:
             import_module("backup_runner.applying.run")
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
-        """The header stands first and is known last, so actions wait in a file of their own."""
+        """The header comes first and is known last, so actions wait in a file of their own."""
         folder = self.session.job.work_directory
         with unnamed(folder) as body:
             for action in self._actions(cat, store, drift):

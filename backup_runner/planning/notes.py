@@ -14,7 +14,7 @@ _NAMED = 20
 
 @dataclass(slots=True)
 class Specials:
-    """Sockets, fifos and devices. They hold no content, so nothing is missing without them: named, and no problem."""
+    """Sockets, fifos and devices. They have no content, so nothing is missing without them: named, and no problem."""
 
     count: int = 0
     named: list[str] = field(default_factory=list)

@@ -28,7 +28,7 @@ class Policy:
     overwrite: Overwrite
     detect: Detect
     reseal: bool = False
-    """Store contents imported from another tool anew."""
+    """Store contents imported from another tool again."""
     unread_from: int = StoringPolicy().small
     """Files of so many bytes that moved are not read for the plan: apply reads them anyway, and stores what is new."""
 
@@ -53,7 +53,7 @@ class Facts(Protocol):
         ...
 
     def imported(self, content_id: int) -> bool:
-        """Whether the content lies in another tool's format."""
+        """Whether the content is in another tool's format."""
         ...
 
     def leader_key(self, path_id: int) -> bytes: ...
@@ -67,7 +67,7 @@ class Facts(Protocol):
         ...
 
     def unlisted(self, key: bytes) -> bool:
-        """Whether the path lies in a folder that could not be listed, so that it may well be there."""
+        """Whether the path is in a folder that could not be listed, so that it may well be there."""
         ...
 
     def gone_reason(self, key: bytes) -> Reason:

@@ -36,7 +36,7 @@ class Upcoming(NamedTuple):
 
 @dataclass
 class Pruning:
-    """What one plan lets go. After `actions`, `hits` are the guards that stop it, and `notes` say the rest.
+    """What one plan deletes. After `actions`, `hits` are the guards that stop it, and `notes` say the rest.
 
     With an `upcoming` snapshot, guards hold the pruning back and not the backup; `overrides` are meant to pass."""
 
@@ -80,7 +80,7 @@ class Pruning:
         known = self.cat.snapshots(self.job_id)
         snapshots = _times(known, rules)
         if self.upcoming is not None:
-            # What a killed run left running, the apply makes partial. One that is at work is no business of a plan.
+            # What a killed run left running, the apply makes partial. One that is at work does not concern a plan.
             if not CatalogLock.is_held(self.cat.path):
                 snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
             newest = max((s.id for s in snapshots), default=0)

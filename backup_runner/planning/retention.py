@@ -30,7 +30,7 @@ class SnapshotTime(NamedTuple):
     status: str
     """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
     doubtful: bool = False
-    """Guards had spoken against what it holds, and were overridden: it never displaces another one."""
+    """Guards had spoken against what it contains, and were overridden: it never displaces another one."""
 
 
 def expire(

@@ -1,7 +1,7 @@
 """Who made a saved plan: a MAC under a secret of the user who planned, or a digest that is stated by who reviewed.
 
 A plan decides which job file is loaded, and with it which programs run, so nothing that it names can vouch for it: a
-secret beside the job or its catalog would come from the same hands. The secret lies in the user's own folder.
+secret beside the job or its catalog would come from the same hands. The secret is in the user's own folder.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Plan:
             raise PlanFileError(f"cannot read the plan {self.path}: {describe(error)}") from None
 
     def actions(self) -> Iterator[Action]:
-        """Raises PlanFileError at the end if the file was cut or altered."""
+        """Raises PlanFileError at the end if the file was cut or modified."""
         return planfile.read_actions(self.lines())
 
     def save(self, path: str, secret: bytes | None = None) -> str:

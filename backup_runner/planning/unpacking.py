@@ -32,7 +32,7 @@ def lines_of(file: io.BufferedReader, size: int) -> Iterator[bytes]:
 
 
 def fits(size: int, unpacked: int) -> bool:
-    """Whether a compressed file of this size may hold as much."""
+    """Whether a compressed file of this size may contain as much."""
     return unpacked <= _ROOM + size * _RATIO
 
 

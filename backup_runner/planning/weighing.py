@@ -39,12 +39,12 @@ class Scales:
             _count(seen, action)
 
     def lose(self, key: bytes) -> None:
-        """One more file that is not there."""
+        """One more file that does not exist."""
         for seen in self._covering(key):
             seen.removed += 1
 
     def _covering(self, key: bytes) -> list[Seen]:
-        # The job as a whole counts what no source covers, too: files of a source that was taken out of it.
+        # The job as a whole counts what no source covers, too: files of a source that was removed from it.
         return [self.whole, *(item.seen for item in self.by_source if item.source.covers(key))]
 
     def know(self, known: int, count_known: Callable[[bytes], int]) -> None:
@@ -55,14 +55,14 @@ class Scales:
                 item.seen.known = known if len(self.by_source) == 1 else count_known(item.source.key)
 
     def deletions(self) -> Iterator[GuardHit]:
-        """What the guards on files taken out say; `know` comes first."""
+        """What the guards on files removed say; `know` comes first."""
         for item in self.by_source:
             if item.source.guards != self.job.guards:
                 yield from weigh_deletions(item.seen, item.source.guards)
         yield from weigh_deletions(self.whole, self.job.guards)
 
     def numbers(self) -> Iterator[GuardHit]:
-        """What the guards on files changed and taken out say; `know` comes first."""
+        """What the guards on files changed and removed say; `know` comes first."""
         for item in self.by_source:
             if item.source.guards != self.job.guards:
                 yield from weigh_changes(item.seen, item.source.guards)

@@ -1,4 +1,4 @@
-"""`catalog import-backup-tool`: its objects become contents where they lie; nothing is uploaded, nothing is changed.
+"""`catalog import-backup-tool`: its objects become contents where they are; nothing is uploaded, nothing is changed.
 
 Everything is looked at before the catalog is touched: each object's size and checksum in the listing, its head, and
 the smallest one is opened, which tells a wrong key. Then one transaction, and the record.

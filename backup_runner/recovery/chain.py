@@ -43,7 +43,7 @@ class Records:
         return StoredObject(name, self._sizes[serial], "", "", 0.0, "Standard", "")
 
     def between(self, after: int, upto: int) -> list[int]:
-        """The serials that are there, of after < serial <= upto."""
+        """The serials that are there, of after < serial <= up to."""
         return self._order[bisect_right(self._order, after) : bisect_right(self._order, upto)]
 
     def bytes_between(self, after: int, upto: int) -> int:
@@ -57,7 +57,7 @@ class Records:
                 return serial
         found = 0
         for serial in self._order[:-_TRIES]:
-            # Ours lie close together; whoever fills the bucket with noise is not followed for ever.
+            # Ours are close together; whoever fills the bucket with noise is not followed forever.
             if len(self.noise) > 2 * _TRIES and found:
                 break
             if self.ours(serial):

@@ -1,4 +1,4 @@
-"""After the disk died: the catalog again, from what the bucket holds.
+"""After the disk died: the catalog again, from what the bucket contains.
 
 `pull` takes the newest full copy and the records after it, or, where the local catalog is an ancestor of the bucket's
 state, only the records it lacks. `rebuild` replays all records, and where these end makes what it can from the
@@ -98,7 +98,7 @@ def can_advance(session: Session, store: Store) -> bool:
 def find_lineage(session: Session, warn: Callable[[str], None]) -> str | None:
     """The lineage in the bucket that has this job, and of several the one written to last; None if none has.
 
-    Lineages under other keys are passed over, with a warning."""
+    Lineages under other keys are ignored, with a warning."""
     found, wrong = _candidates(session, lineages(session.target))
     if wrong and not found:
         warn(f"{wrong} lineage(s) in the bucket are encrypted with other keys and were ignored")
@@ -153,7 +153,7 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
 
 
 def newest_readable(session: Session, lineage: str) -> Head | None:
-    """The header line of the newest record, or else copy, that can be read; what our key does not open is passed over.
+    """The header line of the newest record, or else copy, that can be read; what our key does not open is ignored.
 
     Raises WrongKeyError if something is there and nothing opens, and TransientError, AccessDenied or ObjectArchived
     where nothing can be said: what is not read for such a reason may well be there."""
@@ -193,7 +193,7 @@ def _newest_record(session: Session, lineage: str) -> StoredObject | None:
 
 
 def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, going on would start all over."""
+    """With no catalog here but a lineage in the bucket that has this job, continuing would start all over."""
     for lineage in lineages(session.target):
         try:
             head = newest_readable(session, lineage)

@@ -1,9 +1,9 @@
 """Each line of a record or copy is looked at before it changes the catalog.
 
-Whoever holds the key of one store can write any line into its records, and the catalog may hold other stores. So a row
-has the columns of its table and nothing else; ids are above zero and so, raised by the store's shift, above those of
-all other stores (a store is read anew, with a shift above all rows there are, unless it is alone in its catalog);
-objects lie in the store's own lineage, or in none. One bad line refuses the whole.
+Whoever holds the key of one store can write any line into its records, and the catalog may contain other stores. So a
+row has the columns of its table and nothing else; ids are above zero and so, raised by the store's shift, above those
+of all other stores (a store is read again, with a shift above all rows there are, unless it is alone in its catalog);
+objects are in the store's own lineage, or in none. One bad line refuses the whole.
 """
 
 from __future__ import annotations

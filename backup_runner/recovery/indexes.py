@@ -1,4 +1,4 @@
-"""The last resort: contents, names, modes and times from the objects' own indexes. They hold no history."""
+"""The last resort: contents, names, modes and times from the objects' own indexes. They contain no history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MODE = 0o600
 
 
 class _Stretch(NamedTuple):
-    """A part of a large content of suite 1, and where it lies."""
+    """A part of a large content of suite 1, and where it is."""
 
     entry: IndexEntry
     extent: Extent
@@ -147,7 +147,7 @@ def _put(recorder: Recorder, rows: Iterator[NewVersion]) -> None:
 
 
 def _folders(keys: Iterable[bytes]) -> Iterator[bytes]:
-    """The folders that sorted keys lie in, each once."""
+    """The folders that sorted keys are in, each once."""
     last = b""
     for key in keys:
         for at, byte in enumerate(key):

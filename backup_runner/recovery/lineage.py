@@ -1,4 +1,4 @@
-"""One lineage of a bucket, read back: its records and full copies, and the rows they hold.
+"""One lineage of a bucket, read back: its records and full copies, and the rows they contain.
 
 Records form a chain: each names the SHA-256 of the one before it, so a catalog whose own newest record is part of
 the chain is an ancestor, and needs only the records after it.
@@ -33,7 +33,7 @@ from .reading import format_of, rows_of
 _CHECKED = 8 << 20
 """The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
 _MOST_COPIES = 200
-"""So many objects that are no copies of ours are tried; there are two or three copies."""
+"""So many objects that are not copies of ours are tried; there are two or three copies."""
 _NAMED = 3
 _DROPPED = "notes of an unfinished apply were dropped; the next plan reuses its uploads"
 
@@ -121,7 +121,8 @@ class Bucket:
     # -- from a catalog that is behind
 
     def advance(self, store: Store) -> Recovered:
-        """Replay only the records after the store's serial; ids stay. Raises Rewritten if the store is no ancestor."""
+        """Replay only the records after the store's serial; ids stay. Raises Rewritten if the store is not an
+        ancestor."""
         cat = self._session.need_catalog()
         result = Recovered(self.lineage, store.serial, missing=self.missing, notes=self.notes)
         self._check_end(store)
@@ -210,7 +211,7 @@ class Bucket:
             check_references(cat, store.id)
             self._settle(cat, store, result, copies)
             if not exact:
-                # After settling: what comes from indexes stands in no record yet, and goes into the next one.
+                # After settling: what comes from indexes is in no record yet, and goes into the next one.
                 self._from_indexes(cat, store, result)
             self._sum_up(cat, store, result)
         self._keep_keys(cat)
@@ -231,7 +232,7 @@ class Bucket:
             shift = old.shift
             lines.drop_store(cat, old.id)
         if not cat.is_alone(0):
-            # Ids of other stores, retired ones too, may lie anywhere, so this one's all go above them.
+            # Ids of other stores, retired ones too, may be anywhere, so this one's all go above them.
             marks = lines.high_marks(cat)
             shift = max(value for name, value in marks.items() if name != "change")
         store = cat.add_store(

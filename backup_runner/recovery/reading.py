@@ -1,4 +1,4 @@
-"""Records and full copies as they lie in a bucket: all their rows."""
+"""Records and full copies as they are in a bucket: all their rows."""
 
 from __future__ import annotations
 

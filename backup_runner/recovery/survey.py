@@ -1,4 +1,4 @@
-"""Which lineages a bucket holds, and what they say of themselves: for people who lost their catalog."""
+"""Which lineages a bucket contains, and what they say of themselves: for people who lost their catalog."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def heading_lines(header: Header, heading: Heading, look: Look) -> Iterator[str]
 
 
 def closing_lines(header: Header, look: Look) -> Iterator[str]:
-    """Problems, guards, notes and totals: what stands below the actions."""
+    """Problems, guards, notes and totals: what follows the actions."""
     if header.problems:
         yield ""
         rows = ((item, item["problem"], item["message"]) for item in header.problems)

@@ -176,7 +176,7 @@ class BarReporter:
             return
         self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
         for task in self._progress.tasks:
-            # Not through `update`, which would begin the estimate of the time left anew each time.
+            # Not through `update`, which would begin the estimate of the time left again each time.
             if task.total is not None:
                 task.total = max(self._total_size if self._by_size else self._total_files, task.completed)
 

@@ -76,7 +76,7 @@ def _uri(file: str) -> str:
 
 
 def relative(file: str) -> str:
-    """The path from the working directory if the file lies below it, else the absolute path."""
+    """The path from the working directory if the file is below it, else the absolute path."""
     path = os.path.abspath(file)
     here = PurePosixPath(os.getcwd())
     return str(PurePosixPath(path).relative_to(here)) if PurePosixPath(path).is_relative_to(here) else path

@@ -20,7 +20,7 @@ from ..targets.base import Target
 
 class Adopting:
     """Takes over one object after the other. What a file is composed of may be said by an object that comes before
-    those that hold its pieces, so lists wait until all of these are there."""
+    those that contain its pieces, so lists wait until all of these are there."""
 
     def __init__(self, cat: Catalog, store_id: int, target: Target, identity: Identity) -> None:
         self._cat = cat

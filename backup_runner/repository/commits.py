@@ -86,7 +86,7 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
 
 def _met_another(cat: Catalog, store: Store, target: Target, identity: Identity, serial: int) -> Store | None:
     """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost; None
-    if it is no record of anybody's who has the key."""
+    if it is not a record of anybody's who has the key."""
     try:
         store, taken = _resolve(cat, store, target, identity)
     except AccessDenied:

@@ -35,7 +35,7 @@ def read_public(file: str) -> Public:
 
 
 def name_of_file(file: str) -> str:
-    """What a recipient is called whose public key lies in that file."""
+    """What a recipient is called whose public key is in that file."""
     return file.rpartition("/")[2].removesuffix(".pub")[:_NAME_LENGTH]
 
 

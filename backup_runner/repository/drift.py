@@ -75,8 +75,8 @@ def note(cat: Catalog, drift: Drift | None) -> None:
 
 
 def settle(cat: Catalog, drift: Drift | None) -> None:
-    """At the end of an apply: what this drift lost has been named, and objects that are gone and hold nothing any more
-    leave the catalog. Callers hold a transaction."""
+    """At the end of an apply: what this drift lost has been named, and objects that are gone and contain nothing any
+    more leave the catalog. Callers hold a transaction."""
     if drift is not None:
         settle_bucket(cat, told=drift.fresh, gone=drift.gone)
 
@@ -150,7 +150,7 @@ def _newest(
             if is_ours(target, identity(), record_name(store, serial)):
                 if serial != pending or len(ahead) == 1:
                     return serial
-                # Perhaps put by this very catalog; whether others went on from it, the next one says.
+                # Perhaps put by this very catalog; whether others continued from it, the next one says.
                 ahead.remove(serial)
                 found = serial
         except (AccessDenied, KeyFileError):
@@ -198,8 +198,8 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
 
 
 def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
-    """Whether something else lies in place of the newest record. Objects are padded, so lengths tell less than they
-    did; what lies in place of older records `verify` finds."""
+    """Whether something else is in place of the newest record. Objects are padded, so lengths tell less than they
+    did; what is in place of older records `verify` finds."""
     size = records.get(store.serial, 0)
     if not 0 < size <= _CHUNK or not store.record_digest:
         return ""

@@ -96,7 +96,7 @@ def _from_command(command: tuple[str, ...]) -> bytes:
     except OSError as error:
         raise KeyFileError(f"key_command {name} cannot be started: {describe(error)}") from None
     if done.returncode:
-        # Its output is not shown: whatever it printed may hold the key.
+        # Its output is not shown: whatever it printed may contain the key.
         raise KeyFileError(
             f"key_command {name} failed with status {done.returncode}", hint="run it manually to see why"
         )

@@ -2,7 +2,7 @@
 
 Correctness does not rest on it but on the create-only record. It is renewed and taken over with If-Match only, and
 taken over only after it stood still for its lifetime on our own monotonic clock, so no machine's wall clock
-matters. Where policy forbids overwriting or deleting, a run goes on without it and says so.
+matters. Where policy forbids overwriting or deleting, a run continues without it and says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOOK = 1.0
 _LARGEST = 1 << 17
 """Bytes of a lease; most of ours take 8 KiB, and up to 64 KiB for many recipients."""
 _GONE = 5
-"""So many looks at something that is not a lease of ours, and a run goes on without one."""
+"""So many looks at something that is not a lease of ours, and a run continues without one."""
 _ID = bytes(16)
 
 
@@ -127,7 +127,7 @@ class Lease:
             return b""
 
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
-        """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out for ever.
+        """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out forever.
 
         Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
         try:
@@ -197,7 +197,7 @@ class Lease:
         try:
             self._took(self._put(self._seal(), Put.REPLACE, etag))
         except (ConditionFailed, ObjectMissing):
-            # Somebody took over. The record decides who commits, so the work may go on.
+            # Somebody took over. The record decides who commits, so the work may continue.
             self._etag = ""
             return False
         except AccessDenied:

@@ -1,4 +1,5 @@
-"""Uploads in parts that older versions began and nobody goes on with: aborted once, after the catalog was migrated."""
+"""Uploads in parts that older versions began and nobody continues with: aborted once, after the catalog was
+migrated."""
 
 from __future__ import annotations
 

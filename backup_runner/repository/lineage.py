@@ -62,7 +62,7 @@ class KeyChain:
     roster: Roster | None = None
     notes: tuple[str, ...] = ()
     stored: bool = True
-    """Whether the newest lies in the bucket, as far as its listing tells."""
+    """Whether the newest is in the bucket, as far as its listing tells."""
 
     @property
     def newest(self) -> Envelope:

@@ -91,7 +91,7 @@ class Builder:
         self.sealer = sealer
         self.plain = 0
         self.entries: list[IndexEntry] = []
-        """What its index will say lies in it."""
+        """What its index will say is in it."""
         self._lengths: list[int] = []
         self._end: _End | None = None
         self._room = room

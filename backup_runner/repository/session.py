@@ -23,7 +23,7 @@ from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_cha
 from .seen import remember_keys, seen_keys
 
 _KDF_UNITS = 64
-"""Runs of scrypt that one command pays for: a lineage takes one, and a bucket may hold many of a job's key."""
+"""Runs of scrypt that one command pays for: a lineage takes one, and a bucket may contain many of a job's key."""
 
 
 @dataclass
@@ -183,7 +183,7 @@ class Session:
             if found is not None:
                 self.use_chain(found)
             elif store is not None and store.serial:
-                # A lineage of suite 1, as long as nobody with its key went on.
+                # A lineage of suite 1, as long as nobody with its key continued.
                 self.identity.accept(bytes.fromhex(lineage), ())
         return self._chains.get(lineage)
 
@@ -198,7 +198,7 @@ class Session:
         self._chains[found.newest.lineage.hex()] = found
 
     def keys(self, store: Store) -> Keys:
-        """What opens and seals. A store of suite 1 goes on in suite 2 from here. Callers hold the catalog's lock.
+        """What opens and seals. A store of suite 1 continues in suite 2 from here. Callers hold the catalog's lock.
 
         Raises WrongKeyError, NotEntitledError, CatalogError, TargetError."""
         identity = self.unlock(store)

@@ -1,1 +1,1 @@
-"""Brings files back from a snapshot."""
+"""Restores files from a snapshot."""

@@ -14,7 +14,7 @@ from .write import Decision
 
 
 class Book:
-    """Counts, problems and notes of one restore, and whether it is to go on."""
+    """Counts, problems and notes of one restore, and whether it should continue."""
 
     def __init__(self, options: RestoreOptions, events: Events, outcome: RestoreOutcome) -> None:
         self.options = options

@@ -76,7 +76,7 @@ class Files:
                 self._piece_done(task, result)
 
     def _tasks(self, rows: Iterator[FileRow], pieces: Iterator[WantedPiece]) -> Iterator[Task]:
-        """Files and pieces, both by object and offset: a batch is what lies together in one object."""
+        """Files and pieces, both by object and offset: a batch is what is together in one object."""
         batch: list[FileRow | WantedPiece] = []
         size = 0
         both: Iterator[FileRow | WantedPiece] = merge(self._readable(rows), pieces, key=_place_key)

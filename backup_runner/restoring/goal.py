@@ -28,11 +28,11 @@ NOT_FINISHED = stat.S_ISVTX | _OWNER
 from others: should the restore be killed, the next one gives it its attributes, whatever its policy."""
 
 STOPPING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Errors after which going on to the next file makes no sense."""
+"""Errors after which continuing to the next file makes no sense."""
 
 
 class BlockedError(Exception):
-    """Something else stands where a file or folder should go, and stays."""
+    """Something else is where a file or folder should go, and stays."""
 
 
 def explain(error: OSError) -> tuple[str, str]:
@@ -100,7 +100,7 @@ class Goal(Way):
         return True
 
     def is_empty(self, key: bytes) -> bool:
-        """Whether nothing is in the folder that stands where the file `key` should go."""
+        """Whether nothing is in the folder that is where the file `key` should go."""
         at, name = self.place(key)
         try:
             fd = os.open(name, _READ | os.O_DIRECTORY, dir_fd=at)
@@ -153,7 +153,7 @@ class Goal(Way):
         return stat.S_IMODE(there.st_mode) & ~stat.S_ISGID == NOT_FINISHED and there.st_uid == os.geteuid()
 
     def replace_by_folder(self, key: bytes) -> None:
-        """Take away what stands there, no folder, and make one. Raises OSError."""
+        """Remove what is there, no folder, and make one. Raises OSError."""
         if self.pretend:
             self._pretended.add(key)
             return
@@ -161,7 +161,7 @@ class Goal(Way):
         self.make_folder(key)
 
     def sweep(self, key: bytes) -> None:
-        """Take away what restores left in a folder when they were killed."""
+        """Remove what restores left in a folder when they were killed."""
         if not self.pretend:
             with contextlib.suppress(OSError):
                 sweep(self.folder(key))
@@ -183,7 +183,7 @@ class Goal(Way):
     # -- writing
 
     def write_in(self, key: bytes, act: Callable[[int, bytes], _T]) -> _T:
-        """Call `act` with the folder that `key` lies in, and its name there. Raises OSError, UnsafeKeyError.
+        """Call `act` with the folder that `key` is in, and its name there. Raises OSError, UnsafeKeyError.
 
         A folder of this user's that is read-only is opened for it; `set_back` closes it."""
         at, name = self.place(key)
@@ -199,7 +199,7 @@ class Goal(Way):
         self._check_writable(split_key(key)[0])
 
     def pretend_written(self, key: bytes) -> None:
-        """Take a file for written anew: it is no longer the one that other names lead to."""
+        """Treat a file as written again: it is no longer the one that other names lead to."""
         there = self.look(key)
         if there is not None and there.st_nlink > 1:
             self._pretended.add(key)

@@ -26,7 +26,7 @@ class _File:
     temporary: bytes
     hasher: Hasher
     spans: list[tuple[int, int]]
-    """Where each piece lies in the file: offset and length, bytes."""
+    """Where each piece is in the file: offset and length, bytes."""
     arrived: set[int] = field(default_factory=set)
     hashed: int = 0
     waiting: int = 0

@@ -1,12 +1,12 @@
-"""What becomes of what is there already: the one place that knows `--overwrite`.
+"""What happens to what exists already: the one place that knows `--overwrite`.
 
 | there is | never | changed | always |
 |---|---|---|---|
 | the same file, folder or symlink | left, attributes too | gets the attributes | written again |
 | a file or symlink that differs | named | replaced | replaced |
 | a folder, in place of a file or symlink | named | named | replaced if it is empty |
-| a file that holds nothing, in place of a folder | named | named | replaced |
-| a symlink, or a file that holds something, in place of a folder | named | named | named |
+| a file that contains nothing, in place of a folder | named | named | replaced |
+| a symlink, or a file that contains something, in place of a folder | named | named | named |
 
 What is named was left as it was.
 

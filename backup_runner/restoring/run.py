@@ -1,4 +1,4 @@
-"""Bring files back: folders first, then files object by object, hard links, symlinks, and folders' modes last.
+"""Restore files: folders first, then files object by object, hard links, symlinks, and folders' modes last.
 
 A content gets its final name only once its hash was compared; a file that cannot come back is named, and the others do.
 """
@@ -137,7 +137,7 @@ def _no_worker() -> Worker:
 def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, path: bytes) -> tuple[Goal, bool]:
     """The folder to restore to, and whether it keeps its own attributes: a folder that the user named with `--to`.
 
-    It is made first if it is not there. Raises BackupRunnerError."""
+    It is made first if it does not exist. Raises BackupRunnerError."""
     try:
         if options.to is None:
             return Goal.open(path, followed=_own_paths(session.job, chosen, options), pretend=options.dry_run), False
@@ -170,7 +170,7 @@ def _check_makeable(path: bytes) -> None:
 def _own_paths(job: Job, chosen: Selection, options: RestoreOptions) -> frozenset[bytes]:
     """Keys on the way to the job's sources: the user wrote them, so symlinks there are followed.
 
-    A one-shot command's job has no sources; there it is what lies above all that was backed up. What a snapshot says to
+    A one-shot command's job has no sources; there it is what is above all that was backed up. What a snapshot says to
     be a symlink is none of the user's."""
     keys: set[bytes] = set()
     for source in job.sources:

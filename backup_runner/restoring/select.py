@@ -56,7 +56,7 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
 
 
 def _later(found: Snapshot, limit: int | None) -> str | None:
-    """A note if the time asked for lies within the reading: what was read after it is in the snapshot too."""
+    """A note if the time asked for is within the reading: what was read after it is in the snapshot too."""
     if limit is None or not found.finished_ns or limit >= found.finished_ns:
         return None
     if limit // _SECOND_NS == found.scanned_ns // _SECOND_NS:
@@ -101,7 +101,7 @@ def _what_there_is(snapshots: list[Snapshot]) -> str:
 class Wanted:
     """Which paths are meant: those in `paths` (all if there are none) but those in `exclude`, as users write them.
 
-    `here` is where the user stands, for relative paths; None for nowhere. See patterns/paths for the grammar."""
+    `here` is the current folder, for relative paths; None for nowhere. See patterns/paths for the grammar."""
 
     paths: tuple[bytes, ...] = ()
     exclude: tuple[bytes, ...] = ()
@@ -138,7 +138,7 @@ def _choose(chosen: Selection, pattern: PathPattern) -> bool:
     if chosen.has(key):
         chosen.add_key(key)
         return True
-    # A folder is what ends in a slash, or is only known by what lies in it.
+    # A folder is what ends in a slash, or is only known by what is in it.
     if chosen.any_in(key + b"/", key + b"0"):
         chosen.add_range(key + b"/", key + b"0")
         return True
@@ -150,7 +150,7 @@ def _is_there(chosen: Selection, key: bytes) -> bool:
 
 
 def _choose_matching(chosen: Selection, pattern: Pattern, *, by_name: bool) -> bool:
-    """Choose the paths, and what lies in the folders, that match the whole pattern, or whose names do."""
+    """Choose the paths, and what is in the folders, that match the whole pattern, or whose names do."""
     fullmatch = pattern.regex.fullmatch
     hits = 0
 

@@ -68,7 +68,7 @@ def _cold_states(target: Target, lineage: str, names: list[str]) -> dict[str, st
         found = [there for name in names if (there := _look(target, name))]
     else:
         prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
-        # Imported objects lie outside of the lineage.
+        # Imported objects are outside the lineage.
         everywhere = any(not name.startswith(prefix) for name in names)
         found = list(target.list("" if everywhere else prefix))
     return {one.name: one.archival_state for one in found if one.cold}

@@ -37,7 +37,7 @@ class Tree:
             self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
 
     def _ways(self) -> Iterator[bytes]:
-        """Folders that hold something chosen and are not chosen themselves."""
+        """Folders that contain something chosen and are not chosen themselves."""
         open_folders: list[bytes] = []
         last = b""
         for key in self._chosen.all_keys():

@@ -28,7 +28,7 @@ FAILED = "failed"
 
 
 class Batch(NamedTuple):
-    """Files whose contents lie in one object, and pieces of others, each sorted by offset; `place` is None for files of
+    """Files whose contents are in one object, and pieces of others, each sorted by offset; `place` is None for files of
     0 bytes. `files` are the temporary files (key, name) that the pieces go to, by number."""
 
     place: Place | None
@@ -102,7 +102,7 @@ def fatal_reason(error: BaseException) -> str | None:
 
 
 class Worker:
-    """Does tasks; made anew in each worker process."""
+    """Does tasks; created in each worker process."""
 
     def __init__(self, target: Target, identity: Identity, goal: Goal, overwrite: Overwrite) -> None:
         self._target = target
@@ -196,7 +196,7 @@ class Worker:
             result.statuses[index] = Decision.WRITE.value
 
     def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> bytes:
-        """The whole content, its hash compared; fetched anew before it is called damaged."""
+        """The whole content, its hash compared; fetched again before it is called damaged."""
         name = place.name if place else "empty file"
         try:
             return _content(row, reader, name)

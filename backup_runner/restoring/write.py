@@ -1,4 +1,4 @@
-"""Writing one file, symlink or folder with all its attributes; what is there already is looked at first."""
+"""Writing one file, symlink or folder with all its attributes; what exists already is checked first."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Writer:
             self.notes["the catalog has no hash to check it with"] += 1
 
     def discard(self, key: bytes, temporary: bytes) -> None:
-        """Take a temporary file away; that it is gone already is no error."""
+        """Delete a temporary file; that it is gone already is not an error."""
         with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=self.goal.place(key)[0])
 

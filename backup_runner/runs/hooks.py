@@ -31,7 +31,7 @@ class HookError(BackupRunnerError):
 
 
 class Ended(NamedTuple):
-    """How a hook ended: "" or what went wrong, and the end of what it printed, secrets taken out."""
+    """How a hook ended: "" or what went wrong, and the end of what it printed, secrets removed."""
 
     problem: str
     tail: str

@@ -1,7 +1,7 @@
 """Telling a service that a run started, succeeded or failed: as healthchecks.io and ntfy want it, or by apprise.
 
 Never fails a run. A process of its own sends the notice (`sending`), because only a process can be ended when its time
-is over: a name that does not resolve, or an answer of one byte a second, would hold a thread for ever. It reports what
+is over: a name that does not resolve, or an answer of one byte a second, would hold a thread forever. It reports what
 went wrong in words of its own, so that neither the URL nor what a server answers gets into a message.
 """
 
@@ -60,7 +60,7 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
 
 
 def _addressee(style: NoticeStyle, url: str) -> str:
-    """The host, where it is one; in apprise's URLs tokens may stand in its place."""
+    """The host, where it is one; in apprise's URLs tokens may be in its place."""
     if style is NoticeStyle.APPRISE:
         return ""
     try:

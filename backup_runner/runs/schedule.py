@@ -45,8 +45,8 @@ def units(
 ) -> dict[str, str]:
     """systemd's service and timer by file name; `words` are the command and its arguments.
 
-    `environment_file` holds what the job takes from variables. `home` is set where systemd does not set it: in system
-    units."""
+    `environment_file` contains what the job takes from variables. `home` is set where systemd does not set it: in
+    system units."""
     name = f"backup-runner-{job}"
     service = [
         "[Unit]",

@@ -1,6 +1,7 @@
 """The process that sends one notice: reads it from stdin, says on stdout what went wrong, nothing if all is well.
 
-What it says is made of numbers and of names of errors alone: texts of exceptions hold URLs and what a server answered.
+What it says is made of numbers and of names of errors alone: texts of exceptions contain URLs and what a server
+answered.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _request(order: dict[str, Any]) -> urllib.request.Request:
     body = order["text"].encode("utf-8", "replace")
     if order["style"] == "healthchecks":
         return urllib.request.Request(url.rstrip("/") + _PATHS[event], body, method="POST")  # noqa: S310 - checked
-    # HTTP headers hold ASCII only; the job's name is.
+    # HTTP headers contain only ASCII; the job's name is.
     headers = {"Title": f"backup {order['job']}: {event}", "Priority": _PRIORITY[event], "Tags": _TAGS[event]}
     return urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - checked by the parent
 

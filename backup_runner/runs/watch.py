@@ -77,7 +77,7 @@ class Watch:
             env=self._environment(name, status, code, message),
             hidden=[self.env[variable] for variable in self._secret_names() if variable in self.env],
         )
-        # What a hook prints may hold anything, so the log only says how much it was.
+        # What a hook prints may contain anything, so the log only says how much it was.
         log.info("hook %s ended: %s; it printed %d bytes", name, ended.problem or "well", ended.printed)
         if ended.problem:
             self.show(ended.tail)
@@ -101,7 +101,7 @@ class Watch:
         return env
 
     def _secret_names(self) -> list[str]:
-        """Variables that hold the crypto key or a URL; no hook gets them."""
+        """Variables that contain the crypto key or a URL; no hook gets them."""
         names = [*self.job.encryption.variables, *(notify.url_env for notify in self.job.notify)]
         return [name for name in names if name]
 

@@ -69,7 +69,7 @@ def is_mount_point(path: bytes) -> bool:
 
 
 def mount_point_of(path: bytes) -> bytes:
-    """The mount point that a path lies on, b"/" at the least; the path itself need not exist."""
+    """The mount point that a path is on, b"/" at the least; the path itself need not exist."""
     real, mounts = os.path.realpath(path), _mounts()
     while real != b"/" and real not in mounts and not os.path.ismount(real):
         real = os.path.dirname(real)

@@ -64,7 +64,7 @@ class ScanTotals:
     files_by_source: dict[bytes, int] = field(default_factory=dict)
     """By the key of the source's root; sources that are missing have no number here."""
     missing: list[bytes] = field(default_factory=list)
-    """Keys of sources that are not there or cannot be looked at. Complete before the first entry."""
+    """Keys of sources that do not exist or cannot be looked at. Complete before the first entry."""
     unlisted: list[bytes] = field(default_factory=list)
     """Keys of which nothing is known: a path, or (b"" or with a closing slash) it and all that is below."""
 

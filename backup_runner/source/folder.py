@@ -100,7 +100,7 @@ class FolderReader:
     def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
         yield first
         for at in range(CHUNK, len(names), CHUNK):
-            # Opened anew for each chunk: in between, the scan may be a thousand folders deep elsewhere.
+            # Opened again for each chunk: in between, the scan may be a thousand folders deep elsewhere.
             try:
                 fd = self._open(key[len(self._context.key) :])
             except OSError as error:

@@ -17,7 +17,7 @@ SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 def mark_of(folder: int, bounds: Bounds) -> tuple[str, str] | None:
     """The setting that leaves out a folder, opened for reading, and the name that marks it; None if there is none.
 
-    What cannot be looked at is no mark."""
+    What cannot be looked at is not a mark."""
     for name in bounds.markers:
         try:
             os.stat(name, dir_fd=folder, follow_symlinks=False)

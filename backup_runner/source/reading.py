@@ -1,4 +1,4 @@
-"""Reading one small file whole, with the metadata it had, watching that it does not move meanwhile."""
+"""Reading one small file whole, with the metadata it had, watching that it does not move in the meantime."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def read_small(
 ) -> tuple[FileRead, memoryview] | None:
     """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
 
-    The bytes lie at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
+    The bytes are at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
     again, it is kept as read and flagged."""
     fd, status = tree.open(key)
     try:

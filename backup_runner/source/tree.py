@@ -1,4 +1,4 @@
-"""The sources of a job as they lie on disk: entries are opened and looked at by their keys, however long their paths.
+"""The sources of a job as they are on disk: entries are opened and looked at by their keys, however long their paths.
 
 A source's own path may lead through symlinks, which are followed once, when the tree is made. Below it no symlink is
 followed: a folder that somebody swaps for one, even for a moment, leads nowhere. All methods raise OSError.
@@ -34,7 +34,7 @@ class Tree:
     def open(self, key: bytes) -> tuple[int, os.stat_result]:
         """Open a regular file for reading: its descriptor and status. Access times stay as they are, where allowed.
 
-        Never blocks: what is no regular file any more (a fifo in its place) is refused with EINVAL."""
+        Never blocks: what is not a regular file any more (a fifo in its place) is refused with EINVAL."""
         path = self._path(key)
         try:
             fd = open_beneath(path, _FILE | _NOATIME)
@@ -71,7 +71,7 @@ class Tree:
 
     @contextmanager
     def _parent(self, key: bytes) -> Iterator[tuple[int, bytes]]:
-        """The folder that an entry lies in, opened for passing through only, and the entry's name in it."""
+        """The folder that an entry is in, opened for passing through only, and the entry's name in it."""
         folder, _, name = self._path(key).rpartition(b"/")
         parent = open_beneath(folder or b"/", STEP)
         try:

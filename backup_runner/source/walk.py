@@ -52,7 +52,7 @@ def scan_fields(
 ) -> Iterator[list[EntryFields]]:
     """Yield all entries of all sources in batches, globally sorted by key.
 
-    Sources on disk must not overlap; outputs may lie anywhere, and stand in for a file of the same path. The root
+    Sources on disk must not overlap; outputs may be anywhere, and stand in for a file of the same path. The root
     folder of a source is an entry too; rules do not apply to roots. Nothing raises: what cannot be looked at goes to
     `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing source has the problem kind `source-missing`.
     `totals` is filled as the scan goes.

@@ -146,7 +146,7 @@ class EncryptionSpec:
 
     @property
     def variables(self) -> list[str]:
-        """The environment variables that hold secrets."""
+        """The environment variables that contain secrets."""
         names = (self.key_env, self.passphrase_env, *(one.passphrase_env for one in self.recipients))
         return [name for name in names if name]
 

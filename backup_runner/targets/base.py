@@ -2,7 +2,7 @@
 
 Names are relative to the target's prefix: "<lineage>/<kind>/<id>", ASCII letters, digits, "-", "_", "." and
 "/". Methods may be called from several threads at once, and a target survives pickling to worker processes
-(connections are made anew there). Errors are those of `errors`: TransientError is raised only after the
+(connections are made again there). Errors are those of `errors`: TransientError is raised only after the
 target's own retries are used up.
 """
 
@@ -51,13 +51,13 @@ class Properties:
     """What a target is like; engines decide by this and never by its type. A wrapper passes its inner target's on."""
 
     remote: bool = False
-    """Whether a request waits for a network, so that several are better on their way at one time."""
+    """Whether a request waits for a network, so that several are better on their way at the same time."""
     in_flight: int | None = None
-    """Requests that may be on their way at one time, over all processes; None for no limit."""
+    """Requests that may be on their way at the same time, over all processes; None for no limit."""
     upload_limit: float | None = None
     """Bytes a second that puts keep to, over all processes; None for no limit."""
     archives: bool = False
-    """Whether objects may come to lie in an archive tier, where they cannot be read before they are thawed."""
+    """Whether objects may be in an archive tier, where they cannot be read before they are thawed."""
 
 
 @runtime_checkable
@@ -83,7 +83,7 @@ class Target(Protocol):
         ...
 
     def divided(self, ways: int) -> Target:
-        """The same place for one of `ways` processes that work at one time: together they keep to its limits."""
+        """The same place for one of `ways` processes that work at the same time: together they keep to its limits."""
         ...
 
     def grant(self, operation: str) -> str:
@@ -103,7 +103,7 @@ class Target(Protocol):
         """Store an object in one step, `md5` (16 raw bytes) sent along and compared with the answer.
 
         A put whose answer was lost is looked up again before ObjectExists is raised: if the object there
-        has this size and MD5, it is ours. One that arrived damaged is taken away again, where policy allows, and
+        has this size and MD5, it is ours. One that arrived damaged is deleted again, where policy allows, and
         ChecksumMismatch raised."""
         ...
 
@@ -126,7 +126,7 @@ class Target(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Take the object away; one that is not there is no error.
+        """Delete the object; one that does not exist is not an error.
 
         AccessDenied if policy or retention forbids."""
         ...

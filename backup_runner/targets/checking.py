@@ -1,4 +1,4 @@
-"""`target check`: each operation that a job may need, tried on probe objects that are taken away again."""
+"""`target check`: each operation that a job may need, tried on probe objects that are deleted again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check_permissions(target: Target) -> list[Check]:
         first = first or error
         checks.append(check)
     if probe.put_there and not checks[-1].ok:
-        # Said where it is: a probe that nobody knows of would stay for ever.
+        # Said where it is: a probe that nobody knows of would stay forever.
         checks[-1] = checks[-1]._replace(message=f"{checks[-1].message}; the probe {probe.name} was not deleted")
     if first is not None and not any(check.ok for check in checks):
         raise first

@@ -1,4 +1,4 @@
-"""Bandwidth and load: bytes a second and requests at one time, shared by the threads of a process."""
+"""Bandwidth and load: bytes per second and requests at the same time, shared by the threads of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BURST = 0.25
 
 
 class Rate:
-    """At most `rate` bytes a second on average; None is no limit. `clock` and `sleep` are in seconds."""
+    """At most `rate` bytes per second on average; None is no limit. `clock` and `sleep` are in seconds."""
 
     def __init__(
         self,

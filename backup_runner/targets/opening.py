@@ -42,7 +42,7 @@ def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
 
 
 def divided(target: Target, ways: int) -> Target:
-    """The target for each of `ways` processes that work at one time: together they keep to its limits.
+    """The target for each of `ways` processes that work at the same time: together they keep to its limits.
 
     A target without limits comes back as it is."""
     return target if target.properties.in_flight is None else target.divided(ways)

@@ -33,7 +33,7 @@ class Retrying:
     def run(self, attempt: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The first success. Raises the last TransientError once patience is used up, others at once.
 
-        `progress` counts what was achieved; whenever it grows, patience starts anew.
+        `progress` counts what was achieved; whenever it grows, patience starts again.
         """
         started, tries, achieved = self.clock(), 0, progress()
         while True:

@@ -69,7 +69,7 @@ class _Verify:
 
     @property
     def places(self) -> Places:
-        """What lies in the objects: looked up once, and only if anything is opened or amiss."""
+        """What is in the objects: looked up once, and only if anything is opened or amiss."""
         if self._places is None:
             self._places = Places(self.cat, self.store.id)
         return self._places
@@ -183,7 +183,7 @@ class _Verify:
         for one in contents if data else ():
             if one.spread and self._readable([extent.object_id for extent in extents(self.cat, one.content_id)]):
                 elsewhere.append((one.offset, one.length))
-        # One that holds nothing any more is what its name says: what was imported lies outside of the lineage.
+        # One that contains nothing any more is what its name says: what was imported is outside the lineage.
         place = Place.of(row, "container" if parse_name(row.name) else "legacy")
         return ObjectTask(row.id, place, row.size, row.plain, contents, elsewhere, data)
 

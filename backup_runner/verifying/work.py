@@ -32,7 +32,7 @@ class ObjectTask(NamedTuple):
 
 
 class ContentTask(NamedTuple):
-    """Check one content that lies in several extents."""
+    """Check one content that is in several extents."""
 
     content_id: int
     size: int | None
@@ -58,7 +58,7 @@ class Found:
 
 
 class Checker:
-    """Does tasks; made anew in each worker process."""
+    """Does tasks; created in each worker process."""
 
     def __init__(self, target: Target, identity: Identity) -> None:
         self._target = target
@@ -127,7 +127,7 @@ class Checker:
         _compare(task, keys, index)
 
     def _data(self, task: ObjectTask, keys: SealKeys, found: Found) -> None:
-        """Open every segment, and hash every content that lies in this object alone."""
+        """Open every segment, and hash every content that is in this object alone."""
         name = task.place.name
         reader = self._reader(task.place, keys, [(0, task.plain)])
         opened: set[int] = set()
@@ -219,6 +219,6 @@ def _inside(offset: int, length: int, segment_size: int) -> range:
 
 
 def _add(items: list[tuple[str, str]], item: tuple[str, str]) -> None:
-    # One damaged segment may hold thousands of contents.
+    # One damaged segment may contain thousands of contents.
     if item not in items:
         items.append(item)

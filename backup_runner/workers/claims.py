@@ -1,7 +1,7 @@
 """Which process stores which content: a table of digests in memory that worker processes share.
 
 Who claims a digest first stores the bytes; whoever comes later refers to them. The table outlives a worker that dies,
-its lock included: the kernel lets go of a dead process's lock. A put that fails ends the run, and the table with it.
+its lock included: the kernel releases a dead process's lock. A put that fails ends the run, and the table with it.
 It grows by levels, each four times the one before, so that nothing ever moves; a level is filled to three quarters.
 """
 
@@ -27,7 +27,7 @@ _HEAD = 16
 
 
 class Claims:
-    """Made before the workers are forked, with about as many slots as there will be contents (more is no harm)."""
+    """Made before the workers are forked, with about as many slots as there will be contents (more do no harm)."""
 
     def __init__(self, expected: int = 0) -> None:
         first = max(_LEAST, (expected * 4 // 3).bit_length())

@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 _SAID, _DONE, _FAILED = "said", "done", "failed"
 _AHEAD = 2
-"""Tasks a worker has at one time, so that it never waits for the main process."""
+"""Tasks a worker has at the same time, so that it never waits for the main process."""
 
 
 class Pool(Generic[T, R]):
@@ -79,7 +79,7 @@ class Pool(Generic[T, R]):
             self._send(connection, task)
 
     def hear(self, timeout: float | None) -> Iterator[Any]:
-        """What workers said by now; waits for something for so long, or for ever (None). Raises what a task raised."""
+        """What workers said by now; waits for something for so long, or forever (None). Raises what a task raised."""
         for ready in wait(list(self._workers), timeout=timeout):
             assert isinstance(ready, Connection)
             kind, value = self._answer(ready)
@@ -178,7 +178,7 @@ _voice = _Voice()
 
 
 def say(message: Any) -> None:
-    """In a worker: tell the main process something while a task goes on."""
+    """In a worker: tell the main process something while a task runs."""
     _voice.send(_SAID, message)
 
 

@@ -46,7 +46,7 @@ class Chain:
         return Chain((*self.envelopes, envelope))
 
     def continued(self, candidates: Iterable[Envelope]) -> tuple[Chain, list[Envelope]]:
-        """As far as it goes with what lies in the bucket, and what counts for nothing: junk, forks, copies."""
+        """As far as it goes with what is in the bucket, and what counts for nothing: junk, forks, copies."""
         found, noise = list(self.envelopes), []
         known = set(self.digests)
         for envelope in sorted(candidates, key=lambda one: one.number):

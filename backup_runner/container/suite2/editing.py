@@ -39,7 +39,7 @@ class Members:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """A lineage that goes on from suite 1: its id and the digest of its last sealed record."""
+    """A lineage that continues from suite 1: its id and the digest of its last sealed record."""
 
     lineage: bytes
     last_record: bytes

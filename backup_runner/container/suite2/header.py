@@ -64,8 +64,8 @@ def new_header(
 def open_header(data: bytes, object_id: ObjectId, identity: Identity) -> OpenedHeader:
     """Check the header at the start of `data` and derive the object's keys.
 
-    Raises DamagedError if it is not what was written or lies under another object's name; NoiseError if its envelope
-    is none of the lineage's; WrongKeyError if this identity is no recipient.
+    Raises DamagedError if it is not what was written or is stored under another object's name; NoiseError if its
+    envelope is none of the lineage's; WrongKeyError if this identity is not a recipient.
     """
     with_name = _naming(object_id)
     try:

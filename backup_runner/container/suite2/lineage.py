@@ -14,7 +14,7 @@ NO_ENROLMENT = bytes(ENROLMENT_LENGTH)
 
 
 class Rights(IntEnum):
-    """What a signer is; the numbers stand in trailers."""
+    """What a signer is; the numbers are stored in trailers."""
 
     OWNER = 0
     WRITER = 1

@@ -50,7 +50,7 @@ def epoch_pair(epoch_secret: bytes) -> bytes:
 
 
 def seal_secret(secret: bytes, public: bytes, info: bytes) -> bytes:
-    """32 bytes sealed to a public key. Raises DamagedError if that is no public key."""
+    """32 bytes sealed to a public key. Raises DamagedError if that is not a public key."""
     try:
         return bytes(_SUITE.encrypt(secret, _public(public), LABEL + info))
     except ValueError as error:

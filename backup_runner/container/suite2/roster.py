@@ -26,7 +26,7 @@ _FORMAT = 1
 
 
 class Mark(NamedTuple):
-    """A record: its serial, and SHA-256 of it as it lies in the bucket."""
+    """A record: its serial, and SHA-256 of it as it is in the bucket."""
 
     serial: int
     digest: bytes

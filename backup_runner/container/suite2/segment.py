@@ -35,7 +35,7 @@ def seal_segment_into(
 ) -> int:
     """Seal segment `number` (from 0) into `out`, which has room for `sealed_bound(len(plaintext))` bytes.
 
-    Returns the sealed length; its last 32 bytes are the MAC. Only the last segment of a stream may hold less than
+    Returns the sealed length; its last 32 bytes are the MAC. Only the last segment of a stream may contain less than
     `keys.segment_size` bytes. Never seal two different plaintexts for one number of one object.
     """
     size = len(plaintext)

@@ -42,7 +42,7 @@ class SigningKey:
 
 
 def check_point(public: bytes) -> None:
-    """Raises DamagedError for what is no public key that can prove anything."""
+    """Raises DamagedError for what is not a public key that can prove anything."""
     y = int.from_bytes(public, "little") & (2**255 - 1)
     if len(public) != KEY_LENGTH or y >= _PRIME:
         raise DamagedError("a signing key is not canonical")

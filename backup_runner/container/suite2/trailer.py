@@ -26,7 +26,7 @@ _SIGNED = _PLAIN - SIGNATURE_LENGTH
 
 
 class Lengths(NamedTuple):
-    """Where the parts of an object lie; lengths in bytes."""
+    """Where the parts of an object are; lengths in bytes."""
 
     data_length: int
     data_sealed: int

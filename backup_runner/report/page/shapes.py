@@ -41,7 +41,7 @@ class Tile:
 
     @property
     def above(self) -> str:
-        """The folders it lies in."""
+        """The folders it is in."""
         return self.find.rstrip("/").rpartition("/")[0] + "/" if "/" in self.find.rstrip("/") else ""
 
 

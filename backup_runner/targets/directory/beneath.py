@@ -1,6 +1,6 @@
 """Descriptors below a bucket's folder: every name is opened in the folder above it, and no symlink is followed.
 
-Others may be able to write to the bucket's folder, so whatever lies there can be swapped at any time: a path that was
+Others may be able to write to the bucket's folder, so whatever is there can be swapped at any time: a path that was
 looked at proves nothing when it is used. Folders are opened one name after the other with O_NOFOLLOW; a name has few
 parts and never "..", so this guarantees as much as openat2 with RESOLVE_BENEATH does, on every system.
 """
@@ -45,7 +45,7 @@ class Beneath:
 
     @contextlib.contextmanager
     def parent(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-        """The folder that the object called `name` lies in, and the last part of its name."""
+        """The folder that the object called `name` is in, and the last part of its name."""
         path, _, last = name.rpartition("/")
         with self.folder(path, make=make) as folder:
             yield folder, last
@@ -88,7 +88,7 @@ def _is_link(parent: int, name: str) -> bool:
 
 
 def open_to_read(folder: int, name: str, path: str) -> int:
-    """A regular file; anything else is no object. Raises OSError, ObjectMissing."""
+    """A regular file; anything else is not an object. Raises OSError, ObjectMissing."""
     try:
         descriptor = os.open(name, os.O_RDONLY | _FILE, dir_fd=folder)
     except OSError as error:

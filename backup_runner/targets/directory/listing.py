@@ -1,4 +1,4 @@
-"""The listing of a directory target. Whatever cannot be an object (symlinks, FIFOs, foreign names) is passed over."""
+"""The listing of a directory target. Whatever cannot be an object (symlinks, FIFOs, foreign names) is ignored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def walk(beneath: Beneath, start: str, prefix: str) -> Iterator[StoredObject]:
 
 
 def _names(beneath: Beneath, folder: str, prefix: str) -> list[str]:
-    """What lies in the folder, last first; folders end in "/"."""
+    """What is in the folder, last first; folders end in "/"."""
     path = f"{beneath.root}/{folder}"
     found = []
     try:

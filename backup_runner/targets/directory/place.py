@@ -25,7 +25,7 @@ class Place:
     """Notices when the file system that a folder lay on goes away while it is in use.
 
     A disk that is unplugged leaves its mount point, an ordinary folder of the file system above it, and whoever makes
-    missing folders would go on there. `device` is the st_dev of the file system, None until the folder is there.
+    missing folders would continue there. `device` is the st_dev of the file system, None until the folder is there.
     """
 
     def __init__(self, root: str, device: int | None = None) -> None:
@@ -33,7 +33,7 @@ class Place:
         self.device = device
 
     def check(self) -> None:
-        """Raises TargetError if the folder is gone, or now lies on the file system of a folder above it; OSError."""
+        """Raises TargetError if the folder is gone, or now is on the file system of a folder above it; OSError."""
         try:
             found = os.stat(self._root).st_dev
         except FileNotFoundError:

@@ -127,7 +127,7 @@ class DirectoryTarget:
             with translated(f"deleting {name}", f"{self._root}/{name}"), self._beneath.parent(name) as (folder, last):
                 found = os.stat(last, dir_fd=folder, follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
-                    # A folder is no object.
+                    # A folder is not an object.
                     return
                 with locked(self._beneath):
                     os.unlink(last, dir_fd=folder)

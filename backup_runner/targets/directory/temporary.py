@@ -20,7 +20,7 @@ STRAY_AFTER = 86_400.0
 """Seconds after which the temporary file of a dead writer is deleted."""
 _UPLOAD = re.compile(r"[0-9a-f]{32}\Z")
 _UPLOAD_FILES = ("meta", "data", "parts")
-"""All that lies in the folder of an upload."""
+"""All that is in the folder of an upload."""
 _OURS = re.compile(r"([0-9a-f]{12})-([0-9]{1,10})-[0-9a-f]{16}\Z")
 
 
@@ -74,7 +74,7 @@ def abort_upload(beneath: Beneath, upload: str) -> None:
 
 
 def _remove_upload(folder: int, name: str) -> None:
-    """Delete an upload's folder with the files that an upload has; one that holds anything else stays."""
+    """Delete an upload's folder with the files that an upload has; one that contains anything else stays."""
     with contextlib.suppress(OSError):
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(name, flags, dir_fd=folder)

@@ -43,7 +43,7 @@ def credentials(spec: OciTargetSpec) -> tuple[dict[str, Any], Any]:
 
 
 def token_stamp(auth: AuthSpec) -> tuple[int, int] | None:
-    """Moves when the session token's file was written anew (`oci session refresh`); None without one."""
+    """Moves when the session token's file was written again (`oci session refresh`); None without one."""
     if auth.method is not AuthMethod.SESSION_TOKEN:
         return None
     try:
@@ -151,7 +151,7 @@ def _need_variable(name: str) -> None:
 
 
 def _seek_metadata_service() -> None:
-    """Raise TargetError if this is no OCI instance; the SDK itself takes a minute and a half to find that out."""
+    """Raise TargetError if this is not an OCI instance; the SDK itself takes a minute and a half to find that out."""
     url = os.environ.get("OCI_METADATA_BASE_URL", "")
     places = [urlsplit(url)] if url else [urlsplit(f"http://{host}") for host in _METADATA_HOSTS]
     for number, place in enumerate(places, 1):

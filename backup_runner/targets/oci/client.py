@@ -203,6 +203,6 @@ def _own_namespace(client: Any) -> str:
 
 
 def _endpoint(base: Any, namespace: str) -> str:
-    """Where requests go. The SDK keeps a template, and fills it in anew for each request."""
+    """Where requests go. The SDK keeps a template, and fills it in again for each request."""
     dotted = f"{namespace}." if namespace else ""
     return str(base.get_endpoint()).replace("{namespaceName+Dot}", dotted)

@@ -60,7 +60,7 @@ _KEY_HINT = "put the private key into its own file (mode 600), and set key_file 
 
 
 def check_key(config: dict[str, Any], auth: AuthSpec) -> None:
-    """Raise ConfigError unless the profile's key_file holds a private key that can sign requests."""
+    """Raise ConfigError unless the profile's key_file contains a private key that can sign requests."""
     path, pass_phrase = os.path.expanduser(str(config["key_file"])), config.get("pass_phrase")
     try:
         data = _read(path).strip()
@@ -146,7 +146,7 @@ def _parse(path: str) -> configparser.ConfigParser:
         raise ConfigError(f"{path} cannot be read: {describe(error)}", hint=hint) from None
     if re.search("(?m)^[^#;\n]{0,200}-----BEGIN [A-Z ]{0,40}KEY", text):
         raise ConfigError(f"{path} has a private key in it", hint=_KEY_HINT)
-    # Inline values may hold %; the SDK reads them so as well.
+    # Inline values may contain %; the SDK reads them so as well.
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(text)

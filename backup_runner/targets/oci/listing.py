@@ -10,11 +10,11 @@ from ...records import StoredObject
 from .answers import as_dict, as_list, check_page, listed, readable
 
 _THIN, _THIN_PAGES = 10, 200
-"""A listing whose pages hold next to nothing so often is one that goes on for ever."""
+"""A listing whose pages hold next to nothing so often is one that never ends."""
 _FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 
 Page = tuple[list[StoredObject], str | None]
-"""Objects, and the name to go on from."""
+"""Objects, and the name to continue from."""
 Options = dict[str, Any]
 
 

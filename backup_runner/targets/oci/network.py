@@ -28,7 +28,7 @@ def network_of(spec: OciTargetSpec, endpoint: str) -> Network:
     if spec.proxy:
         proxies = dict.fromkeys(_SCHEMES, spec.proxy)
     else:
-        # Looked up once: requests would read the environment and ~/.netrc anew for every request.
+        # Looked up once: requests would read the environment and ~/.netrc again for every request.
         proxies = oci._vendor.requests.utils.get_environ_proxies(endpoint)
     used = proxies.get(urlsplit(endpoint).scheme) or proxies.get("all")
     if used:

@@ -45,7 +45,7 @@ class Reading:
             start, length = self._expect(answer)
             etag = answer.headers["etag"]
         if self._offset < 0:
-            # Now that the end is known, go on from a fixed place should this break.
+            # Now that the end is known, continue from a fixed place should this break.
             self._offset, self._length = start, length
         self._etag = etag
         stop = self.have + length
@@ -89,7 +89,7 @@ class Reading:
         return start, length
 
     def _past_end(self, error: BaseException) -> None:
-        """416: nothing of the object lies in the range, so there is nothing to read."""
+        """416: nothing of the object is in the range, so there is nothing to read."""
         if getattr(error, "status", None) != 416:
             raise error
         stated = re.search(r"/(\d+)\Z", error.headers.get("content-range") or "")  # type: ignore[attr-defined]

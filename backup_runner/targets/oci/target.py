@@ -200,7 +200,7 @@ class OciTarget:
     def _settled(self, act: Callable[[], Any], name: str, size: int, checksum: str) -> Stored:
         """The result of a put, whose headers `act` returns; one whose answer got lost, or was garbled, is looked up.
 
-        What arrived damaged is taken away again: it would lie under a name that was meant for sound bytes."""
+        What arrived damaged is deleted again: it would be stored under a name that was meant for sound bytes."""
         etag = ""
         try:
             headers = act()

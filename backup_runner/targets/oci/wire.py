@@ -1,6 +1,6 @@
 """Bounds on what a server may answer: how slowly, and how much beside the bytes of objects.
 
-A time-out between two bytes is not enough: a server that sends one byte a second never runs into it. So time that is
+A timeout between two bytes is not enough: a server that sends one byte a second never runs into it. So time that is
 spent waiting has to bring a least number of bytes, headers included.
 """
 
@@ -20,7 +20,7 @@ WINDOW = 10.0
 """Seconds of waiting in which at least `LEAST` bytes have to arrive, or the answer ends."""
 LEAST = 4096
 LARGEST = 16 << 20
-"""Bytes of an answer that is no object: a page of 1,000 names is a twentieth of it."""
+"""Bytes of an answer that is not an object: a page of 1,000 names is a twentieth of it."""
 _MOST_HEAD = 1 << 20
 _REDIRECTS = range(300, 400)
 
