@@ -1,7 +1,8 @@
 """The folder that files are restored below: what is there, and folders that are made in it.
 
 With `pretend` it is only looked at: folders that a restore would make are remembered, so that what comes after them
-finds what it would find then.
+finds what it would find then. To look into a folder of this user's that lets nobody pass, it is opened as a restore
+would open it, and closed again in the end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TypeVar
 
 from ..foreign import describe
 from .strays import Names, sweep
-from .way import UnsafeKeyError, Way, path_of, split_key
+from .way import UnsafeKeyError, Way, is_locked, path_of, split_key
 
 _LOOK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -49,10 +50,8 @@ class Goal(Way):
 
     def __init__(self, root: int | None, *, followed: Collection[bytes] = (), pretend: bool = False) -> None:
         """`root` is a directory's descriptor, which this object then owns; None, if there is none yet (`pretend`)."""
-        super().__init__(-1 if root is None else root, followed, unlocking=not pretend)
+        super().__init__(-1 if root is None else root, followed)
         self.pretend = pretend
-        self.closed: dict[bytes, int] = {}
-        """Modes of folders that were there and that this user cannot write in, though they are the user's own."""
         self._pretended: set[bytes] = {b""} if root is None else set()
         self._unmarked: set[bytes] | None = None
         self._names = Names()
@@ -81,7 +80,7 @@ class Goal(Way):
             try:
                 return os.stat(name, dir_fd=at, follow_symlinks=False)
             except PermissionError:
-                if not self.unlock(at):
+                if not self.unlock(at, head):
                     raise
             return os.stat(name, dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:
@@ -168,13 +167,13 @@ class Goal(Way):
 
     def note_closed(self, key: bytes, there: os.stat_result) -> None:
         """Remember the mode of a folder that is there, if this user may change it and cannot write in it as it is."""
-        if os.geteuid() and there.st_uid == os.geteuid() and there.st_mode & _OWNER != _OWNER:
-            self.closed[key] = stat.S_IMODE(there.st_mode)
+        if os.geteuid() and is_locked(there):
+            self.closed.setdefault(key, stat.S_IMODE(there.st_mode))
 
     def set_back(self, key: bytes) -> None:
         """Close a folder again that was opened for writing. Raises OSError."""
         mode = self.closed.pop(key, None)
-        if mode is None or self.pretend:
+        if mode is None:
             return
         at = self.folder(key)
         if stat.S_IMODE(os.fstat(at).st_mode) != mode:
@@ -190,7 +189,7 @@ class Goal(Way):
         try:
             return act(at, name)
         except PermissionError:
-            if not self.unlock(at):
+            if not self.unlock(at, split_key(key)[0]):
                 raise
         return act(at, name)
 

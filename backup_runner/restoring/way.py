@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Collection
@@ -35,14 +36,15 @@ def split_key(key: bytes) -> tuple[bytes, bytes]:
 class Way:
     """Keeps the way to the present folder open. What `folder` and `place` lend is good until the next call.
 
-    `followed` are keys at which a symlink is followed: the user's own paths, not those of a snapshot. With `unlock`,
-    folders of this user's that let nobody pass are opened."""
+    `followed` are keys at which a symlink is followed: the user's own paths, not those of a snapshot. Folders of this
+    user's that let nobody pass are opened, even to look into them; `closed` has the modes that they are to get back."""
 
-    def __init__(self, root: int, followed: Collection[bytes], *, unlocking: bool) -> None:
+    def __init__(self, root: int, followed: Collection[bytes]) -> None:
         """`root` is a directory's descriptor, which this object then owns; -1 for none."""
         self.root = root
         self._followed = followed
-        self._unlocking = unlocking
+        self.closed: dict[bytes, int] = {}
+        """Modes of folders that were there and that this user cannot write in, though they are the user's own."""
         self._parts: list[bytes] = []
         self._fds: list[int] = []
         self._aside = -1
@@ -80,11 +82,12 @@ class Way:
         if self.root >= 0:
             os.close(self.root)
 
-    def unlock(self, at: int) -> bool:
+    def unlock(self, at: int, key: bytes) -> bool:
         """Let this user write in a folder and pass through it, if it is the user's own; whether that was of use."""
         there = os.fstat(at)
-        if not self._unlocking or there.st_uid != os.geteuid() or there.st_mode & _OWNER == _OWNER:
+        if not is_locked(there):
             return False
+        self.closed.setdefault(key, stat.S_IMODE(there.st_mode))
         os.chmod(path_of(at), stat.S_IMODE(there.st_mode) | _OWNER)
         return True
 
@@ -109,12 +112,15 @@ class Way:
 
     def _step(self, parts: list[bytes], number: int) -> int:
         """Descriptor of one more component of the way."""
-        follow = bool(self._followed) and b"/".join(parts[: number + 1]) + b"/" in self._followed
+        if self._at < 0:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        above = b"/".join([*parts[:number], b""])
+        follow = bool(self._followed) and above + parts[number] + b"/" in self._followed
         flags = STEP & ~os.O_NOFOLLOW if follow else STEP
         try:
             return os.open(parts[number], flags, dir_fd=self._at)
         except PermissionError:
-            if not self.unlock(self._at):
+            if not self.unlock(self._at, above):
                 raise
         return os.open(parts[number], flags, dir_fd=self._at)
 
@@ -127,6 +133,11 @@ class Way:
             os.close(self._fds.pop())
         del self._parts[len(self._fds) :]
         self._at = self._fds[-1] if self._fds else self.root
+
+
+def is_locked(folder: os.stat_result) -> bool:
+    """Whether this user cannot do all with a folder as it is, and may change that."""
+    return folder.st_uid == os.geteuid() and folder.st_mode & _OWNER != _OWNER
 
 
 def path_of(fd: int) -> bytes:

@@ -150,6 +150,7 @@ class Writer:
         if self.goal.pretend:
             if not self.goal.has_folder(row.key):
                 self.goal.folder(row.key)
+            self.goal.set_back(row.key)
             return
         with self.goal.handle(row.key) as where:
             there = os.stat(where)

@@ -89,7 +89,7 @@ class Restores:
         if os.path.lexists(path) and not os.path.islink(path):
             set_attributes(path, what)
 
-    @rule(name=FOLDERS, mode=st.sampled_from([0o500, 0o555, 0o700, 0o755]))
+    @rule(name=FOLDERS, mode=st.sampled_from([0o500, 0o555, 0o600, 0o700, 0o755]))
     def change_folder_mode(self, name: str, mode: int) -> None:
         if os.path.isdir(self.path(name)):
             os.chmod(self.path(name), mode)
@@ -159,7 +159,7 @@ class Restores:
         path = os.fsdecode(os.fsencode(goal) + b"/" + name).rstrip("/")
         is_folder = name.endswith(b"/")
         if how == "modes":
-            os.chmod(path, 0o711 if is_folder else 0o640)
+            os.chmod(path, (0o711, 0o600, 0o500, 0)[place % 4] if is_folder else 0o640)
         elif how == "attributes":
             set_attributes(path, "acl")
         elif how == "bytes" and not is_folder:

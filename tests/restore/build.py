@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from blake3 import blake3
@@ -30,6 +31,7 @@ from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
 from backup_runner.targets.directory.target import DirectoryTarget
+from tests.support.users import USER, as_user, give_away
 
 KEYRING = Keyring(CryptoKey(b"0123456789abcdef0123456789abcdef"))
 OTHER_KEYRING = Keyring(CryptoKey(b"fedcba9876543210fedcba9876543210"))
@@ -82,6 +84,27 @@ class World:
         """Restore to `out`, or where the options say."""
         options.setdefault("to", self.out)
         return restore(self.session(), RestoreOptions(paths=paths, **options), Silent())  # type: ignore[arg-type]
+
+    def restore_by_user(
+        self, *paths: bytes, groups: Sequence[int] = (), listen: Callable[[str, bytes, int], None] | None = None,
+        **options: object,
+    ) -> RestoreOutcome:  # fmt: skip
+        """A restore by an ordinary user, whose the bucket and the catalog are from now on. Root only."""
+        for one in ("bucket", "catalog.db", "catalog.db-wal", "catalog.db-shm"):
+            if os.path.exists(f"{self.root}/{one}"):
+                give_away(f"{self.root}/{one}")
+        os.chown(self.root, USER, USER)
+
+        def act() -> tuple[RestoreOutcome, list[tuple[str, bytes, int]]]:
+            told: list[tuple[str, bytes, int]] = []
+            self.catalog = Catalog(f"{self.root}/catalog.db", create=False)
+            outcome = self.restore(*paths, listen=lambda *what: told.append(what), **options)
+            return outcome, told
+
+        outcome, told = as_user(act, groups=groups)
+        for what in told if listen else ():
+            listen(*what)
+        return outcome
 
     def session(self, *, keyring: Keyring = KEYRING) -> Session:
         job = Job(

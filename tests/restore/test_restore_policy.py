@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import stat
-import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from backup_runner.progress import RestoreOutcome
 from backup_runner.spec import Overwrite
 from tests.restore.build import World
+from tests.support.users import give_away, open_folder
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
 
@@ -267,29 +267,48 @@ def _make(path: bytes, dice: random.Random, *, depth: int = 0) -> None:
 
 
 def _run(
-    world: World, paths: list[bytes], overwrite: Overwrite, *, dry_run: bool
+    world: World, paths: list[bytes], overwrite: Overwrite, *, dry_run: bool, mine: bool
 ) -> tuple[RestoreOutcome, list[tuple[str, bytes]]]:
     told: list[tuple[str, bytes]] = []
-    outcome = world.restore(
-        *paths, overwrite=overwrite, dry_run=dry_run, listen=lambda what, key, size: told.append((what, key))
-    )
-    return outcome, sorted(told)
+    act = world.restore_by_user if mine else world.restore
+    outcome = act(*paths, overwrite=overwrite, dry_run=dry_run, listen=lambda what, key, size: told.append((what, key)))
+    # What may not be set, only trying tells.
+    outcome.problems = [one for one in outcome.problems if one.kind != "attributes"]
+    return outcome, sorted(one for one in told if one[0] != "attributes")
 
 
-def _shape(root: bytes) -> list[tuple[object, ...]]:
+def _shape(root: bytes, *, mine: bool) -> list[tuple[object, ...]]:
+    """All there is; a folder of the user's own may have been opened and closed again, which its last time tells."""
     found = []
     for folder, folders, names in os.walk(root):
         for name in (*folders, *names):
-            found.append((folder + b"/" + name, *_facts(folder + b"/" + name)))
+            path = folder + b"/" + name
+            facts = _facts(path)
+            found.append((path, *(facts[:4] if mine and os.path.isdir(path) else facts)))
     return sorted(found)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_a_dry_run_says_what_the_restore_does(seed: int) -> None:
+def _lock(root: bytes, dice: random.Random) -> None:
+    """Take rights away from folders, some of which are their owner's no more."""
+    folders = [root, *(os.path.join(folder, name) for folder, names, _ in os.walk(root) for name in names)]
+    for path in folders:
+        if dice.random() < 0.4 and not os.path.islink(path):
+            os.chmod(path, dice.choice([0o000, 0o200, 0o300, 0o400, 0o444, 0o500, 0o555, 0o600, 0o755]))
+            if dice.random() < 0.2:
+                os.chown(path, 0, 0)
+
+
+@pytest.mark.parametrize("mine", [False, pytest.param(True, marks=ROOT_ONLY)])
+@pytest.mark.parametrize("seed", range(130))
+def test_a_dry_run_says_what_the_restore_does(seed: int, mine: bool) -> None:
+    """`mine`: for an ordinary user, whose own folders may be locked, and others' among them."""
     dice = random.Random(seed)
-    with tempfile.TemporaryDirectory() as root:
+    with open_folder() as root:
         world = World(root)
         _make(world.base, dice)
+        if mine:
+            give_away(os.fsdecode(world.base))
+            _lock(world.base, dice)
         world.back_up()
         overwrite = dice.choice(list(Overwrite))
         start = dice.random()
@@ -300,12 +319,15 @@ def test_a_dry_run_says_what_the_restore_does(seed: int) -> None:
             world.restore()
             shutil.rmtree(world.out + b"/" + dice.choice([b"a", b"b", b"c", b"d"]), ignore_errors=True)
             _unsettle(world.out, dice)
+        if mine and os.path.lexists(world.out):
+            give_away(os.fsdecode(world.out))
+            _lock(world.out, dice)
         stored = [key for (key,) in world.catalog.conn.execute("SELECT key FROM path ORDER BY key") if key]
         paths = dice.sample(stored, k=min(len(stored), 3)) if dice.random() < 0.5 else []
-        before = _shape(world.out)
-        promised, told = _run(world, paths, overwrite, dry_run=True)
-        assert _shape(world.out) == before
-        kept, done = _run(world, paths, overwrite, dry_run=False)
+        before = _shape(world.out, mine=mine)
+        promised, told = _run(world, paths, overwrite, dry_run=True, mine=mine)
+        assert _shape(world.out, mine=mine) == before
+        kept, done = _run(world, paths, overwrite, dry_run=False, mine=mine)
         assert told == done
         assert (promised.counts, promised.problems, promised.bytes) == (kept.counts, kept.problems, kept.bytes)
 

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.catalog import Catalog
-from backup_runner.progress import RestoreOutcome
 from backup_runner.records import Flag
 from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import Overwrite
@@ -35,20 +33,6 @@ def open_world() -> Iterator[World]:
 
 def _tool(*words: str | bytes) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def _by_user(world: World, *paths: bytes, groups: tuple[int, ...] = (), **options: object) -> RestoreOutcome:
-    """A restore by an ordinary user, whose the bucket and the catalog are."""
-    for one in ("bucket", "catalog.db", "catalog.db-wal", "catalog.db-shm"):
-        if os.path.exists(f"{world.root}/{one}"):
-            give_away(f"{world.root}/{one}")
-    os.chown(world.root, USER, USER)
-
-    def restore() -> RestoreOutcome:
-        world.catalog = Catalog(f"{world.root}/catalog.db", create=False)
-        return world.restore(*paths, **options)
-
-    return as_user(restore, groups=groups)
 
 
 def _mode(path: bytes) -> int:
@@ -91,9 +75,9 @@ def test_what_is_missing_in_a_read_only_folder_comes_back(
         os.chmod(world.base + name, mode)
     give_away(os.fsdecode(world.base))
     world.back_up()
-    assert _by_user(world).problems == []
+    assert world.restore_by_user().problems == []
     os.unlink(world.out + b"/top/closed/inner/b")
-    outcome = _by_user(world, *chosen)
+    outcome = world.restore_by_user(*chosen)
     assert outcome.problems == []
     assert Path(os.fsdecode(world.out + b"/top/closed/inner/b")).read_bytes() == b"text"
     assert (_mode(world.out + b"/top/closed"), _mode(world.out + b"/top/closed/inner")) == (mode, mode)
@@ -105,9 +89,9 @@ def test_a_read_only_folder_in_which_nothing_is_missing_is_left_without_a_trace(
     os.chmod(world.base + b"/closed", 0o555)
     give_away(os.fsdecode(world.base))
     world.back_up()
-    _by_user(world)
+    world.restore_by_user()
     before = os.stat(world.out + b"/closed").st_ctime_ns
-    assert _by_user(world).problems == []
+    assert world.restore_by_user().problems == []
     assert os.stat(world.out + b"/closed").st_ctime_ns == before
 
 
@@ -118,8 +102,8 @@ def test_a_folder_of_somebody_else_is_not_opened(open_world: World) -> None:
     world.back_up()
     os.makedirs(world.out + b"/theirs")
     os.chown(world.out, USER, USER)
-    promised = _by_user(world, dry_run=True)
-    outcome = _by_user(world)
+    promised = world.restore_by_user(dry_run=True)
+    outcome = world.restore_by_user()
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"theirs/a", "unwritable")]
     assert promised.problems == outcome.problems
     assert _mode(world.out + b"/theirs") == 0o755
@@ -136,7 +120,7 @@ def test_a_user_sets_the_groups_that_the_user_is_in(open_world: World) -> None:
     os.chmod(world.base + b"/shared", 0o2770)
     os.chmod(world.base + b"/shared/program", 0o2750)
     world.back_up()
-    assert _by_user(world, groups=(GROUP,)).problems == []
+    assert world.restore_by_user(groups=(GROUP,)).problems == []
     assert (os.stat(world.out + b"/shared").st_gid, _mode(world.out + b"/shared")) == (GROUP, 0o2770)
     assert (os.stat(world.out + b"/shared/program").st_gid, _mode(world.out + b"/shared/program")) == (GROUP, 0o2750)
 
@@ -147,7 +131,7 @@ def test_a_group_that_a_user_may_not_set_is_named_and_gives_no_rights(open_world
     give_away(os.fsdecode(world.base), USER, GROUP)
     os.chmod(world.base + b"/program", 0o2750)
     world.back_up()
-    outcome = _by_user(world, b"program")
+    outcome = world.restore_by_user(b"program")
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"program", "attributes")]
     assert f"group {GROUP}" in outcome.problems[0].message
     assert outcome.counts["restored"] == 1
@@ -160,7 +144,7 @@ def test_a_program_does_not_run_with_the_rights_of_who_restores_it(open_world: W
     os.chown(path, STRANGER, USER)
     os.chmod(path, 0o4755)
     world.back_up()
-    outcome = _by_user(world, b"program")
+    outcome = world.restore_by_user(b"program")
     assert f"owner {STRANGER}" in outcome.problems[0].message
     assert _mode(world.out + b"/program") == 0o755
 
@@ -177,7 +161,7 @@ def test_one_attribute_that_fails_is_named_and_costs_no_other(open_world: World)
     give_away(os.fsdecode(world.base))
     _tool("setcap", "cap_net_raw+ep", world.base + b"/program")
     world.back_up()
-    outcome = _by_user(world)
+    outcome = world.restore_by_user()
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"program", "attributes")]
     assert outcome.problems[0].message == "could not be set: security.capability (Operation not permitted)"
     assert os.getxattr(world.out + b"/program", "user.a") == b"1"
@@ -261,7 +245,7 @@ def test_attributes_of_symlinks_come_back(open_world: World) -> None:
     assert world.restore().problems == []
     assert os.getxattr(world.out + b"/link", "trusted.a", follow_symlinks=False) == b"1"
     shutil.rmtree(world.out)
-    outcome = _by_user(world, b"link")
+    outcome = world.restore_by_user(b"link")
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"link", "attributes")]
     assert "trusted.a (" in outcome.problems[0].message
 
@@ -283,10 +267,10 @@ def test_attributes_of_read_only_files_are_set_too(open_world: World) -> None:
     give_away(os.fsdecode(world.base))
     os.chmod(path, 0o000)
     world.back_up()
-    assert _by_user(world).problems == []
+    assert world.restore_by_user().problems == []
     os.removexattr(world.out + b"/file", "user.a")
     os.setxattr(world.out + b"/file", "user.b", b"1")
-    assert _by_user(world, overwrite=Overwrite.CHANGED).problems == []
+    assert world.restore_by_user(overwrite=Overwrite.CHANGED).problems == []
     assert os.listxattr(world.out + b"/file") == ["user.a"]
     assert _mode(world.out + b"/file") == 0
 
@@ -312,7 +296,7 @@ def test_nobody_has_more_access_than_before(open_world: World, mode: int, entrie
     ]
     before = [_allowed(path, *one) for one in people]
     world.back_up()
-    outcome = _by_user(world, b"file")
+    outcome = world.restore_by_user(b"file")
     assert [one.kind for one in outcome.problems] == ["attributes"]
     os.chmod(world.out, 0o755)
     after = [_allowed(world.out + b"/file", *one) for one in people]
