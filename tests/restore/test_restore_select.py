@@ -156,7 +156,7 @@ def test_snapshots_by_id_and_time(history: World, at: str | None, expected: byte
 def test_a_partial_snapshot_when_there_is_no_complete_one(world: World) -> None:
     world.write(b"file")
     world.back_up(status="partial")
-    assert "not complete" in world.restore().notes[0]
+    assert "incomplete" in world.restore().notes[0]
 
 
 @pytest.mark.parametrize(
