@@ -1,4 +1,4 @@
-"""Open a path without following any symlink on its way, so that a folder that is swapped for one leads nowhere.
+"""Open a path without following any symlink in it, so that swapping a folder for a symlink has no effect.
 
 Linux does this in one call, openat2(2), which Python does not offer; elsewhere each folder is opened in turn.
 """
@@ -62,7 +62,7 @@ def _open(path: bytes, flags: int, mode: int, at: int | None) -> int:
 
 
 def _step_by_step(path: bytes, flags: int, mode: int, at: int | None) -> int:
-    """The same with one call for each name."""
+    """The same with one call per component."""
     names = [name for name in path.split(b"/") if name not in (b"", b".")]
     folder = os.open(b"/", STEP) if at is None else os.dup(at)
     try:

@@ -99,7 +99,7 @@ class KeyFileError(BackupRunnerError):
 
 
 class ContainerError(BackupRunnerError):
-    """A sealed object cannot be opened."""
+    """An encrypted object cannot be read."""
 
     usual_hint = "`verify JOB --level data` lists everything that cannot be opened"
 
@@ -111,7 +111,7 @@ class WrongKeyError(ContainerError):
 
 
 class DamagedError(ContainerError):
-    """A sealed object is not what was sealed: truncated, modified, swapped or appended to."""
+    """An object is not what was written: truncated, modified, swapped or appended to."""
 
     usual_hint = "`verify JOB --level data` lists all damage; the next apply uploads again what the sources still have"
 

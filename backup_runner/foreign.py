@@ -1,8 +1,8 @@
-"""What may be shown of exceptions and texts that other people's code made.
+"""What may be shown of exceptions and texts from foreign code.
 
 A parser quotes the line it fails at, a library the value it was given: a private key, a token, file contents. So no
 text of a foreign exception is shown: `describe` gives what is known to be harmless, `trace` says where it happened.
-`tests/messages/test_foreign.py` reads the source for places that pass by here.
+`tests/messages/test_foreign.py` searches the source for code that does not use it.
 """
 
 from __future__ import annotations

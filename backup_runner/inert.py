@@ -1,11 +1,11 @@
-"""Text and JSON in which neither a CI system nor a terminal finds a command, whatever files are called."""
+"""Makes text and JSON free of commands for CI systems and terminals, whatever files are called."""
 
 from __future__ import annotations
 
 import re
 
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE | re.IGNORECASE)
-"""What CI systems take for commands: `::` at a line's start, and `##[`, `##vso[`, `##teamcity[` anywhere."""
+"""What CI systems treat as commands: `::` at a line's start, and `##[`, `##vso[`, `##teamcity[` anywhere."""
 _JSON = re.compile(
     rb"##|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]",
 )

@@ -1,4 +1,4 @@
-"""What a run was asked, apart from the engines, which take long to load."""
+"""The options of runs, separate from the engines, which take long to load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """`scope`: keys that the run is about, others carry over. `overrides`: names of guards that are meant to pass."""
+    """`scope`: keys that the run is limited to; others carry over. `overrides`: names of guards to ignore."""
 
     offline: bool = False
     checksum: bool = False
@@ -25,16 +25,16 @@ class PlanOptions:
     pruning: str = "retention"
     overrides: frozenset[str] = frozenset()
     kinds: frozenset[ActionKind] | None = None
-    """What may be done to paths; other actions are left undone, and counted in a note. None: everything."""
+    """Kinds of actions on paths to include; others are omitted and counted in a note. None: all."""
     known_only: bool = False
-    """Only look whether what the catalog knows is still there; nothing new is met."""
+    """Only check whether known files still exist; new files are not looked for."""
     applies: bool = False
-    """An apply follows in this process, so what takes long and needs the key can begin beside the scan."""
+    """An apply follows in this process, so slow preparations that need the key can run beside the scan."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyOptions:
-    """`overrides` are names of guards that are meant to pass; `wait_seconds` is for the locks of other runs."""
+    """`overrides` are names of guards to ignore; `wait_seconds` is how long to wait for other runs."""
 
     workers: int | None = None
     overrides: frozenset[str] = frozenset()
@@ -42,16 +42,16 @@ class ApplyOptions:
     wait_seconds: float = 0.0
     policy: StoringPolicy = field(default_factory=StoringPolicy)
     plans_again: bool = True
-    """Whether a job is planned again for as long as `wait_seconds` if another run was faster."""
+    """Whether a job is planned again, for up to `wait_seconds`, if another run was faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
     """What to restore, where to, and over what.
 
-    `paths` are what is meant, none for all, but for `exclude`, in the grammar of patterns/paths; `here` is where
-    relative ones may begin. `to` is a folder, None the job's base. `at` is a snapshot's id, "latest" (or None) or a
-    local time. `stop` is asked between batches; `listen` is told of every file: what was done (or would be), key, size.
+    `paths` (none: everything) and `exclude` are in the grammar of patterns/paths; relative ones may start at `here`.
+    `to` is a folder, None the original location. `at` is a snapshot's id, "latest" (or None) or a local time. `stop` is
+    called between batches; `listen` is called for every file: what was done (or would be), key, size in bytes.
     """
 
     paths: tuple[bytes, ...] = ()
@@ -69,7 +69,7 @@ class RestoreOptions:
 
 
 class Level(StrEnum):
-    """How closely verify looks."""
+    """How thoroughly verify checks."""
 
     LISTING = "listing"
     HEADERS = "headers"
@@ -78,7 +78,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """`sample` is the share of objects (above 0, up to 1) that is opened, None all; `stop` is asked between them."""
+    """`sample` is the share of objects to read (above 0, up to 1), None for all; `stop` is called between objects."""
 
     level: Level = Level.LISTING
     sample: float | None = None

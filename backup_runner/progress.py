@@ -1,4 +1,4 @@
-"""How engines tell what they are doing and what came of it; `report` turns it into text or JSON."""
+"""How engines report progress and results; `report` turns them into text or JSON."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ Key = bytes
 
 
 class Events(Protocol):
-    """Listens to an engine. Called from the engine's main thread only."""
+    """Receives progress of an engine. Called only from the engine's main thread."""
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         """A stage begins (`scanning`, `backing up`, `recording`, `restoring`, `verifying`, …).
 
-        `files` and `size` (bytes) are what is ahead, 0 if unknown."""
+        `files` and `size` (bytes) are the expected totals, 0 if unknown."""
         ...
 
     def advance(self, files: int, size: int) -> None:
-        """So many files and bytes more are done."""
+        """This many more files and bytes are done."""
         ...
 
     def ahead(self, files: int, size: int) -> None:
-        """So many files and bytes more are ahead than `phase` said; negative: fewer, because some are in the bucket
-        already or cannot be read."""
+        """The totals are larger by this many files and bytes than `phase` said; negative: smaller, because some are
+        already in the bucket or cannot be read."""
         ...
 
     def limited(self, rate: float) -> None:
-        """From now on a limit of so many bytes per second holds the stage back; 0: no longer."""
+        """A bandwidth limit (bytes per second) now slows down the stage; 0: no longer."""
         ...
 
     def warn(self, text: str) -> None:
-        """A sentence for the person who runs this."""
+        """A warning for the user."""
         ...
 
 
 class Silent:
-    """Listens to nothing."""
+    """Ignores everything."""
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None: ...
 
@@ -53,14 +53,13 @@ class Silent:
 
 @dataclass(slots=True)
 class Safe:
-    """What is in the bucket of the files that a run was to read; the next run does not send it again. In bytes of the
-    files."""
+    """What an interrupted run already uploaded; the next run does not upload it again. In bytes of the files."""
 
     files: int = 0
-    """Whole ones, with `bytes`."""
+    """Complete files, with `bytes`."""
     bytes: int = 0
     partial_files: int = 0
-    """Large files that the run was stopped in, of which `pieces` with `piece_bytes` are in the bucket."""
+    """Large files that were interrupted, of which `pieces` with `piece_bytes` are in the bucket."""
     pieces: int = 0
     piece_bytes: int = 0
 
@@ -70,7 +69,7 @@ class Outcome:
     """What an apply did. `counts` and `bytes` go by action; sizes are bytes, `seconds` is wall time."""
 
     status: str = "complete"
-    """`complete`, `partial` (interrupted or failed), `nothing`, or `declined` by whoever looked at the plan."""
+    """`complete`, `partial` (interrupted or failed), `nothing`, or `declined` by the review."""
     snapshot_id: int | None = None
     serial: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -80,10 +79,10 @@ class Outcome:
     held: list[Key] = field(default_factory=list)
     changed_since_plan: list[Key] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    """Each file that was not backed up, or not as it should be: exit 3."""
+    """Files that were not backed up, or not completely: exit 3."""
     notes: list[str] = field(default_factory=list)
     read_bytes: int = 0
-    """Of files; what of it was not in the bucket yet is `new_bytes`, and `stored_bytes` is that sealed."""
+    """Bytes read from files; `new_bytes` of these were new, `stored_bytes` is their size in the bucket."""
     new_bytes: int = 0
     stored_bytes: int = 0
     stored_objects: int = 0
@@ -92,24 +91,24 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = False
     overridden: list[str] = field(default_factory=list)
-    """Guards that spoke against what the snapshot contains, and were overridden."""
+    """Guards that this snapshot triggered and that were overridden."""
 
     @property
     def incomplete(self) -> bool:
-        """Whether files were left out or are not backed up as they should be."""
+        """Whether files were not backed up, or not completely."""
         return bool(self.problems)
 
 
 @dataclass(slots=True)
 class RestoreOutcome:
-    """What a restore did. `problems` are files that did not come back whole, each with why: exit 3."""
+    """What a restore did. `problems` are files that were not restored completely, each with its reason: exit 3."""
 
     snapshot_id: int = 0
     snapshot_time_ns: int = 0
     snapshot_date: str = ""
     """The same in local time."""
     counts: dict[str, int] = field(default_factory=dict)
-    """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (there already and different)."""
+    """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (existing files that differ)."""
     bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -119,13 +118,13 @@ class RestoreOutcome:
 
     @property
     def incomplete(self) -> bool:
-        """Whether files did not come back, or not whole."""
+        """Whether files were not restored, or not completely."""
         return bool(self.problems)
 
 
 @dataclass(slots=True)
 class VerifyOutcome:
-    """What a verify found. `damaged` names objects, `files` the paths (and snapshots) that need them."""
+    """What a verify found. `damaged` are objects, `files` the paths (and snapshots) that need them."""
 
     level: str = "listing"
     objects: int = 0

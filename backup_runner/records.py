@@ -87,13 +87,13 @@ class Flag:
     """Bits of a version's `flags`."""
 
     STALE = 1
-    """The file could not be read at the last apply; this is what it was before."""
+    """The file could not be read at the last apply; this is its previous version."""
     SPARSE = 2
-    """The file had holes; long runs of zeros become holes when it is restored."""
+    """The file had holes; long runs of zeros are restored as holes."""
     MOVED = 4
-    """The file changed while it was read, twice; what was read is stored."""
+    """The file changed while it was read, twice; it is stored as it was read."""
     BY_MD5 = 8
-    """Taken for unchanged because its MD5 is that of a content imported from another tool."""
+    """Considered unchanged because its MD5 equals that of a content imported from another tool."""
     NO_ATTRIBUTES = 16
     """The extended attributes could not be read; there may be more than are stored."""
     OUTPUT = 32
@@ -124,7 +124,7 @@ class CatalogRow(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something that is not backed up as it should be, or not at all, and why."""
+    """A path that is not backed up, or not completely, and why."""
 
     key: bytes
     kind: str
@@ -141,7 +141,7 @@ class Digests(NamedTuple):
 
 
 SKIPPED_ZEROS = 1 << 30
-"""Zero bytes in holes from which on a file has no MD5: it would take longer than everything else."""
+"""From this many zero bytes in holes on, a file has no MD5: computing it would take longer than everything else."""
 _ZEROS = bytes(32)
 _PIECE = struct.Struct("<32sQ")
 
@@ -172,7 +172,7 @@ class Piece(NamedTuple):
 
 
 def pack_pieces(pieces: Iterable[Piece]) -> bytes:
-    """The list as it crosses pipes and is hashed; runs of zeros that meet are one row, empty ones none."""
+    """The list in the form that is sent and hashed; adjacent runs of zeros become one row, empty ones none."""
     packed, zeros = [], 0
     for strong, size in pieces:
         if strong is None:
@@ -193,12 +193,12 @@ def unpack_pieces(packed: bytes) -> Iterator[Piece]:
 
 
 def pieces_digest(packed: bytes) -> bytes:
-    """What identifies a content of which not all bytes were hashed: BLAKE3 over its list, under a label of its own."""
+    """The identity of a content whose bytes were not all hashed: BLAKE3 of its list, in its own derivation context."""
     return blake3(packed, derive_key_context="backup-runner/pieces").digest()
 
 
 class NewObject(NamedTuple):
-    """A stored object: `checksum` and `etag` as the service gave them, `parts` JSON sizes or None."""
+    """A stored object: `checksum` and `etag` as reported by the service, `parts` sizes joined by commas or None."""
 
     name: str
     size: int
@@ -226,7 +226,7 @@ class StoredObject(NamedTuple):
     name: str
     size: int
     checksum: str
-    """What the service computed: base64 MD5, `<base64>-N` for a multipart upload, or "" if it says none."""
+    """As computed by the service: base64 MD5, `<base64>-N` for a multipart upload, or "" if it has none."""
     etag: str
     created: float
     """Seconds since the epoch."""

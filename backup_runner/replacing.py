@@ -1,4 +1,4 @@
-"""Files that are being made: one that takes another's place, whole or not at all, and one without a name."""
+"""New files: one that replaces another atomically, and one without a name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PRIVATE = 0o600
 
 @contextmanager
 def replacing(path: str, *, mode: int = PRIVATE, temporary: str = "") -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` once the block ends without an error. Raises OSError.
+    """A new file that replaces `path` when the block ends without an error. Raises OSError.
 
-    `temporary` is the name it has until then, of which only one process at a time may make use; whatever is there
-    is removed, never written to. Without it, the name is one that nobody knows before."""
+    `temporary` is its name until then, which only one process at a time may use; an existing file of that name is
+    removed, never written to. By default, the name is random."""
     if temporary:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -40,7 +40,7 @@ def replacing(path: str, *, mode: int = PRIVATE, temporary: str = "") -> Iterato
 
 
 def unnamed(folder: str) -> IO[bytes]:
-    """A temporary file that has no name in its folder, which is made for it if need be, and then does not stay."""
+    """A temporary file without a name. The folder is created if necessary, and removed again."""
     while True:
         made = False
         try:

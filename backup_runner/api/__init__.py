@@ -1,15 +1,15 @@
 """The Python API: what `from backup_runner import ...` gives, and all that the command line uses.
 
-Every function takes values and gives values; nothing is printed, and no process ends. Each call opens what it needs
-and closes it again, so calls can follow each other, and jobs with catalogs of their own can be worked on in several
-threads. Two things hold for threads: a `Plan` and a `Browser` stay with the thread that made them, and workers are
-forked, so a program that has other threads in the middle of a lock should call `apply`, `restore` and `verify` before
-it starts them. Ctrl-C is the caller's: `stop` takes a function, a `threading.Event` or an `Interrupt`, which installs
-handlers while it is entered, in the main thread only.
+Functions take values and return values: they print nothing and never exit the process. Each call opens what it needs
+and closes it again, so calls can follow each other, and jobs with separate catalogs can be used in several threads.
+Two rules for threads: a `Plan` and a `Browser` stay with the thread that made them; and because workers are forked, a
+program should call `apply`, `restore` and `verify` before it starts threads that hold locks. Ctrl-C is up to the
+caller: `stop` takes a function, a `threading.Event` or an `Interrupt`, which installs handlers while it is entered, in
+the main thread only.
 
-Everything that a user can put right is raised as a BackupRunnerError, with `message`, `hint` and `exit_code`.
+Everything that a user can fix is raised as a BackupRunnerError, with `message`, `hint` and `exit_code`.
 
-Names are imported when first used: the engines take long to load, and `--help` needs none of them.
+Names are imported when first used: loading the engines takes long, and `--help` needs none of them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..spec import Job
 
 Review = Callable[[Plan], bool]
-"""Looks at a plan before anything is done; False leaves it at that."""
+"""Gets the plan before anything is changed; False declines it."""
 
 
 def apply(
@@ -33,13 +33,13 @@ def apply(
     review: Review | None = None,
     hook_output: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Back up: plan a job and carry that out, or carry out a plan that was made or opened before.
+    """Back up: plan a job and carry out the plan, or carry out a plan that was made or opened before.
 
-    The job's hooks, notices and metrics file are served. `planning` is for a job's plan; `review` sees the plan before
-    anything is changed, and what it refuses comes back as an outcome of status `declined`. With
-    `options.wait_seconds` a job is planned again if another run was faster, for as long. `stop` ends the run between
-    two files: the outcome then has `interrupted` set, and what was finished is recorded. `hook_output` gets the last
-    lines that a failed hook printed; they may contain anything.
+    Runs the job's hooks, sends its notices and writes its metrics. `planning` are the options for planning a job.
+    `review` gets the plan before anything is changed; if it returns False, the outcome's status is `declined`. If
+    another run was faster, a job is planned again for up to `options.wait_seconds` seconds. `stop` ends the run
+    between two files: then the outcome has `interrupted` set, and completed work is recorded. `hook_output` gets the
+    last lines of output of a failed hook, which may contain anything.
 
     Files that could not be backed up are in the outcome's `problems`, not raised. Raises GuardError, StalePlanError,
     ForkedError, BusyError, HookError, TargetError, CatalogError, KeyFileError, WrongKeyError.
@@ -69,9 +69,9 @@ def prune(
     stop: Stop | None = None,
     review: Review | None = None,
 ) -> Outcome:
-    """Forget snapshots that retention no longer keeps, and delete objects that nothing needs any more.
+    """Forget snapshots that no retention rule keeps, and delete objects that are no longer needed.
 
-    Without anything to do, the outcome's status is `nothing`; `review` sees the plan all the same. No hooks are run.
+    If there is nothing to do, the outcome's status is `nothing`; `review` gets the plan anyway. Hooks are not run.
     Raises CatalogError for a job that was never applied, and what `apply` raises.
     """
     run = _Run(options or ApplyOptions(), listener(events), stop, review)
@@ -87,7 +87,7 @@ def prune(
 
 @dataclass
 class _Run:
-    """One apply as the caller wants it, and what came of it."""
+    """The options of one apply, and its outcome."""
 
     options: ApplyOptions
     events: Events
@@ -98,7 +98,7 @@ class _Run:
 
 
 def _apply_job(job: Job, planning: PlanOptions, run: _Run) -> None:
-    """Plan and carry out; while there is time, plan again if another run was faster."""
+    """Plan and carry out; plan again if another run was faster, while there is time."""
     options, deadline = run.options, time.monotonic() + run.options.wait_seconds
     while True:
         run.options = replace(options, wait_seconds=max(0.0, deadline - time.monotonic()))
@@ -106,7 +106,7 @@ def _apply_job(job: Job, planning: PlanOptions, run: _Run) -> None:
             with make(job, planning, run.events, as_cached=options.new_lineage) as made:
                 return _carry_out(made, run)
         except (StalePlanError, ForkedError) as error:
-            # A remote catalog catches up by itself; elsewhere a fork is for a person to see.
+            # A remote catalog catches up by itself; otherwise a person has to look at a fork.
             healing = isinstance(error, StalePlanError) or job.catalog.remote
             if not options.plans_again or not healing or time.monotonic() >= deadline:
                 raise
@@ -114,7 +114,7 @@ def _apply_job(job: Job, planning: PlanOptions, run: _Run) -> None:
 
 
 def _apply_plan(made: Plan, run: _Run) -> None:
-    """A plan whose session is gone or never was gets one for as long as it takes."""
+    """Apply a plan; if it has no open session, open one for as long as it takes."""
     job, borrowed = made.job, made.session is None
     if borrowed:
         made.session = open_session(job, run.events)
@@ -158,7 +158,7 @@ def _carry_out(made: Plan, run: _Run) -> None:
 
 @contextmanager
 def _watching(job: Job, events: Events, show: Callable[[str], None] | None) -> Iterator[Watch | None]:
-    """Hooks, notices and metrics around a run; nothing of them is loaded for jobs that have none."""
+    """Hooks, notices and metrics around a run; not loaded for jobs that have none."""
     if not (job.hooks or job.notify or job.metrics_file):
         yield None
         return
@@ -186,7 +186,7 @@ def _log_plan(made: Plan) -> None:
 
 
 def _log_outcome(name: str, outcome: Outcome) -> None:
-    """What came of an apply; every file with a problem is named."""
+    """The outcome of an apply, with every file that has a problem."""
     for problem in outcome.problems:
         key = problem.key.decode("utf-8", "backslashreplace")
         log.warning("%s: %s: %s", key, problem.kind, problem.message)

@@ -33,14 +33,14 @@ T = TypeVar("T")
 
 
 class Files(NamedTuple):
-    """A snapshot and what is in it; `versions` are read from the catalog as they are asked for."""
+    """A snapshot and its contents; `versions` are read from the catalog as they are consumed."""
 
     snapshot: Snapshot
     versions: Iterator[PathVersion]
 
 
 class Diff(NamedTuple):
-    """Two snapshots and what turned `old` into `new`."""
+    """Two snapshots and the differences that turn `old` into `new`."""
 
     old: Snapshot
     new: Snapshot
@@ -48,7 +48,7 @@ class Diff(NamedTuple):
 
 
 class Browser:
-    """A job's snapshots, held open. Close it (or use `with`). Iterators are good for as long as it is open."""
+    """A job's snapshots, kept open. Close it (or use `with`). Its iterators are valid while it is open."""
 
     def __init__(
         self, job: Job, events: Events | None = None, *, here: bytes | None = None, as_cached: bool = False
@@ -74,14 +74,14 @@ class Browser:
             return self._catalog.snapshots(self._job_id)
 
     def snapshot(self, at: str | None = None) -> Snapshot:
-        """The snapshot of this number, at this local time, or the newest complete one. Raises CatalogError."""
+        """The snapshot with this number or at this local time, or the newest complete one. Raises CatalogError."""
         from ..restoring.select import choose_snapshot
 
         with faults(self.job):
             return choose_snapshot(self._catalog, self._job_id, at)[0]
 
     def files(self, path: Name = "", at: str | None = None, *, exclude: Iterable[Name] = ()) -> Files:
-        """What a snapshot has of a path or pattern; a folder stands for all that is in it.
+        """The files of a snapshot that match a path or pattern; a folder includes everything in it.
 
         Raises BackupRunnerError if there is nothing."""
         snapshot = self.snapshot(at)
@@ -111,7 +111,7 @@ class Browser:
         return rows(key)
 
     def diff(self, old: str, new: str, paths: Iterable[Name] = (), *, exclude: Iterable[Name] = ()) -> Diff:
-        """What differs between two snapshots, each named as for `snapshot`; of `paths` only, if there are any."""
+        """The differences between two snapshots, given as for `snapshot`; limited to `paths`, if there are any."""
         from ..catalog.browsing import differences
         from ..patterns.paths import any_covers
 
@@ -123,15 +123,16 @@ class Browser:
         return Diff(before, after, self._guarded(found))
 
     def changes_of(self, snapshot: Snapshot, before: Snapshot | None) -> Iterator[Difference]:
-        """What turned `before` (None: nothing at all) into `snapshot`."""
+        """The differences that turn `before` (None: an empty snapshot) into `snapshot`."""
         from ..catalog.browsing import differences
 
         return self._guarded(differences(self._catalog, self._job_id, before.id if before else 0, snapshot.id))
 
     def find(self, name: Name, *, exclude: Iterable[Name] = ()) -> Iterator[PathVersion]:
-        """Every version of what has this name or matches this pattern; with a slash, the whole path is matched.
+        """All versions of paths with this name, or that match this pattern; a name with a slash is matched against
+        whole paths.
 
-        Raises UsageError for a pattern that can match nothing."""
+        Raises UsageError for a pattern that cannot match anything."""
         from ..catalog.browsing import versions_matching
 
         pattern = self._pattern(name, names=True)
@@ -154,7 +155,7 @@ class Browser:
         return rows
 
     def names_below(self, start: bytes, limit: int = 200) -> Iterator[bytes]:
-        """The next part of stored paths that begin so, folders with a slash at the end."""
+        """The next component of stored paths that begin with this; folders end in a slash."""
         from ..catalog.browsing import names_below
 
         return self._guarded(names_below(self._catalog, self._job_id, start, limit))
@@ -189,10 +190,10 @@ class Browser:
 
 
 def browse(job: Job, *, events: Events | None = None, here: bytes | None = None, as_cached: bool = False) -> Browser:
-    """A job's snapshots, for several questions.
+    """Open a job's snapshots for several queries.
 
-    Paths may be relative to the folder `here`, if one is given. With `as_cached` a remote catalog is not brought up to
-    date first. Raises CatalogError for a job that was never applied here."""
+    Paths may be relative to the folder `here`, if given. With `as_cached`, a remote catalog is not updated first.
+    Raises CatalogError for a job that was never applied here."""
     return Browser(job, events, here=here, as_cached=as_cached)
 
 
@@ -205,13 +206,13 @@ def snapshots(job: Job, *, events: Events | None = None) -> list[Snapshot]:
 def files(
     job: Job, path: str | bytes = "", at: str | None = None, *, events: Events | None = None
 ) -> list[PathVersion]:
-    """What is in a snapshot at or below a path, in memory; `browse` reads large snapshots bit by bit."""
+    """The files of a snapshot at or below a path, as a list; `browse` streams large snapshots."""
     with browse(job, events=events) as open_job:
         return list(open_job.files(path, at).versions)
 
 
 def find(job: Job, name: str | bytes, *, events: Events | None = None) -> list[PathVersion]:
-    """Every version of what has this name or matches this glob, in any snapshot."""
+    """All versions of paths with this name, or that match this glob, in any snapshot."""
     with browse(job, events=events) as open_job:
         return list(open_job.find(name))
 
@@ -223,7 +224,7 @@ def history(job: Job, path: str | bytes, *, events: Events | None = None) -> lis
 
 
 def diff(job: Job, old: str, new: str, *, events: Events | None = None) -> list[Difference]:
-    """What turned snapshot `old` into snapshot `new`: numbers, local times, or `latest`."""
+    """The differences that turn snapshot `old` into snapshot `new`: numbers, local times, or `latest`."""
     with browse(job, events=events) as open_job:
         return list(open_job.diff(old, new).differences)
 

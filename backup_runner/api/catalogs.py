@@ -1,4 +1,4 @@
-"""The catalog as a whole: what it knows, and how to have it again after the disk died."""
+"""The catalog as a whole: what it knows, and how to get it back after a disk failure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class CatalogInfo:
     catalog: CatalogKnown
     target: str
     bucket: list[LineageSeen] | None
-    """What the bucket contains; None if the catalog knows the job's store, and the bucket was not asked."""
+    """What the bucket contains; None if the catalog knows the job's store and the bucket was not read."""
 
 
 def catalog_info(job: Job, *, events: Events | None = None) -> CatalogInfo:
-    """What the catalog knows of all its jobs; where it does not know this one, what the bucket contains."""
+    """What the catalog knows of all its jobs; if it does not know this one, also what the bucket contains."""
     from ..catalog.surveying import CatalogKnown, known
     from ..recovery.survey import survey
 
@@ -49,10 +49,10 @@ def pull(
     thaw_hours: int | None = None,
     events: Events | None = None,
 ) -> Recovered:
-    """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs job file and key only.
+    """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs only job file and key.
 
-    Refuses a bucket whose newest record is older than `min_serial`. With `thaw_hours` archived records are asked to be
-    made readable for so long. Raises CatalogError, WrongKeyError, TargetError.
+    Fails if the newest record in the bucket is older than `min_serial`. With `thaw_hours`, archived records are made
+    readable for that many hours. Raises CatalogError, WrongKeyError, TargetError.
     """
     from ..recovery import choose as recovery
 
@@ -70,10 +70,10 @@ def rebuild(
     events: Events | None = None,
     review: Callable[[], bool] | None = None,
 ) -> Recovered | None:
-    """Make the catalog from the records alone, and where they are missing from the objects themselves.
+    """Rebuild the catalog from the records or, where these are missing, from the objects themselves.
 
-    What cannot be had is in `missing`. `review` is asked before a catalog that knows this job's store is replaced; None
-    comes back if it says no. Raises CatalogError, WrongKeyError, TargetError.
+    What could not be recovered is in `missing`. `review` is called before a catalog that knows this job's store is
+    replaced; if it returns False, the result is None. Raises CatalogError, WrongKeyError, TargetError.
     """
     from ..recovery import choose as recovery
 
@@ -86,9 +86,9 @@ def rebuild(
 
 
 def import_backup_tool(job: Job, options: ImportOptions, *, events: Events | None = None) -> Imported:
-    """Record what backup-tool stored, where it is, as a snapshot of this job. Nothing is uploaded or changed there.
+    """Add what backup-tool stored to the catalog, as a snapshot of this job. Nothing is uploaded or changed.
 
-    Raises CatalogError for its database, WrongKeyError, BackupRunnerError naming objects that are missing or damaged.
+    Raises CatalogError for its database, WrongKeyError, BackupRunnerError for missing or damaged objects.
     """
     from ..recovery.backup_tool import import_legacy
 

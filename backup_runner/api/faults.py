@@ -1,4 +1,4 @@
-"""Errors of the system that no engine expected at that place, and that are nevertheless not faults of this program."""
+"""Errors of the system that no engine handles, and that are not bugs of this program."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HINTS = {
 
 
 def explained(error: Exception) -> BackupRunnerError | None:
-    """The error to show in its place; None where only a traceback helps."""
+    """The error to show instead; None if only a traceback helps."""
     if not isinstance(error, OSError) or error.errno not in _HINTS:
         return None
     where = f": {os.fsdecode(error.filename)}" if error.filename else " (output, catalog, work directory or target)"

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from ..planning.skips import SkipSurvey
 
 Settings = Config
-"""The config file's settings by `section.key`, each with where it comes from."""
+"""The config file's settings by `section.key`, each with its origin."""
 
 
 def load_settings(
     path: str | None = None, *, overrides: Sequence[str] = (), env: Mapping[str, str] | None = None
 ) -> Settings:
-    """The settings that jobs share.
+    """Load the settings that jobs share.
 
-    `path` is the config file; without one it is what BACKUP_RUNNER_CONFIG names, ~/.backup-runner/config.yaml, or
-    nothing. `overrides` are `section.key=value` and weigh more than job files. Raises JobFileError with all that is
-    wrong in the file, ConfigError if it does not exist, UsageError for an override that cannot be meant.
+    `path` is the config file; by default the one in BACKUP_RUNNER_CONFIG, else ~/.backup-runner/config.yaml, if it
+    exists. `overrides` are `section.key=value` and take precedence over job files. Raises JobFileError with all
+    mistakes in the file, ConfigError if it does not exist, UsageError for an invalid override.
     """
     return load_config(path, env=os.environ if env is None else env, overrides=overrides)
 
 
 def load_jobs(paths: Sequence[str], *, settings: Settings | None = None, confined: bool = False) -> list[Job]:
-    """The jobs of these files, checked together. Without `settings` they are loaded as the command line does.
+    """Load the jobs of these files, checked together. Without `settings`, the default config file is used.
 
     `confined` is for files that others may have written: a symlink to a file outside its folder is refused. Raises
-    JobFileError; its `diagnostics` name every mistake."""
+    JobFileError; its `diagnostics` list every mistake."""
     settings = load_settings() if settings is None else settings
     result = load(paths, env=os.environ, defaults=job_defaults(settings), confined=confined)
     errors = [item for item in result.diagnostics if item.severity == "error"]
@@ -48,12 +48,12 @@ def load_jobs(paths: Sequence[str], *, settings: Settings | None = None, confine
 
 
 def load_job(path: str, *, settings: Settings | None = None) -> Job:
-    """The job of one file. Raises JobFileError."""
+    """Load the job of one file. Raises JobFileError."""
     return load_jobs([path], settings=settings)[0]
 
 
 def overridden(job: Job, settings: Settings) -> Job:
-    """The job with what the settings' overrides say in place of what its file says. Raises ConfigError."""
+    """The job with the overrides of the settings applied. Raises ConfigError."""
     if not settings.overrides():
         return job
     from ..oneshot.jobs import override_job
@@ -63,7 +63,7 @@ def overridden(job: Job, settings: Settings) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What was found in job files. `files` are all that were looked at, `jobs` those without errors."""
+    """The result of a validation. `files` are all that were checked, `jobs` those without errors."""
 
     files: list[str]
     result: LoadResult = field(repr=False)
@@ -82,15 +82,15 @@ class Validation:
 
 
 def validate(paths: Sequence[str], *, settings: Settings | None = None) -> Validation:
-    """Check job files, folders and patterns together, with all lint rules. Raises nothing for what is wrong in them:
-    it is in `result.diagnostics`."""
+    """Check job files, folders and patterns together, with all rules. Mistakes are in `result.diagnostics`, not
+    raised."""
     settings = load_settings() if settings is None else settings
     files = find_job_files(paths)
     return Validation(files, load(files, env=os.environ, defaults=job_defaults(settings), lint=True, confined=True))
 
 
 def skips(job: Job) -> SkipSurvey:
-    """What each skip line of a job hides, in files and bytes. Reads only the sources."""
+    """What each skip line of a job excludes, in files and bytes. Reads only the sources."""
     from ..planning.skips import survey
     from ..repository.own import own_files
     from .work import faults
@@ -101,19 +101,19 @@ def skips(job: Job) -> SkipSurvey:
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """How a job runs by itself: systemd units by file name, or one line for crontab."""
+    """What runs a job regularly: systemd units by file name, and a line for crontab."""
 
     units: dict[str, str]
     crontab: str
     variables: list[str]
-    """Variables of the environment that the job needs, to be written to `variable_file`."""
+    """Environment variables that the job needs, to be written to `variable_file`."""
     variable_file: str
     system: bool
-    """Whether the units are the system's, for root, or the user's own."""
+    """Whether they are system units (for root) or user units."""
 
 
 def timers(job: Job, words: Sequence[str]) -> Timers:
-    """What runs `words`, a command, by the job's `schedule`. Raises UsageError for a job without one."""
+    """Timers that run the command `words` by the job's `schedule`. Raises UsageError for a job without one."""
     from ..jobfile.variables import variables_of
     from ..runs.schedule import crontab_line, environment_file, units
 
@@ -148,7 +148,7 @@ def job_schema() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """A job file as it is and as it would be. `file` is the path made printable, `notes` what a person should know."""
+    """A job file before and after rewriting. `file` is the printable path, `notes` are for people."""
 
     path: str
     file: str
@@ -156,7 +156,7 @@ class Rewriting:
     new: str
     notes: list[str] = field(default_factory=list)
     is_job: bool = True
-    """False for YAML that is not a job file; it stays as it is."""
+    """False for YAML that is not a job file; it is left unchanged."""
 
     @property
     def changed(self) -> bool:
@@ -169,14 +169,14 @@ class Rewriting:
         return map(printable, difference(self.path, self.old, self.new))
 
     def write(self) -> None:
-        """Replace the file. Raises BackupRunnerError."""
+        """Write the new text to the file, atomically. Raises BackupRunnerError."""
         from ..jobfile.rewriting import rewrite
 
         rewrite(self.path, self.new)
 
 
 def format_job(path: str) -> Rewriting:
-    """A job file in canonical layout; comments and anchors stay. Writes nothing. Raises JobFileError."""
+    """A job file in the canonical layout, with its comments and anchors. Writes nothing. Raises JobFileError."""
     from ..jobfile.formatting import format_text
 
     return _rewriting(path, lambda text, _, complaints: (format_text(text, complaints), []))

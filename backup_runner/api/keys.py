@@ -1,4 +1,4 @@
-"""Keys: made, shown, tried, and who can open a job's backups or may write to them."""
+"""Keys: create, show and check them; who can decrypt a job's backups, and who may write them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _RECIPIENT_BYTES = 1 << 14
 _NAME_LENGTH = 64
 
 Agree = Callable[[KeyChange], bool]
-"""Sees a change before it is made: its `lines` and `caveats` say what it does. False leaves it at that."""
+"""Gets a change before it is made; `lines` and `caveats` describe it. False declines it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShownKey:
-    """A secret as text: whoever sees it can open everything. `key_id` names it without giving it away."""
+    """A secret as text: whoever sees it can decrypt everything. `key_id` identifies it without revealing it."""
 
     text: str
     key_id: str
@@ -41,7 +41,7 @@ class ShownKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyHolders:
-    """Who can open a lineage and who may write to it, by its newest envelope."""
+    """Who can decrypt a lineage and who may write to it, according to its newest envelope."""
 
     lineage: str
     envelope: Envelope
@@ -49,7 +49,7 @@ class KeyHolders:
 
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
-    """A new file that only its owner reads. Raises KeyFileError if there is one already."""
+    """Write a new file that only its owner can read. Raises KeyFileError if it exists."""
     path = os.fspath(path)
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
@@ -68,14 +68,14 @@ def write_private(path: str | os.PathLike[str], text: str) -> None:
 
 
 def new_key(path: str | os.PathLike[str]) -> str:
-    """Write a new random key as one line of text; its id. Never overwrites. Raises KeyFileError."""
+    """Write a new random key as one line of text and return its id. Never overwrites. Raises KeyFileError."""
     secret = Secret.generate()
     write_private(path, secret.text + "\n")
     return Identity(secret).key_id
 
 
 def new_pair(path: str | os.PathLike[str], *, passphrase_env: str | None = None) -> None:
-    """Write a new key pair, under the passphrase in a variable if one is named. Never overwrites.
+    """Write a new key pair, protected by the passphrase in the variable `passphrase_env`, if given. Never overwrites.
 
     Raises KeyFileError."""
     secret = Secret.generate(SecretKind.PAIR)
@@ -84,7 +84,7 @@ def new_pair(path: str | os.PathLike[str], *, passphrase_env: str | None = None)
 
 
 def public_half(path: str, *, passphrase_env: str | None = None, warn: Callable[[str], None] | None = None) -> Public:
-    """The public half of a key pair; its `text` is not secret. Raises KeyFileError."""
+    """The public key of a key pair; its `text` is not secret. Raises KeyFileError."""
     identity = _identity(path, passphrase_env, warn)
     if identity.secret.kind is not SecretKind.PAIR:
         raise KeyFileError(
@@ -95,20 +95,20 @@ def public_half(path: str, *, passphrase_env: str | None = None, warn: Callable[
 
 
 def fingerprint_of(public: Public) -> str:
-    """What to compare over another way."""
+    """A short form of a public key, to compare over another channel."""
     return fingerprint(public.opening)
 
 
 def show_key(path: str, *, passphrase_env: str | None = None, warn: Callable[[str], None] | None = None) -> ShownKey:
-    """A key as text, with a checksum that a mistyped letter fails. Raises KeyFileError."""
+    """A key as text, with a checksum that detects mistyped letters. Raises KeyFileError."""
     identity = _identity(path, passphrase_env, warn)
     return ShownKey(identity.secret.text, identity.key_id)
 
 
 def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = None) -> KeyCheck:
-    """Read a job's key and try it on one object of its bucket; first compare it with a key that was `typed`.
+    """Read a job's key and test it on one object of its bucket; if `typed` is given, compare the two keys first.
 
-    Raises KeyFileError for a wrong letter too, WrongKeyError if the typed key is another one, TargetError."""
+    Raises KeyFileError (also for a mistyped letter), WrongKeyError if the typed key is another one, TargetError."""
     from ..repository.keycheck import check_key as tried
 
     with opened(job, listener(events), as_cached=True) as session:
@@ -120,11 +120,11 @@ def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = N
         return tried(session)
 
 
-# -- who can open, and who may write
+# -- who can decrypt, and who may write
 
 
 def key_holders(job: Job, *, events: Events | None = None) -> KeyHolders:
-    """Who can open a job's backups and who may write to them. Raises KeyFileError for a lineage without a list."""
+    """Who can decrypt a job's backups and who may write them. Raises KeyFileError for a lineage without a list."""
     with opened(job, listener(events), as_cached=True) as session:
         _, store, _ = session.need_store()
         session.unlock(store)
@@ -150,9 +150,9 @@ def add_recipient(
     agree: Agree | None = None,
     events: Events | None = None,
 ) -> KeyChain | None:
-    """Let somebody else open a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
+    """Let somebody else decrypt a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
-    `owner` may change who else can open. None if it was not agreed to. Raises UsageError, KeyFileError."""
+    `owner` lets them add and remove others. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
     if (recipient is None) == (passphrase_env is None):
         raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
 
@@ -174,9 +174,9 @@ def add_recipient(
 def remove_holder(
     job: Job, who: str, *, after: int | None = None, agree: Agree | None = None, events: Events | None = None
 ) -> KeyChain | None:
-    """Somebody opens nothing that is written from now on, or what a writer wrote after a serial is void.
+    """Remove a recipient, who cannot decrypt later backups, or a writer, whose records after a serial are ignored.
 
-    `who` is a name or a fingerprint. None if it was not agreed to. Raises UsageError, KeyFileError."""
+    `who` is a name or a fingerprint. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
 
     def make(ground: Ground) -> KeyChange:
         writer = find_writer(ground.roster, who)
@@ -188,7 +188,7 @@ def remove_holder(
 
 
 def rotate_keys(job: Job, *, agree: Agree | None = None, events: Events | None = None) -> KeyChain | None:
-    """Begin a new epoch: what is written from now on is sealed to a new key, for the same recipients."""
+    """Start a new epoch: later backups are encrypted with a new key, for the same recipients."""
     return _change(job, lambda _: KeyChange(rotate=True), agree, events)
 
 

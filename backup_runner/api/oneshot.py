@@ -1,6 +1,6 @@
-"""The one-shot commands as functions: files and directories without a job file, in the bucket that the settings name.
+"""The one-shot commands as functions: files and directories without a job file, in the bucket from the settings.
 
-Import it by name (`from backup_runner.api import oneshot`). Everything else about these jobs is as with job files.
+Import it by name (`from backup_runner.api import oneshot`). Otherwise, these jobs work like those from job files.
 """
 
 from __future__ import annotations
@@ -52,12 +52,13 @@ Ask = tuple["Job", PlanOptions]
 
 
 def job_of_settings(settings: Config) -> Job:
-    """The job that all one-shot commands work on, without sources. Raises ConfigError if no bucket is named."""
+    """The job that all one-shot commands share, without sources. Raises ConfigError if no bucket is configured."""
     return bare_job(settings)
 
 
 def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambda _: None) -> Ask:
-    """To store files or directories. Raises BackupRunnerError for a path that does not exist or is of another kind."""
+    """Job and options that store files or directories. Raises BackupRunnerError for a path that does not exist or is
+    of another kind."""
     from ..jobfile.mistaken import is_regex
 
     for pattern in wish.skip:
@@ -67,14 +68,15 @@ def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambd
 
 
 def cleaning_files(settings: Config, *, events: Events | None = None) -> Ask | None:
-    """To take files that are gone out of the list; None if nothing was ever stored."""
+    """Job and options that remove deleted files from the list; None if nothing was ever stored."""
     with _opened(settings, events) as (session, cat, store):
         job_id = cat.job_id(store.id, session.job.name)
         return None if job_id is None else cleanup_job(settings, cat, job_id)
 
 
 def cleaning_backups(settings: Config, *, events: Events | None = None) -> Ask | None:
-    """To forget all but the newest snapshot and delete what nothing needs; None if nothing was ever stored."""
+    """Job and options that forget all but the newest snapshot and delete what is no longer needed; None if nothing was
+    ever stored."""
     with _opened(settings, events) as (session, cat, store):
         known = cat.job_id(store.id, session.job.name) is not None
     return prune_job(settings) if known else None
@@ -82,7 +84,7 @@ def cleaning_backups(settings: Config, *, events: Events | None = None) -> Ask |
 
 @dataclass
 class Running:
-    """`interrupted` says whether the last run with this file was; the caller sets `completed`."""
+    """`interrupted`: whether the last run with this file was interrupted. The caller sets `completed`."""
 
     interrupted: bool
     completed: bool = False
@@ -90,9 +92,9 @@ class Running:
 
 @contextmanager
 def cache_file(path: str, job: Job) -> Iterator[Running]:
-    """The state of a run, kept in a file in backup-tool's manner while the run is inside.
+    """Keeps the state of a run in a file, like backup-tool, while the context is entered.
 
-    Raises UsageError for a file that is something else or of another run."""
+    Raises UsageError for a file that is something else or belongs to another run."""
     from ..oneshot.state import CacheFile
     from ..targets.opening import open_target
 
@@ -124,7 +126,7 @@ def contents(settings: Config, *, events: Events | None = None) -> list[ListedCo
 
 
 def duplicates(settings: Config, *, events: Events | None = None) -> list[ListedFile]:
-    """Files that have the same content, which is stored once; equal ones follow each other."""
+    """Files with the same content, which is stored once; equal ones are adjacent."""
     from ..catalog import listing
 
     with _opened(settings, events) as (_, cat, store):
@@ -146,7 +148,7 @@ def restore_file(
 
 
 def job_file(settings: Config, wish: Wish, name: str) -> list[str]:
-    """The lines of the job file that does what the wish says."""
+    """The lines of a job file that does the same as the wish."""
     return list(as_job_file(settings, wish, name))
 
 
@@ -157,7 +159,8 @@ def encrypt_file(
     settings: Config, source: str, goal: str, *, legacy_format: bool = False, overwrite: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Crypted:  # fmt: skip
-    """Seal a file with the settings' key. Raises BackupRunnerError if `goal` exists and must not be overwritten."""
+    """Encrypt a file with the key from the settings. Raises BackupRunnerError if `goal` exists and must not be
+    overwritten."""
     from ..oneshot.crypt import encrypt_file as encrypt
 
     return encrypt(_identity(settings, warn), source, goal, legacy_format=legacy_format, overwrite=overwrite)
@@ -166,7 +169,7 @@ def encrypt_file(
 def decrypt_file(
     settings: Config, source: str, goal: str, *, overwrite: bool = False, warn: Callable[[str], None] = lambda _: None
 ) -> Crypted:
-    """Open a sealed file, ours or backup-tool's. Raises WrongKeyError, DamagedError, BackupRunnerError."""
+    """Decrypt a file, in our format or backup-tool's. Raises WrongKeyError, DamagedError, BackupRunnerError."""
     from ..oneshot.crypt import decrypt_file as decrypt
 
     return decrypt(_identity(settings, warn), source, goal, overwrite=overwrite)
@@ -185,7 +188,7 @@ def _identity(settings: Config, warn: Callable[[str], None]) -> Identity:
 
 @contextmanager
 def _opened(settings: Config, events: Events | None) -> Iterator[tuple[Session, Catalog, Store]]:
-    """Session, catalog and store of the settings' bucket. Raises CatalogError if nothing is in it yet."""
+    """Session, catalog and store of the bucket from the settings. Raises CatalogError if it is empty."""
     with opened(bare_job(settings), listener(events)) as session:
         cat, path = session.catalog(), session.job.catalog.path
         store = session.store() if cat else None

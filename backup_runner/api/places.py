@@ -1,4 +1,4 @@
-"""Targets, tried before a run counts on them."""
+"""Tests of targets, before a run relies on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TargetCheck:
 
 
 def check_target(job: Job, *, events: Events | None = None) -> TargetCheck:
-    """Try each operation that a job may need on probe objects, which are deleted again. Needs no key."""
+    """Test every operation that a job may need, on probe objects that are then deleted. Needs no key."""
     from ..targets.checking import check_permissions
 
     heard = listener(events)

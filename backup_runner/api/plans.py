@@ -1,4 +1,4 @@
-"""Plans: made, saved, opened again, explained. Nothing is changed."""
+"""Plans: make, save, open and explain them. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Saved(NamedTuple):
     file: str
     sha256: str
     why_not: str
-    """Why it has no seal, so that it can be applied with its digest only; "" if it has one."""
+    """Why it is not signed and can only be applied with its digest; "" if it is signed."""
 
 
 class Plan:
-    """What an apply would do, action by action. Close it (or use `with`): it holds a file, catalog and target open.
+    """What an apply would do, action by action. Close it (or use `with`): it keeps a file, catalog and target open.
 
     A plan belongs to the thread that made it. It can be read any number of times and applied once.
     """
@@ -56,7 +56,7 @@ class Plan:
     ) -> None:
         self.spooled = spooled
         self.session = session
-        """Both for the other functions of the API. There is a session while catalog and target are open."""
+        """Both are for the other functions of the API. There is a session while catalog and target are open."""
         self._settings, self._job_file, self._digest = settings, job_file, digest
         if job is not None:
             self.job = job
@@ -68,12 +68,12 @@ class Plan:
 
     @property
     def changes(self) -> int:
-        """How many actions change something."""
+        """Number of actions."""
         return self.header.totals.changes
 
     @property
     def losses(self) -> bool:
-        """Whether stored files are lost: the bucket lacks them, and no source has them."""
+        """Whether stored files are lost: they are missing from the bucket and from all sources."""
         return any(problem["problem"] == "lost" for problem in self.header.problems)
 
     @property
@@ -83,8 +83,8 @@ class Plan:
 
     @cached_property
     def job(self) -> Job:
-        """The job. Of a saved plan it is read from its file now, once it is known who made the plan: raises
-        PlanFileError if nobody vouches for it, or if the job's file does not exist or belongs to another job,
+        """The job. For a saved plan, the job file is read now, after checking who made the plan: raises
+        PlanFileError if that cannot be verified, or if the job's file does not exist or belongs to another job,
         StalePlanError if it changed since, JobFileError if it has mistakes."""
         from ..planning.seal import vouch
         from .jobs import load_job
@@ -104,7 +104,7 @@ class Plan:
                 hint="give the right job file with --job",
             )
         if job.digest() != header.job_digest:
-            # Said before its hooks run, which may be what changed.
+            # Checked before its hooks run, because these may be what changed.
             raise StalePlanError("the job file changed since the plan was made", hint="plan again")
         return job
 
