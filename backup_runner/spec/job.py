@@ -71,7 +71,7 @@ class DirectoryTargetSpec:
 
     @property
     def own_paths(self) -> tuple[str, ...]:
-        """What on this machine belongs to the target and is never backed up."""
+        """Paths on this machine that belong to the target and are never backed up."""
         return (self.path,)
 
 
@@ -110,7 +110,7 @@ class OciTargetSpec:
 
     @property
     def own_paths(self) -> tuple[str, ...]:
-        """Nothing of it is on this machine."""
+        """None: the bucket is not on this machine."""
         return ()
 
 
@@ -119,7 +119,7 @@ TargetSpec = DirectoryTargetSpec | OciTargetSpec
 
 @dataclass(frozen=True, slots=True)
 class RecipientSpec:
-    """Who else can open: a public key as text, the file that holds one, or the variable with a passphrase."""
+    """Who else can decrypt: a public key as text, the file that contains one, or the variable with a passphrase."""
 
     text: str = ""
     file: str = ""
@@ -128,20 +128,21 @@ class RecipientSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncryptionSpec:
-    """Where to find the job's secret, never the secret itself; and who else can open.
+    """Where to find the job's secret, never the secret itself; and who else can decrypt.
 
-    One of the first three is set. Without any (`is_blind`) the job's host seals to its recipients and opens nothing."""
+    At most one of the first three is set. Without any (`is_blind`), the host encrypts for its recipients and cannot
+    decrypt anything."""
 
     key_file: str | None = None
     key_env: str | None = None
     key_command: tuple[str, ...] = ()
     passphrase_env: str | None = None
-    """The variable with the passphrase that a key pair's file is under."""
+    """The variable with the passphrase of the key pair's file."""
     recipients: tuple[RecipientSpec, ...] = field(default=(), metadata=_LATER)
 
     @property
     def is_blind(self) -> bool:
-        """Whether there is no secret."""
+        """Whether the host has no secret."""
         return not (self.key_file or self.key_env or self.key_command)
 
     @property

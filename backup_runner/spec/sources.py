@@ -1,4 +1,4 @@
-"""What of a disk a job backs up: its sources, what is left out of them, and when a run stops."""
+"""What a job backs up: its sources, what is excluded from them, and when a run stops."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class SkipLine:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is left out of a source other than by the name of a path. None of it applies to the source's own root."""
+    """What is excluded from a source, other than by path. None of it applies to the source's own root."""
 
     one_file_system: bool = False
     """Mount points are kept as empty folders."""
     markers: tuple[str, ...] = ()
-    """A folder that contains one of these names is left out."""
+    """Folders that contain one of these names are excluded."""
     caches: bool = False
-    """A folder with a signed CACHEDIR.TAG is left out."""
+    """Folders with a signed CACHEDIR.TAG are excluded."""
     max_file_size: int | None = None
-    """Bytes; larger files are left out."""
+    """Bytes; larger files are excluded."""
     lines: tuple[SkipLine, ...] = field(default=(), metadata=_WHERE)
     """Where each of these is set in the job file."""
 
@@ -82,12 +82,12 @@ USUAL_PRUNE_GUARDS = PruneGuards()
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a program prints, stored as a file; without a command, what comes in on standard input."""
+    """A program's output, stored as a file; without a command, standard input."""
 
     command: tuple[str, ...] = ()
     """The program and its arguments; no shell."""
     time_limit: int = 0
-    """Seconds; 0 is none."""
+    """Seconds; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Where objects live. `base` is the contract; each target is a module of its own."""
+"""Where objects are stored. `base` is the contract; each target has its own folder."""

@@ -1,9 +1,9 @@
-"""The storage contract that every target keeps; `tests/targets/test_conformance.py` runs over all.
+"""The storage contract of all targets; `tests/targets/test_conformance.py` runs over each.
 
 Names are relative to the target's prefix: "<lineage>/<kind>/<id>", ASCII letters, digits, "-", "_", "." and
 "/". Methods may be called from several threads at once, and a target survives pickling to worker processes
-(connections are made again there). Errors are those of `errors`: TransientError is raised only after the
-target's own retries are used up.
+(connections are reopened there). Errors are those of `errors`; TransientError is raised only after the
+target's own retries failed.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ Buffer = bytes | bytearray | memoryview
 
 
 class Put(Enum):
-    """On which condition a put goes through."""
+    """The condition for a put."""
 
     CREATE = "create"
-    """Only if no object has that name; otherwise ObjectExists. Atomic."""
+    """Succeeds only if no object has that name; otherwise ObjectExists. Atomic."""
     REPLACE = "replace"
-    """Only if the object there has the etag that was passed; otherwise ConditionFailed. Atomic."""
+    """Succeeds only if the existing object has the given etag; otherwise ConditionFailed. Atomic."""
 
 
 class Tier(Enum):
-    """Which storage class an object is put in."""
+    """The storage tier for a put."""
 
     JOB = "job"
-    """What the job says (`storage_tier`)."""
+    """The job's `storage_tier`."""
     STANDARD = "standard"
     """Always readable at once: records, catalog copies, leases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the service says it stored."""
+    """What was stored, as reported by the service."""
 
     checksum: str
     """base64 MD5 of the bytes."""
@@ -48,46 +48,47 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What a target is like; engines decide by this and never by its type. A wrapper passes its inner target's on."""
+    """Properties of a target; engines decide by these and never by its type. A wrapper passes on those of its inner
+    target."""
 
     remote: bool = False
-    """Whether a request waits for a network, so that several are better on their way at the same time."""
+    """Whether requests wait for a network, so that several should be in flight at the same time."""
     in_flight: int | None = None
-    """Requests that may be on their way at the same time, over all processes; None for no limit."""
+    """Maximum number of concurrent requests of all processes together; None for no limit."""
     upload_limit: float | None = None
-    """Bytes a second that puts keep to, over all processes; None for no limit."""
+    """Limit for puts of all processes together, in bytes per second; None for no limit."""
     archives: bool = False
     """Whether objects may be in an archive tier, where they cannot be read before they are thawed."""
 
 
 @runtime_checkable
 class Target(Protocol):
-    """Objects by name: put whole, get by range, list, delete."""
+    """Objects by name: put, get by range, list, delete."""
 
     @property
     def identity(self) -> str:
-        """Which place this is, whatever the credentials: e.g. `directory:/mnt/usb/bucket` or
-        `oci:namespace/bucket/prefix`. Two targets with one identity hold the same objects."""
+        """Identifies the place, whatever the credentials: e.g. `directory:/mnt/usb/bucket` or
+        `oci:namespace/bucket/prefix`. Two targets with the same identity contain the same objects."""
         ...
 
     @property
     def absence(self) -> str:
-        """Why the place as a whole seems not to be there, e.g. because its disk is not mounted; "" if nothing says so.
+        """Why the place seems to be missing as a whole, e.g. because its disk is not mounted; "" if it does not.
 
-        Asks nobody over a network: services answer for themselves."""
+        Makes no requests: services report this themselves."""
         ...
 
     @property
     def properties(self) -> Properties:
-        """What engines need to know of it. Asks nobody."""
+        """What engines need to know about it. Makes no requests."""
         ...
 
     def divided(self, ways: int) -> Target:
-        """The same place for one of `ways` processes that work at the same time: together they keep to its limits."""
+        """The same place for one of `ways` concurrent processes, with its share of the limits."""
         ...
 
     def grant(self, operation: str) -> str:
-        """The line that an administrator adds so that `operation` (of targets/checking) is allowed; "" if none does."""
+        """The policy statement that allows `operation` (of targets/checking); "" if there is none."""
         ...
 
     def put(
@@ -100,11 +101,11 @@ class Target(Protocol):
         etag: str = "",
         tier: Tier = Tier.JOB,
     ) -> Stored:
-        """Store an object in one step, `md5` (16 raw bytes) sent along and compared with the answer.
+        """Store an object in one request. `md5` (16 raw bytes) is sent along and compared with the response.
 
-        A put whose answer was lost is looked up again before ObjectExists is raised: if the object there
-        has this size and MD5, it is ours. One that arrived damaged is deleted again, where policy allows, and
-        ChecksumMismatch raised."""
+        If the response of a put was lost, the object is looked up before ObjectExists is raised: if the existing one
+        has this size and MD5, it is ours. An object that arrived damaged is deleted again, if policy allows, and
+        ChecksumMismatch is raised."""
         ...
 
     def get(self, name: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -114,11 +115,11 @@ class Target(Protocol):
         ...
 
     def get_tail(self, name: str, length: int) -> tuple[bytes, int]:
-        """The last `length` bytes (or all, if it is shorter), and the object's whole size."""
+        """The last `length` bytes (or all, if it is shorter), and the size of the whole object in bytes."""
         ...
 
     def stat(self, name: str) -> StoredObject:
-        """Raises ObjectMissing."""
+        """The object's metadata. Raises ObjectMissing."""
         ...
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
@@ -132,13 +133,13 @@ class Target(Protocol):
         ...
 
     def abort_upload(self, name: str, upload: str) -> None:
-        """Drop an upload in parts, which older versions began, with its parts; no error if it is gone."""
+        """Abort an upload in parts of an older version and delete its parts; no error if it does not exist."""
         ...
 
     def restore_archived(self, name: str, hours: int) -> None:
-        """Ask for an archived object to be made readable for `hours`."""
+        """Request that an archived object be made readable for `hours`."""
         ...
 
     def close(self) -> None:
-        """Let connections go."""
+        """Close connections."""
         ...

@@ -1,4 +1,4 @@
-"""`target check`: each operation that a job may need, tried on probe objects that are deleted again."""
+"""`target check`: tests every operation that a job may need, on probe objects that are then deleted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MD5 = md5(_DATA, usedforsecurity=False).digest()
 
 
 class Check(NamedTuple):
-    """One operation: whether it works, the policy line that allows it ("" if none is known), what was said.
+    """One operation: whether it works, the policy statement that allows it ("" if none is known), the error message.
 
-    `held`: it is allowed, and a retention rule of the bucket keeps it from being done for now."""
+    `held`: it is allowed, but a retention rule of the bucket prevents it for now."""
 
     operation: str
     ok: bool
@@ -27,14 +27,14 @@ class Check(NamedTuple):
 
     @property
     def allowed(self) -> bool:
-        """Whether no permission is missing for it."""
+        """Whether its permissions are complete."""
         return self.ok or self.held
 
 
 def check_permissions(target: Target) -> list[Check]:
-    """Try each operation in turn. What was put is deleted at the end, where that is allowed.
+    """Test each operation in turn. Probe objects are deleted at the end, if allowed.
 
-    Raises TargetError where nothing works at all: then it is not permissions that are missing."""
+    Raises TargetError if nothing works at all: then the cause is not a missing permission."""
     probe = _Probe(target)
     steps: list[tuple[str, Callable[[], object]]] = [
         ("ListObjects", lambda: next(target.list("target-check/"), None)),
@@ -53,7 +53,7 @@ def check_permissions(target: Target) -> list[Check]:
         first = first or error
         checks.append(check)
     if probe.put_there and not checks[-1].ok:
-        # Said where it is: a probe that nobody knows of would stay forever.
+        # Reported by name: an unknown probe would stay forever.
         checks[-1] = checks[-1]._replace(message=f"{checks[-1].message}; the probe {probe.name} was not deleted")
     if first is not None and not any(check.ok for check in checks):
         raise first
@@ -61,7 +61,7 @@ def check_permissions(target: Target) -> list[Check]:
 
 
 class _Probe:
-    """The objects that are tried on. Who may only read is tried on what is there."""
+    """The probe objects. Hosts that may only read are tested on an existing object."""
 
     def __init__(self, target: Target) -> None:
         self._target = target

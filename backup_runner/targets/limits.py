@@ -1,4 +1,4 @@
-"""Bandwidth and load: bytes per second and requests at the same time, shared by the threads of a process."""
+"""Limits of bandwidth (bytes per second) and concurrent requests, shared by the threads of a process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 _BURST = 0.25
-"""Seconds' worth of bytes that may pass at once after a pause."""
+"""After a pause, the bytes of this many seconds may pass at once."""
 
 
 class Rate:
@@ -30,7 +30,7 @@ class Rate:
         return self._rate is not None
 
     def take(self, size: int) -> None:
-        """Wait until `size` more bytes may pass."""
+        """Wait until `size` more bytes are allowed."""
         if self._rate is None:
             return
         with self._lock:

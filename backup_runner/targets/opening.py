@@ -1,4 +1,4 @@
-"""From a job's target section to a target."""
+"""Creates the target for a job's `target` section."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def open_target(
     """The target that `spec` describes; nothing is read or written yet.
 
     `share` is this process's part of the limits in `spec` (1/N for one of N worker processes). `patience` is
-    for how many seconds a failing request is tried again; without it BACKUP_RUNNER_RETRY_SECONDS, or 300.
+    for how many seconds a failing request is retried; by default BACKUP_RUNNER_RETRY_SECONDS, or 300.
     """
     if isinstance(spec, DirectoryTargetSpec):
         from .directory.target import DirectoryTarget
@@ -30,7 +30,7 @@ def open_target(
 
 
 def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
-    """What is careless about how the target's own keys are kept."""
+    """Warnings about files with the target's keys that others can read."""
     if isinstance(spec, DirectoryTargetSpec):
         return []
     from .oci.configfile import exposed_keys
@@ -42,14 +42,14 @@ def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
 
 
 def divided(target: Target, ways: int) -> Target:
-    """The target for each of `ways` processes that work at the same time: together they keep to its limits.
+    """The target for each of `ways` concurrent processes, which share its limits.
 
-    A target without limits comes back as it is."""
+    A target without limits is returned unchanged."""
     return target if target.properties.in_flight is None else target.divided(ways)
 
 
 def crew(target: Target, workers: int) -> int:
-    """How many of `workers` processes can be used: each needs one of the requests that may be in flight."""
+    """How many of `workers` processes can be used: each needs one of the concurrent requests."""
     return max(1, min(workers, target.properties.in_flight or workers))
 
 

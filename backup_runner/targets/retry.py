@@ -1,4 +1,4 @@
-"""Trying again: exponential backoff with jitter, Retry-After, and a limit on the whole time."""
+"""Retries: exponential backoff with jitter, Retry-After, and a limit on the total time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .oci.errors import RetryLaterError, UnreachableError
 T = TypeVar("T")
 
 FIRST_CONTACT = 5.0
-"""Seconds for which a server is sought that never answered: a wrong name should be reported soon."""
+"""Seconds of retries for a server that never responded: a wrong name should be reported soon."""
 _FIRST_WAIT = 0.25
 _LONGEST_WAIT = 20.0
 
@@ -28,12 +28,13 @@ class Retrying:
     sleep: Callable[[float], None] = time.sleep
     uniform: Callable[[float, float], float] = random.uniform
     reached: bool = False
-    """Whether the server ever answered."""
+    """Whether the server ever responded."""
 
     def run(self, attempt: Callable[[], T], *, progress: Callable[[], int] = lambda: 0) -> T:
-        """The first success. Raises the last TransientError once patience is used up, others at once.
+        """The first successful result. Raises the last TransientError when `patience` is exceeded, other errors at
+        once.
 
-        `progress` counts what was achieved; whenever it grows, patience starts again.
+        `progress` counts what was achieved; whenever it increases, the time starts again.
         """
         started, tries, achieved = self.clock(), 0, progress()
         while True:

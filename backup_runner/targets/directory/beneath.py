@@ -1,8 +1,8 @@
-"""Descriptors below a bucket's folder: every name is opened in the folder above it, and no symlink is followed.
+"""Opens descriptors below a bucket's folder: every name is opened in its parent folder, and no symlink is followed.
 
-Others may be able to write to the bucket's folder, so whatever is there can be swapped at any time: a path that was
-looked at proves nothing when it is used. Folders are opened one name after the other with O_NOFOLLOW; a name has few
-parts and never "..", so this guarantees as much as openat2 with RESOLVE_BENEATH does, on every system.
+Others may be able to write to the bucket's folder, so anything can be swapped at any time: checking a path
+proves nothing about it later. Folders are opened one after the other with O_NOFOLLOW; names have few
+components and never "..", so this guarantees the same as openat2 with RESOLVE_BENEATH, on every system.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ...errors import ObjectMissing, TargetError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""O_NONBLOCK: opening a FIFO waits for the other side without it."""
+"""O_NONBLOCK: without it, opening a FIFO would block."""
 
 
 class Beneath:
-    """The folder at `root` and what is below it. Opens descriptors for as long as they are used, and keeps none."""
+    """The folder at `root` and what is below it. Descriptors are open only while they are used."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -30,7 +30,7 @@ class Beneath:
     def folder(self, path: str = "", *, make: bool = False) -> Iterator[int]:
         """The folder at `path` ("a/b", "" for the root). With `make`, missing ones are created and synced.
 
-        Raises OSError, and TargetError where a symlink is on the way."""
+        Raises OSError, and TargetError if the path contains a symlink."""
         descriptor = self._open_root(make=make)
         try:
             way = self.root
@@ -103,7 +103,7 @@ def open_to_read(folder: int, name: str, path: str) -> int:
 
 
 def sync(folder: int) -> None:
-    """Make names in `folder` survive a power cut, where the file system can."""
+    """Sync the names in `folder`, if the file system supports it."""
     try:
         os.fsync(folder)
     except OSError as error:

@@ -18,7 +18,7 @@ UPLOADS = ".uploads"
 LOCK = ".lock"
 PRIVATE = frozenset({TEMPORARY, UPLOADS, LOCK})
 MAX_PARTS = 32
-"""Of a name: ours have three, and a stranger's folders may be nested without end."""
+"""Components of a name: ours have three; folders of others may be nested without limit."""
 
 _NAME = re.compile(r"[A-Za-z0-9._/-]{1,1024}\Z")
 _PASSING = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTDOWN, errno.EINTR})
@@ -34,7 +34,7 @@ _HINTS = {
 
 
 def translate(error: OSError, doing: str, path: str) -> TargetError:
-    """What an OSError means for whoever asked the target for something."""
+    """The TargetError for an OSError."""
     if error.errno == errno.ENOENT:
         return ObjectMissing(f"{doing}: {path} does not exist")
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -60,7 +60,7 @@ def translated(doing: str, path: str) -> Iterator[None]:
 
 
 def check_name(name: str) -> None:
-    """Refuse names that are not the contract's, or could lead out of the target."""
+    """Reject names that violate the contract or could lead out of the target."""
     if not may_be_named(name):
         raise TargetError(f"{name!r} is not a valid object name in a directory target")
 
@@ -93,7 +93,7 @@ def read_range(descriptor: int, offset: int, length: int) -> bytes:
 
 
 def etag_of(status: os.stat_result) -> str:
-    """Moves whenever the file is written or replaced."""
+    """The file's etag; changes whenever the file is written or replaced."""
     return f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
 
 

@@ -15,7 +15,7 @@ from .files import may_be_named, stored, translated
 def walk(beneath: Beneath, start: str, prefix: str) -> Iterator[StoredObject]:
     """The objects below the folder `start` ("" or "a/") whose name starts with `prefix`, sorted by name.
 
-    Depth first, a folder sorting as its name and "/", which gives whole names in order."""
+    Depth first; a folder sorts as its name plus "/", which gives whole names in order."""
     ways = [(start, _names(beneath, start, prefix))]
     while ways:
         folder, names = ways[-1]
@@ -53,7 +53,7 @@ def _names(beneath: Beneath, folder: str, prefix: str) -> list[str]:
 
 
 def _files(beneath: Beneath, folder: str, names: list[str]) -> Iterator[StoredObject]:
-    """The files at the end of `names`, up to the next folder; they are taken off the list."""
+    """The files at the end of `names`, up to the next folder; they are removed from the list."""
     path = f"{beneath.root}/{folder}"
     with translated("listing", path), beneath.folder(folder.rstrip("/")) as descriptor:
         while names and not names[-1].endswith("/"):

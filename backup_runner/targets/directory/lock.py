@@ -1,4 +1,4 @@
-"""The lock of a directory target: a file of its own, held only for moments."""
+"""The lock of a directory target: a separate file, held only for moments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .beneath import Beneath
 from .files import LOCK
 
 LOCK_SECONDS = 10.0
-"""We hold it for one rename at a time; whoever holds it for so long is somebody else."""
+"""We hold it for one rename at a time; only another program holds it this long (seconds)."""
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -23,7 +23,7 @@ _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def locked(beneath: Beneath, seconds: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold the target's lock: among threads, processes, and machines where the file system can.
 
-    Raises TransientError if somebody else keeps it for `seconds`."""
+    Raises TransientError if another program holds it for `seconds`."""
     with beneath.folder() as root:
         descriptor = _open(root, f"{beneath.root}/{LOCK}")
     try:
@@ -36,7 +36,7 @@ def locked(beneath: Beneath, seconds: float = LOCK_SECONDS) -> Iterator[None]:
 def _open(root: int, path: str) -> int:
     try:
         try:
-            # Not both at once: systems refuse O_CREAT for another user's file in a folder that all may write to.
+            # Not both at once: some systems refuse O_CREAT for another user's file in a world-writable folder.
             descriptor = os.open(LOCK, _OPEN, dir_fd=root)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Giving a finished file its final name: create-only, or in place of a version that was read. Both are atomic."""
+"""Gives a finished file its final name: create-only, or replacing a version that was read. Both are atomic."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def link_new(beneath: Beneath, source: int, file: str, folder: int, name: str) -
 
 
 def replace(beneath: Beneath, source: int, file: str, folder: int, name: str, etag: str) -> None:
-    """The same in place of the object there, if that is the version with this etag. Raises ConditionFailed."""
+    """The same, replacing the existing object if it is the version with this etag. Raises ConditionFailed."""
     last = name.rpartition("/")[2]
     with locked(beneath):
         status = _status(folder, last)

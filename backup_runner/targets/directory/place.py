@@ -1,4 +1,4 @@
-"""Whether a folder is still on the disk that it was on: mount points outlive their disks."""
+"""Whether a folder is still on the same disk: mount points outlive their disks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .files import PRIVATE
 
 
 def absence(root: str) -> str:
-    """Why the folder seems to be on a disk that is not mounted; "" if nothing says so."""
+    """Why the folder seems to be on a disk that is not mounted; "" if it does not."""
     try:
         with os.scandir(root) as entries:
             if any(entry.name not in PRIVATE for entry in entries):
@@ -22,10 +22,10 @@ def absence(root: str) -> str:
 
 
 class Place:
-    """Notices when the file system that a folder lay on goes away while it is in use.
+    """Detects that the file system of a folder disappears while it is in use.
 
-    A disk that is unplugged leaves its mount point, an ordinary folder of the file system above it, and whoever makes
-    missing folders would continue there. `device` is the st_dev of the file system, None until the folder is there.
+    An unplugged disk leaves its mount point, an ordinary folder of the parent file system, and a program that creates
+    missing folders would continue there. `device` is the st_dev of the file system, None until the folder exists.
     """
 
     def __init__(self, root: str, device: int | None = None) -> None:
@@ -33,7 +33,7 @@ class Place:
         self.device = device
 
     def check(self) -> None:
-        """Raises TargetError if the folder is gone, or now is on the file system of a folder above it; OSError."""
+        """Raises TargetError if the folder is gone, or is now on the file system of a parent folder; OSError."""
         try:
             found = os.stat(self._root).st_dev
         except FileNotFoundError:

@@ -1,7 +1,7 @@
 """The directory target: objects are files below one folder, `PATH/<name>`.
 
-An object appears under its name complete and synced, or not at all. The file system keeps no checksum of a
-file, so listings say "" there; the etag (inode, time and size) moves whenever a file is written or replaced.
+An object appears under its name complete and synced, or not at all. The file system has no checksums of
+files, so listings have "" there; the etag (inode, time and size) changes whenever a file is written or replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .temporary import abort_upload, remove_strays, written
 
 
 class DirectoryTarget:
-    """Keeps the contract of `targets.base.Target` in a folder, which the first write creates."""
+    """Implements `targets.base.Target` in a folder, which the first write creates."""
 
     def __init__(self, path: str, device: int | None = None) -> None:
         self._root = os.path.realpath(path)
@@ -139,14 +139,15 @@ class DirectoryTarget:
         abort_upload(self._beneath, upload)
 
     def restore_archived(self, name: str, hours: int) -> None:
-        """Nothing here is ever archived, so every object is readable already."""
+        """Does nothing: objects here are never archived."""
         self.stat(name)
 
     def close(self) -> None:
-        """No connection is held."""
+        """Does nothing: there are no connections."""
 
     def _prepare(self) -> None:
-        """Before a write: the folders are there, on the disk they were on, and what dead writers left is gone."""
+        """Before a write: create the folders, check that they are on the same disk, and delete what dead writers
+        left."""
         with self._opening, translated("opening the target for writing", self._root):
             self._place.check()
             if not self._ready:

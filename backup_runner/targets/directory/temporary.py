@@ -1,4 +1,4 @@
-"""Temporary files of a directory target: in a folder of its own, under names that say whose they are."""
+"""Temporary files of a directory target: in a separate folder, with the name of their owner."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _OURS = re.compile(r"([0-9a-f]{12})-([0-9]{1,10})-[0-9a-f]{16}\Z")
 
 
 def temporary_name() -> str:
-    """A new name for the target's own temporary folder, with the process that it belongs to."""
+    """A new name in the target's temporary folder, with the process that it belongs to."""
     return f"{_realm()}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 @cache
 def _realm() -> str:
-    """Where process ids mean what they mean here: this boot of this machine, this process namespace."""
+    """The scope of our process ids: this boot of this machine, this process namespace."""
     try:
         with open("/proc/sys/kernel/random/boot_id", "rb") as file:
             realm = file.read() + os.fsencode(os.readlink("/proc/self/ns/pid"))
@@ -89,13 +89,13 @@ def _remove_upload(folder: int, name: str) -> None:
 def remove_strays(beneath: Beneath, now: float) -> None:
     """Delete temporary files that nobody writes any more. `now` is in seconds since the epoch.
 
-    Only names of our own pattern: whatever else somebody put there stays."""
+    Only names of our own pattern; other files are kept."""
     with contextlib.suppress(FileNotFoundError), beneath.folder(TEMPORARY) as folder, os.scandir(folder) as entries:
         for entry in entries:
             match = _OURS.match(entry.name)
             if match is None:
                 continue
-            # Whether another machine's process lives, only age can tell.
+            # For processes of other machines, only the age tells whether they are alive.
             here = match[1] == _realm()
             dead = not _alive(int(match[2])) if here else now - _mtime(entry, now) > STRAY_AFTER
             if dead and entry.is_dir(follow_symlinks=False):

@@ -1,4 +1,4 @@
-"""What the service answers, taken apart: JSON, times, checksums, pages."""
+"""Parses responses of the service: JSON, times, checksums, pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compare(stated: str | None, expected: str, what: str) -> None:
 
 
 def as_dict(value: object) -> dict[str, Any]:
-    """A JSON object, or a TransientError: what cannot be read may be whole the next time."""
+    """A JSON object. Raises TransientError: a response that cannot be read may be complete the next time."""
     if not isinstance(value, dict):
         raise TransientError("the response is not the expected JSON")
     return value
@@ -50,7 +50,7 @@ def http_time(text: str) -> float:
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Around what takes an answer apart: one that lacks something, or has it in another form, is asked for again."""
+    """Around the parsing of a response: one that is incomplete or malformed is requested again."""
     try:
         yield
     except (LookupError, TypeError, ValueError, ArithmeticError) as error:
@@ -58,7 +58,7 @@ def readable() -> Iterator[None]:
 
 
 def listed(item: dict[str, Any], prefix: str) -> StoredObject:
-    """One object of a listing; `prefix` is taken off its name."""
+    """One object of a listing; `prefix` is removed from its name."""
     size = int(item["size"])
     if not str(item["name"]).startswith(prefix):
         raise ValueError("a name that was not asked for")
@@ -76,7 +76,7 @@ def listed(item: dict[str, Any], prefix: str) -> StoredObject:
 
 
 def check_page(items: list[StoredObject], following: object, start: str, own: str, prefix: str) -> None:
-    """A page has names in order, of those that were asked for, and the next one begins after it. Raises ValueError."""
+    """Check that a page has the requested names in order, and that the next one begins after it. Raises ValueError."""
     names = [item.name for item in items]
     if any(not name.startswith(prefix) for name in names) or any(a >= b for a, b in pairwise(names)):
         raise ValueError("names that were not asked for, or in no order")
@@ -88,7 +88,7 @@ def check_page(items: list[StoredObject], following: object, start: str, own: st
 
 
 def looked_at(name: str, headers: Any) -> StoredObject:
-    """What the answer to a HEAD says of the object called `name`."""
+    """The object called `name` from the response to a HEAD request."""
     return StoredObject(
         name,
         int(headers["content-length"]),

@@ -1,4 +1,4 @@
-"""Who signs the requests: a config file's key, a session token, or what the machine itself is."""
+"""What signs requests: a config file's key, a session token, or the identity of the machine."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def credentials(spec: OciTargetSpec) -> tuple[dict[str, Any], Any]:
 
 
 def token_stamp(auth: AuthSpec) -> tuple[int, int] | None:
-    """Moves when the session token's file was written again (`oci session refresh`); None without one."""
+    """Changes when the file of the session token was rewritten (`oci session refresh`); None without one."""
     if auth.method is not AuthMethod.SESSION_TOKEN:
         return None
     try:
@@ -89,7 +89,7 @@ def _renew(auth: AuthSpec) -> str:
 
 
 def _expiry(token: str) -> float | None:
-    """`exp` of a JSON Web Token (RFC 7519), unverified: only to say early what the service would say."""
+    """`exp` of a JSON Web Token (RFC 7519), unverified: only to report early what the service would report."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -99,8 +99,8 @@ def _expiry(token: str) -> float | None:
 
 
 class _Federation:
-    """Lets the request for a token go through the target's proxy; the SDK has no setting for that, but lets its caller
-    say how the request is tried again."""
+    """Sends the request for a token through the target's proxy; the SDK has no setting for that, but accepts a retry
+    strategy."""
 
     def __init__(self, network: Network) -> None:
         import oci
@@ -137,7 +137,7 @@ def _machine_signer(spec: OciTargetSpec) -> Any:
     except ConfigError:
         raise
     except Exception as error:
-        # The signers raise whatever their HTTP, JSON and key code meets; all of it means the same here.
+        # The signers raise all kinds of errors from HTTP, JSON and key code; here they all mean the same.
         raise TargetError(
             f"auth.method {method.value} does not work on this machine: {_why(error)}",
             hint=f"{_MACHINE_METHODS[method]}; elsewhere use auth.method config_file",
@@ -145,7 +145,7 @@ def _machine_signer(spec: OciTargetSpec) -> Any:
 
 
 def _need_variable(name: str) -> None:
-    """Raise TargetError without what the platform sets where this identity exists."""
+    """Raise TargetError if the variable that the platform sets for this identity is missing."""
     if not os.environ.get(name):
         raise TargetError(f"the variable {name} is not set")
 
@@ -165,7 +165,7 @@ def _seek_metadata_service() -> None:
 
 
 def _why(error: BaseException) -> str:
-    """The identity service's own code and words, or the kind of error."""
+    """The identity service's code and message, or the type of the error."""
     import oci
 
     if isinstance(error, oci.exceptions.ServiceError):

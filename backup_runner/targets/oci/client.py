@@ -1,4 +1,4 @@
-"""The connection to Object Storage: the SDK's client, set up once a process, and every call through it."""
+"""The connection to Object Storage: the SDK's client, set up once per process, and every call through it."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _NAMESPACE = re.compile(r"[\w.-]+")
 _TIMEOUTS = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
 _FIRST_TIMEOUTS = (5.0, 20.0)
-"""The same until a server has answered for the first time: it may be none, or something else than Object Storage."""
+"""The same before a server's first response: it may not exist, or be something other than Object Storage."""
 
 
 class Connection:
-    """Makes calls with retries, limits and errors of ours. For the threads of one process."""
+    """Makes calls with our retries, limits and errors, for the threads of one process."""
 
     def __init__(self, spec: OciTargetSpec, *, share: float, patience: float, reached: bool = False) -> None:
         limits = spec.limits
@@ -42,7 +42,7 @@ class Connection:
         self._client: Any = None
         self._namespace = spec.namespace
         self._token: tuple[int, int] | None = None
-        # Rounded down, so that the shares never add up to more; the little that is added makes thirds of 3 whole.
+        # Rounded down, so that the shares never exceed the limit; the small addition makes thirds of 3 exact.
         in_flight = max(1, int((limits.requests_in_flight or IN_FLIGHT) * share + 1e-9))
         self._pool_size = in_flight
         self._slots = threading.BoundedSemaphore(in_flight)
@@ -52,7 +52,7 @@ class Connection:
 
     @property
     def client(self) -> Any:
-        """The SDK's client; made when first used, which imports nothing further but reads the config."""
+        """The SDK's client, created when first used, which reads the config."""
         with self._lock:
             if self._client is None:
                 self._token = token_stamp(self._spec.auth)
@@ -61,7 +61,7 @@ class Connection:
 
     @property
     def namespace(self) -> str:
-        """As set in the job, or else asked of the service once."""
+        """From the job, or else queried from the service once."""
         with self._lock:
             if self._namespace is None:
                 self._namespace = self._call(Doing("GetNamespace"), _own_namespace, "?")
@@ -75,11 +75,11 @@ class Connection:
         return Place(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
 
     def call(self, doing: Doing, act: Callable[[Any], T], *, progress: Callable[[], int] = lambda: 0) -> T:
-        """The result of `act(client)`, tried again as far as that makes sense."""
+        """The result of `act(client)`, with retries if they make sense."""
         return self._call(doing, act, self.namespace, progress)
 
     def body(self, data: Buffer) -> bytes | Throttled:
-        """A request body as the SDK takes them: it knows no memoryview, and bytes go out fastest."""
+        """A request body for the SDK: it does not support memoryview, and sends bytes fastest."""
         if self.upload.limited:
             return Throttled(data, self.upload)
         return data if isinstance(data, bytes) else bytes(data)
@@ -109,7 +109,7 @@ class Connection:
         try:
             with contextlib.suppress(HiddenError, UnauthenticatedError):
                 return self.retrying.run(attempt, progress=progress)
-            # Either can be a passing whim of the service, or of the line: nothing rests on one such answer.
+            # Either can be a temporary fault of the service or the network, so one such response is not conclusive.
             self._renew_token()
             return self.retrying.run(attempt, progress=progress)
         except HiddenError as error:
@@ -122,7 +122,8 @@ class Connection:
                 self._client = None
 
     def _explain(self, error: HiddenError, doing: Doing, place: Place) -> TargetError:
-        """OCI answers a wrong name and a missing permission alike; ask what else can be seen."""
+        """OCI has the same response for a wrong name and a missing permission; make further requests to distinguish
+        them."""
         bucket, namespace = place.bucket, place.namespace
         with contextlib.suppress(TargetError, ConfigError), _translated(doing, place):
             own = _own_namespace(self.client)
@@ -157,7 +158,7 @@ def _translated(doing: Doing, place: Place) -> Iterator[None]:
 
 
 def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
-    # Waiting for "100 Continue" before each body would cost a round trip a request.
+    # Waiting for "100 Continue" before each body would cost a round trip per request.
     oci.base_client.enable_expect_header = False
     config, signer = credentials(spec)
     options: dict[str, Any] = {
@@ -165,7 +166,7 @@ def _make_client(spec: OciTargetSpec, pool_size: int) -> Any:
         # The SDK's default is shared by the whole process: one bad target would stop the others.
         "circuit_breaker_strategy": oci.circuit_breaker.NoCircuitBreakerStrategy(),
         "timeout": _FIRST_TIMEOUTS,
-        # Listings are read with a plain JSON parser, a tenth of the time.
+        # Listings are parsed by a plain JSON parser, which takes a tenth of the time.
         "skip_deserialization": True,
     }
     if signer is not None:
@@ -203,6 +204,6 @@ def _own_namespace(client: Any) -> str:
 
 
 def _endpoint(base: Any, namespace: str) -> str:
-    """Where requests go. The SDK keeps a template, and fills it in again for each request."""
+    """Where requests go. The SDK has a template and fills it in for each request."""
     dotted = f"{namespace}." if namespace else ""
     return str(base.get_endpoint()).replace("{namespaceName+Dot}", dotted)

@@ -35,11 +35,11 @@ _METHODS = {
     "resource_principal": "resource_principal",
     "security_token": "session_token",
 }
-"""What profiles of oci-cli and rclone have in `authentication_type`, and what that is in a job."""
+"""Values of `authentication_type` in profiles of oci-cli and rclone, and their names in a job."""
 
 
 def read_profile(auth: AuthSpec, region: str | None = None) -> dict[str, Any]:
-    """The profile's settings as the SDK wants them. Raises ConfigError, which never quotes the file."""
+    """The profile's settings for the SDK. Raises ConfigError, which never quotes the file."""
     sections = _parse(auth.config_file)
     if auth.profile not in sections:
         there = [name for name in sections if name != "DEFAULT" or sections["DEFAULT"]]
@@ -74,7 +74,7 @@ def check_key(config: dict[str, Any], auth: AuthSpec) -> None:
 
 
 def exposed_keys(auth: AuthSpec) -> list[str]:
-    """Files of the profile that sign or let in, and that others may read; none where the profile cannot be used."""
+    """Secret files of the profile that others may read; none if the profile is invalid."""
     if auth.method not in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
         return []
     found = []
@@ -171,7 +171,7 @@ def _parse(path: str) -> configparser.ConfigParser:
 
 
 def _read(path: str) -> bytes:
-    """A regular file's bytes; a fifo must not block us. Raises OSError."""
+    """A regular file's bytes; a FIFO must not block. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -1,4 +1,4 @@
-"""What the SDK raises, turned into errors that say what happened, where, and what to do."""
+"""Turns exceptions of the SDK into errors that say what happened, where, and what to do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SDK_ERRORS: tuple[type[BaseException], ...] = (
 )
 _MAX_SKEW = 300.0
 _POLICY_403 = frozenset({"", "NotAuthorized", "NotAuthorizedOrNotFound", "Forbidden", "AccessDenied", "NotAllowed"})
-"""Codes of a permission that is missing. The answer to a HEAD has no code."""
+"""Codes of a missing permission. The response to a HEAD request has no code."""
 _MISSING_404 = frozenset({"", "ObjectNotFound", "UploadNotFound", "NoSuchUpload", "NoSuchKey", "NotFound"})
 _KMS = re.compile(r"(?i)\bkms|\bvault\b|\bmaster encryption key|\bencryption key\b")
 _KMS_HINT = (
@@ -54,7 +54,7 @@ _RETRIED_409 = frozenset({"ConcurrentObjectUpdate", "IncorrectState"})
 
 @dataclass(frozen=True)
 class Place:
-    """Where requests go and as whom, for error texts."""
+    """Where requests go and who signs them, for error messages."""
 
     endpoint: str
     namespace: str
@@ -78,15 +78,15 @@ class Doing:
 
 
 class UnreachableError(TransientError):
-    """No connection came about at all: the name does not resolve, or nobody listens."""
+    """No connection was established: the name does not resolve, or nothing listens."""
 
 
 class SilentError(UnreachableError):
-    """A server that takes connections and says nothing: as good as none, unless it answered before."""
+    """A server that accepts connections but never responds: treated as unreachable, unless it responded before."""
 
 
 class RetryLaterError(TransientError):
-    """The service said when to come again."""
+    """The service said when to retry."""
 
     def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -99,11 +99,11 @@ class HiddenError(TargetError):
 
 
 class UnauthenticatedError(TargetError):
-    """The service does not accept the signature."""
+    """The service rejects the signature."""
 
 
 def translate(error: BaseException, doing: Doing, place: Place) -> TargetError | ConfigError:
-    """The error to raise, or to try again after if it is a TransientError."""
+    """The error to raise, or, if it is a TransientError, to retry."""
     where = doing.at(place)
     if isinstance(error, oci.exceptions.ServiceError):
         return _service(error, doing, place, where)
@@ -119,7 +119,8 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
 
 
 def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
-    """By the service's code and words; the status alone says little: policies, replicas and proxies all answer 403."""
+    """By the service's code and message; the status alone says little: policies, replicas and proxies all return
+    403."""
     status, code = int(error.status), _short(error.code or "")
     words = sifted(str(error.message or ""))
     said = f"{where}: {status} {code} (request {_short(error.request_id)})".replace("  ", " ")
@@ -164,7 +165,7 @@ def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, whe
 
 
 def _short(text: object) -> str:
-    """What a server says of an error, as far as it can be shown: no control characters, and no page of it."""
+    """The error message of a server in a form that can be shown: short, without control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:100])
 
 

@@ -1,4 +1,4 @@
-"""Listings: one page after the other, each checked, and no endless one."""
+"""Listings: page by page, each checked, never endless."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...records import StoredObject
 from .answers import as_dict, as_list, check_page, listed, readable
 
 _THIN, _THIN_PAGES = 10, 200
-"""A listing whose pages hold next to nothing so often is one that never ends."""
+"""After this many nearly empty pages in a row, a listing counts as endless."""
 _FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 
 Page = tuple[list[StoredObject], str | None]

@@ -1,4 +1,4 @@
-"""Proxies and certificate authorities: the job's, or else the environment's, looked at before the first request."""
+"""Proxies and certificate authorities: from the job or the environment, checked before the first request."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ _SCHEMES = ("http", "https")
 
 
 class Network(NamedTuple):
-    """`proxies` by scheme, as requests takes them; `bundle` is a file or folder of authorities, None for the usual."""
+    """`proxies` by scheme, in the form of requests; `bundle` is a file or folder of authorities, None for the
+    default."""
 
     proxies: dict[str, str]
     bundle: str | None
 
 
 def network_of(spec: OciTargetSpec, endpoint: str) -> Network:
-    """What requests to `endpoint` go through. Raises ConfigError for what cannot work."""
+    """The network settings for requests to `endpoint`. Raises ConfigError for invalid ones."""
     if spec.proxy:
         proxies = dict.fromkeys(_SCHEMES, spec.proxy)
     else:
-        # Looked up once: requests would read the environment and ~/.netrc again for every request.
+        # Looked up once: otherwise, requests would read the environment and ~/.netrc for every request.
         proxies = oci._vendor.requests.utils.get_environ_proxies(endpoint)
     used = proxies.get(urlsplit(endpoint).scheme) or proxies.get("all")
     if used:

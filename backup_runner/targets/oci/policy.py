@@ -17,7 +17,7 @@ PERMISSIONS = {
 
 
 def policy_line(operation: str, bucket: str) -> str:
-    """The statement that grants what `operation` needs on this bucket and no more; "" if it needs nothing."""
+    """The statement that grants exactly what `operation` needs on this bucket; "" if it needs nothing."""
     permissions = PERMISSIONS[operation]
     if not permissions:
         return ""

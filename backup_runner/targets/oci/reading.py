@@ -35,7 +35,7 @@ class Reading:
         """Of the whole object, once known."""
 
     def attempt(self, client: Any) -> None:
-        """Read on from where the last attempt broke off."""
+        """Continue where the last attempt stopped."""
         try:
             answer = self._fetch(client, self._range(), self._etag)
         except SDK_ERRORS as error:
@@ -45,7 +45,7 @@ class Reading:
             start, length = self._expect(answer)
             etag = answer.headers["etag"]
         if self._offset < 0:
-            # Now that the end is known, continue from a fixed place should this break.
+            # Now that the end is known, a retry can continue from a fixed position.
             self._offset, self._length = start, length
         self._etag = etag
         stop = self.have + length
@@ -60,7 +60,7 @@ class Reading:
         self._compare(answer.headers)
 
     def restart(self) -> None:
-        """Forget what was read: it belongs to another version of the object, or is damaged."""
+        """Discard what was read: it belongs to another version of the object, or is damaged."""
         self.chunks, self.have, self._etag = [], 0, None
 
     def _range(self) -> str | None:
@@ -72,7 +72,7 @@ class Reading:
         return f"bytes={first}-" if first else None
 
     def _expect(self, answer: Any) -> tuple[int, int]:
-        """Start and length of what this answer holds."""
+        """Start and length of the bytes in this response."""
         length = int(answer.headers["content-length"])
         match = _CONTENT_RANGE.match(answer.headers.get("content-range") or "")
         if match is None:
@@ -89,14 +89,14 @@ class Reading:
         return start, length
 
     def _past_end(self, error: BaseException) -> None:
-        """416: nothing of the object is in the range, so there is nothing to read."""
+        """416: the range is outside the object, so there is nothing to read."""
         if getattr(error, "status", None) != 416:
             raise error
         stated = re.search(r"/(\d+)\Z", error.headers.get("content-range") or "")  # type: ignore[attr-defined]
         self.size = int(stated.group(1)) if stated else 0
 
     def _compare(self, headers: Any) -> None:
-        """A whole object can be compared with its MD5; stretches are for the container's MAC to judge."""
+        """A whole object is compared with its MD5; ranges are checked by the container's MAC."""
         stated = headers.get("content-md5")
         if not stated or self.have != self.size:
             return

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class OciTarget:
-    """Keeps the contract of `targets.base.Target`. Nothing is asked of the service before the first call."""
+    """Implements `targets.base.Target`. Makes no requests before the first call."""
 
     def __init__(
         self, spec: OciTargetSpec, *, share: float = 1.0, patience: float = 300.0, reached: bool = False
@@ -42,7 +42,7 @@ class OciTarget:
 
     @property
     def connection(self) -> Connection:
-        """Of this process: a socket that was inherited through fork would carry two conversations."""
+        """Per process: a socket inherited by fork would be used by both processes."""
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
                 made = Connection(self._spec, share=self._share, patience=self._patience, reached=self._reached)
@@ -50,12 +50,12 @@ class OciTarget:
             return self._made[1]
 
     def divided(self, ways: int) -> OciTarget:
-        """The same place with one of `ways` equal shares of the limits."""
+        """The same bucket with one of `ways` equal shares of the limits."""
         return OciTarget(self._spec, share=self._share / ways, patience=self._patience, reached=self._reached)
 
     @property
     def _reached(self) -> bool:
-        """Whether the server ever answered, in this process or in the one that this target came from."""
+        """Whether the server ever responded, in this process or in its parent."""
         return self._was_reached or (self._made is not None and self._made[1].retrying.reached)
 
     @property
@@ -115,7 +115,7 @@ class OciTarget:
         return self._read(name, -length, None)
 
     def stat(self, name: str) -> StoredObject:
-        """By HEAD, and by the listing before anything is called missing: one 404 proves nothing."""
+        """By HEAD, and by the listing before an object counts as missing: one 404 proves nothing."""
 
         def act(client: Any) -> StoredObject:
             headers = client.head_object(*self._where(name)).headers
@@ -159,7 +159,7 @@ class OciTarget:
         try:
             self._call("RestoreObjects", name, act)
         except TargetError:
-            # Asked for already, or never archived: both are what the caller wants.
+            # Already requested, or never archived: either is fine for the caller.
             if self.stat(name).archival_state == "Archived":
                 raise
 
@@ -198,9 +198,10 @@ class OciTarget:
         return pages(fetch, ours + prefix, limit)
 
     def _settled(self, act: Callable[[], Any], name: str, size: int, checksum: str) -> Stored:
-        """The result of a put, whose headers `act` returns; one whose answer got lost, or was garbled, is looked up.
+        """The result of a put, whose headers `act` returns; if the response was lost or damaged, the object is looked
+        up.
 
-        What arrived damaged is deleted again: it would be stored under a name that was meant for sound bytes."""
+        An object that arrived damaged is deleted again: its name is meant for intact bytes."""
         etag = ""
         try:
             headers = act()

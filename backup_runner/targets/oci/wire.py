@@ -1,7 +1,7 @@
-"""Bounds on what a server may answer: how slowly, and how much beside the bytes of objects.
+"""Limits for responses: how slow they may be, and how long those without objects.
 
-A timeout between two bytes is not enough: a server that sends one byte a second never runs into it. So time that is
-spent waiting has to bring a least number of bytes, headers included.
+A timeout between two bytes is not enough: a server that sends one byte per second never reaches it. So a minimum number
+of bytes, headers included, must arrive during the time spent waiting.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import urllib3
 from ...errors import TransientError
 
 WINDOW = 10.0
-"""Seconds of waiting in which at least `LEAST` bytes have to arrive, or the answer ends."""
+"""Seconds of waiting in which at least `LEAST` bytes must arrive, unless the response ends."""
 LEAST = 4096
 LARGEST = 16 << 20
-"""Bytes of an answer that is not an object: a page of 1,000 names is a twentieth of it."""
+"""Maximum bytes of a response that is not an object; a page of 1,000 names has a twentieth of it."""
 _MOST_HEAD = 1 << 20
 _REDIRECTS = range(300, 400)
 
 
 class _Watched(io.RawIOBase):
-    """A socket's incoming bytes, as long as they come fast enough."""
+    """A socket's incoming bytes, while they arrive fast enough."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
         self.head_left: int | None = None
-        """Bytes that may still come before the headers end; None once they have."""
+        """Bytes that may still arrive before the headers end; None afterwards."""
         self._waited, self._came = 0.0, 0
 
     def readable(self) -> bool:
@@ -67,7 +67,7 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._watched, 1 << 16)
 
     def begin(self) -> None:
-        # Without end, too, are "100 Continue" one after the other.
+        # A series of "100 Continue" could be endless, too.
         self._watched.head_left = _MOST_HEAD
         super().begin()
         self._watched.head_left = None
@@ -93,7 +93,7 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class BoundedAdapter(oci.base_client.OCIHTTPAdapter):  # type: ignore[misc]
-    """The SDK's adapter with these bounds. Bodies of objects are left to whoever reads them by ranges."""
+    """The SDK's adapter with these limits. Bodies of objects are limited by the code that reads ranges."""
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -118,7 +118,7 @@ class BoundedAdapter(oci.base_client.OCIHTTPAdapter):  # type: ignore[misc]
 
 
 def _read(response: Any) -> None:
-    """Take the whole body in, as requests would, up to the bound."""
+    """Read the whole body, like requests, up to the limit."""
     if response.headers.get("content-encoding", "identity") != "identity":
         response.close()
         raise TransientError("the response is compressed, which was not requested")
