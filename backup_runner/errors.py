@@ -164,6 +164,10 @@ class ConditionFailed(TargetError):  # noqa: N818
     usual_hint = "another run changed it at the same time; plan again"
 
 
+class EndlessListing(TargetError):  # noqa: N818
+    """The target lists more objects than any bucket of ours has."""
+
+
 class AccessDenied(TargetError):  # noqa: N818
     """The target denies this operation to this caller; the message names the missing permission."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from ..catalog import Catalog
 from ..catalog.database import Store
 from ..catalog.lines import drop_store
-from ..container import ObjectKind, parse_name
+from ..container import ObjectId, ObjectKind, parse_name
 from ..errors import AccessDenied, BusyError, CatalogError, WrongKeyError
 from ..repository import commits as committing
 from ..repository.lease import LIFETIME, Lease, holder_of, is_dead, read_note
@@ -58,12 +58,15 @@ def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None
 
 def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]]]:
     """(lineage, note) of leases on lineages without records whose holders make this job's first backup."""
-    names = [item.name for item in session.target.list()]
-    recorded = {name.partition("/")[0] for name in names if "/records/" in name}
-    for name in names:
-        found = parse_name(name)
-        if found is None or found.kind is not ObjectKind.LEASE:
-            continue
+    recorded: set[str] = set()
+    leases: list[ObjectId] = []
+    for item in session.target.list():
+        found = parse_name(item.name)
+        if found is not None and found.kind is ObjectKind.RECORDS:
+            recorded.add(found.lineage.hex())
+        elif found is not None and found.kind is ObjectKind.LEASE:
+            leases.append(found)
+    for found in leases:
         lineage = found.lineage.hex()
         if lineage == own or lineage in recorded:
             continue

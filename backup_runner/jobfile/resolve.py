@@ -235,5 +235,6 @@ def _target(model: DirectoryTargetModel | OciTargetModel, paths: Paths) -> Targe
             upload=None if model.limits.upload is None else parse_rate(model.limits.upload),
             download=None if model.limits.download is None else parse_rate(model.limits.download),
             requests_in_flight=model.limits.requests_in_flight,
+            listed_objects=model.limits.listed_objects,
         ),
     )

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..container import ObjectKind, parse_name
-from ..errors import CatalogError, ContainerError, ObjectArchived, ObjectMissing, TargetError
+from ..errors import (
+    CatalogError,
+    ContainerError,
+    EndlessListing,
+    ObjectArchived,
+    ObjectMissing,
+    TargetError,
+    TransientError,
+)
 from ..records import StoredObject
 from ..targets.base import Target
 
@@ -26,6 +34,9 @@ def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
     """Around what reads records: where that fails and some are archived, this is why. Raises ObjectArchived then."""
     try:
         yield
+    except (EndlessListing, TransientError):
+        # Nothing was said about any object, and a listing would only take as long again.
+        raise
     except (CatalogError, ContainerError, TargetError) as error:
         refuse_archived(target, "", thaw, cause=error)
         raise

@@ -357,21 +357,24 @@ class Bucket:
     def _from_indexes(self, cat: Catalog, store: Store, result: Recovered) -> None:
         """Take over objects that no record knows: each content under the name it had when it was sealed."""
         known = {row.name for row in history.objects(cat, store.id)}
-        unknown = [item for item in self._target.list(f"{self.lineage}/data/") if item.name not in known]
-        unknown.sort(key=lambda item: (item.created, item.name))
+        own = f"{self.lineage}/data/"
+        # There may be a million, so no more of each is kept than when it was put and the end of its name.
+        listed = (item for item in self._target.list(own) if item.name not in known)
+        unknown = sorted((item.created, item.name.removeprefix(own)) for item in listed)
         if not unknown:
             return
         self._events.phase("reading the objects' own indexes", files=len(unknown))
         made = Made(cat, store)
-        for item in unknown:
+        for _, last in unknown:
+            name = own + last
             try:
-                new, index = twice(partial(examine, self._target, self._session.identity, item.name))
+                new, index = twice(partial(examine, self._target, self._session.identity, name))
             except (ContainerError, TargetError) as error:
-                self.missing.append(f"object {item.name}: {error.message}")
+                self.missing.append(f"object {name}: {error.message}")
                 continue
             made.add(new, index)
             result.objects += 1
-            self._events.advance(1, item.size)
+            self._events.advance(1, new.size)
         made.write(self._session.job.name)
         self.missing += made.missing
         self.missing.append(

@@ -13,6 +13,7 @@ from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
+from ..catalog.storage import stored_by_tier
 from ..container import Identity
 from ..errors import (
     AccessDenied,
@@ -32,6 +33,8 @@ from .heads import is_ours
 _CHUNK = 8 << 20
 _TRIES = 50
 """So many records beyond the catalog's serial are tried from either end."""
+_STRANGE = 250_000
+"""More objects of the lineage than the catalog knows, and so many, are none that a killed run left."""
 _REPLACED = Reason(Cause.OBJECT_REPLACED)
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
@@ -101,6 +104,7 @@ def look(
     copies: dict[str, int] = {}
     own = f"{store.lineage}/"
     imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
+    room = stored_by_tier(cat, store.id)[1] + store.serial + _STRANGE
     for found in target.list():
         if not found.name.startswith(own):
             if found.name in imported:
@@ -108,6 +112,12 @@ def look(
             else:
                 drift.foreign += 1
             continue
+        room -= 1
+        if room < 0:
+            raise TargetError(
+                f"the bucket lists more than {_STRANGE} objects of this job's lineage that the catalog does not know",
+                hint="find out who put them there; `catalog pull JOB` fetches the bucket's newest state",
+            )
         drift.size += found.size
         if found.name.startswith(f"{own}data/"):
             data.append(found)

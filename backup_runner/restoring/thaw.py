@@ -70,7 +70,8 @@ def _cold_states(target: Target, lineage: str, names: list[str]) -> dict[str, st
         prefix = kind_prefix(bytes.fromhex(lineage), ObjectKind.DATA)
         # Imported objects are outside the lineage.
         everywhere = any(not name.startswith(prefix) for name in names)
-        found = list(target.list("" if everywhere else prefix))
+        wanted = set(names)
+        found = [one for one in target.list("" if everywhere else prefix) if one.name in wanted]
     return {one.name: one.archival_state for one in found if one.cold}
 
 

@@ -86,11 +86,13 @@ class AuthSpec:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Rates in bytes per second, concurrent requests; None is unlimited."""
+    """Rates in bytes per second, concurrent requests; None is unlimited. `listed_objects` is the most that one listing
+    may have; None is what the target takes for plausible."""
 
     upload: int | None = None
     download: int | None = None
     requests_in_flight: int | None = None
+    listed_objects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ class LimitsModel(Strict):
     upload: Rate | None = None
     download: Rate | None = None
     requests_in_flight: int | None = Field(None, ge=1, le=256)
+    listed_objects: int | None = Field(None, ge=1000, le=10**9)
 
 
 class OciTargetModel(Strict):

@@ -124,7 +124,7 @@ class _Verify:
             self.outcome.damaged.append((name, what))
             object_id = parse_name(name)
             self.findings.broken = max(self.findings.broken, object_id.serial if object_id else 0)
-        self.outcome.notes += noise_notes(noise, "records")
+        self.outcome.notes += noise_notes(sorted(noise), "records")
         if cold:
             self.outcome.notes.append(
                 f"{len(cold)} records are in the archive tier and were not read; `catalog pull --thaw` makes them "

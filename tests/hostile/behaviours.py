@@ -107,16 +107,23 @@ def every(**fields: Any) -> Behaviour:
 
 
 def planted(*lasts: str, size: int = 1) -> Behaviour:
-    """More objects in the first lineage's folders."""
+    """More objects in the first lineage's folders, in every listing that would show them."""
 
-    def change(found: list[dict[str, Any]]) -> None:
-        records = [item for item in found if "/records/" in item["name"]]
-        if records:
-            start = records[0]["name"].partition("/records/")[0]
-            found += [{**records[0], "name": f"{start}/{last}", "size": size} for last in lasts]
+    def act(x: Exchange) -> None:
+        if not x.is_listing:
+            return
+        value = json.loads(x.body)
+        found = value["objects"]
+        if records := [item for item in found if "/records/" in item["name"]]:
+            x.kept.setdefault("record", records[0])
+        if pattern := x.kept.get("record"):
+            start = pattern["name"].partition("/records/")[0]
+            more = [{**pattern, "name": f"{start}/{last}", "size": size} for last in lasts]
+            found += [item for item in more if item["name"].startswith(x.query.get("prefix", ""))]
             found.sort(key=lambda item: str(item["name"]))
+        x.body = json.dumps(value).encode()
 
-    return items(change)
+    return act
 
 
 def ascending(x: Exchange) -> None:
@@ -126,6 +133,27 @@ def ascending(x: Exchange) -> None:
         name = f"{x.query.get('prefix', '')}{number:09d}"
         item = {"name": name, "size": 1, "md5": "", "etag": "e", "timeCreated": "2026-01-01T00:00:00.000Z"}
         x.body = json.dumps({"objects": [item], "nextStartWith": name + "0"}).encode()
+
+
+def full_pages(x: Exchange) -> None:
+    """The same, of pages as the service has them, with names that data objects of the first lineage could have."""
+    if not x.is_listing or int(x.query.get("limit", "1000")) < 1000:
+        return
+    number = x.kept["page"] = x.kept.get("page", 0) + 1
+    lineage = x.kept.setdefault("lineage", (json.loads(x.body)["objects"] or [{"name": "0" * 32}])[0]["name"])
+    start = x.query.get("prefix", "")
+    if not start.rstrip("/").endswith(("data", "records", "copies", "keys")):
+        start = lineage.rpartition("/")[0].rpartition("/")[0] + "/data/"
+    x.body = b'{"objects": [%s], "nextStartWith": "%s"}' % (
+        b",".join(PAGED % (start.encode(), number, at) for at in range(1000)),
+        b"%s%024x%08x" % (start.encode(), number, 1000),
+    )
+
+
+PAGED = (
+    b'{"name": "%s%024x%08x", "size": 1, "md5": "1B2M2Y8AsgTpgAmY7PhCfg==", "etag": "e", '
+    b'"timeCreated": "2026-01-01T00:00:00.000Z"}'
+)
 
 
 def circle(x: Exchange) -> None:
@@ -230,6 +258,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "a listing in a circle": circle,
     "a listing of empty pages": empty_pages,
     "a listing without end": ascending,
+    "a listing without end, in full pages": full_pages,
     "a listing out of order": items(lambda found: found.reverse()),
     "names that were not asked for": every(name="../../etc/passwd"),
     "sizes below zero": every(size=-1),

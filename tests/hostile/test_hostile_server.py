@@ -31,12 +31,22 @@ COMMANDS = {
 }
 SECONDS, MEBIBYTES = 30, 300
 CODES = {0, 1, 3, 4, 5, 6}
+HARMLESS = {"a record of the highest number", "a thousand records that are none", "a copy of a pebibyte"}
+"""Noise, which keeps no command from the right result."""
 SLICE = 14
 PAIRS = [(command, name) for command in COMMANDS for name in BEHAVIOURS]
 
 
+ALWAYS = [
+    ("plan", "a listing without end, in full pages"),
+    ("pull", "a listing without end, in full pages"),
+    ("pull", "a copy of a pebibyte"),
+    ("verify", "a thousand records that are none"),
+]
+
+
 def chosen() -> list[tuple[str, str]]:
-    return random.Random(20261127).sample(PAIRS, SLICE)
+    return list(dict.fromkeys([*ALWAYS, *random.Random(20261127).sample(PAIRS, SLICE)]))
 
 
 @dataclass
@@ -99,7 +109,7 @@ def attack(world: World, running: Running, command: str, name: str) -> None:
         server.wait()
     said = f"{command} × {name}: exit {took.code}, {took.seconds:.1f} s, {took.mebibytes} MiB\n{text[-2000:]}"
     print(said.splitlines()[0], flush=True)
-    assert took.code in CODES, said
+    assert took.code in (CODES if name not in HARMLESS else {0}), said
     assert "Traceback" not in text, said
     assert "\x1b" not in text, said
     assert len(text) < 100_000, said

@@ -76,7 +76,7 @@ def test_every_key_arrives():
     assert (target.prefix, target.storage_tier) == ("laptop/anna/", StorageTier.ARCHIVE)
     assert target.ca_bundle == f"{folder}/ca.pem"
     assert target.auth.method is AuthMethod.SESSION_TOKEN
-    assert target.limits == Limits(upload=1572864, download=500_000, requests_in_flight=4)
+    assert target.limits == Limits(upload=1572864, download=500_000, requests_in_flight=4, listed_objects=5000)
     assert job.encryption == EncryptionSpec(key_command=("pass", "show", "backup"))
     assert job.catalog == CatalogSpec(f"{folder}/cache/catalog.db", remote=True)
     assert job.retention == Retention(

@@ -9,7 +9,14 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from ...errors import AccessDenied, ChecksumMismatch, ConditionFailed, ObjectExists, ObjectMissing, TargetError
+from ...errors import (
+    AccessDenied,
+    ChecksumMismatch,
+    ConditionFailed,
+    ObjectExists,
+    ObjectMissing,
+    TargetError,
+)
 from ...records import StoredObject
 from ...spec import OciTargetSpec
 from ..base import Buffer, Properties, Put, Stored, Tier
@@ -195,7 +202,7 @@ class OciTarget:
 
             return self._call("ListObjects", prefix, act)
 
-        return pages(fetch, ours + prefix, limit)
+        return pages(fetch, ours + prefix, limit, self._spec.limits.listed_objects)
 
     def _settled(self, act: Callable[[], Any], name: str, size: int, checksum: str) -> Stored:
         """The result of a put, whose headers `act` returns; if the response was lost or damaged, the object is looked
