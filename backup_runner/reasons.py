@@ -1,6 +1,6 @@
-"""Why a plan does what it does, as values: what was noticed, what was found out then, and details of both.
+"""The reasons of a plan as values: what was noticed, what was then found out, and details of both.
 
-Engines decide by these values. Texts are made of them in `report/reasons` only. The values of both enums are written to
+Engines decide by these values. Only `report/reasons` turns them into text. The values of both enums are written to
 plan files and JSON and never change.
 """
 
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 
 class Cause(StrEnum):
-    """What was noticed about a path, an object or a snapshot. `details` are said where there are any."""
+    """What was noticed about a path, an object or a snapshot; with `details`, where described."""
 
     NEW = "new"
     HARD_LINK = "hard-link"
-    """A further link to the action's `leader`."""
+    """Another link to the action's `leader`."""
     TYPE = "type-changed"
     """Details: what it was, `file` or `symlink`."""
     SIZE = "size-changed"
@@ -26,15 +26,15 @@ class Cause(StrEnum):
     """Details: one or more of `mode`, `owner`, `group`."""
     LINKS = "hard-links-changed"
     NEVER_COMPARED = "never-compared"
-    """Imported: what another tool remembered says nothing about the content."""
+    """Imported: the times that another tool recorded say nothing about the content."""
     UNREAD = "unread-last-time"
     MOVED = "changed-while-read"
     ATTRIBUTES_UNREAD = "attributes-unread-last-time"
     UNREADABLE = "unreadable-now"
     OUTPUT = "output"
-    """A command prints it, and nobody knows what before it runs."""
+    """The output of a command, unknown before it runs."""
     IMPORTED = "imported"
-    """Unchanged, but stored by another tool, and to be sealed again."""
+    """Unchanged, but stored by another tool, and to be uploaded again."""
 
     GONE = "gone"
     SKIPPED = "skipped"
@@ -54,20 +54,20 @@ class Cause(StrEnum):
     DELETION_BEGUN = "deletion-begun"
     UNNEEDED = "unneeded"
     MOSTLY_DEAD = "mostly-dead"
-    """Details: percent that is dead, bytes that are not."""
+    """Details: percent that is unused, bytes that are used."""
     EXPIRED = "expired"
     """Details: the snapshot's date as text."""
 
     RECIPIENT_NAMED = "recipient-named"
     RECIPIENT_UNNAMED = "recipient-unnamed"
-    """The job no longer names them."""
+    """The recipient is no longer in the job."""
 
     TEXT = "text"
     """Details: a reason from a plan file of an earlier version that only has its text."""
 
 
 class Finding(StrEnum):
-    """What was found out once something was noticed, or what the job says then."""
+    """What was found out after something was noticed, or what the job requires then."""
 
     STORED = "content-stored"
     EQUAL = "content-equal"
@@ -86,17 +86,17 @@ class Reason(NamedTuple):
     details: tuple[str | int, ...] = ()
 
     def also(self, *found: Finding) -> Reason:
-        """The same, with what was found out."""
+        """The same with an additional finding."""
         return self._replace(findings=self.findings + found)
 
     @property
     def is_change(self) -> bool:
-        """Whether a file that was there changed: it is neither new nor another link, nor only sealed again."""
+        """Whether an existing file changed: not new, not another link, not only uploaded again."""
         return self.cause not in _NO_CHANGE and Finding.RESEALED not in self.findings
 
     @property
     def is_sound(self) -> bool:
-        """Whether the details are those of the cause, which a reason that comes from a file has to show."""
+        """Whether the details fit the cause; reasons from files must be checked."""
         if self.cause is Cause.METADATA:
             return {*self.details} <= {"mode", "owner", "group"}
         return tuple(map(type, self.details)) == _DETAILS.get(self.cause, ())

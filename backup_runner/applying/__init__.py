@@ -1,1 +1,1 @@
-"""Carries out a plan: reads, seals, puts, records, and deletes last."""
+"""Carries out a plan: reads, encrypts, uploads, records, and deletes last."""

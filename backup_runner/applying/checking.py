@@ -1,4 +1,4 @@
-"""Whether a plan is still what was reviewed: finds or makes the store, takes the lease, refuses what is stale."""
+"""Checks that a plan is still valid: finds or creates the store, takes the lease, refuses a stale plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .firsts import first_note, make_way
 
 
 def raise_guards(header: Header, options: ApplyOptions) -> None:
-    """Raise GuardError for guards that the plan hit and that are not overridden."""
+    """Raise GuardError for guards that stop the plan and are not overridden."""
     hits = [guard for guard in header.guards if guard["name"] not in options.overrides]
     if hits:
         names = " ".join(f"--override-guard {name}" for name in sorted({guard["name"] for guard in hits}))
@@ -31,7 +31,7 @@ def raise_guards(header: Header, options: ApplyOptions) -> None:
 
 @dataclass
 class Ground:
-    """What an apply stands on once its plan was checked."""
+    """What an apply works with once its plan was checked."""
 
     cat: Catalog
     store: Store
@@ -66,8 +66,7 @@ class Check:
         if store is not None:
             store = committing.resolve_pending(cat, store, session.target, session.unlock(store))
         here = (store.lineage, store.serial) if store else ("", 0)
-        # A killed run may have made the store already: its own plan continues all the same, and any does if that was
-        # all.
+        # A killed run may have created the store: its own plan may continue, and any plan if it did nothing else.
         fresh = store is not None and here[1] == 0 and (state == "started" or not cat.jobs(store.id))
         begun = header.lineage == "" and fresh
         if here != (header.lineage, header.serial) and not begun:
@@ -88,7 +87,7 @@ class Check:
         return ground
 
     def _compare(self, ground: Ground, *, started: bool) -> None:
-        """The bucket's listing with what the plan saw. The lease is released if that fails."""
+        """Compare the bucket's listing with the plan's. Releases the lease if that fails."""
         try:
             self._events.phase("listing the bucket")
             found = look(ground.cat, ground.store, self._session.target, identity=lambda: self._session.identity)
@@ -102,7 +101,7 @@ class Check:
         ground.drift = found
 
     def _make_way(self, ground: Ground) -> None:
-        """Of two machines that begin at once, one continues. The lease is released if that is the other one."""
+        """Of two machines that begin at once, one continues. Releases the lease if it is the other one."""
         if self._options.new_lineage:
             return
         try:

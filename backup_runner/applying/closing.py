@@ -1,4 +1,4 @@
-"""The end of an apply: what its snapshot adds up to, and the record of all that changed."""
+"""The end of an apply: the totals of its snapshot, and the record of all changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .versions import Versions
 
 
 def pass_on_problems(header: Header, outcome: Outcome) -> None:
-    """What planning could not read, as far as apply did not meet it again."""
+    """Add problems from planning that apply did not find again."""
     named = {(problem.key, problem.kind) for problem in outcome.problems}
     for fields in header.problems:
         if (key_of(fields), fields["problem"]) not in named:
@@ -27,9 +27,9 @@ def pass_on_problems(header: Header, outcome: Outcome) -> None:
 
 
 def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:
-    """What the catalog keeps with a snapshot; sizes in bytes."""
+    """The totals that the catalog stores with a snapshot; sizes in bytes."""
     recorder = versions.recorder
-    # Retention lets a snapshot that was made in spite of its guards displace no other.
+    # In retention, a snapshot made despite its guards does not replace others.
     doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
     return doubtful | {
         "files": max(0, header.totals.known + recorder.added - versions.removed),
@@ -47,7 +47,7 @@ def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dic
 
 
 def _bytes_before(recorder: Recorder) -> int:
-    """Bytes of the job's files before this snapshot: the last one says so, unless it was killed."""
+    """Bytes of the job's files before this snapshot: from the last one, unless it was killed."""
     cat = recorder.cat
     earlier = [one for one in cat.snapshots(recorder.job_id) if one.id < recorder.snapshot_id]
     if not earlier:
@@ -57,7 +57,7 @@ def _bytes_before(recorder: Recorder) -> int:
 
 
 def commit_record(session: Session, ground: Ground, options: ApplyOptions, outcome: Outcome) -> None:
-    """Put the record of all that changed, and a full copy where the records have grown long.
+    """Upload the record of all changes, and a full copy if the records have grown long.
 
     Raises ForkedError if another machine was faster, TargetError."""
     cat, target, keys = ground.cat, session.target, session.keys(ground.store)

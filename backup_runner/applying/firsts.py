@@ -1,8 +1,8 @@
-"""First applies: a job is to have one lineage in a bucket, also where two machines begin at once.
+"""First applies: a job should have one lineage in a bucket, even if two machines begin at the same time.
 
-Who makes a lineage says so in its lease, then looks for others that do the same. Nobody continues who has seen one that
-has looked already, or one whose lineage comes first by name; so of two, one continues. Where policy forbids reading or
-replacing leases, the look before the first record, and the one after it, still find the other lineage.
+Whoever creates a lineage says so in its lease, then looks for others doing the same. A machine stops if it finds one
+that has already looked, or one whose lineage comes first by name; so of two, one continues. If policy forbids reading
+or replacing leases, the checks before and after the first record still find the other lineage.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ..repository.session import Session
 
 LOOKING, WORKING = "looking", "working"
 _PATIENCE = 20.0
-"""Seconds in which a machine that is at work renews its lease."""
+"""Seconds within which a running machine renews its lease."""
 _LOOK = 0.5
 
 
 def first_note(session: Session) -> dict[str, object]:
-    """What the lease of a lineage says of its first apply."""
+    """The note about a first apply in the lease of a lineage."""
     return {"job": session.job.name, "first": LOOKING}
 
 
 def make_way(session: Session, cat: Catalog, store: Store, lease: Lease) -> None:
-    """Let another machine's first apply of this job continue alone, or be the one that does. Raises BusyError."""
+    """Make sure that only one machine continues with the first apply of this job. Raises BusyError if it is another."""
     seen: dict[str, tuple[object, float]] = {}
     while True:
         waiting = False
@@ -77,9 +77,9 @@ def _others(session: Session, own: str) -> Iterator[tuple[str, dict[str, object]
 
 
 def give_way(session: Session, cat: Catalog, store: Store) -> None:
-    """Before the first record of a lineage: if the job has got another one in the meantime, this one is given up.
+    """Before the first record of a lineage: if the job has another one by now, abandon this one.
 
-    Raises CatalogError. What is in the bucket by then is not part of any backup."""
+    Raises CatalogError. What was uploaded so far is not part of any backup."""
     found = _known_elsewhere(session, store.lineage)
     if not found:
         return
@@ -93,7 +93,7 @@ def give_way(session: Session, cat: Catalog, store: Store) -> None:
 
 
 def two_lineages(session: Session, store: Store) -> str:
-    """After the first record: what to say if another machine recorded one of this job in the same moment, or ""."""
+    """After the first record: the message if another machine recorded a lineage of this job at the same time, or ""."""
     found = _known_elsewhere(session, store.lineage)
     if not found:
         return ""
@@ -104,7 +104,7 @@ def two_lineages(session: Session, store: Store) -> str:
 
 
 def _known_elsewhere(session: Session, own: str) -> str:
-    """Another lineage that has the job, as far as the key and the rights here can tell."""
+    """Another lineage that has the job, as far as this key and permissions show."""
     from ..recovery.choose import newest_readable
 
     for lineage in committing.lineages(session.target):

@@ -1,4 +1,5 @@
-"""Recipients that come and go by the job file: the first step of an apply, so that all it writes is sealed to them."""
+"""Adds and removes recipients from the job file: the first step of an apply, so that all it writes is encrypted to
+them."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from .checking import Ground
 
 
 def change_holders(session: Session, plan: Plan, ground: Ground, outcome: Outcome) -> None:
-    """Make the changes of recipients that the plan names. Raises StalePlanError, before anything is changed, if the job
-    asks for others by now: another key in a file that it names, another recipient in the bucket."""
+    """Make the changes of recipients in the plan. Raises StalePlanError, before anything is changed, if the job now
+    requires others: another key in one of its files, another recipient in the bucket."""
     planned = list(takewhile(lambda action: action.kind is ActionKind.KEY, plan.actions()))
     store = ground.store
     keys = session.keys(store)
@@ -30,13 +31,13 @@ def change_holders(session: Session, plan: Plan, ground: Ground, outcome: Outcom
         outcome.counts |= {"key": len(planned)} if planned else {}
         return
     if not planned:
-        # The plan's notes say why nothing is done: this key may not change who can open.
+        # The plan's notes say why nothing is done: this key may not change recipients.
         return
     if names := unplanned(session, found, change, planned):
         raise StalePlanError(f"the recipients changed since the plan was made: {', '.join(names)}", hint="plan again")
     new = carry_out(session.target, found, keys.identity, change, mark_of(store))
     session.use_chain(new)
     session.keep(store, new)
-    # What it says from now on is not for those who went.
+    # Removed recipients must not be able to decrypt later leases.
     ground.lease.use(session.keys(store))
     outcome.counts["key"] = len(change.adds) + len(change.removes)

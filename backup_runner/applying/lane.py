@@ -1,4 +1,4 @@
-"""The one lane: files of all sizes go to worker processes, and what these got done is recorded, one transaction a pack.
+"""Sends files of all sizes to worker processes and records their results, one transaction per pack.
 
 A file's version is written once its content is in the catalog. Workers share what they store (`workers.claims`), so a
 file may refer to bytes that are in another worker's pack: it waits until that one is reported.
@@ -25,30 +25,30 @@ from .strain import Strain
 from .worker import Setting, Worker
 
 _LARGE = 2
-"""Weight of a task with a large file: it may take long, so nothing is to wait behind it."""
+"""Weight of a task with a large file: it may take long, so no other task should wait behind it."""
 _PATIENCE = 1.0
-"""Seconds after which is asked whether to stop (which also renews the lease), though no worker said anything."""
+"""Seconds after which `stop` is called (which also renews the lease) even without a message from a worker."""
 Identity = tuple[int, bytes]
 """Size and BLAKE3 of a content."""
 Written = tuple[Action, FileRead, int]
-"""A file, what was read of it, and the id of its content."""
+"""A file, what was read, and the id of its content."""
 
 
 @dataclass
 class Stored:
-    """What the workers read and put, in bytes."""
+    """What the workers read and uploaded, in bytes."""
 
     read: int = 0
     new: int = 0
-    """Of what was read, the bytes that were not in the bucket yet, before compression."""
+    """Bytes read that were not in the bucket yet, before compression."""
     bytes: int = 0
     objects: int = 0
     safe: Safe = field(default_factory=Safe)
 
 
 class Book:
-    """Writes reports into the catalog. `write` records versions, `fail(action, errno, text)` files that could not be
-    read."""
+    """Writes workers' reports into the catalog. `write` records versions, `fail(action, errno, text)` files that could
+    not be read."""
 
     def __init__(
         self,
@@ -78,14 +78,14 @@ class Book:
             self._fail(self.actions.pop(number), code, text)
         files = [(self.actions.pop(number), read) for number, read in report.files_read()]
         for action, read in files:
-            # First, so that what was imported is found by its hash, and is in the new pack from now on.
+            # First, so that imported contents are found by hash and moved to the new pack.
             if action.content_id is not None and read.md5:
                 digests = Digests(read.size, read.blake3, read.md5)
                 history.recognise(recorder.cat, recorder.store_id, action.content_id, digests)
         ids: dict[Identity, int] = {}
         if report.new is not None:
             placed = report.placed_contents()
-            # Whatever is in a pack was meant to: in the catalog already, it is to be found there from now on.
+            # Contents of a pack that the catalog already has are to be read from the pack from now on.
             found = recorder.record_pack(report.new, placed, anew=True)
             ids = {(item.size, item.blake3): content_id for item, content_id in zip(placed, found, strict=True)}
             self.stored.new += sum(item.size for item in placed)
@@ -108,7 +108,7 @@ class Book:
         safe.piece_bytes += size
 
     def _compose(self, new: list[tuple[Composed, int | None]], ids: dict[Identity, int]) -> None:
-        """Record composed contents all pieces of which are there."""
+        """Record composed contents all pieces of which are recorded."""
         recorder = self._recorder
         waiting, self._composed = [*self._composed, *new], []
         for item, pack_id in waiting:
@@ -131,7 +131,7 @@ class Book:
             self._write(ready)
 
     def check(self) -> None:
-        """Once nothing is on its way any more. Raises BackupRunnerError if something is missing all the same."""
+        """After the last report. Raises BackupRunnerError if something is still missing."""
         if self._files or self._composed:
             names = ", ".join(repr(action.key) for files in self._files.values() for action, _ in files[:1])
             raise BackupRunnerError(
@@ -140,7 +140,7 @@ class Book:
             )
 
     def forget(self) -> None:
-        """Give up what is not complete: an interrupted run."""
+        """Abandon what is incomplete, after an interruption."""
         self.actions.clear()
         self._files.clear()
         self._composed.clear()
@@ -176,7 +176,7 @@ class Lane:
     def add(self, action: Action) -> None:
         """Have a file stored."""
         policy = self._setting.policy
-        # What was lost is not found, and so stored, or was stored again just now for an equal file.
+        # A lost content is not found, and so stored, unless it was just stored for an equal file.
         anew = action.forced and action.kind is not ActionKind.REPAIR
         self._number += 1
         self._book.actions[self._number] = action
@@ -202,7 +202,7 @@ class Lane:
         self._book.check()
 
     def wind_up(self) -> None:
-        """After an interrupt: what the workers have read is stored and recorded, nothing new is begun."""
+        """After an interruption: store and record what the workers have read; begin nothing new."""
         self._batch, self._batch_bytes = [], 0
         if self._pool is not None:
             self._setting.claims.stop()
@@ -235,7 +235,7 @@ class Lane:
         workers = crew(target, self._workers)
         give_back()
         setting = replace(self._setting, target=divided(target, workers))
-        # What was written so far must be there for the workers to see.
+        # The workers must be able to see what was written so far.
         self._commit()
         pool = Pool[Files | Flush, None](workers, lambda: Worker(setting))
         self._children.update(pool.pids)
@@ -256,7 +256,7 @@ class Lane:
                 continue
             assert isinstance(report, Report)
             self._book.take(report)
-            # What is in the bucket is recorded at once, together with whatever small changes came before.
+            # What was uploaded is recorded at once, together with the small changes before it.
             self._commit()
             self._events.ahead(0, -report.known)
             self._events.advance(0, sum(size for _, size, *_ in report.placed))

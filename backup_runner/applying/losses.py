@@ -1,4 +1,4 @@
-"""The guard on vanished files speaks while a plan is carried out, too: a disk may go away in between."""
+"""Applies the guard on vanished files while a plan is carried out, too: a disk may disappear in between."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAME = "max_delete_percent"
 
 
 class Losses:
-    """Counts as a plan does: what it removes and what vanished since, of the files that the catalog knew before.
+    """Counts like a plan: files it removes plus those that vanished since, of the files that the catalog had before.
 
-    `count_known` reads how many of them lay below a key; `overrides` are names of guards that are meant to pass."""
+    `count_known` counts those below a key; `overrides` are names of guards to ignore."""
 
     def __init__(
         self, job: Job, known: int, count_known: Callable[[bytes], int], overrides: Collection[str] = ()
@@ -24,11 +24,11 @@ class Losses:
         self._silent = _NAME in overrides
 
     def taken_out(self, key: bytes) -> None:
-        """A file that the plan says to remove, as it was weighed when it was made."""
+        """Count a file that the plan removes, as when planning."""
         self._scales.lose(key)
 
     def vanished(self, key: bytes) -> None:
-        """A stored file that no longer exists. Raises GuardError if a plan made now would be stopped."""
+        """Count a stored file that no longer exists. Raises GuardError if a plan made now would be stopped."""
         self._scales.lose(key)
         hit = None if self._silent else next(self._scales.deletions(), None)
         if hit is not None:

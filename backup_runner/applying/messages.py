@@ -1,4 +1,4 @@
-"""What main process and workers say to each other. Plain tuples where there are many: named ones cost more to send."""
+"""Messages between the main process and workers. Plain tuples for frequent ones: named ones cost more to send."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..source.reading import FileRead
 
 
 class Asked(NamedTuple):
-    """A file to store. `anew`: also what is in the bucket already. `size` is what it was when the plan was made."""
+    """A file to store. `anew`: upload it even if it is stored already. `size` is that of the plan, in bytes."""
 
     number: int
     key: bytes
@@ -24,17 +24,17 @@ class Files(NamedTuple):
 
 
 class Flush(NamedTuple):
-    """Put the pack that is open, and be done when everything is in the bucket."""
+    """Upload the open pack; done when everything is in the bucket."""
 
 
 class Handed(NamedTuple):
-    """So many sealed bytes are ready to be put: they wait for the bucket, and for the limit if there is one."""
+    """This many encrypted bytes are ready: they wait for the bucket, and for the limit if there is one."""
 
     size: int
 
 
 class Report(NamedTuple):
-    """What a worker got done since its last report: a pack that is in the bucket, or none.
+    """What a worker completed since its last report: a pack in the bucket, or none.
 
     `placed` is in that pack. Contents and pieces that `files` and `composed` refer to besides are in packs of any
     worker, which may be reported later. `files` are (number, the fields of a `FileRead`), `failed` are (number, errno,
@@ -48,10 +48,10 @@ class Report(NamedTuple):
     read: int
     """Bytes read."""
     known: int
-    """Of these, bytes that need not be put: they are in the bucket, or another worker puts them. Below 0 where a file
-    that moved was read again: that much more is to be put than was foreseen."""
+    """Of these, bytes that need no upload: they are in the bucket, or another worker uploads them. Negative if a file
+    that changed was read again: that much more must be uploaded than expected."""
     undone: tuple[int, int, int]
-    """Large files left undone because the run stops, and the pieces and bytes read of them."""
+    """Large files that were interrupted, with the pieces and bytes read of them."""
 
     def placed_contents(self) -> list[Placed]:
         return [Placed(*fields) for fields in self.placed]

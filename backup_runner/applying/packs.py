@@ -1,4 +1,4 @@
-"""A worker's packs: one is being filled, others are on their way; each is reported once it is in the bucket."""
+"""A worker's packs: one is being filled, others are being uploaded; each is reported when it is in the bucket."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..workers.pool import give_up, say
 from .messages import Handed, Report
 
 _REMOTE_PUTS = 2
-"""Packs that may be on their way to a service at the same time, for each worker."""
+"""Concurrent uploads of packs per worker."""
 _SLACK = 2 << 20
-"""Room of a pack beyond its contents, for what they go over and for the index."""
+"""Room of a pack beyond its limit, for the last content and the index."""
 _TELL = 64 << 20
-"""Bytes read after which the main process hears of it, though no pack is full."""
+"""Bytes read after which progress is reported even if no pack is full."""
 
 
 @dataclass
 class _Open:
-    """What the next report will say."""
+    """The next report."""
 
     builder: Builder | None = None
     placed: list[tuple[int, int, bytes, bytes | None]] = field(default_factory=list)
@@ -67,10 +67,10 @@ class Packs:
         self._add(data, digest, None, beside, None, None)
 
     def add_cut_file(self, key: bytes, read: FileRead, cut: FileCut) -> None:
-        """What a large file is composed of; its pieces were added, or are known."""
+        """Add the list of pieces of a large file; the pieces were added, or are known."""
         strong, weak, packed = cut.digests()
         self._open.composed.append((cut.size, strong, weak, packed))
-        # So that objects alone tell what the file was, its list goes into the index of the pack that is open.
+        # The list goes into the index of the open pack, so that the file can be recovered from objects alone.
         pieces = list(unpack_pieces(packed))
         entry = IndexEntry(
             cut.size, weak, strong, 0, 0, path=key, mode=read.mode, mtime_ns=read.mtime_ns, pieces=pieces
@@ -99,8 +99,8 @@ class Packs:
     # -- what is done
 
     def done(self, number: int, read: FileRead, *, known: bool = False) -> None:
-        """A file of which everything is in a pack: one that was put, is on its way, or is open. `known`: a small one
-        that need not be put."""
+        """A file whose data are all in packs, uploaded or not. `known`: a small one that needs no
+        upload."""
         self._open.files.append((number, tuple(read)))
         self._open.read += read.size if read.size < self._policy.small else 0
         self._open.known += read.size if known else 0
@@ -111,7 +111,7 @@ class Packs:
         self._open.failed.append((number, error.errno or 0, describe(error)))
 
     def was_read(self, size: int, known: int) -> None:
-        """So many bytes of a large file, and how many of them need not be put."""
+        """This many bytes of a large file were read, and so many of them need no upload."""
         self._open.read += size
         self._open.known += known
         if self._open.read >= _TELL:
@@ -120,14 +120,14 @@ class Packs:
             say(said.report(None))
 
     def left_undone(self, pieces: int, size: int) -> None:
-        """A large file that the run was stopped in: so much of it is in packs."""
+        """A large file that was interrupted: this much of it is in packs."""
         files, before, bytes_before = self._open.undone
         self._open.undone = files + 1, before + pieces, bytes_before + size
 
     # -- packs
 
     def put(self) -> None:
-        """Close the pack and have it put. Waits while as many are on their way as may be."""
+        """Close the pack and start its upload. Waits if the maximum number are being uploaded."""
         pack, self._open = self._open, _Open()
         if pack.builder is None:
             if pack.files or pack.failed or pack.read or pack.undone[0]:
@@ -140,7 +140,7 @@ class Packs:
         self._on_the_way.append(self._putting.submit(self._put, sealed, pack))
 
     def flush(self) -> None:
-        """Put what is open, and wait until all is in the bucket."""
+        """Upload the open pack, and wait until all are in the bucket."""
         self.put()
         self._wait(0)
         self._room.clear()
@@ -154,7 +154,7 @@ class Packs:
         try:
             new = sealed.put(self._target, tier_name=self._tier_name)
         except BaseException as error:
-            # The run ends with this; whatever else is in the bucket is recorded.
+            # This ends the run; other packs in the bucket are recorded.
             give_up(error)
             raise
         self._room.give_object(sealed.buffer)

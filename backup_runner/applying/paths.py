@@ -1,4 +1,4 @@
-"""Carries out a plan's path actions: what needs no bytes at once, files through the lane, hard links to them last."""
+"""Carries out a plan's path actions: those without data at once, files through the lane, hard links to them last."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .versions import Versions
 
 
 class PathApplier:
-    """Does one action after the other. `stop` says that the run was interrupted."""
+    """Carries out one action after the other. `stop` returns whether the run was interrupted."""
 
     def __init__(self, tree: Tree, versions: Versions, lane: Lane, stop: Callable[[], bool]) -> None:
         self._tree = tree
@@ -34,11 +34,11 @@ class PathApplier:
     # -- from outside
 
     def handle(self, action: Action) -> None:
-        """Do one action, or put it where it will be done. Raises Interrupted when asked to stop."""
+        """Carry out one action, or queue it. Raises Interrupted if `stop` says so."""
         self._try(self._dispatch, action)
 
     def finish(self) -> None:
-        """Do what was put aside: files that workers have, then hard links to them."""
+        """Complete what was queued: files at workers, then hard links to them."""
         self._lane.finish()
         self._versions.batch.commit()
         followers, self._followers = self._followers, []
@@ -91,7 +91,7 @@ class PathApplier:
             except OSError:
                 pass
             else:
-                # It came back since the plan was made: it is backed up as it is now.
+                # It exists again since the plan was made: it is backed up as it is now.
                 if kind_of(status.st_mode) == action.entry_kind:
                     if action.entry_kind != Kind.FILE:
                         self._versions.changed_since_plan(action)
@@ -114,7 +114,7 @@ class PathApplier:
         self._versions.put(action, meta._replace(link=link), None)
 
     def _refer(self, action: Action) -> None:
-        """The content is stored; if the file is still what the plan saw, only its metadata is written."""
+        """The content is stored; if the file is unchanged since the plan, only its metadata is written."""
         status = self._tree.status(action.key)
         seen = (status.st_size, *kept_times(status))
         known = action.content_id is not None and history.usable(self._cat, action.content_id, status.st_size)
@@ -131,7 +131,7 @@ class PathApplier:
         self._versions.put(action, meta, action.content_id, leader=action.leader)
 
     def _follow(self, action: Action) -> None:
-        """A further hard link: it shares the version of the first one, if they still are one file."""
+        """Another hard link: it shares the version of the first one, if they are still one file."""
         assert action.leader is not None
         status = self._tree.status(action.key)
         first = history.open_version(self._cat, self._recorder.job_id, action.leader)
@@ -146,7 +146,7 @@ class PathApplier:
             self._lane.add(action)
             return
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
-        # What moved while it was read is looked at again under all its names.
+        # A file that changed while it was read is checked again under all its names.
         meta = meta._replace(flags=meta.flags | first.flags & Flag.MOVED)
         self._versions.put(action, meta, first.content_id, leader=action.leader)
 

@@ -1,8 +1,8 @@
-"""Retention at work: forgetting, deleting and repacking what a plan names, without ever losing what is needed.
+"""Forgets, deletes and repacks what a plan lists, without ever losing what is needed.
 
-Order: live contents of mostly dead packs are copied into new packs; snapshots are forgotten and objects marked, in one
-transaction that looks at all references again; the record with the marks goes into the bucket; only then are objects
-deleted, and their rows with them. A crash leaves marked objects, which the next plan deletes.
+Order: needed contents of mostly unused packs are copied into new packs; snapshots are forgotten and objects marked, in
+one transaction that checks all references again; the record with the marks is uploaded; only then are objects and their
+rows deleted. A crash leaves marked objects, which the next plan deletes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DAY_NS = 86_400 * 10**9
 
 
 class _Marked(NamedTuple):
-    """An object that is to be deleted; `object_id` None: the catalog never knew it. `state` is what it was before."""
+    """An object to delete; `object_id` None: not in the catalog. `state` is its previous state."""
 
     object_id: int | None
     name: str
@@ -70,10 +70,10 @@ class Retirement:
         self._marked: list[_Marked] = []
         self._doomed: Doomed | None = None
 
-    # -- copies of what lives in mostly dead packs
+    # -- copies of what is needed of mostly unused packs
 
     def prepare(self) -> None:
-        """Repack. Nothing is forgotten before this run's own snapshot is complete, which is for `mark` to do."""
+        """Repack. Nothing is forgotten before this run's own snapshot is complete; `mark` does that."""
         if self._repack:
             self._running.events.phase("repacking", files=len(self._repack), size=sum(a.size for a in self._repack))
             retirement.find_living(self._cat, self._job_id, self._forget)
@@ -100,7 +100,7 @@ class Retirement:
                 self._damaged(row, error)
                 continue
             except TargetError as error:
-                # Nothing is lost by that; a later run tries again.
+                # Nothing is lost; a later run tries again.
                 self._outcome.notes.append(f"{row.name} was not repacked: {error.message}")
                 continue
             self._delete.append(action)
@@ -110,7 +110,7 @@ class Retirement:
         self._outcome.stored_objects += pack.stored_objects
 
     def _damaged(self, row: history.ObjectRow, error: ContainerError) -> None:
-        """Known from now on, so that the next plan repairs what the sources have and names what they have not."""
+        """Record the damage, so that the next plan repairs what the sources have and lists what they do not."""
         with self._cat.transaction():
             set_states(self._cat, {row.id: "damaged"})
         self._outcome.problems.append(Problem(b"", "damaged", f"{row.name} was not repacked: {error.message}"))
@@ -131,7 +131,7 @@ class Retirement:
     # -- forgetting and marking, in the caller's transaction
 
     def mark(self) -> None:
-        """Forget snapshots and mark objects that nothing needs any more, looking at all references again."""
+        """Forget snapshots and mark objects that are no longer needed, checking all references again."""
         rules = self._session.job.retention
         if rules and not rules.keep_imported:
             retirement.unpin(self._cat, self._ground.store.id)
@@ -145,7 +145,7 @@ class Retirement:
         for action in self._delete:
             row = history.object_named(self._cat, self._ground.store.id, action.object_name)
             if row is None:
-                # The plan may delete data objects of the bucket that no catalog knows.
+                # The plan may delete data objects that are not in the catalog.
                 if action.object_name in strays:
                     self._marked.append(_Marked(None, action.object_name, action.size, ""))
                 continue
@@ -159,7 +159,7 @@ class Retirement:
             self._doomed = Doomed(self._cat, self._ground.store.id, ids)
 
     def _still_expired(self) -> list[int]:
-        """What the plan deletes, less what a rule keeps by now: the plan may be of yesterday."""
+        """The plan's snapshots to forget, without those that a rule keeps now: the plan may be old."""
         outcome = self._outcome
         expired = expired_now(
             self._cat,
@@ -176,7 +176,7 @@ class Retirement:
     # -- deleting, after the record
 
     def delete(self) -> None:
-        """Delete what is marked. What the bucket refuses to delete stays, unmarked and named."""
+        """Delete what is marked. Objects that the bucket refuses to delete are unmarked and reported."""
         if not self._marked:
             return
         self._running.events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))
@@ -206,7 +206,7 @@ class Retirement:
 
 
 class _NewPack:
-    """Packs that repacking fills."""
+    """Fills packs while repacking."""
 
     def __init__(self, session: Session, ground: Ground, policy: StoringPolicy) -> None:
         self._session = session
@@ -229,7 +229,7 @@ class _NewPack:
             self.put()
 
     def add_list(self, content_id: int, size: int) -> None:
-        """What a file is composed of: only the index of a pack tells it without the records."""
+        """Add the list of pieces of a file: without records, only the index of a pack has it."""
         pieces = list(composition(self._ground.cat, content_id, size))
         self._open().entries.append(self._entry(content_id, size)._replace(pieces=pieces))
         self._lists.append(content_id)
@@ -240,13 +240,13 @@ class _NewPack:
         return self._builder
 
     def _entry(self, content_id: int, size: int) -> IndexEntry:
-        """What the index says of a content, without its place."""
+        """The index entry of a content, without its position."""
         content = history.content(self._ground.cat, content_id)
         key, mode, mtime_ns = retirement.example_path(self._ground.cat, content_id) or (None, None, None)
         return IndexEntry(size, content.md5, content.blake3, 0, 0, path=key, mode=mode, mtime_ns=mtime_ns)
 
     def put(self) -> None:
-        """Put the open pack and point its contents to it, in one transaction."""
+        """Upload the open pack and move its contents to it, in one transaction."""
         if self._builder is None:
             return
         sealed = self._builder.finish()

@@ -1,7 +1,7 @@
-"""Does what a plan says and records it: the only place where a job changes its catalog or its bucket.
+"""Carries out a plan and records it: the only place where a job changes its catalog or its bucket.
 
 Order: the snapshot opens, orphans are adopted, paths are stored (object first, then the transaction that records it),
-the snapshot closes, the record goes into the bucket, and only then is anything deleted.
+the snapshot closes, the record is uploaded, and only then is anything deleted.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from .worker import Setting
 
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
 _OPERATIONS = 2000
-"""Small changes of one transaction."""
+"""Number of small changes per transaction."""
 
 
 def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Events, interrupt: Interrupt) -> Outcome:
-    """Carry out a plan. Raises StalePlanError if job, catalog or bucket moved since it was made, GuardError if a
+    """Carry out a plan. Raises StalePlanError if job, catalog or bucket changed since it was made, GuardError if a
     guard stops it, ForkedError if another machine committed first; then nothing was changed, or the message says
-    what. An interrupt comes back as an outcome, with `interrupted` set and what was finished recorded."""
+    what. After an interruption, the outcome has `interrupted` set, and completed work is recorded."""
     started = time.monotonic()
     header = plan.header
     raise_guards(header, options)
@@ -69,7 +69,7 @@ def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Even
 
 
 class _Run:
-    """One plan on checked ground."""
+    """Carries out one checked plan."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class _Run:
         self._running = Running(events, outcome, self._stop, options.policy)
 
     def _stop(self) -> bool:
-        """Asked between all steps, so the lease is renewed here too."""
+        """Called between all steps, so it also renews the lease."""
         self._ground.lease.renew()
         return self._interrupt.requested
 
@@ -105,7 +105,7 @@ class _Run:
         with cat.transaction():
             if (job_id := cat.job_id(store.id, name)) is None:
                 job_id = cat.add_job(store.id, name)
-            # Files are read from now on, however old the plan is: the snapshot is of this time, not the plan's.
+            # Files are read from now on, however old the plan is: the snapshot gets this time, not the plan's.
             snapshot_id = cat.open_snapshot(
                 job_id,
                 scanned_ns=began,
@@ -130,7 +130,7 @@ class _Run:
         self._finish(versions, pruning)
 
     def carry_out_pruning(self) -> None:
-        """A plan of `prune`: no snapshot is made, only what the plan named is forgotten and deleted."""
+        """Carry out a plan of `prune`: no snapshot is made, only what the plan lists is forgotten and deleted."""
         cat, header = self._cat, self._header
         job_id = cat.job_id(self._ground.store.id, self._session.job.name)
         if job_id is None:
@@ -160,7 +160,7 @@ class _Run:
     # -- paths
 
     def _paths(self, versions: Versions) -> list[Action]:
-        """All actions but those that forget and delete, which come back as a list."""
+        """Carry out all actions except those that forget and delete, which are returned."""
         totals = self._header.totals
         self._events.phase(
             "backing up",
@@ -227,7 +227,7 @@ class _Run:
         )
 
     def _outputs(self) -> Outputs:
-        """What programs print. They get no variable that has the key or a URL."""
+        """The output of programs, which do not get variables with the key or a URL."""
         job = self._session.job
         by_key = {source.key: source.output for source in job.sources if source.output}
         if not by_key:
@@ -255,7 +255,8 @@ class _Run:
         read_until = time.time_ns()
         pass_on_problems(self._header, outcome)
         outcome.status = "partial" if outcome.interrupted else "complete"
-        # Only a complete snapshot lets anything be deleted, and only once its record, marks included, is in the bucket.
+        # Only after a complete snapshot is anything deleted, and only once its record, marks included, is in the
+        # bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
         totals = snapshot_totals(versions, outcome, self._header)
         if retirement:

@@ -1,4 +1,4 @@
-"""What all stages of an apply have in common."""
+"""What all stages of an apply share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`stop` is asked between all steps; it says that the run was interrupted."""
+    """`stop` is called between all steps; it returns whether the run was interrupted."""
 
     events: Events
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Whether a bandwidth limit holds the run back: more is ready to be put than the limit lets pass."""
+"""Detects that a bandwidth limit slows down the run: more is ready for upload than the limit allows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Callable
 from ..progress import Events
 
 _SLACK = 1.0
-"""Seconds' worth of bytes that may be ready without anybody waiting long."""
+"""Seconds' worth of bytes that may be ready without a noticeable wait."""
 
 
 class Strain:
-    """Tells `events` when the limit (bytes per second; None: there is none) begins and ceases to hold the run back."""
+    """Tells `events` when the limit (bytes per second; None: no limit) starts and stops slowing down the run."""
 
     def __init__(self, limit: float | None, events: Events, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._events = events
         self._clock = clock
         self._free_at = clock()
-        """When all that was handed over has passed, if the limit is all that holds it back."""
+        """The time when all ready bytes will have passed the limit."""
         self._told = False
 
     def handed(self, size: int) -> None:
-        """So many bytes more are ready."""
+        """This many more bytes are ready."""
         if self._limit:
             self._free_at = max(self._free_at, self._clock()) + size / self._limit
 

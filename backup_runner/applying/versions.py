@@ -1,4 +1,4 @@
-"""What became of each file: its version in the catalog, its place in the outcome."""
+"""Records the result for each file: its version in the catalog, its place in the outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = int(Kind.FILE)
 
 
 class Versions:
-    """Writes the versions of one snapshot, and counts. `losses` is told what went."""
+    """Writes the versions of one snapshot, and counts. `losses` counts vanished files."""
 
     def __init__(
         self,
@@ -32,10 +32,10 @@ class Versions:
         self._outcome = running.outcome
         self._losses = losses
         self.removed = 0
-        """Files and symlinks that are gone."""
+        """Number of removed files and symlinks."""
 
     def put(self, action: Action, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
-        """One path whose bytes, if it has any, need not be read."""
+        """Write one path whose data, if any, need not be read."""
         self.recorder.put_version(action.key, meta, content_id, leader=leader)
         self.count(action)
 
@@ -47,13 +47,13 @@ class Versions:
         self.count(action)
 
     def hold(self, action: Action) -> None:
-        """A changed file that is not to be stored."""
+        """A changed file that is held back."""
         self.recorder.hold(action.key, action.size, action.mtime_ns, action.ctime_ns)
         self._outcome.held.append(action.key)
         self.count(action)
 
     def write(self, files: list[tuple[Action, FileRead, int]]) -> None:
-        """Record which contents files have that were read. Part of the transaction of what they refer to."""
+        """Record the contents of files that were read, in the same transaction as these contents."""
         self.batch.join()
         rows: list[NewVersion] = []
         tally: Counter[ActionKind] = Counter()
@@ -67,7 +67,7 @@ class Versions:
                 self._problem(action.key, "changed", "changed while it was being read, twice; stored as it was read")
             self.note_attributes(action.key, read.flags)
             if kind is ActionKind.UPDATE and action.content_id == content_id and not action.forced:
-                # Not read when planning: only its times had moved.
+                # Not read when planning: only its times changed.
                 kind = ActionKind.TOUCH
             meta = Meta(_FILE, *read[:7], None, read.xattrs)
             if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
@@ -81,7 +81,7 @@ class Versions:
         self._events.advance(len(files), 0)
 
     def _repaired(self, action: Action, meta: Meta, content_id: int) -> bool:
-        """Whether the version that is there holds again; if the content is another one now, that is reported."""
+        """Whether the existing version is repaired; if the file has another content now, that is reported."""
         if action.content_id is not None and action.content_id != content_id:
             self._problem(action.key, "lost", "the file no longer has the lost content; backed up as it is now")
         return self.recorder.is_same(action.key, meta, content_id)
@@ -105,13 +105,13 @@ class Versions:
             self._problem(action.key, kind, f"{text}; {before}")
 
     def not_read(self, action: Action, number: int, text: str) -> None:
-        """The same for a file that a worker was to read."""
+        """The same for a file at a worker."""
         self.fail(action, number, text)
         if not _counted(action):
             self._events.ahead(-1, -action.size)
 
     def unforeseen(self, action: Action) -> None:
-        """What was not among the files that the plan wanted read has to be read after all."""
+        """A file that the plan did not want to read must be read after all."""
         if action.entry_kind != Kind.DIRECTORY:
             self._events.ahead(1, action.size)
 
@@ -140,5 +140,5 @@ class Versions:
 
 
 def _counted(action: Action) -> bool:
-    """Whether the stage's size was announced with this one in it."""
+    """Whether the announced total of the stage includes this action."""
     return action.kind in READING and action.entry_kind != Kind.DIRECTORY

@@ -1,7 +1,7 @@
-"""A worker process: reads files, finds out what of them is new, seals that into packs and puts these.
+"""A worker process: reads files, finds out what is new, encrypts that into packs and uploads them.
 
-Tasks are `Files` and `Flush`; a `Report` is said for each pack that is in the bucket (`messages`). Files are read into
-memory that is used again and again; small ones many at a time, large ones window by window.
+Tasks are `Files` and `Flush`; each uploaded pack is announced by a `Report` (`messages`). Files are read into
+reused memory: many small ones at a time, large ones window by window.
 """
 
 from __future__ import annotations
@@ -44,30 +44,31 @@ class Setting:
     policy: StoringPolicy
     claims: Claims
     catalog: str
-    """Path of the catalog, to be asked what is stored."""
+    """Path of the catalog, which workers query for what is stored."""
     store_id: int
     seed: bytes
     threads: int
-    """How many threads seal the pieces of a large file."""
+    """Number of threads that encrypt the pieces of a large file."""
     outputs: Outputs = field(default_factory=Outputs)
     """Files that are not on disk."""
 
 
 class Known:
-    """What is in the bucket already, or about to be put there by some worker."""
+    """What is in the bucket already, or about to be uploaded by some worker."""
 
     def __init__(self, setting: Setting) -> None:
         self._claims = setting.claims
         self._store_id = setting.store_id
-        # A connection of its own: SQLite's must not be used on both sides of a fork.
+        # A separate connection: SQLite connections must not be used on both sides of a fork.
         cat = Catalog(setting.catalog, create=False)
-        # Nothing need be asked in a first backup; whatever comes now is claimed.
+        # In a first backup, there is nothing to query; new contents are claimed.
         self._cat = cat if history.has_contents(cat, setting.store_id) else None
         self.uncut = history.uncut_sizes(cat, setting.store_id, setting.policy.small)
-        """Sizes of large contents that earlier versions stored in one piece: such a file is hashed before it is cut."""
+        """Sizes of large contents that earlier versions stored whole: files of these sizes are hashed before they are
+        cut."""
 
     def new_files(self, reads: Sequence[FileRead], anew: Sequence[bool]) -> list[bool]:
-        """For each small file whether its bytes are to be stored by the caller."""
+        """For each small file, whether the caller must store its bytes."""
         stored: Collection[tuple[int, bytes]] = ()
         if self._cat is not None:
             asked = [Digests(r.size, r.blake3, b"") for r, forced in zip(reads, anew, strict=True) if not forced]
@@ -85,7 +86,7 @@ class Known:
         return self._claim(digests, [digest in stored for digest in digests])
 
     def new_whole(self, digests: Digests, *, anew: bool) -> bool:
-        """Whether the caller is to say what a large file is composed of."""
+        """Whether the caller must store the list of pieces of a large file."""
         return (anew or not self.has(digests)) and self._claims.claim([digests.blake3])[0]
 
     def has(self, digests: Digests) -> bool:
@@ -98,7 +99,7 @@ class Known:
 
 
 class Worker:
-    """Does the tasks of one process."""
+    """Carries out the tasks of one process."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -151,7 +152,7 @@ class Worker:
 
 
 class _Reading(NamedTuple):
-    """A large file as it was read once; `cut` is None if it is stored already in one piece."""
+    """The result of reading a large file once; `cut` is None if it is already stored whole."""
 
     size: int
     blake3: bytes
@@ -160,19 +161,19 @@ class _Reading(NamedTuple):
 
 
 class Large:
-    """Files that are cut into pieces, with threads beside the one that reads and cuts."""
+    """Reads files and cuts them into pieces, with additional threads."""
 
     def __init__(self, setting: Setting, known: Known, packs: Packs) -> None:
         self._setting = setting
         self._known = known
         self._packs = packs
-        # MD5 of the whole is the slowest of all that is done here, and cannot be divided.
+        # MD5 of the whole file is the slowest step and cannot be split.
         self._cutting = Cutting(setting.seed, setting.policy, ThreadPoolExecutor(1))
         self._threads = Threads(setting.threads)
 
     def store(self, asked: Asked) -> None:
-        """Moved while it was read, it is read once more, and only what is new then is stored; moved again, it is kept
-        as read and flagged. Left undone if workers are asked to stop. Raises OSError if it cannot be read."""
+        """A file that changes while it is read is read once more, and only what is new is stored; if it changes again,
+        it is stored as read and flagged. Abandoned if workers are told to stop. Raises OSError if it cannot be read."""
         fd, status = self._setting.tree.open(asked.key)
         try:
             for last_try in (False, True):
@@ -199,8 +200,8 @@ class Large:
         self._packs.done(asked.number, read)
 
     def store_output(self, asked: Asked) -> None:
-        """What a program prints, or standard input. Raises OddFileError if it failed: then no file has what came of it,
-        and the next prune deletes that. Left undone if workers are asked to stop."""
+        """Store the output of a program, or standard input. Raises OddFileError if the program failed: then no file
+        refers to its output, and the next prune deletes it. Abandoned if workers are told to stop."""
         claims = self._setting.claims
         with self._setting.outputs.open(asked.key, lambda: claims.stopped) as running:
             cut = StreamCut(self._cutting, running.read_into, asked.size)
@@ -217,7 +218,7 @@ class Large:
         self._packs.done(asked.number, read)
 
     def _read(self, fd: int, before: os.stat_result, asked: Asked, *, again: bool) -> _Reading | None:
-        """One reading, whatever is new of it stored; None if the run is to stop."""
+        """Read once and store what is new; None if the run must stop."""
         if before.st_size in self._known.uncut and not asked.anew:
             strong = blake3()
             size = 0
@@ -244,7 +245,7 @@ class Large:
         return _Reading(cut.size, strong_digest, weak or b"", cut)
 
     def _take(self, cut: FileCut, pieces: Sequence[memoryview], *, anew: bool) -> int:
-        """Store what is new among the pieces of a window; how many bytes are not."""
+        """Store the new pieces of a window; returns the number of bytes that are not new."""
         digested = [(blake3(piece).digest(), piece) for piece in pieces]
         kept = [(digest, piece) for digest, piece in digested if cut.took(digest, len(piece))]
         new = self._known.new_pieces([digest for digest, _ in kept], anew=anew)

@@ -1,6 +1,6 @@
-"""What a saved plan may do: looked at again before it is carried out, by the job and the catalog as they are now.
+"""Checks what a saved plan may do, against the job and the catalog as they are now, before it is carried out.
 
-Whoever vouches for a plan need not have read a million lines. Nothing here trusts what the header adds up to.
+Whoever approved a plan may not have read a million lines. Nothing here trusts the totals in the header.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _OF_OBJECTS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
 
 
 def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
-    """Read a plan once. Raises PlanFileError for an action that no plan of this job has, GuardError if its actions are
-    more than a guard lets pass; `overrides` are names of guards."""
+    """Read a plan once. Raises PlanFileError for an action that a plan of this job cannot have, GuardError if its
+    actions exceed a guard; `overrides` are names of guards to ignore."""
     scales = Scales(session.job)
     for action in plan.actions():
         if why := _foreign(action, session.job):
@@ -44,26 +44,26 @@ def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
 
 
 def _foreign(action: Action, job: Job) -> str:
-    """Why an action is none of this job's; "" if it may be."""
+    """Why an action cannot belong to this job; "" if it can."""
     if action.kind is ActionKind.FORGET:
         return "" if job.retention else "it forgets snapshots, but the job has no `retention`"
     if action.kind in _OF_OBJECTS:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")
         return "" if inside else f"{action.object_name!r} is not an object name"
     if action.kind is ActionKind.KEY:
-        # Made again from the job when it is carried out, and compared.
+        # Recomputed from the job when it is carried out, and compared.
         return ""
     for key in (action.key, action.leader):
         if key is not None and not is_key(key, folder=action.entry_kind == Kind.DIRECTORY):
             return f"{_text(key)!r} is not a path below a source"
-    # What a source no longer covers is removed.
+    # Paths outside all sources may be removed.
     if action.kind is ActionKind.REMOVE or any(source.covers(action.key) for source in job.sources):
         return ""
     return f"{_text(action.key)!r} is not inside a source"
 
 
 def is_key(key: bytes, *, folder: bool) -> bool:
-    """Whether this is how a path is stored: relative, without `.` and `..`; a folder's with a slash at its end."""
+    """Whether this is a valid stored path: relative, without `.` and `..`; a folder's ends in a slash."""
     if not key:
         return folder
     name = key.removesuffix(b"/")

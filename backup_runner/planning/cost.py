@@ -1,6 +1,7 @@
 """What a plan costs: arithmetic over bytes, objects and prices. An estimate, without compression and allowances.
 
-Minimum storage times: 31 days for Infrequent Access, 90 for Archive; what is deleted earlier is billed to the end.
+Minimum storage times: 31 days for Infrequent Access, 90 for Archive; objects deleted earlier are billed for the whole
+time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Bytes = Mapping[str, int]
 
 @dataclass(slots=True)
 class Work:
-    """What a plan does to the bucket. `freed` has (tier, bytes, age in nanoseconds) of each object deleted."""
+    """The work of a plan on the bucket. `freed` has (tier, bytes, age in nanoseconds) of each deleted object."""
 
     tier: str = StorageTier.STANDARD
     stored: dict[str, int] = field(default_factory=dict)
@@ -34,12 +35,12 @@ class Work:
     added: int = 0
     puts: int = 0
     moved: dict[str, int] = field(default_factory=dict)
-    """Bytes of packs read in order to pack them again, by tier."""
+    """Bytes of packs read for repacking, by tier."""
     freed: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 def estimate(work: Work, prices: Prices) -> dict[str, Any]:
-    """The cost of a plan as the JSON that headers and summaries hold; amounts rounded to a millionth."""
+    """The cost of a plan in the JSON form of headers and summaries; amounts are rounded to a millionth."""
     # A plan lists, and so does the apply; record and catalog copy are two more puts.
     requests = work.puts + 2 + 2 * -(-max(1, work.objects) // _LISTED)
     freed: dict[str, int] = {}
@@ -71,7 +72,7 @@ def estimate(work: Work, prices: Prices) -> dict[str, Any]:
 
 
 def month_of(stored: Bytes, prices: Prices) -> float:
-    """What it costs to keep these bytes for a month."""
+    """The cost of storing these bytes for a month."""
     return sum(size / GB * rate(prices, tier) for tier, size in stored.items())
 
 

@@ -1,4 +1,4 @@
-"""What the cost of a plan is reckoned from: its actions as they come, and what the catalog knows of the bucket."""
+"""Collects the input for the cost estimate: a plan's actions, and what the catalog knows about the bucket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STORING = (ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.REPAIR)
 
 
 class PlanCost:
-    """Takes every action of a plan; knows nothing to say of a job whose target is not an OCI bucket."""
+    """Gets every action of a plan; has no estimate for a job whose target is not an OCI bucket."""
 
     def __init__(self, job: Job, catalog: Catalog | None, store: Store | None, now_ns: int) -> None:
         self._target = job.target if isinstance(job.target, OciTargetSpec) else None
@@ -48,7 +48,7 @@ class PlanCost:
             self._packed += action.size
 
     def total(self) -> Fields | None:
-        """The estimate; None for a target that costs nothing by the byte."""
+        """The estimate; None for a target that is not billed by the byte."""
         if self._target is None:
             return None
         if self._catalog is not None and self._store is not None:

@@ -1,4 +1,4 @@
-"""Why one path is treated as it is: what the job says of it, what a plan does with it, and where it is stored."""
+"""Explains one path: what the job says about it, what a plan does with it, and where it is stored."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the job says of a path as it is on disk.
+    """What the job says about a path on disk.
 
     `state` is `taken`, `skipped` (by `rule`), `own` (a file of ours), `symlink`, `special`, `missing`, `unreadable` or
     `outside` (of every source). `decided_at` is the key that decides: the path's own, or that of a folder above it.
-    `rule` is the last one that matches there, also where it takes the path in again (`!…`)."""
+    `rule` is the last one that matches there, also if it re-includes the path (`!…`)."""
 
     state: str
     decided_at: bytes
@@ -51,14 +51,14 @@ class StoredAs:
 
 @dataclass(slots=True)
 class Explanation:
-    """All that is known of one path. `key` has no closing slash."""
+    """Everything known about one path. `key` has no trailing slash."""
 
     key: bytes
     path: bytes
     verdict: Verdict
     action: Action | None = None
     below: Counter[str] = field(default_factory=Counter)
-    """Actions on what is in this folder, by kind."""
+    """Actions on paths in this folder, by kind."""
     problems: list[dict[str, str]] = field(default_factory=list)
     held: bool = False
     """A newer file is held back by `overwrite: never`."""
@@ -67,7 +67,8 @@ class Explanation:
 
 
 def explain(session: Session, plan: Plan, paths: Sequence[bytes]) -> list[Explanation]:
-    """Explain paths as users write them: stored, absolute, or relative to where they are. The plan must be fresh."""
+    """Explain paths as users write them: stored, absolute, or relative to the current folder. The plan must be
+    fresh."""
     job = session.job
     own = [os.path.realpath(path) for path in own_files(job)]
     found = [_judged(path, job, own) for path in paths]
@@ -91,7 +92,8 @@ def _judged(argument: bytes, job: Job, own: Sequence[bytes]) -> Explanation:
 
 
 def _absolute(argument: bytes, base: bytes) -> bytes:
-    """A stored path where there is such a file, or nothing else of that name; else what the shell would mean."""
+    """The stored path, if there is such a file or nothing else of that name; otherwise the path that the shell would
+    mean."""
     here = os.path.normpath(os.path.join(os.getcwdb(), argument))
     if argument.startswith((b"/", b"./", b"../")) or argument in (b".", b".."):
         return here
@@ -100,9 +102,9 @@ def _absolute(argument: bytes, base: bytes) -> bytes:
 
 
 def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False) -> Verdict:
-    """What a scan of the job makes of a key; `own` are our own paths, without symlinks.
+    """What a scan of the job does with a key; `own` are our own paths, without symlinks.
 
-    `as_folder` says what a path is that does not exist."""
+    `as_folder`: whether a path that does not exist counts as a folder."""
     covering = [one for one in job.sources if one.covers(key)]
     # The output of a program may be in a folder that is a source of its own.
     source = next((one for one in covering if one.output), covering[0] if covering else None)
@@ -123,7 +125,7 @@ def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False
 
 
 class _Judging:
-    """One step after the other from a source's root to a path, in the order in which a scan looks."""
+    """Goes step by step from a source's root to a path, in the order of a scan."""
 
     def __init__(self, job: Job, source: Source, own: Sequence[bytes]) -> None:
         self._job, self._source, self._own = job, source, own
@@ -156,11 +158,11 @@ class _Judging:
         return Verdict("skipped", key, source, bound) if bound else Verdict("taken", key, source, rule)
 
     def _bound(self, path: bytes, status: os.stat_result) -> SkipLine | None:
-        """The setting that leaves an entry out."""
+        """The setting that excludes an entry."""
         bounds = self._source.bounds
         is_dir = stat.S_ISDIR(status.st_mode)
         if bounds.one_file_system and status.st_dev != os.stat(self._source.path).st_dev:
-            # The mount point itself is kept, and nothing in it.
+            # The mount point itself is kept, but nothing in it.
             left, self._left_system = self._left_system, True
             return bounds.line("one_file_system") if left or not is_dir else None
         if bounds.max_file_size is not None and stat.S_ISREG(status.st_mode) and status.st_size > bounds.max_file_size:

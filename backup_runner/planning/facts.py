@@ -1,4 +1,4 @@
-"""What the planner may ask, answered from the catalog and the disk."""
+"""Answers the planner's questions from the catalog and the disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 1 << 20
 
 
 class PlanFacts:
-    """Answers for `planner.Facts`. `bad` are the objects that cannot be had, by id."""
+    """Implements `paths.Facts`. `bad` are missing or damaged objects, by id."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class PlanFacts:
         self._ignore_missing = ignore_missing
         self._sizes: set[int] | None = None
         self._damage = _damaged_contents(cat, bad)
-        # Contents that came from another tool's catalog may be known by their MD5 only.
+        # Contents imported from another tool may be known only by their MD5.
         self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
         self.imports = cat is not None and store is not None and history.has_imports(cat, store.id)
         """Whether any content is in another tool's format."""
@@ -74,7 +74,7 @@ class PlanFacts:
         return history.find_content(self._cat, self._store_id, digests) if self._cat else None
 
     def known(self, digests: Digests) -> int | None:
-        """The content with these digests, whether it can be had from the bucket or not."""
+        """The content with these digests, whether it can be read from the bucket or not."""
         return history.known_content(self._cat, self._store_id, digests) if self._cat else None
 
     def same(self, content_id: int, digests: Digests) -> bool | None:
@@ -100,7 +100,7 @@ class PlanFacts:
 
     @property
     def damaged(self) -> bool:
-        """Whether any content at all cannot be had from the bucket."""
+        """Whether any content is missing from the bucket or damaged."""
         return bool(self._damage)
 
     def damage(self, content_id: int) -> Reason | None:
@@ -135,10 +135,10 @@ def _damaged_contents(cat: Catalog | None, bad: dict[int, Reason]) -> dict[int, 
 def hash_file(tree: Tree, key: bytes, cutting: Cutting | None = None, *, with_md5: bool) -> Digests:
     """Size and digests of a file as it is now; `md5` is b"" unless asked for. Raises OSError.
 
-    `cutting` is for files with holes that nobody hashes: these are known by their pieces."""
+    `cutting` is for files with so many holes that they are not hashed: these are identified by their pieces."""
     fd, status = tree.open(key)
     try:
-        # A later write must show in the times, by which apply tells whether the file is still the one that was hashed.
+        # A later write must change the times, by which apply detects whether the file is still the one that was hashed.
         status, _ = settled(fd, status)
         if cutting is not None and (digests := cutting.known_by_pieces(fd, status)) is not None:
             return digests

@@ -34,7 +34,7 @@ _OBJECT_ACTIONS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
 
 @dataclass(slots=True)
 class Totals:
-    """What a plan adds up to. `counts` and `bytes` are of files and symlinks, `folders` of directories."""
+    """The totals of a plan. `counts` and `bytes` are of files and symlinks, `folders` of directories."""
 
     counts: dict[str, int] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
@@ -45,10 +45,10 @@ class Totals:
     known: int = 0
     kept_unseen: int = 0
     unread: int = 0
-    """Changed large files of which apply finds out what is new; `unread_bytes` are their sizes."""
+    """Changed large files that were not read for the plan; `unread_bytes` are their sizes."""
     unread_bytes: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
-    """What the scan left out on purpose, by reason (see `notes.left_out`)."""
+    """What the scan excluded on purpose, by reason (see `notes.left_out`)."""
 
     def add(self, action: Action) -> None:
         name = action.kind.value
@@ -69,7 +69,7 @@ class Totals:
 
 @dataclass(slots=True)
 class Header:
-    """What a plan was made from; apply refuses it when any of this moved. Times are nanoseconds."""
+    """What a plan was made from; apply refuses it if any of this changed. Times are nanoseconds since the epoch."""
 
     plan_id: str
     job: str
@@ -84,7 +84,7 @@ class Header:
     scope: list[str] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     problems: list[dict[str, Any]] = field(default_factory=list)
-    """What is not or not wholly backed up, the first of them: {path, problem, message}."""
+    """The first problems, files that are not backed up completely: {path, problem, message}."""
     problem_count: int = 0
     guards: list[dict[str, str]] = field(default_factory=list)
     """Guards that stop this plan: {name, message}."""
@@ -96,9 +96,9 @@ class Header:
     cost: Fields | None = None
     """What it is estimated to cost on OCI (see `cost.estimate`); None for other targets."""
     opens: list[Fields] = field(default_factory=list)
-    """Who can open what it writes, as far as that is known: {name, kind, fingerprint}."""
+    """Who can decrypt what it writes, as far as known: {name, kind, fingerprint}."""
     history: list[Fields] = field(default_factory=list)
-    """The job's last snapshots as they were when planning, oldest first: {id, scanned_ns, status, totals}."""
+    """The job's last snapshots at the time of planning, oldest first: {id, scanned_ns, status, totals}."""
 
 
 def path_fields(key: bytes) -> dict[str, str]:
@@ -144,7 +144,7 @@ def action_fields(action: Action) -> dict[str, Any]:
 
 
 def reason_fields(reason: Reason) -> dict[str, Any]:
-    """A reason's values; `report` says them in words."""
+    """A reason's values; `report` turns them into text."""
     fields: dict[str, Any] = {"reason": reason.cause.value}
     if reason.findings:
         fields["found"] = [one.value for one in reason.findings]
@@ -164,8 +164,8 @@ def _reason_from(fields: dict[str, Any]) -> Reason:
 
 
 def action_from(fields: dict[str, Any]) -> Action:
-    """The inverse of `action_fields`. Raises KeyError for a field that is missing, ValueError or TypeError for some
-    that are not what they have to be; `shape` knows them all."""
+    """The inverse of `action_fields`. Raises KeyError for a missing field, ValueError or TypeError for some invalid
+    ones; `shape` checks them all."""
     kind = _ACTIONS[fields["action"]]
     if kind is ActionKind.FORGET:
         return Action(kind, _reason_from(fields), size=fields["size"], snapshot_id=fields["snapshot"])
@@ -191,7 +191,7 @@ def action_from(fields: dict[str, Any]) -> Action:
 
 
 def write(header: Header, action_lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a plan file, newlines included; `action_lines` come without."""
+    """The lines of a plan file, with newlines; `action_lines` are without."""
     digest = hashlib.sha256()
     count = 0
     first = orjson.dumps({"kind": "header", "format": FORMAT} | asdict(header)) + b"\n"
@@ -206,7 +206,7 @@ def write(header: Header, action_lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def header_from(line: bytes) -> Header:
-    """Raises PlanFileError if this is not the first line of a plan this version can read."""
+    """Parse the first line. Raises PlanFileError if this is not a plan that this version can read."""
     try:
         fields = orjson.loads(line)
         if fields.pop("kind") != "header":
@@ -224,15 +224,15 @@ def header_from(line: bytes) -> Header:
 
 
 def _named(field: str) -> str:
-    """A field that is wrong; its name may be anything, too."""
+    """The error for an invalid field, whose name may be anything, too."""
     return repr(field) if field.isascii() and len(field) < 40 else "a field that no plan has"
 
 
 def read_actions(lines: Iterable[bytes], *, strange: bool = False) -> Iterator[Action]:
     """The actions of a plan file's lines (header included); the closing line is checked at the end. `strange` lines,
-    which this process neither wrote nor read before, are looked at field by field.
+    which this process neither wrote nor read before, are checked field by field.
 
-    Raises PlanFileError for anything that is not as it was written."""
+    Raises PlanFileError for anything that was modified."""
     digest = hashlib.sha256()
     count = -1
     closing: dict[str, Any] | None = None

@@ -1,7 +1,7 @@
 """When a run must stop: too few files, too many changed or vanished, a source that does not exist.
 
-Pure. Percentages count the files of the last complete snapshot whose content changed, or that vanished; they speak
-from `SMALLEST` known files up, because one of three files is a third of them and no accident.
+Pure. Percentages count the files of the last complete snapshot whose content changed, or that vanished; they apply
+from `SMALLEST` known files on, because one of three files is already a third of them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ SMALLEST = 20
 CONTENT = frozenset(
     {"source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent"}
 )
-"""Guards that speak of what a snapshot would hold: one that is made in spite of them displaces no other."""
+"""Guards about the contents of a snapshot: one that is made despite them does not replace others."""
 
 
 class GuardHit(NamedTuple):
-    """A guard that says no: its name, for --override-guard, and one sentence of reason."""
+    """A guard that stops the run: its name, for --override-guard, and its reason as a sentence."""
 
     name: str
     message: str
@@ -28,10 +28,10 @@ class GuardHit(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What a plan met in one source, or in all of a job; numbers of files, symlinks that are stored among them."""
+    """What a plan found in one source, or in the whole job: numbers of files, including stored symlinks."""
 
     label: str
-    """How messages call it: `source /home/ann/photos` or `job "photos"`."""
+    """Its name in messages: `source /home/ann/photos` or `job "photos"`."""
     found: int = 0
     known: int = 0
     changed: int = 0
@@ -41,7 +41,7 @@ class Seen:
 
 
 def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
-    """The guards on numbers that say no."""
+    """The guards on numbers that stop the run."""
     if seen.found < guards.min_files:
         yield GuardHit(
             "min_files", f"{seen.label} has {seen.found} file(s) to back up, fewer than min_files: {guards.min_files}"
@@ -51,7 +51,7 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 
 
 def weigh_changes(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
-    """The guard on files that have new content."""
+    """The guard on files with new content."""
     if seen.known < SMALLEST:
         return
     changed = 100 * seen.changed / seen.known
@@ -78,7 +78,7 @@ def weigh_deletions(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 
 
 def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_empty: bool) -> Iterator[GuardHit]:
-    """A source that does not exist, or is empty though it was not before."""
+    """The guards on a source that does not exist, or is empty although it was not before."""
     if missing and not allow_empty:
         yield GuardHit("source_missing", f"{label} does not exist; is its disk mounted?")
     elif not found and known and not allow_empty:
@@ -86,7 +86,7 @@ def weigh_source(label: str, *, missing: bool, found: int, known: int, allow_emp
 
 
 def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[GuardHit]:
-    """A plan that is estimated to cost more this month than the job may."""
+    """The guard on a plan whose estimated cost this month exceeds the job's limit."""
     limit = guards.max_cost_per_month
     if cost is not None and limit is not None and cost["month_total"] > limit:
         yield GuardHit(
@@ -97,7 +97,8 @@ def weigh_cost(cost: Mapping[str, Any] | None, guards: Guards) -> Iterator[Guard
 
 
 def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, guards: PruneGuards) -> Iterator[GuardHit]:
-    """A plan that deletes much at once: `forgotten` of `complete` snapshots, `freed` of `stored` bytes."""
+    """The guards on a plan that deletes much at once: `forgotten` of `complete` snapshots, `freed` of `stored`
+    bytes."""
     share = 100 * forgotten / complete if complete >= SMALLEST else 0
     if share > guards.max_forget_percent:
         yield GuardHit(
@@ -115,7 +116,8 @@ def weigh_pruning(*, forgotten: int, complete: int, freed: int, stored: int, gua
 
 
 def weigh_bucket(*, newest: int, known: int, absence: str) -> Iterator[GuardHit]:
-    """A bucket whose newest record is older than the catalog's serial. `absence`: why it may not be there at all."""
+    """The guard on a bucket whose newest record is older than the catalog's serial. `absence`: why it may be
+    missing."""
     if newest < known and absence:
         yield GuardHit("rolled_back", f"{absence}, but the catalog has {known} record(s) there; is its disk mounted?")
     elif newest < known:

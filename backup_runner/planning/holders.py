@@ -1,4 +1,4 @@
-"""Who can open what a plan writes, and who comes and goes by it: recipients that the job file names."""
+"""Who can decrypt what a plan writes, and which recipients in the job file it adds or removes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GOES = Reason(Cause.RECIPIENT_UNNAMED)
 
 @dataclass
 class Holders:
-    """After `actions`, `opens` are those who can open all that is written: {name, kind, fingerprint}."""
+    """After `actions`, `opens` are those who can decrypt what is written: {name, kind, fingerprint}."""
 
     session: Session
     notes: list[str]
@@ -57,19 +57,19 @@ class Holders:
         cat = self.session.catalog()
         kept = kept_chain(cat, store) if cat and store else None
         if store is None or self.offline or not concerns(self.session.job, kept.roster if kept else None):
-            # Who can open is not a news then: no key is read, and nothing is asked of the bucket.
+            # Nothing changes for recipients then: no key is read, and the bucket is not accessed.
             return kept
         try:
             self.session.check_key(store)
         except KeyFileError as error:
-            # Planning does without a key; the apply does not.
+            # Planning works without a key; the apply does not.
             self.notes.append(f"recipients were not compared: {error.message}")
             self.keyless = True
             return kept
         return self.session.know(store.lineage) or kept
 
     def _founding(self, store: Store | None) -> Iterator[Action]:
-        """The first envelope will be made by the apply."""
+        """The apply will create the first envelope."""
         job = self.session.job
         others = declared(job, self.session.env, None, store.serial if store else 0)
         yield from (_action("add", one, _COMES) for one in others)
@@ -80,7 +80,7 @@ class Holders:
         self.opens = [*own, *(_fields(one) for one in others), *by_name]
 
     def _unknown(self, found: KeyChain | None) -> Iterator[Action]:
-        """A lineage of suite 1, or a list that this key does not open."""
+        """A lineage of suite 1, or a list that this key cannot decrypt."""
         if found is None:
             yield from self._founding(None)
             return
@@ -100,7 +100,7 @@ class Holders:
 
 
 def change_of(session: Session, found: KeyChain, since: int) -> KeyChange:
-    """What the job's recipients ask of a lineage whose list is known. Its own key never goes by this."""
+    """The changes that the job's recipients require for a lineage with a known list. Its own key is never removed."""
     job, roster = session.job, found.roster
     assert roster is not None
     salt = found.newest.salt
@@ -110,7 +110,7 @@ def change_of(session: Session, found: KeyChain, since: int) -> KeyChange:
     there = {one.public for one in roster.recipients}
     names = {one.name for one in roster.recipients}
     adds = [one for one in wanted if one.public not in there]
-    # A name that another recipient has would leave nobody to tell them apart.
+    # Two recipients with the same name could not be distinguished.
     adds = [
         one._replace(name=f"{one.name[:40]} {fingerprint(one.public)}") if one.name in names else one for one in adds
     ]
@@ -123,7 +123,7 @@ def change_of(session: Session, found: KeyChain, since: int) -> KeyChange:
 
 
 def unplanned(session: Session, found: KeyChain, change: KeyChange, planned: list[Action]) -> list[str]:
-    """Names of those who would come or go now, and of whom a plan did not say so."""
+    """Names of those who would be added or removed now, but not in the plan."""
     assert found.roster is not None
     said = {(one.holder.change, one.holder.name, one.holder.fingerprint) for one in planned if one.holder}
     comes = [("add", one) for one in change.adds]

@@ -1,4 +1,4 @@
-"""In place of a scan: is what the catalog knows still there? For `file cleanup`, which must meet nothing new."""
+"""Instead of a scan: do the known paths still exist? For `file cleanup`, which must not find new files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _GONE = (errno.ENOENT, errno.ENOTDIR)
 def look_at_known(
     cat: Catalog, job_id: int, job: Job, totals: ScanTotals, on_problem: Callable[[Problem], None]
 ) -> Iterator[list[Entry]]:
-    """Entries of the known paths that are there, sorted by key; fills `totals` as a scan of the sources would.
+    """Entries of the known paths that exist, sorted by key; fills `totals` like a scan of the sources.
 
-    Of a source, only whether it is there and holds anything at all is looked at: an unmounted disk is an empty folder.
+    Of a source, only checks whether it exists and is not empty: an unmounted disk is an empty folder.
     """
     for source in job.sources:
         if source.output:
@@ -51,7 +51,7 @@ def look_at_known(
 
 
 def _is_filled(path: bytes) -> bool | None:
-    """Whether there is anything in a folder; None if it does not exist."""
+    """Whether a folder has any entries; None if it does not exist."""
     try:
         with os.scandir(path) as found:
             return next(found, None) is not None
@@ -62,13 +62,13 @@ def _is_filled(path: bytes) -> bool | None:
 def _entry(row: CatalogRow, tree: Tree, on_problem: Callable[[Problem], None]) -> Entry | None:
     try:
         if row.flags & Flag.OUTPUT:
-            # Not on disk, so it cannot be gone.
+            # Not on disk, so it cannot have been deleted.
             return Entry(*row[:8], 0, 0, 1, 0)
         status = tree.status(row.key)
     except OSError as error:
         if error.errno in _GONE:
             return None
-        # What cannot be looked at is not gone.
+        # A path that cannot be accessed does not count as deleted.
         on_problem(Problem(row.key, "unreadable", describe(error)))
         return Entry(*row[:8], 0, 0, 1, 0)
     kind = kind_of(status.st_mode)

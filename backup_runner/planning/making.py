@@ -1,4 +1,4 @@
-"""From job, disk, catalog and bucket to a plan file: scans, asks the planner, weighs the guards, writes the spool."""
+"""Makes a plan from job, disk, catalog and bucket: scans, runs the planner, checks the guards, writes the spool."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ __all__ = ["Plan", "make_plan"]
 
 _MAX_NAMED = 1000
 _HISTORY = 120
-"""Snapshots that a plan carries along for those who review it."""
+"""Number of snapshots that a plan includes for reviewers."""
 _WORTH_A_PROCESS = 10_000
 
 
 def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
-    """Compare the job with catalog and bucket, and spool what is to be done. Changes nothing.
+    """Compare the job with catalog and bucket, and spool the actions. Changes nothing.
 
-    The plan says itself which guards stop it (`header.guards`); raising them is for the caller."""
+    Guards that stop the plan are in `header.guards`; raising them is up to the caller."""
     return _Planning(session, options, events).run()
 
 
@@ -101,18 +101,18 @@ class _Planning:
                 self.scanning.close()
 
     def _begin(self) -> None:
-        """What takes long runs beside the rest: the scan in a process, then scrypt on a thread; forks want none."""
-        # For a tree that is known to be small, starting a process costs more than it saves.
+        """Start what takes long beside the rest: the scan in a process, then scrypt on a thread (after the fork)."""
+        # For a tree known to be small, starting a process costs more than it saves.
         small = 0 < self.expected <= _WORTH_A_PROCESS
         if not small and not self.options.known_only and self.options.pruning != "only":
             self.scanning = ScanProcess(*scan_settings(self.session.job))
         if self.options.applies:
             self.session.stretch_ahead()
-            # While the scan keeps this process waiting: what the apply needs takes its time to load.
+            # Loads the modules of the apply, which takes time, while this process waits for the scan.
             import_module("backup_runner.applying.run")
 
     def _write(self, cat: Catalog | None, store: Store | None, drift: Drift) -> Plan:
-        """The header comes first and is known last, so actions wait in a file of their own."""
+        """The header comes first but is known last, so actions go to a separate file first."""
         folder = self.session.job.work_directory
         with unnamed(folder) as body:
             for action in self._actions(cat, store, drift):
@@ -215,7 +215,7 @@ class _Planning:
             return Drift() if cat and store else Drift(digest=listing_digest([]))
         self.events.phase("listing the bucket")
         if cat is None or store is None:
-            # One name is enough: whether the bucket can be reached at all is better known now than by the apply.
+            # One name is enough: a bucket that cannot be reached should be reported now, not by the apply.
             if next(iter(self.session.target.list()), None) is not None:
                 self.notes.append(
                     "the bucket contains objects that are not in the local catalog; `catalog info` shows whose they are"
@@ -229,13 +229,13 @@ class _Planning:
     def _note_repair(self, action: Action) -> None:
         content_id = action.content_id if action.kind is ActionKind.REPAIR else None
         if self.facts.damaged and action.kind in (ActionKind.UPLOAD, ActionKind.UPDATE) and action.blake3:
-            # A lost content under another name: storing it heals all that refer to it.
+            # A lost content under another name: storing it repairs all references to it.
             content_id = self.facts.known(Digests(action.size, action.blake3, b""))
         if content_id is not None:
             self.repaired.add(content_id)
 
     def _losses(self, cat: Catalog, drift: Drift) -> None:
-        """Name every file that only a bad object held, and that no source can give again."""
+        """Report every file whose only copy was in a bad object and that no source has any more."""
         lost = {
             content_id: object_id
             for content_id, object_id in history.contents_in(cat, sorted(drift.fresh))
@@ -258,7 +258,7 @@ class _Planning:
         if problem.kind == "special":
             self.specials.add(problem)
             return
-        # A file may be hashed for two reasons; that it cannot be read is one problem.
+        # A file may be hashed for two reasons; if it cannot be read, that is one problem.
         if problem not in self.problems[-2:]:
             self.problems.append(problem)
 
@@ -272,7 +272,7 @@ class _Planning:
         return [*hits, *weigh_cost(cost, self.session.job.guards), *self._content_hits()]
 
     def _content_hits(self) -> list[GuardHit]:
-        """What guards say of the sources; known once their actions are."""
+        """The guards that the sources trigger; known once all path actions are."""
         if self.content_hits is None:
             cat, job_id = self.session.catalog(), self.job_id
             self.content_hits = self.scales.hits(

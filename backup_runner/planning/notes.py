@@ -1,4 +1,4 @@
-"""Sentences of a plan about what it left alone, and on purpose."""
+"""Notes of a plan about what it skipped on purpose."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _NAMED = 20
 
 @dataclass(slots=True)
 class Specials:
-    """Sockets, fifos and devices. They have no content, so nothing is missing without them: named, and no problem."""
+    """Sockets, fifos and devices. They have no content, so nothing is missing without them: they are listed, but not a
+    problem."""
 
     count: int = 0
     named: list[str] = field(default_factory=list)
@@ -31,7 +32,7 @@ class Specials:
 
 
 def left_out(totals: ScanTotals) -> dict[str, int]:
-    """How much the scan left out, by reason, and of files that are too large also the bytes; none that is zero."""
+    """How much the scan excluded, by reason; of files that are too large, the bytes, too. Without zeros."""
     counts = {
         "rules": totals.skipped,
         "marked_folders": totals.marked,
@@ -45,7 +46,7 @@ def left_out(totals: ScanTotals) -> dict[str, int]:
 
 
 def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
-    """What the scan passed by; `foreign` objects in the bucket are not ours."""
+    """Notes about what the scan skipped; `foreign` is the number of objects in the bucket that are not ours."""
     if totals.too_large:
         named = ", ".join(key.decode("utf-8", "backslashreplace") for key in totals.too_large_named)
         more = totals.too_large - len(totals.too_large_named)
@@ -65,7 +66,7 @@ def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
 
 
 def archive_notes(drift: Drift) -> Iterator[str]:
-    """What a lifecycle rule, or somebody, moved out of reach."""
+    """Notes about objects that a lifecycle rule, or somebody, archived."""
     if drift.cold:
         yield (
             f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "

@@ -1,4 +1,4 @@
-"""Reasons in plan files of formats 1 and 2, where they are texts. These are frozen: nothing writes them now."""
+"""Reasons in plan files of formats 1 and 2, where they are texts. Frozen: nothing writes them any more."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _MOST = 2
 
 
 def reason_of(text: str) -> Reason:
-    """What a text meant; one that nothing depends on stays a text."""
+    """The reason that a text stands for; a text on which nothing depends stays a text."""
     if text in _CAUSES:
         return _CAUSES[text]
     if text.startswith(_LINK):

@@ -1,7 +1,7 @@
-"""Reads a saved plan once, within bounds, and keeps a copy: what was checked is what is shown and applied.
+"""Reads a saved plan once, within limits, and keeps a copy: what was checked is what is shown and applied.
 
-The file itself may be changed by others at any time, and may be anything: a FIFO, a terabyte of nothing, 128 KB that
-unpack to gigabytes.
+Others may change the file at any time, and it may be anything: a FIFO, a terabyte of zeros, 128 KB that
+decompress to gigabytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CHUNK = 1 << 18
 
 
 class _Copying(io.RawIOBase):
-    """Reads a file and copies what it reads; `digest` is that of all so far."""
+    """Reads a file and copies it; `digest` is that of everything read so far."""
 
     def __init__(self, source: int, copy: IO[bytes]) -> None:
         self._source = source
@@ -46,9 +46,9 @@ class _Copying(io.RawIOBase):
 
 
 def open_plan(path: str) -> Plan:
-    """A saved plan, compressed or not, read to its end: nothing of a damaged plan may be carried out.
+    """Read a saved plan, compressed or not, to its end: no part of a damaged plan may be carried out.
 
-    Who made it is for `seal.vouch` to say. Raises PlanFileError."""
+    `seal.vouch` checks who made it. Raises PlanFileError."""
     copy = None
     try:
         source = _open(path)

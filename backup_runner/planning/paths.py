@@ -1,6 +1,6 @@
-"""What has to be done to one job's paths: two streams sorted by key are merged into actions.
+"""Merges two streams sorted by key, scan and catalog, into actions on a job's paths.
 
-Pure: the streams and all knowledge (`Facts`) are handed in. Nothing here holds a list of all files; memory grows
+Pure: the streams and all knowledge (`Facts`) are handed in. Nothing here keeps a list of all files; memory grows
 only with the number of hard-linked files.
 """
 
@@ -23,18 +23,19 @@ _OUTPUT = Reason(Cause.OUTPUT)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The job's settings that decide what counts as changed and what happens then."""
+    """The job's settings that decide what counts as changed and what happens to it."""
 
     overwrite: Overwrite
     detect: Detect
     reseal: bool = False
-    """Store contents imported from another tool again."""
+    """Upload contents imported from another tool again, in our format."""
     unread_from: int = StoringPolicy().small
-    """Files of so many bytes that moved are not read for the plan: apply reads them anyway, and stores what is new."""
+    """Changed files of at least this many bytes are not read for the plan: apply reads them anyway, and stores what is
+    new."""
 
 
 class Facts(Protocol):
-    """What the planner may ask; each answer may cost a look at the catalog or a file."""
+    """What the planner may ask; each answer may cost a query of the catalog or reading a file."""
 
     def has_size(self, size: int) -> bool:
         """Whether some stored content has this size."""
@@ -59,25 +60,25 @@ class Facts(Protocol):
     def leader_key(self, path_id: int) -> bytes: ...
 
     def row(self, key: bytes) -> CatalogRow:
-        """All that the catalog has of a path whose row was brief."""
+        """The complete row of a path whose row was brief."""
         ...
 
     def damage(self, content_id: int) -> Reason | None:
-        """Why the content cannot be had from the bucket any more; None if it can."""
+        """Why the content can no longer be read from the bucket; None if it can."""
         ...
 
     def unlisted(self, key: bytes) -> bool:
-        """Whether the path is in a folder that could not be listed, so that it may well be there."""
+        """Whether the path is in a folder that could not be listed, so that it may still exist."""
         ...
 
     def gone_reason(self, key: bytes) -> Reason:
-        """Why a path that was not met is removed: it is gone, skipped by a rule, or its source left the job."""
+        """Why a path that the scan did not find is removed: deleted, skipped by a rule, or its source was removed."""
         ...
 
 
 @dataclass(slots=True)
 class Tally:
-    """What the merge met: files only, but for `folders`; bytes are of the files' contents."""
+    """What the merge found: files only, except `folders`; bytes are of the files' contents."""
 
     unchanged: int = 0
     unchanged_bytes: int = 0
@@ -101,11 +102,11 @@ class PathPlanner:
     def run(self, entries: Iterable[EntryFields], rows: Iterable[CatalogRow | Brief]) -> Iterator[Action]:
         """Actions in the order of keys. Both inputs must be sorted by key.
 
-        Rows may be brief: the first eight fields of a path of which nothing else matters as long as these are what
+        Rows may be brief: only the first eight fields of a path, if nothing else matters as long as these equal what
         the scan found."""
         upcoming = iter(rows)
         row = next(upcoming, None)
-        # ctime_ns and the rest are equal for almost all paths: that case must cost one comparison.
+        # Almost all paths are equal in all fields: that case must cost one comparison.
         quick = self._policy.detect is Detect.CTIME
         tally = self.tally
         folder = int(Kind.DIRECTORY)
@@ -125,7 +126,7 @@ class PathPlanner:
                     unchanged += 1
                     unchanged_bytes += row[2]
                 else:
-                    # One of several hard links: which of them is the first may have changed.
+                    # One of several hard links: another one may be the first now.
                     yield from self._known(Entry._make(entry), self._whole(row))
             else:
                 yield from self._known(Entry._make(entry), self._whole(row))
@@ -176,7 +177,7 @@ class PathPlanner:
             return
         self.tally.known += 1
         if entry.dev == OUTPUT_DEV:
-            # Nobody knows what it will be, so the last one stands for it.
+            # Its size is unknown, so the last one is used.
             last = Entry(*row[:8], OUTPUT_DEV, 0, 1, 0)._replace(kind=Kind.FILE)
             yield _action(ActionKind.UPDATE, last, _OUTPUT, content_id=row.content_id)
         elif entry.kind != row.kind:
@@ -200,13 +201,13 @@ class PathPlanner:
 
     def _known_file(self, entry: Entry, row: CatalogRow) -> Iterator[Action]:
         leader = self._leader(entry)
-        # What is lost cannot be held: the file as it is now is all there is.
+        # A lost content cannot be protected: only the current file is left.
         never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
         if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
             self._held(row)
             return
         if never:
-            # The leader may be held back and have other bytes than the file by now: links stay as they are.
+            # The leader may be held back and have different bytes from the file now: links are not changed.
             leader = None if row.leader is None else self._facts.leader_key(row.leader)
         elif leader is not None and leader != entry.key:
             yield from self._known_follower(entry, row, leader)
@@ -234,7 +235,7 @@ class PathPlanner:
             yield _action(ActionKind.LINK, entry, Reason(Cause.HARD_LINK), leader=leader)
 
     def _suspicion(self, entry: Entry, row: CatalogRow) -> Reason | None:
-        """Why the bytes may differ from what is stored, if they may."""
+        """Why the bytes may differ from what is stored; None if they cannot."""
         if reason := _stale(row):
             return reason
         if row.flags & Flag.MOVED:
@@ -270,7 +271,7 @@ class PathPlanner:
         return self._policy.reseal and row.content_id is not None and self._facts.imported(row.content_id)
 
     def _equal_import(self, entry: Entry, row: CatalogRow) -> bool:
-        """Whether a file is what was imported, though the other tool did not remember its times exactly."""
+        """Whether a file is unchanged since the import, although the other tool did not record its times exactly."""
         if row.content_id is None or entry.size != row.size or not self._facts.imported(row.content_id):
             return False
         digests = self._facts.digest(entry.key)
@@ -308,13 +309,13 @@ class PathPlanner:
         yield _action(ActionKind.TOUCH, entry, reason, leader=leader, digests=digests, content_id=row.content_id)
 
     def _stays_unread(self, entry: Entry, row: CatalogRow) -> bool:
-        """Whether apply will find out what of a file is new. What is lost, and what came from another tool, is read at
-        once: whether it can be had again is for the plan to say."""
+        """Whether apply will find out what is new in a file. Lost and imported contents are read at once: the plan
+        must say whether they can be stored again."""
         if entry.size < self._policy.unread_from or self._policy.detect is Detect.CHECKSUM or row.content_id is None:
             return False
         return not self._facts.imported(row.content_id) and not self._facts.damage(row.content_id)
 
-    # -- paths that the scan did not meet
+    # -- paths that the scan did not find
 
     def _gone(self, row: CatalogRow) -> Iterator[Action]:
         if row.kind != Kind.DIRECTORY:
@@ -375,7 +376,7 @@ def _moved(entry: Entry, row: CatalogRow, detect: Detect) -> Reason | None:
     if entry.mtime_ns != row.mtime_ns:
         return Reason(Cause.MTIME)
     if row.ctime_ns == 0:
-        # Imported: times that another tool remembered say nothing about the content that it stored.
+        # Imported: the times that another tool recorded say nothing about the content that it stored.
         return Reason(Cause.NEVER_COMPARED)
     if detect is not Detect.MTIME and entry.ctime_ns != row.ctime_ns:
         return Reason(Cause.CTIME)
@@ -387,7 +388,7 @@ def _stale(row: CatalogRow) -> Reason | None:
 
 
 def _lacking(row: CatalogRow) -> Reason | None:
-    """Why an entry is to be looked at again though it did not change."""
+    """Why an entry must be checked again although it did not change."""
     return _stale(row) or (Reason(Cause.ATTRIBUTES_UNREAD) if row.flags & Flag.NO_ATTRIBUTES else None)
 
 

@@ -1,4 +1,4 @@
-"""What a plan forgets, deletes and repacks: retention's answer, and what its objects are then worth."""
+"""What a plan forgets, deletes and repacks: the snapshots that retention expires, and the objects they free."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .guards import GuardHit, weigh_pruning
 from .retention import SnapshotTime, expire
 
 _PACKS = 64 << 20
-"""Packs have fewer bytes, whatever the policy: the greatest piece is half of it."""
+"""Packs have fewer bytes than this, whatever the policy; the largest piece is half of it."""
 _DAY_NS = 86_400 * 10**9
 MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
-"""Storage days that are charged in any case (OCI price list)."""
+"""Minimum storage days that are charged (OCI price list)."""
 
 
 class Upcoming(NamedTuple):
-    """The snapshot that a plan's apply will make: when, of how many new bytes, and whether guards spoke against it."""
+    """The snapshot that the apply will make: its time, its new bytes, and whether guards were overridden for it."""
 
     time_ns: int
     size: int
@@ -36,9 +36,9 @@ class Upcoming(NamedTuple):
 
 @dataclass
 class Pruning:
-    """What one plan deletes. After `actions`, `hits` are the guards that stop it, and `notes` say the rest.
+    """What one plan deletes. After `actions`, `hits` are the guards that stop it, and `notes` has the rest.
 
-    With an `upcoming` snapshot, guards hold the pruning back and not the backup; `overrides` are meant to pass."""
+    With an `upcoming` snapshot, guards stop only the pruning, not the backup; `overrides` are guards to ignore."""
 
     session: Session
     cat: Catalog
@@ -50,7 +50,7 @@ class Pruning:
     hits: list[GuardHit] = field(default_factory=list)
 
     def actions(self) -> Iterator[Action]:
-        """What retention forgets and frees, and deletions that an earlier run began."""
+        """Actions for what retention forgets and frees, and for deletions that an earlier run began."""
         begun = set()
         for _, name, size in retirement.marked(self.cat, self.store.id):
             begun.add(name)
@@ -65,7 +65,7 @@ class Pruning:
             return
         yield from (Action(ActionKind.FORGET, reason, snapshot_id=number) for number, reason in forget.items())
         if self.upcoming is not None and not frees:
-            # Looking for garbage reads the whole catalog; `prune` always does, `apply` when something goes.
+            # Finding garbage reads the whole catalog; `prune` always does, `apply` only if something expires.
             return
         yield from self._objects(forget, rules or Retention(), begun)
 
@@ -80,7 +80,7 @@ class Pruning:
         known = self.cat.snapshots(self.job_id)
         snapshots = _times(known, rules)
         if self.upcoming is not None:
-            # What a killed run left running, the apply makes partial. One that is at work does not concern a plan.
+            # The apply marks snapshots of killed runs as partial. A plan ignores one that is running.
             if not CatalogLock.is_held(self.cat.path):
                 snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
             newest = max((s.id for s in snapshots), default=0)
@@ -103,7 +103,7 @@ class Pruning:
             )
 
     def _weigh(self, forget: dict[int, Reason], *, frees: bool) -> bool:
-        """Whether the guards on pruning let this pass, or it is for the plan's reader to see that they don't."""
+        """Whether the guards allow the pruning; for a backup, a note says if they do not."""
         guards = self.session.job.prune_guards
         complete = {s.id for s in self.cat.snapshots(self.job_id) if s.status == "complete"}
         freed = stored = 0
@@ -129,7 +129,7 @@ class Pruning:
 
 
 def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, doubtful: bool) -> dict[int, Reason]:
-    """What no rule keeps, and why, once the running snapshot `completing` is complete; by id."""
+    """Snapshots that no rule keeps once the running snapshot `completing` is complete, with reasons, by id."""
     if job.retention is None:
         return {}
     known = cat.snapshots(job_id)
@@ -165,7 +165,7 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
     if worth.state == "marked":
         return None
     days = MINIMUM_DAYS.get(worth.tier, 0)
-    # Not by the time alone: where the clock was set back, what was made before it is of the future.
+    # Not by the time alone: if the clock was set back, earlier objects have times in the future.
     paid = days > 0 and now_ns - worth.created_ns < days * _DAY_NS
     if not worth.live:
         if paid:
@@ -175,7 +175,7 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
             return None
         return Action(ActionKind.DELETE, Reason(Cause.UNNEEDED), size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
-    # What suite 1 stored of a large content is all alive or all dead; only packs can be worth a copy.
+    # Objects of suite 1 with a large content are needed entirely or not at all; only packs are worth repacking.
     packed = worth.plain <= _PACKS
     readable = worth.tier != "Archive" and worth.state == "live"
     if dead > rules.repack_dead_percent and packed and readable and not paid:

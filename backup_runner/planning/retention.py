@@ -1,8 +1,8 @@
-"""Which rules keep which snapshots: values in, values out; clock and time zone are handed in.
+"""Decides which rules keep which snapshots. Pure: clock and time zone are handed in.
 
-"Newer" means made later, and ids say that: they rise with every apply. Times only name calendar periods
-and ages. So a clock that was once years ahead leaves no snapshot that stays "newest" until that year comes,
-and one that fell back does not make today's snapshots look like the oldest.
+"Newer" means made later, by id: ids rise with every apply. Times only determine calendar periods
+and ages. So a clock that was once years ahead does not leave a snapshot that stays "newest" until that year,
+and one that was set back does not make today's snapshots the oldest.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _SECOND_NS = 1_000_000_000
 
 
 class SnapshotTime(NamedTuple):
-    """What retention needs to know of a snapshot."""
+    """What retention needs to know about a snapshot."""
 
     id: int
     """Rises with every apply."""
     time_ns: int
     """When its apply began to read, nanoseconds since the epoch."""
     status: str
-    """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was made of the objects' own indexes."""
+    """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was reconstructed from object indexes."""
     doubtful: bool = False
-    """Guards had spoken against what it contains, and were overridden: it never displaces another one."""
+    """Made with guards on its contents overridden: it never replaces another snapshot."""
 
 
 def expire(
@@ -46,14 +46,14 @@ def expire(
       the end of daylight saving repeats is two hours.
     - `keep_within 7d`: at most that much elapsed time (days of 24 hours) older than the newest complete
       snapshot, so that a machine that was off for a month loses nothing; counted from `now_ns` where that
-      is earlier, so that a newest snapshot dated into the future takes nothing along.
+      is earlier, so that a newest snapshot with a future date does not expire others.
     - `newest partial`, `partial, none complete since`: no complete snapshot has followed yet.
-    - `running`: an apply is at it.
-    - `rebuilt`: it may be all that is left of many snapshots, and nobody chose that they go; kept under any rules.
+    - `running`: an apply is working on it.
+    - `rebuilt`: it may be all that is left of many snapshots, whose deletion nobody chose; kept under any rules.
 
-    A doubtful snapshot is kept by the same rules, but only beside the others: what they would keep without it stays.
+    A doubtful snapshot is kept by the same rules, but in addition: what they would keep without it is kept.
     More rules or larger counts never keep less; an earlier `now_ns` never keeps less. Removing what expired
-    and asking again gives the same answer. Raises BackupRunnerError if no rule is set.
+    and calling it again gives the same result. Raises BackupRunnerError if no rule is set.
     """
     if not (rules.keep_last or rules.keep_within or any(count for _, count, _ in _calendar(rules))):
         raise BackupRunnerError(
@@ -113,7 +113,7 @@ def _by_period(
         if len(seen) == count:
             return
         period = period_of(time)
-        # Not only compared with the period before: a clock that went back comes to a period twice.
+        # Compared with all periods, not only the previous one: with a clock set back, a period can occur twice.
         if period not in seen:
             seen.add(period)
             yield snapshot_id, f"{name} {period}"

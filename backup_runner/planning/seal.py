@@ -1,7 +1,7 @@
-"""Who made a saved plan: a MAC under a secret of the user who planned, or a digest that is stated by who reviewed.
+"""Verifies who made a saved plan: by a MAC with a secret of the user who planned, or by a digest from the reviewer.
 
-A plan decides which job file is loaded, and with it which programs run, so nothing that it names can vouch for it: a
-secret beside the job or its catalog would come from the same hands. The secret is in the user's own folder.
+A plan decides which job file is loaded, and with it which programs run, so nothing that it names can authenticate it: a
+secret beside the job or its catalog could come from the same attacker. The secret is in the user's own folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LABEL = b"backup-runner plan\0"
 
 
 def own_secret(*, make: bool = False) -> bytes | None:
-    """The secret; None if there is none and it is not to be made. Raises PlanFileError if others may know it."""
+    """The secret; None if there is none and `make` is false. Raises PlanFileError if others may know it."""
     path = secret_path()
     folder = os.path.dirname(path)
     try:
@@ -44,7 +44,7 @@ def own_secret(*, make: bool = False) -> bytes | None:
     try:
         if os.fstat(fd).st_uid != os.geteuid():
             raise PlanFileError(f"cannot use {path}: its folder belongs to another user")
-        # Two plans that are made at the same time must not end up with a secret each.
+        # Two plans made at the same time must use the same secret.
         fcntl.flock(fd, fcntl.LOCK_EX)
         if make and not os.path.lexists(path):
             with replacing(path) as file:
@@ -84,7 +84,7 @@ def sealed(lines: Iterator[bytes], secret: bytes) -> Iterator[bytes]:
 
 
 def vouch(plan: Plan, *, digest: str | None = None) -> None:
-    """Raises PlanFileError unless this user made the plan that was opened, or `digest` is that of its file."""
+    """Raises PlanFileError unless this user made the opened plan, or `digest` is that of its file."""
     assert plan.marks is not None
     if digest is not None:
         if not _equal(plan.marks.file, digest.lower()):
@@ -108,7 +108,7 @@ def vouch(plan: Plan, *, digest: str | None = None) -> None:
 
 
 def _equal(own: str, given: str) -> bool:
-    """In a time that tells nothing; what is given may be any text."""
+    """Compare in constant time; the given digest may be any text."""
     return hmac.compare_digest(own.encode(), given.encode("utf-8", "surrogateescape"))
 
 

@@ -1,6 +1,6 @@
-"""What a saved plan's header and actions have to look like, field by field: whoever reads them later need not ask.
+"""Checks a saved plan's header and actions field by field, so that later code can rely on them.
 
-By hand, and not by a schema: a plan has millions of actions, and libraries that check schemas take long to load.
+Not by a JSON schema: a plan can have millions of actions, and schema libraries take long to load.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _text(value: object) -> bool:
 
 
 def _word(value: object) -> bool:
-    """A name of our own, such as a guard's: it is printed as part of a command."""
+    """One of our own names, such as a guard's: it is printed as part of a command."""
     return type(value) is str and _WORD.fullmatch(value) is not None
 
 
@@ -97,7 +97,7 @@ def _object(required: Mapping[str, Check], optional: Mapping[str, Check] | None 
 
 
 def _snapshot_totals(value: object) -> bool:
-    """As a catalog has them: only these two are looked at."""
+    """As in the catalog; only these two are used."""
     return type(value) is dict and all(_whole(value.get(name, 0)) for name in ("bytes", "stored_bytes"))
 
 
@@ -182,14 +182,14 @@ _ACTIONS = dict.fromkeys(_KINDS, _OF_PATH) | {
 
 
 def header_trouble(fields: Mapping[str, Any]) -> str | None:
-    """The name of the first field that is not what it has to be, or that no header has; None if all are."""
+    """The name of the first invalid or unknown field of a header; None if all are valid."""
     if missing := _REQUIRED.keys() - fields.keys():
         return min(missing)
     return next((name for name, value in fields.items() if name not in _HEADER or not _HEADER[name](value)), None)
 
 
 def action_trouble(fields: Mapping[str, Any]) -> str | None:
-    """The same of an action; fields that are missing are for whoever reads them to find."""
+    """The same for an action; missing fields are found by the code that reads them."""
     checks = _ACTIONS.get(fields["action"])
     if checks is None or fields["kind"] != "action":
         return "action"

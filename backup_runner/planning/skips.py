@@ -1,4 +1,5 @@
-"""What each skip line and setting of a job hides: a scan without any, in which every path is asked what decides."""
+"""What each skip line and setting of a job excludes: a scan without any, which finds the deciding line for every
+path."""
 
 from __future__ import annotations
 
@@ -19,14 +20,14 @@ _EXAMPLES = 3
 
 @dataclass(slots=True)
 class LineUse:
-    """What one line decides: hides, or, if it starts with "!", takes in again. Sizes in bytes."""
+    """What one line excludes or, if it starts with "!", re-includes. Sizes in bytes."""
 
     line: SkipLine
     files: int = 0
     folders: int = 0
     size: int = 0
     largest: list[tuple[int, bytes]] = field(default_factory=list)
-    """The largest (size, key) of what the line itself matches; a folder counts with all that is in it."""
+    """The largest (size, key) of what the line itself matches; a folder counts with everything in it."""
 
     @property
     def brings_back(self) -> bool:
@@ -35,7 +36,7 @@ class LineUse:
 
 @dataclass(slots=True)
 class SkipSurvey:
-    """`kept` files are backed up; `problems` are what could not be looked at."""
+    """`kept` files are backed up; `problems` are paths that could not be accessed."""
 
     uses: list[LineUse]
     kept_files: int = 0
@@ -44,7 +45,7 @@ class SkipSurvey:
 
 
 def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
-    """Walk all sources, skipped folders included. `own` are absolute paths of ours, left out as in every scan."""
+    """Walk all sources, skipped folders included. `own` are absolute paths of ours, excluded as in every scan."""
     own_lines = (line for one in job.sources for line in (*one.skip, *one.bounds.lines))
     uses = {line: LineUse(line) for line in (*job.skip, *own_lines)}
     found = SkipSurvey(list(uses.values()))
@@ -56,7 +57,7 @@ def survey(job: Job, own: Sequence[bytes]) -> SkipSurvey:
 
 
 class _Lines:
-    """The lines that speak for one source, compiled; also what the lines above each one would say."""
+    """The lines for one source, compiled; also the results without the lines after each one."""
 
     def __init__(self, job: Job, source: Source) -> None:
         self._lines = lines_of(job, source)
@@ -69,7 +70,8 @@ class _Lines:
         return self._upto[stop]
 
     def decide(self, entry: Entry, uses: dict[SkipLine, LineUse]) -> tuple[LineUse | None, bool]:
-        """The line that decides, and whether it hides. A file that no other line would hide is not brought back."""
+        """The line that decides, and whether it excludes. A file that no other line would exclude is not
+        re-included."""
         relative = entry.key[len(self._source.key.rstrip(b"/")) :].strip(b"/")
         is_dir = entry.kind == Kind.DIRECTORY
         decision = self._rules(len(self._lines)).match(relative, is_dir=is_dir) if relative else None
@@ -83,7 +85,7 @@ class _Lines:
 
 
 class _Bounds:
-    """The settings of one source that leave out paths for something other than their names."""
+    """The settings of one source that exclude paths for reasons other than their names."""
 
     def __init__(self, source: Source) -> None:
         self._bounds = source.bounds
@@ -92,10 +94,10 @@ class _Bounds:
         self._dev: int | None = None
 
     def decide(self, entry: Entry) -> SkipLine | None:
-        """The setting that hides an entry. A mount point is hidden with what is mounted there."""
+        """The setting that excludes an entry. A mount point is excluded with what is mounted there."""
         bounds, is_dir = self._bounds, entry.kind == Kind.DIRECTORY
         if self._dev is None:
-            # The root comes first, and none of the settings is about it.
+            # The root comes first; none of the settings applies to it.
             self._dev = entry.dev
             return None
         if bounds.one_file_system and entry.dev != self._dev:

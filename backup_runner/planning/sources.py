@@ -1,4 +1,4 @@
-"""What a scan of a job's sources is asked."""
+"""The parameters for scanning a job's sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..spec import Job, SkipLine, Source
 
 
 def scan_settings(job: Job) -> tuple[list[ScanSource], ScanOptions]:
-    """Each source with the job's rules before its own; our own files are left out."""
+    """Each source with the job's rules before its own; our own files are excluded."""
     sources = [
         ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds, output=s.output is not None)
         for s in job.sources
@@ -20,10 +20,10 @@ def scan_settings(job: Job) -> tuple[list[ScanSource], ScanOptions]:
 
 
 def lines_of(job: Job, source: Source) -> tuple[SkipLine, ...]:
-    """The skip lines that speak for a source; later ones win."""
+    """The skip lines for a source; later ones win."""
     return (*job.skip, *source.skip)
 
 
 def rules_of(lines: Sequence[SkipLine], source: Source) -> Rules:
-    """These lines, compiled as the source wants them."""
+    """These lines, compiled with the source's settings."""
     return compile_rules([line.text for line in lines], ignore_case=source.ignore_case)

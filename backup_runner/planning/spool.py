@@ -1,4 +1,4 @@
-"""Plans in files: the nameless one that planning writes, and copies of those that were saved for review."""
+"""Plans in files: the unnamed one that planning writes, and copies of saved ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHUNK = 1 << 20
 
 
 class Marks(NamedTuple):
-    """What tells a saved plan from others: hex SHA-256 of its file and of its lines, and the MAC that it brings."""
+    """What identifies a saved plan: hex SHA-256 of its file and of its lines, and its MAC."""
 
     file: str
     body: str
@@ -31,7 +31,8 @@ class Marks(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """A plan in a file without a name, which no kill leaves behind: just made, or copied from `path` with `marks`."""
+    """A plan in a file without a name, which a kill cannot leave behind: just made, or copied from `path` with
+    `marks`."""
 
     header: Header
     path: str = ""
@@ -56,7 +57,7 @@ class Plan:
         return planfile.read_actions(self.lines())
 
     def save(self, path: str, secret: bytes | None = None) -> str:
-        """Copy the plan to `path`, sealed with a secret if there is one, and return the hex SHA-256 of the file.
+        """Copy the plan to `path`, signed with a secret if there is one, and return the hex SHA-256 of the file.
 
         A name ending in .zst is compressed. Readable by the owner only. Raises OSError, and PlanFileError for a plan
         that could not be read again."""
@@ -89,7 +90,7 @@ class Plan:
 
 
 class _FromStart(io.RawIOBase):
-    """Reads a file from its start, whoever else reads it at the same time."""
+    """Reads a file from its start, independently of other readers."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -106,7 +107,7 @@ class _FromStart(io.RawIOBase):
 
 
 def _lines_of(fd: int) -> Iterator[bytes]:
-    """Lines from the start, whoever else reads the file at the same time."""
+    """Lines from the start, independently of other readers."""
     at, rest = 0, b""
     while chunk := os.pread(fd, _CHUNK, at):
         at += len(chunk)

@@ -1,4 +1,4 @@
-"""The lines of a saved plan within bounds: of a line, of what a compressed file unpacks to, and of memory."""
+"""Reads the lines of a saved plan within limits for lines, decompressed size and memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..errors import PlanFileError
 from ..foreign import describe
 
 LONGEST: Final = 4 << 20
-"""Bytes of a line; parsed, the worst of that size takes some 100 MiB."""
+"""Maximum bytes of a line; the worst line of that size takes about 100 MiB when parsed."""
 _ROOM, _RATIO = 8 << 20, 256
-"""A file of n bytes unpacks to `_ROOM` + n * `_RATIO` at most; plans of very regular trees come to n * 190."""
+"""A file of n bytes may decompress to `_ROOM` + n * `_RATIO`; plans of very regular trees reach n * 190."""
 _WINDOW = 32 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -32,7 +32,7 @@ def lines_of(file: io.BufferedReader, size: int) -> Iterator[bytes]:
 
 
 def fits(size: int, unpacked: int) -> bool:
-    """Whether a compressed file of this size may contain as much."""
+    """Whether a compressed file of this size may decompress to this much."""
     return unpacked <= _ROOM + size * _RATIO
 
 

@@ -1,4 +1,4 @@
-"""What a plan's guards are told: changed, vanished and found files, counted while the plan is made."""
+"""Counts changed, vanished and found files for the guards while the plan is made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _BySource:
 
 @dataclass
 class Scales:
-    """Counts path actions with `add`; `hits` then says which guards speak."""
+    """Counts path actions with `add`; `hits` then has the guards that stop the plan."""
 
     job: Job
     whole: Seen = field(init=False)
@@ -44,25 +44,25 @@ class Scales:
             seen.removed += 1
 
     def _covering(self, key: bytes) -> list[Seen]:
-        # The job as a whole counts what no source covers, too: files of a source that was removed from it.
+        # The job as a whole also counts paths outside all sources: files of a source that was removed from it.
         return [self.whole, *(item.seen for item in self.by_source if item.source.covers(key))]
 
     def know(self, known: int, count_known: Callable[[bytes], int]) -> None:
-        """`known` files did the job have before; `count_known` reads how many of them were below a key."""
+        """`known`: files that the job had before; `count_known` counts those below a key."""
         self.whole.known = known
         for item in self.by_source:
             if item.source.guards != self.job.guards:
                 item.seen.known = known if len(self.by_source) == 1 else count_known(item.source.key)
 
     def deletions(self) -> Iterator[GuardHit]:
-        """What the guards on files removed say; `know` comes first."""
+        """The hits of the guards on removed files; call `know` first."""
         for item in self.by_source:
             if item.source.guards != self.job.guards:
                 yield from weigh_deletions(item.seen, item.source.guards)
         yield from weigh_deletions(self.whole, self.job.guards)
 
     def numbers(self) -> Iterator[GuardHit]:
-        """What the guards on files changed and removed say; `know` comes first."""
+        """The hits of the guards on changed and removed files; call `know` first."""
         for item in self.by_source:
             if item.source.guards != self.job.guards:
                 yield from weigh_changes(item.seen, item.source.guards)
@@ -70,7 +70,7 @@ class Scales:
         yield from self.deletions()
 
     def hits(self, totals: ScanTotals, *, known: int, count_known: Callable[[bytes], int]) -> list[GuardHit]:
-        """`known` files did the job have before; `count_known` reads how many of them were below a key."""
+        """`known`: files that the job had before; `count_known` counts those below a key."""
         job, whole = self.job, self.whole
         whole.known = known
         hits: list[GuardHit] = []
@@ -83,7 +83,7 @@ class Scales:
             if len(self.by_source) == 1:
                 seen.known = known
             elif not seen.found or missing or source.guards != job.guards:
-                # Only where a guard may need it, since that reads them all.
+                # Only if a guard may need it, because it reads them all.
                 seen.known = count_known(source.key)
             hits += weigh_source(
                 seen.label, missing=missing, found=seen.found, known=seen.known, allow_empty=source.allow_empty
