@@ -65,6 +65,7 @@ class PlainRow(NamedTuple):
     gid: int
     link: bytes | None
     xattrs: bytes | None
+    flags: int
 
 
 class Totals(NamedTuple):
@@ -110,7 +111,7 @@ def _which(*, again: bool) -> str:
     return f"c.path_id {'IN (SELECT path_id FROM again)' if again else 'NOT IN (SELECT path_id FROM linked)'}"
 
 
-_PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs FROM chosen WHERE kind = ? ORDER BY key"
+_PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs, flags FROM chosen WHERE kind = ? ORDER BY key"
 
 
 class Selection:

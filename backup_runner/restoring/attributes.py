@@ -6,17 +6,18 @@ snapshot says: rights are narrowed before anything else changes, and the mode is
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Container
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import CatalogError
 from ..foreign import describe
 from ..records import Flag
 from ..source.xattrs import decode_xattrs
-from . import acl
+from . import acl, chattr
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _ACLS = (acl.ACCESS, acl.DEFAULT)
@@ -41,10 +42,25 @@ class Meta(Protocol):
     def mtime_ns(self) -> int: ...
     @property
     def xattrs(self) -> bytes | None: ...
+    @property
+    def flags(self) -> int: ...
 
 
-def restore_attributes(where: Where, row: Meta) -> list[str]:
-    """Give a file or folder what the snapshot says; returns what could not be set, each with why."""
+class Lack(NamedTuple):
+    """An attribute that could not be set, and why. `common`: it is of a kind that every file of a snapshot may have and
+    that opens nothing to anybody, so it is named once for all of them."""
+
+    what: str
+    why: str
+    common: bool = False
+
+    @property
+    def text(self) -> str:
+        return f"{self.what} ({self.why})" if self.why else self.what
+
+
+def restore_attributes(where: Where, row: Meta) -> list[Lack]:
+    """Give a file or folder what the snapshot says, all but the flags that are set last; returns what could not be."""
     return _Attributes(where, row).restore()
 
 
@@ -53,7 +69,13 @@ def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
     if stat_differs(there, row):
         return True
     wanted, missing = _recorded(row)
-    return bool(missing) or wanted != _read(where, wanted)
+    return bool(missing) or wanted != _read(where, wanted) or bool(chattr.missing(where, chattr.flags_of(row.flags)))
+
+
+def set_flags(where: Where, flags: int) -> list[Lack]:
+    """Add flags of chattr(1); returns what could not be set."""
+    left, why = chattr.add(where, flags) if chattr.missing(where, flags) else (0, "")
+    return [Lack(chattr.named(left), why, common=True)] if left else []
 
 
 def stat_differs(there: os.stat_result, row: Meta) -> bool:
@@ -70,15 +92,15 @@ class _Attributes:
         self._wanted, missing = _recorded(row)
         self._have = _read(where, self._wanted)
         self._mode = row.mode
-        self.lacking: list[str] = []
+        self.lacking: list[Lack] = []
         if missing:
             self._wanted |= {name: value for name, value in self._have.items() if value and name not in _ACLS}
-            self.lacking.append(f"extended attributes ({missing})")
+            self.lacking.append(Lack("extended attributes", missing))
         if missing and acl.ACCESS not in self._wanted:
             # There may have been an ACL, whose mask is in the place of the group's bits.
             self._mode &= ~0o77
 
-    def restore(self) -> list[str]:
+    def restore(self) -> list[Lack]:
         there, row = self._there, self._row
         owners = (there.st_uid, there.st_gid) != (row.uid, row.gid)
         if owners or self._have != self._wanted:
@@ -91,6 +113,7 @@ class _Attributes:
             self._set_others()
         self._set_mode()
         self._set_time()
+        self.lacking += set_flags(self._where, chattr.flags_of(row.flags) & ~chattr.LAST)
         return self.lacking
 
     def _narrow(self) -> None:
@@ -158,11 +181,11 @@ class _Attributes:
         try:
             os.chmod(self._where, self._mode)
         except OSError as error:
-            self.lacking.append(f"mode {self._mode:o} ({describe(error)})")
+            self.lacking.append(Lack(f"mode {self._mode:o}", describe(error)))
             return
         # The system drops a bit that this user may not set, without an error.
         if self._mode & _SET_ID and os.stat(self._where).st_mode & _SET_ID != self._mode & _SET_ID:
-            self.lacking.append(f"mode {self._mode:o} (the system dropped the set-id bit)")
+            self.lacking.append(Lack(f"mode {self._mode:o}", "the system dropped the set-id bit"))
 
     def _set_time(self) -> None:
         time_ns = self._row.mtime_ns
@@ -172,14 +195,14 @@ class _Attributes:
         try:
             os.utime(self._where, ns=(time_ns, time_ns))
         except (OSError, OverflowError) as error:
-            self.lacking.append(f"time ({_reason(error)})")
+            self.lacking.append(Lack("time", _reason(error)))
 
     def _try_set(self, name: bytes, value: bytes) -> bool:
         """Whether it is set; named if not."""
         try:
             os.setxattr(self._where, name, value)
         except OSError as error:
-            self.lacking.append(f"{_shown(name)} ({describe(error)})")
+            self.lacking.append(_not_set(name, error))
             return False
         return True
 
@@ -188,18 +211,17 @@ class _Attributes:
         try:
             os.removexattr(self._where, name)
         except OSError as error:
-            self.lacking.append(
-                f"{_shown(name)}, which is not in the snapshot, could not be removed ({describe(error)})"
-            )
+            what = f"{_shown(name)}, which is not in the snapshot, could not be removed"
+            self.lacking.append(Lack(what, describe(error)))
             return False
         return True
 
 
-def restore_symlink_attributes(where: Where, row: Meta) -> list[str]:
+def restore_symlink_attributes(where: Where, row: Meta) -> list[Lack]:
     """The same for a symlink, which has no mode and no ACL. `where` leads to the link itself."""
     there = os.stat(where)
     wanted, missing = _recorded(row)
-    lacking = [f"extended attributes ({missing})"] if missing else []
+    lacking = [Lack("extended attributes", missing)] if missing else []
     if (there.st_uid, there.st_gid) != (row.uid, row.gid):
         failure = _change_owner(where, there, row)
         now = os.stat(where)
@@ -211,12 +233,12 @@ def restore_symlink_attributes(where: Where, row: Meta) -> list[str]:
             try:
                 os.setxattr(where, name, value)
             except OSError as error:
-                lacking.append(f"{_shown(name)} ({describe(error)})")
+                lacking.append(_not_set(name, error))
     if there.st_mtime_ns != row.mtime_ns:
         try:
             os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
         except (OSError, OverflowError) as error:
-            lacking.append(f"time ({_reason(error)})")
+            lacking.append(Lack("time", _reason(error)))
     return lacking
 
 
@@ -232,11 +254,19 @@ def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | N
     return None
 
 
-def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[str]:
+def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[Lack]:
     """What to name where a file has not got its owner, or its group."""
     why = describe(failure) if failure else "not supported by the file system"
-    lacking = [f"owner {row.uid} ({why})"] if owner else []
-    return [*lacking, f"group {row.gid} ({why})"] if group else lacking
+    lacking = [Lack(f"owner {row.uid}", why)] if owner else []
+    return [*lacking, Lack(f"group {row.gid}", why)] if group else lacking
+
+
+def _not_set(name: bytes, error: OSError) -> Lack:
+    """Labels of the system, which no ordinary user sets, and attributes of a kind that the file system lacks are
+    common; ACLs and capabilities never are."""
+    of_system = name.startswith((b"security.", b"trusted.")) and error.errno in (errno.EPERM, errno.EACCES)
+    common = (of_system or error.errno == errno.ENOTSUP) and name not in _ALWAYS_KEPT
+    return Lack(_shown(name), describe(error), common=common)
 
 
 def _reason(error: OSError | OverflowError) -> str:
@@ -247,8 +277,7 @@ def _reason(error: OSError | OverflowError) -> str:
 def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
     """The extended attributes in the catalog, and why they may not be all."""
     try:
-        # Folders' and symlinks' rows have no flags.
-        partial = getattr(row, "flags", 0) & Flag.NO_ATTRIBUTES
+        partial = row.flags & Flag.NO_ATTRIBUTES
         return decode_xattrs(row.xattrs), "the backup could not read them all" if partial else ""
     except CatalogError:
         return {}, "those in the catalog cannot be read"

@@ -9,6 +9,8 @@ from ..catalog.restoring import FileRow, PlainRow
 from ..options import RestoreOptions
 from ..progress import Events, RestoreOutcome
 from ..records import Problem
+from .attributes import Lack
+from .chattr import LAST, flags_of
 from .work import CAUGHT, fatal_reason, problem_of
 from .write import Decision
 
@@ -26,6 +28,9 @@ class Book:
         """Why no further file can be written."""
         self.absent: set[int] = set()
         """Path ids of files that are not in place: kept as they were, or failed. Hard links may hang on them."""
+        self.unsealed: list[tuple[FileRow, str]] = []
+        """Files that are in place but for the flags that are set last, with what became of them."""
+        self._common: dict[str, tuple[bytes, int]] = {}
 
     def stopped(self) -> bool:
         """Whether to leave the rest: somebody asked for it, or nothing can be written any more."""
@@ -43,7 +48,10 @@ class Book:
             self.problem(row.key, "kept", "already exists and differs; it was not changed (see --overwrite)")
             if isinstance(row, FileRow):
                 self.absent.add(row.path_id)
-        elif self.options.listen:
+            return
+        if isinstance(row, FileRow) and flags_of(row.flags) & LAST:
+            self.unsealed.append((row, status))
+        if self.options.listen:
             self.options.listen(status, row.key, size)
 
     def fail(self, row: FileRow, kind: str, text: str) -> None:
@@ -56,10 +64,20 @@ class Book:
         if self.options.listen:
             self.options.listen(kind, key, 0)
 
-    def lacking(self, found: Iterable[tuple[bytes, str]]) -> None:
+    def lacking(self, found: Iterable[tuple[bytes, list[Lack]]]) -> None:
         """Note files and folders that are in place and lack some of their attributes."""
-        for key, text in found:
-            self.problem(key, "attributes", text)
+        for key, lacks in found:
+            if own := [lack.text for lack in lacks if not lack.common]:
+                self.problem(key, "attributes", "could not be set: " + ", ".join(own))
+            for lack in lacks:
+                if lack.common:
+                    first, count = self._common.get(lack.text, (key, 0))
+                    self._common[lack.text] = min(first, key), count + 1
+
+    def incomplete_folders(self) -> set[bytes]:
+        """Folders in which something is not as in the snapshot."""
+        lacking = (one.key.removesuffix(b"/") for one in self.outcome.problems if one.kind != "attributes")
+        return {key[: key.rfind(b"/") + 1] for key in lacking}
 
     def attempt(self, key: bytes, act: Callable[[], object]) -> None:
         """Do something with one path; what goes wrong is a problem of that path."""
@@ -80,6 +98,9 @@ class Book:
 
     def conclude(self) -> None:
         """Bring the account into the outcome."""
+        for text, (key, count) in self._common.items():
+            others = f"; {count - 1:,} more files and folders lack it, too" if count > 1 else ""
+            self.problem(key, "attributes", f"could not be set: {text}{others}")
         self.outcome.counts = dict(self.counts)
         self.outcome.notes += [f"{text}: {count} times" for text, count in sorted(self.notes.items())]
         self.outcome.problems.sort()

@@ -95,6 +95,8 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
         pool.close()
         files.close()
         tree.finish_folders()
+        if not options.dry_run:
+            tree.seal()
         goal.close()
         book.notes.update(writer.notes)
         book.lacking(writer.take_lacking())

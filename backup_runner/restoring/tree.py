@@ -86,6 +86,17 @@ class Tree:
             if self._book.attempt_quietly(what, finish):
                 self._book.counts["folders"] += 1
 
+    def seal(self) -> None:
+        """Flags after which nothing can be changed any more."""
+        writer, what = self._writer, "the flags of a file or folder could not be set"
+        for row, status in self._book.unsealed:
+            if writer.policy.touches or status != Decision.UNCHANGED:
+                self._book.attempt_quietly(what, partial(writer.seal, row))
+        incomplete = self._book.incomplete_folders()
+        for folder in writer.unsealed:
+            whole = not self._book.stopped() and folder.key not in incomplete
+            self._book.attempt_quietly(what, partial(writer.seal, folder, whole=whole))
+
     def gather_links(self) -> None:
         """Where a name of a file with many is in place, chosen or not, the others become links of it."""
         changes = []

@@ -20,6 +20,7 @@ from ..contents.sealed import Place, Reader, open_reader
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..spec import Overwrite
 from ..targets.base import Target
+from .attributes import Lack
 from .goal import STOPPING, BlockedError, Goal, explain
 from .way import UnsafeKeyError
 from .write import Decision, Hasher, Writer, write_at
@@ -67,7 +68,7 @@ class Result:
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     torn: list[tuple[int, str, str]] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
-    lacking: list[tuple[bytes, str]] = field(default_factory=list)
+    lacking: list[tuple[bytes, list[Lack]]] = field(default_factory=list)
     fatal: str | None = None
 
 

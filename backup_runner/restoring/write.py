@@ -13,7 +13,16 @@ from collections.abc import Iterable
 from ..catalog.restoring import FileRow, PlainRow
 from ..records import Flag
 from ..spec import Overwrite
-from .attributes import Meta, differ, restore_attributes, restore_symlink_attributes, stat_differs
+from . import chattr
+from .attributes import (
+    Lack,
+    Meta,
+    differ,
+    restore_attributes,
+    restore_symlink_attributes,
+    set_flags,
+    stat_differs,
+)
 from .checked import Hasher
 from .goal import BlockedError, Goal
 from .policy import Decision, Policy
@@ -39,10 +48,12 @@ class Writer:
         self.goal = goal
         self.policy = Policy(goal, overwrite)
         self.notes: Counter[str] = Counter()
-        self.lacking: list[tuple[bytes, str]] = []
+        self.lacking: list[tuple[bytes, list[Lack]]] = []
+        self.unsealed: list[PlainRow] = []
+        """Folders that were finished but for the flags that are set last."""
         self._started_ns = time.time_ns() - _CLOCK_STEP_NS
 
-    def take_lacking(self) -> list[tuple[bytes, str]]:
+    def take_lacking(self) -> list[tuple[bytes, list[Lack]]]:
         """What could not be set since this was asked last."""
         taken, self.lacking = self.lacking, []
         return taken
@@ -158,6 +169,8 @@ class Writer:
             if self.goal.is_new(row.key, there) or (touches and differ(where, there, row)):
                 self._set_attributes(where, row.key, row)
                 self.goal.closed.pop(row.key, None)
+                if chattr.flags_of(row.flags) & chattr.LAST:
+                    self.unsealed.append(row)
                 return
             if not touches and there.st_mtime_ns >= self._started_ns:
                 # This restore wrote in it, which moved its time already.
@@ -187,12 +200,22 @@ class Writer:
 
     # -- common to all
 
+    def seal(self, row: FileRow | PlainRow, *, whole: bool = True) -> None:
+        """Set the flags after which a file or folder cannot be changed any more; not for one that is not `whole`, so
+        that the next restore can complete it. Raises OSError, UnsafeKeyError."""
+        flags = chattr.flags_of(row.flags) & chattr.LAST
+        if not whole:
+            self._note_lacking(row.key, [Lack(chattr.named(flags), "not all of its files were restored")])
+            return
+        with self.goal.handle(row.key) as where:
+            self._note_lacking(row.key, set_flags(where, flags))
+
     def _set_attributes(self, where: int | bytes, key: bytes, row: Meta) -> None:
         self._note_lacking(key, restore_attributes(where, row))
 
-    def _note_lacking(self, key: bytes, lacking: list[str]) -> None:
+    def _note_lacking(self, key: bytes, lacking: list[Lack]) -> None:
         if lacking:
-            self.lacking.append((key, "could not be set: " + ", ".join(lacking)))
+            self.lacking.append((key, lacking))
 
     def _rename(self, key: bytes, temporary: bytes) -> None:
         """Give a temporary file its final name. Raises OSError; then it is gone."""
@@ -214,7 +237,7 @@ class Writer:
             raise
 
 
-def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[str]:
+def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[Lack]:
     """Attributes of a symlink: held by a descriptor, since what has its name may change."""
     fd = os.open(name, _LINK, dir_fd=at)
     try:
