@@ -57,7 +57,7 @@ def pull(
     from ..recovery import choose as recovery
 
     heard = listener(events)
-    with opened(job, heard, as_cached=True) as session:
+    with opened(job, heard, as_cached=True, decrypting="`catalog pull`") as session:
         thaw = None if thaw_hours is None else recovery.Thaw(thaw_hours)
         return recovery.pull(session, heard, min_serial=min_serial, lineage=lineage, thaw=thaw)
 
@@ -78,7 +78,7 @@ def rebuild(
     from ..recovery import choose as recovery
 
     heard = listener(events)
-    with opened(job, heard, as_cached=True) as session:
+    with opened(job, heard, as_cached=True, decrypting="`catalog rebuild`") as session:
         if review is not None and session.store() is not None and not review():
             return None
         thaw = None if thaw_hours is None else recovery.Thaw(thaw_hours)
@@ -93,5 +93,5 @@ def import_backup_tool(job: Job, options: ImportOptions, *, events: Events | Non
     from ..recovery.backup_tool import import_legacy
 
     heard = listener(events)
-    with opened(job, heard) as session:
+    with opened(job, heard, decrypting="an import") as session:
         return import_legacy(session, options, heard)

@@ -111,7 +111,7 @@ def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = N
     Raises KeyFileError (also for a mistyped letter), WrongKeyError if the typed key is another one, TargetError."""
     from ..repository.keycheck import check_key as tried
 
-    with opened(job, listener(events), as_cached=True) as session:
+    with opened(job, listener(events), as_cached=True, decrypting="`key check`") as session:
         if typed is not None and read_secret(typed) != session.identity.secret:
             raise WrongKeyError(
                 "the typed key is valid, but it is not the key of this job",
@@ -195,7 +195,7 @@ def rotate_keys(job: Job, *, agree: Agree | None = None, events: Events | None =
 def _change(
     job: Job, make: Callable[[Ground], KeyChange], agree: Agree | None, events: Events | None
 ) -> KeyChain | None:
-    with opened(job, listener(events), as_cached=True) as session:
+    with opened(job, listener(events), as_cached=True, decrypting="a change of keys") as session:
         return change_keys(session, make, agree or (lambda _: True))
 
 

@@ -42,7 +42,7 @@ def restore(
         workers=worker_count(options.workers),
     )
     heard = listener(events)
-    with stopping(stop or options.stop) as interrupt, opened(job, heard) as session:
+    with stopping(stop or options.stop) as interrupt, opened(job, heard, decrypting="a restore") as session:
         return bring_back(session, replace(changes, stop=interrupt.stop), heard)
 
 
@@ -58,6 +58,7 @@ def verify(
 
     options = options or VerifyOptions()
     heard = listener(events)
-    with stopping(stop or options.stop) as interrupt, opened(job, heard) as session:
+    beyond = "" if options.level == "listing" else "verify beyond the listing"
+    with stopping(stop or options.stop) as interrupt, opened(job, heard, decrypting=beyond) as session:
         changes = replace(options, workers=worker_count(options.workers), stop=interrupt.stop)
         return check(session, changes, heard)

@@ -70,14 +70,19 @@ def worker_count(given: int | None) -> int:
     return given or len(os.sched_getaffinity(0))
 
 
-def open_session(job: Job, events: Events, *, as_cached: bool = False) -> Session:
-    """A session for the caller to close. A remote catalog is updated first, unless `as_cached`."""
+def open_session(job: Job, events: Events, *, as_cached: bool = False, decrypting: str = "") -> Session:
+    """A session for the caller to close. A remote catalog is updated first, unless `as_cached`.
+
+    `decrypting`: what is done here, if a host without a secret cannot do it. Raises WrongKeyError there."""
     from ..repository.session import Session
 
     with faults(job):
         session = Session(job, warn=events.warn)
         try:
+            if decrypting:
+                session.need_secret(decrypting)
             if job.catalog.remote and not as_cached:
+                session.need_secret("a remote catalog")
                 from ..recovery.remote import refresh
 
                 refresh(session, events)
@@ -88,10 +93,10 @@ def open_session(job: Job, events: Events, *, as_cached: bool = False) -> Sessio
 
 
 @contextmanager
-def opened(job: Job, events: Events, *, as_cached: bool = False) -> Iterator[Session]:
+def opened(job: Job, events: Events, *, as_cached: bool = False, decrypting: str = "") -> Iterator[Session]:
     """The same, closed at the end; nothing of the caller's own may run inside, because its errors would be changed."""
     with faults(job):
-        session = open_session(job, events, as_cached=as_cached)
+        session = open_session(job, events, as_cached=as_cached, decrypting=decrypting)
         try:
             yield session
         finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..errors import ForkedError, GuardError, StalePlanError
+from ..errors import CatalogError, ForkedError, GuardError, StalePlanError
 from ..options import ApplyOptions
 from ..planning.file import Header
 from ..progress import Events, Outcome
@@ -76,6 +76,11 @@ class Check:
             ground = Ground(cat, store, self._lease(store, first_note(session)))
             self._make_way(ground)
             return ground
+        if header.pruning != "only" and (host := session.host_of(store)):
+            raise CatalogError(
+                f"the records of these backups are written by the host {host}, which this is not",
+                hint="restore and prune them here; to go on with them on this machine, `key remove` that host first",
+            )
         if store.state == "forked":
             raise ForkedError(
                 "another machine continued this lineage; newer changes in this catalog are not recorded in the bucket",

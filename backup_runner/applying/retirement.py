@@ -179,6 +179,12 @@ class Retirement:
         """Delete what is marked. Objects that the bucket refuses to delete are unmarked and reported."""
         if not self._marked:
             return
+        if self._session.is_blind:
+            self._outcome.notes.append(
+                f"{len(self._marked)} object(s) are no longer needed and marked; `prune` with a recipient's key, "
+                f"on another machine, deletes them"
+            )
+            return
         self._running.events.phase("deleting", files=len(self._marked), size=sum(item.size for item in self._marked))
         for item in self._marked:
             if self._running.stop():

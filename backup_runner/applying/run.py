@@ -143,7 +143,9 @@ class _Run:
         with cat.transaction():
             retirement.mark()
             cat.finish_plan(header.plan_id)
-        self._commit()
+        if not self._session.host_of(self._ground.store):
+            # Records of a host's lineage are the host's alone.
+            self._commit()
         retirement.delete()
 
     def _retirement(self, actions: list[Action], job_id: int) -> Retirement:

@@ -69,6 +69,11 @@ class Identity:
         return SigningKey.from_seed(self.seed(salt))
 
     @property
+    def is_blind(self) -> bool:
+        """Whether it signs only, and decrypts nothing."""
+        return self.secret.kind is SecretKind.HOST
+
+    @property
     def crypto_key(self) -> CryptoKey:
         """The raw key that backup-tool's format takes. Raises WrongKeyError for another secret."""
         key = self.secret.crypto_key
@@ -130,6 +135,8 @@ class Identity:
         secrets = open_epochs(
             envelope, self._epochs.get(envelope.public), lambda: opening_secret(self.seed(envelope.salt))
         )
+        if secrets is None and self.is_blind:
+            raise WrongKeyError("this host only encrypts: it has no key that decrypts backups")
         if secrets is None:
             raise WrongKeyError("encrypted to other recipients")
         for secret in secrets:

@@ -89,6 +89,12 @@ class Holders:
     def _if_possible(self, found: KeyChain, change: KeyChange) -> KeyChange:
         if not change:
             return change
+        if self.session.is_blind:
+            self.notes.append(
+                "the recipients in the job differ from those of its backups, which stay as they are: this host cannot "
+                "change them; a recipient does with `key add` and `key remove`"
+            )
+            return KeyChange()
         try:
             changed(found, self.session.identity, change)
         except NotEntitledError as error:

@@ -33,8 +33,9 @@ from .facts import PlanFacts
 from .file import Header, Totals
 from .guards import CONTENT, GuardHit, weigh_bucket, weigh_cost
 from .holders import Holders
+from .hosted import HostedPruning, leftovers
 from .known import look_at_known
-from .notes import Specials, archive_notes, left_out, scan_notes
+from .notes import Specials, bucket_notes, left_out, scan_notes
 from .paths import Brief, PathPlanner, Policy
 from .pruning import Pruning, Upcoming
 from .sources import scan_settings
@@ -133,7 +134,8 @@ class _Planning:
             for action in self.holders.actions(store):
                 yield self._count(action)
         kind, cause = (ActionKind.ADOPT, Cause.UNKNOWN_OBJECT) if adopts else (ActionKind.DELETE, Cause.LEFTOVER)
-        for item in drift.unknown:
+        hosted = cat is not None and store is not None and bool(self.session.host_of(store))
+        for item in leftovers(drift.unknown) if hosted else drift.unknown:
             yield self._count(Action(kind, Reason(cause), size=item.size, object_name=item.name))
         if adopts:
             yield from self._path_actions(cat)
@@ -143,6 +145,11 @@ class _Planning:
                 yield from self._pruning(cat, store, self.job_id)
 
     def _pruning(self, cat: Catalog, store: Store, job_id: int) -> Iterator[Action]:
+        if self.session.host_of(store):
+            hosted = HostedPruning(self.session, cat, store, self.notes)
+            yield from map(self._count, hosted.actions())
+            self.prune_hits = hosted.hits
+            return
         upcoming = None
         if self.options.pruning != "only":
             new = sum(self.totals.bytes.get(kind, 0) for kind in (ActionKind.UPLOAD, ActionKind.UPDATE))
@@ -290,7 +297,7 @@ class _Planning:
         self.notes += [f"guard {hit.name} overridden: {hit.message}" for hit in overridden]
         self.totals.left_out = left_out(self.scan_totals)
         self.notes += [*scan_notes(self.scan_totals, drift.foreign), *self.specials.notes()]
-        self.notes += archive_notes(drift)
+        self.notes += bucket_notes(drift)
         if drift.gap:
             self.notes.append(f"{drift.gap}; an apply uploads a full copy")
         return Header(

@@ -65,8 +65,13 @@ def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
             yield f"{count} {text.format(s='' if count == 1 else 's')}"
 
 
-def archive_notes(drift: Drift) -> Iterator[str]:
-    """Notes about objects that a lifecycle rule, or somebody, archived."""
+def bucket_notes(drift: Drift) -> Iterator[str]:
+    """What this host cannot read: what others put there, and what a lifecycle rule moved out of reach."""
+    if drift.strange:
+        yield (
+            f"{drift.strange} object(s) in the bucket are not in the catalog, and this host cannot decrypt them; "
+            f"`prune` with a recipient's key deletes what a killed run left"
+        )
     if drift.cold:
         yield (
             f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "

@@ -52,8 +52,12 @@ class Pruning:
     def actions(self) -> Iterator[Action]:
         """Actions for what retention forgets and frees, and for deletions that an earlier run began."""
         begun = set()
+        blind = self.session.is_blind
         for _, name, size in retirement.marked(self.cat, self.store.id):
             begun.add(name)
+            if blind:
+                # Said once, when it was marked; deleting it is for others.
+                continue
             yield Action(ActionKind.DELETE, Reason(Cause.DELETION_BEGUN), size=size, object_name=name)
         rules = self.session.job.retention
         if rules is None and self.upcoming is not None:
@@ -73,7 +77,9 @@ class Pruning:
         now_ns = time.time_ns()
         found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
         for worth in found:
-            if worth.name not in begun and (action := _judge(worth, rules, now_ns, self.notes)):
+            if worth.name in begun or (action := _judge(worth, rules, now_ns, self.notes)) is None:
+                continue
+            if action.kind is ActionKind.DELETE or not self.session.is_blind:
                 yield action
 
     def _expired(self, rules: Retention) -> dict[int, Reason]:

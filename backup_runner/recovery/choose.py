@@ -195,6 +195,12 @@ def _newest_record(session: Session, lineage: str) -> StoredObject | None:
 def refuse_known_job(session: Session) -> None:
     """With no catalog here but a lineage in the bucket that has this job, continuing would start all over."""
     for lineage in lineages(session.target):
+        if session.is_blind:
+            raise CatalogError(
+                f"the bucket already holds backups (lineage {lineage}), and this host cannot decrypt whose they are",
+                hint="bring this host's catalog back if they are its own; or begin beside them with --new-lineage, or "
+                "below a `prefix` of its own",
+            )
         try:
             head = newest_readable(session, lineage)
         except WrongKeyError:

@@ -11,8 +11,10 @@ import os
 import re
 import secrets
 import time
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -32,7 +34,7 @@ from ..records import StoredObject
 from ..targets.base import Target, Tier
 from .heads import digest_of, head_of, is_ours, size_of
 from .lineage import Keys
-from .packing import Builder, Room
+from .packing import Builder, Room, Sealed
 from .sealing import Sealer
 from .seen import remember
 
@@ -70,7 +72,13 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
             cat.set_store(store.id, pending=json.dumps(pending))
         head = _head(cat, store, serial, "record") | {"nonce": pending["nonce"]}
         try:
-            written = _write(target, sealer, head, lines.export_changes(cat, store, marks))
+            sealed = _sealed(sealer, head, lines.export_changes(cat, store, marks))
+            if keys.identity.is_blind:
+                # It cannot read its own record after a crash, and knows it by what the listing says.
+                pending |= {"size": sealed.size, "md5": b64encode(sealed.md5).decode(), "digest": sealed.digest()}
+                with cat.transaction():
+                    cat.set_store(store.id, pending=json.dumps(pending))
+            written = _put(target, sealed)
         except ObjectExists:
             if (met := _met_another(cat, cat.store(store.id), target, keys.identity, serial)) is not None:
                 return met
@@ -118,6 +126,8 @@ def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> 
     pending = json.loads(store.pending or "")
     serial = pending["serial"]
     name = ObjectId.record(bytes.fromhex(store.lineage), serial).name
+    if identity.is_blind:
+        return _resolve_blind(cat, store, target, name, pending)
     header = bytes.fromhex(pending.get("header", ""))
     try:
         listed = StoredObject(name, size_of(target, name), "", "", 0.0, "", "")
@@ -138,6 +148,24 @@ def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> 
         return _forget_pending(cat, store, state="forked"), False
     _settle(cat, store, serial, Written(listed.size, digest_of(target, name, listed.size)), pending["marks"])
     return cat.store(store.id), False
+
+
+def _resolve_blind(
+    cat: Catalog, store: Store, target: Target, name: str, pending: dict[str, Any]
+) -> tuple[Store, bool]:
+    """The same on a host that can only list: its record is the one of just that size and checksum."""
+    listed = next((item for item in target.list(name) if item.name == name), None)
+    if listed is None:
+        return _forget_pending(cat, store), False
+    if not is_pending(pending, listed.size, listed.checksum):
+        return _forget_pending(cat, store), True
+    _settle(cat, store, pending["serial"], Written(listed.size, pending["digest"]), pending["marks"])
+    return cat.store(store.id), False
+
+
+def is_pending(pending: dict[str, Any], size: int, checksum: str) -> bool:
+    """Whether what is listed is the record that a host was about to put; a file system knows no checksum."""
+    return pending.get("size") == size and checksum in ("", pending["md5"])
 
 
 def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
@@ -168,7 +196,7 @@ def _head(cat: Catalog, store: Store, serial: int, kind: str) -> dict[str, objec
     }
 
 
-def _write(target: Target, sealer: Sealer, head: dict[str, object], body: Iterable[bytes]) -> Written:
+def _sealed(sealer: Sealer, head: dict[str, object], body: Iterable[bytes]) -> Sealed:
     builder = Builder(sealer, Room(_ROOM))
     joined = bytearray(orjson.dumps(head) + b"\n")
     for line in body:
@@ -178,7 +206,10 @@ def _write(target: Target, sealer: Sealer, head: dict[str, object], body: Iterab
             builder.add(joined)
             joined.clear()
     builder.add(joined)
-    sealed = builder.finish()
+    return builder.finish()
+
+
+def _put(target: Target, sealed: Sealed) -> Written:
     new = sealed.put(target, tier=Tier.STANDARD)
     return Written(new.size, sealed.digest())
 
@@ -190,7 +221,7 @@ def write_copy(cat: Catalog, store: Store, target: Target, keys: Keys) -> Writte
     """Put a full copy of the catalog's rows of this store, as of its serial."""
     object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
-    written = _write(target, keys.sealing.new(object_id), head, lines.export_all(cat, store))
+    written = _put(target, _sealed(keys.sealing.new(object_id), head, lines.export_all(cat, store)))
     copies = [*json.loads(store.copies), [store.serial, object_id.name]]
     with cat.transaction():
         cat.set_store(store.id, copies=json.dumps(copies), base_size=written.size, since_size=0)

@@ -51,7 +51,7 @@ def declared(job: Job, env: Mapping[str, str], salt: bytes | None, since: int) -
     out, since their public keys depend on it. Raises KeyFileError."""
     found: list[Recipient] = []
     for spec in job.encryption.recipients:
-        one = _recipient(spec, env, salt, since)
+        one = _recipient(spec, env, salt, since, blind=job.encryption.is_blind)
         if one is None:
             continue
         if any(other.public == one.public for other in found):
@@ -64,7 +64,9 @@ def declared(job: Job, env: Mapping[str, str], salt: bytes | None, since: int) -
     return found
 
 
-def _recipient(spec: RecipientSpec, env: Mapping[str, str], salt: bytes | None, since: int) -> Recipient | None:
+def _recipient(
+    spec: RecipientSpec, env: Mapping[str, str], salt: bytes | None, since: int, *, blind: bool
+) -> Recipient | None:
     if spec.passphrase_env:
         if salt is None:
             return None
@@ -72,7 +74,9 @@ def _recipient(spec: RecipientSpec, env: Mapping[str, str], salt: bytes | None, 
         return Recipient(spec.passphrase_env[:_NAME_LENGTH], SecretKind.PASSPHRASE, public.opening, None, since)
     public = read_public(spec.file) if spec.file else read_recipient(spec.text)
     name = name_of_file(spec.file) if spec.file else f"recipient {fingerprint(public.opening)}"
-    return Recipient(name, SecretKind.PAIR, public.opening, None, since)
+    # Where nobody else can be one, recipients are the owners.
+    owner = public.signing if blind else None
+    return Recipient(name, SecretKind.PAIR, public.opening, owner, since)
 
 
 def names_of(encryption: EncryptionSpec) -> list[str]:

@@ -27,7 +27,7 @@ from ..errors import (
 from ..reasons import Cause, Reason
 from ..records import StoredObject
 from ..targets.base import Target
-from .commits import FORCE_COPY, record_name
+from .commits import FORCE_COPY, is_pending, record_name
 from .heads import is_ours
 
 _CHUNK = 8 << 20
@@ -65,6 +65,8 @@ class Drift:
     newest_record: int = 0
     noise: int = 0
     """Objects under the names of later records that our key does not open."""
+    strange: int = 0
+    """Data objects that the catalog does not know, on a host that cannot decrypt them."""
     gap: str = ""
     """Why a catalog could not be pulled from the bucket as it is, though nothing else is wrong."""
     size: int = 0
@@ -101,6 +103,7 @@ def look(
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
+    checksums: dict[int, str] = {}
     copies: dict[str, int] = {}
     own = f"{store.lineage}/"
     imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
@@ -125,9 +128,14 @@ def look(
         drift.cold_records += found.cold
         if match := _RECORD.fullmatch(found.name):
             records[int(match[1])] = found.size
+            checksums[int(match[1])] = found.checksum
         else:
             copies[found.name] = found.size
-    drift.newest_record = _newest(drift, store, records, target, identity)
+    blind = identity is not None and identity().is_blind
+    if blind:
+        drift.newest_record = _newest_blind(drift, store, records, checksums)
+    else:
+        drift.newest_record = _newest(drift, store, records, target, identity)
     drift.digest = listing_digest(data)
     _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, copies) or _replaced_end(store, records, target)
@@ -136,9 +144,24 @@ def look(
         item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
+    if blind:
+        # What a killed run left, or others put there, cannot be told apart or adopted here.
+        drift.strange, drift.unknown = len(drift.unknown), []
     if drift.unknown or drift.bad:
         _check_end(store, records, target)
     return drift
+
+
+def _newest_blind(drift: Drift, store: Store, records: dict[int, int], checksums: dict[int, str]) -> int:
+    """The newest record of a host that is the only one to write them: its own, or the one that it was about to put."""
+    pending = json.loads(store.pending) if store.pending else {"serial": 0}
+    serial = pending["serial"]
+    drift.noise = sum(1 for number in records if number > store.serial and number != serial)
+    if serial in records:
+        if is_pending(pending, records[serial], checksums[serial]):
+            return int(serial)
+        drift.noise += 1
+    return max((number for number in records if number <= store.serial), default=0)
 
 
 def _newest(

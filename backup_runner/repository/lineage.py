@@ -21,7 +21,7 @@ from ..container.suite2.editing import Succession
 from ..container.suite2.envelope import Envelope, parse_envelope
 from ..container.suite2.founding import found_lineage, owned_lineage
 from ..container.suite2.keysobject import open_keys, stated_envelope
-from ..container.suite2.lineage import Lineage
+from ..container.suite2.lineage import Lineage, Rights, Writer
 from ..container.suite2.recipients import Public
 from ..container.suite2.roster import MAX_OBJECT, Mark, Recipient, Roster, decode_roster, encode_roster, seal_keys
 from ..contents.again import twice
@@ -75,6 +75,12 @@ class KeyChain:
             return 0
         return self.roster.suite1.serial if self.roster and self.roster.suite1 else None
 
+    @property
+    def host(self) -> str:
+        """The host that writes the records of this lineage and may only add to it; "" if there is none."""
+        writers = self.roster.writers if self.roster else ()
+        return next((one.name for one in writers if one.rights is Rights.HOST and one.void is None), "")
+
     def accept(self, identity: Identity) -> None:
         """Have the identity open nothing of this lineage that does not count."""
         writers = self.roster.writers if self.roster else ()
@@ -83,13 +89,20 @@ class KeyChain:
 
     def sealing(self, identity: Identity) -> Sealing:
         """What the identity seals with. Raises NotEntitledError."""
-        lineage = owned_lineage(identity, self.newest)
+        lineage = owned_lineage(identity, self.newest) or self._enrolled(identity)
         if lineage is None:
             raise NotEntitledError(
                 "this key may read, but not write: no owner enrolled it as a writer",
                 hint="an owner adds it with `key add JOB --owner`; `key list JOB` shows who the owners are",
             )
         return Sealing(lineage)
+
+    def _enrolled(self, identity: Identity) -> Lineage | None:
+        """What a writer seals with whom an owner enrolled; None if this is none, or was removed."""
+        one = self.roster.writer(identity.signing_key(self.newest.salt).public) if self.roster else None
+        if one is None or one.void is not None:
+            return None
+        return Lineage(self.newest, Writer(identity.signing_key(self.newest.salt), one.rights, one.enrolment))
 
 
 # -- in the catalog
@@ -139,6 +152,9 @@ def read_chain(
     # The newest of these may be one that was not there when this identity was last told what counts.
     KeyChain(chain, kept.roster if kept else None).accept(identity)
     roster, why = _roster(target, chain, identity)
+    if roster is None and kept is not None and identity.is_blind:
+        # A host cannot read a newer list, and goes on by the one that it wrote.
+        roster = kept.roster
     notes += [why] if why else []
     return KeyChain(chain, roster, tuple(notes), stored)
 

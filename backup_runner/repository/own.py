@@ -14,6 +14,9 @@ def secret_path() -> str:
 
 def own_files(job: Job) -> list[bytes]:
     """Absolute paths of all that is ours, whether it exists or not."""
-    paths = [job.catalog.path + suffix for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp")]
+    paths = [
+        job.catalog.path + suffix
+        for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp", ".host-key")
+    ]
     paths += [job.work_directory, secret_path(), *job.target.own_paths]
     return [os.fsencode(path) for path in paths]

@@ -13,10 +13,12 @@ from ..catalog import Catalog
 from ..catalog.database import Store
 from ..container import Identity
 from ..container.keys import SALT_LENGTH, KdfBudget
+from ..container.suite2.recipients import fingerprint
 from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
+from .blind import found_blind, load_host
 from .declared import declared
 from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
@@ -56,11 +58,29 @@ class Session:
             self._stretching = None
         if self._identity is None:
             budget = KdfBudget(units=_KDF_UNITS)
+            if self.is_blind:
+                self._identity = Identity(load_host(self.job.catalog.path, make=False))
+                return self._identity
             secret, warnings = load_secret(self.job.encryption, self.env, budget)
             for warning in warnings:
                 self.warn(warning)
             self._identity = Identity(secret, budget=budget)
         return self._identity
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether this host has no secret: it encrypts to its recipients, and decrypts nothing."""
+        return self.job.encryption.is_blind
+
+    def need_secret(self, what: str) -> None:
+        """Raises WrongKeyError on a host that has no secret, and says who has one."""
+        if not self.is_blind:
+            return
+        named = [f"{one.name} ({fingerprint(one.public)})" for one in declared(self.job, self.env, None, 0)]
+        raise WrongKeyError(
+            f"{what} needs a key that decrypts, and this host only encrypts",
+            hint=f"do it on another machine, with the key of a recipient: {', '.join(named)}",
+        )
 
     def stretch_ahead(self) -> None:
         """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError, WrongKeyError."""
@@ -132,6 +152,15 @@ class Session:
                 f"{absence}, but the catalog lists objects there",
                 hint="is its disk mounted? If it is lost, `plan JOB` shows what an apply can upload again",
             )
+
+    def host_of(self, store: Store) -> str:
+        """The host that writes this store's records, if this is not it and it is no more than that; else ""."""
+        found = None if self.is_blind else self._chains.get(store.lineage) or kept_chain(self.need_catalog(), store)
+        return found.host if found else ""
+
+    def enrol_host(self) -> None:
+        """Make this host's signing key, if it has none. Raises KeyFileError."""
+        self._identity = Identity(load_host(self.job.catalog.path, make=True))
 
     def check_key(self, store: Store) -> Identity:
         """The identity, if it opens this store. Raises WrongKeyError."""
@@ -231,8 +260,12 @@ class Session:
 
 def new_store(session: Session, cat: Catalog) -> Store:
     """A lineage of its own, in the catalog. Its keys go into the bucket before anything else does (`Session.keys`)."""
+    if session.is_blind:
+        session.enrol_host()
     identity, salt = session.identity, session.new_salt
-    found = founded(identity, salt, declared(session.job, session.env, salt, 0))
+    others = declared(session.job, session.env, salt, 0)
+    # A host keeps nothing that could make the first envelope again, so that goes into the bucket at once.
+    found = found_blind(session.target, identity, salt, others) if session.is_blind else founded(identity, salt, others)
     with cat.transaction():
         store = cat.add_store(
             target=session.target.identity, key_id=identity.key_id, lineage=found.newest.lineage.hex(), salt=salt

@@ -176,3 +176,28 @@ def test_mistakes_are_named_with_their_place(place: Any, text: str, line: str, s
     assert says in said
     assert re.search(r"job\.yaml:6:\d+", said)
     assert secret[8:20] not in said
+
+
+def test_a_host_without_a_secret_backs_up_and_says_who_reads(place: Any) -> None:
+    pair(place, "ops")
+    encryption(place, "{recipients: [./ops.pub]}")
+    assert place.run("validate", "job.yaml").code == 0
+    said = place.run("plan", "job.yaml")
+    assert "add ops" in said.out
+    done = place.run("apply", "job.yaml", "--yes")
+    assert done.code == 0, done.err
+    (place.data / "later.txt").write_text("later")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    for command in (("restore", "--to", "back"), ("verify", "--level", "data"), ("catalog", "pull"), ("key", "check")):
+        name, *rest = command if command[0] not in ("catalog", "key") else (command,)
+        words = [*name] if isinstance(name, tuple) else [name]
+        done = place.run(*words, "job.yaml", *rest)
+        assert done.code == 1, (command, done)
+        assert "this host only encrypts" in done.err
+        assert "with the key of a recipient: ops (" in done.err
+    assert place.run("verify", "job.yaml").code == 0
+    listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
+    assert [one["rights"] for one in listed["writers"]] == ["host"]
+    assert opens(place, "key_file: ./ops.pair")
+    # Its own file is no part of a backup, and decrypts nothing as a key either.
+    assert not opens(place, "key_file: ./catalog.db.host-key")

@@ -40,5 +40,10 @@ def owned_lineage(identity: Identity, envelope: Envelope) -> Lineage | None:
 
 def enrolled_lineage(owner: Identity, envelope: Envelope, key: SigningKey, rights: Rights) -> Lineage:
     """What a machine with a signing key of its own seals with, once the owner enrolled it."""
-    proof = enrol(owner.signing_key(envelope.salt), envelope.lineage, key.public, rights)
+    proof = enrolled_by(owner.signing_key(envelope.salt), envelope, key, rights)
     return Lineage(envelope, Writer(key, rights, proof))
+
+
+def enrolled_by(owner: SigningKey, envelope: Envelope, key: SigningKey, rights: Rights) -> bytes:
+    """An owner's signature by which another key may write in that lineage."""
+    return enrol(owner, envelope.lineage, key.public, rights)

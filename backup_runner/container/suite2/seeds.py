@@ -36,6 +36,8 @@ class SecretKind(StrEnum):
     TEXT = "text"
     PASSPHRASE = "passphrase"  # noqa: S105
     PAIR = "pair"
+    HOST = "host"
+    """A host's signing key, to which nothing is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Secret:
             SecretKind.RAW: keytext.RAW_KEY,
             SecretKind.TEXT: keytext.TEXT_KEY,
             SecretKind.PAIR: keytext.PAIR,
+            SecretKind.HOST: keytext.HOST,
         }
         if self.kind not in prefixes:
             raise KeyFileError("a passphrase has no text form")
@@ -82,7 +85,7 @@ class Secret:
 
     def seed(self, salt: bytes, stretched: bytes | None) -> bytes:
         """The seed under a lineage's salt; `stretched` is scrypt's result for kinds that take it."""
-        if self.kind is SecretKind.PAIR:
+        if self.kind in (SecretKind.PAIR, SecretKind.HOST):
             return self.value
         if self.kind is SecretKind.TEXT:
             return hkdf(self.value, b"random-key", salt)
@@ -109,12 +112,24 @@ def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget 
         raise KeyFileError(
             "this is a recipient's public key, which cannot decrypt anything", hint="use the file of the key pair"
         )
+    if prefix == keytext.HOST:
+        raise KeyFileError(
+            "this is the signing key of a host, which cannot decrypt anything", hint="use the key of a recipient"
+        )
     if len(data) not in _TEXTS.get(prefix, ()):
         raise KeyFileError("unknown kind of key text, perhaps from a newer version")
     if prefix == keytext.SEALED_PAIR:
         return Secret(SecretKind.PAIR, _unseal(data, passphrase, budget))
     kind = {keytext.RAW_KEY: SecretKind.RAW, keytext.TEXT_KEY: SecretKind.TEXT, keytext.PAIR: SecretKind.PAIR}[prefix]
     return Secret(kind, data)
+
+
+def read_host(raw: bytes) -> Secret:
+    """A host's signing key from its text. Raises KeyFileError."""
+    prefix, data = keytext.decode_text(raw.decode("latin-1"))
+    if prefix != keytext.HOST or len(data) != SEED_LENGTH:
+        raise KeyFileError("this is not the signing key of a host")
+    return Secret(SecretKind.HOST, data)
 
 
 def seal_pair(pair: Secret, passphrase: str, *, random: Random = os.urandom) -> str:
