@@ -41,6 +41,9 @@ class ApplyOptions:
     new_lineage: bool = False
     wait_seconds: float = 0.0
     policy: StoringPolicy = field(default_factory=StoringPolicy)
+    tags: tuple[str, ...] = ()
+    """Of the snapshot, beside those of the job."""
+    note: str = ""
     plans_again: bool = True
     """Whether a job is planned again, for up to `wait_seconds`, if another run was faster."""
 

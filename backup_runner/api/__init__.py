@@ -46,10 +46,11 @@ if TYPE_CHECKING:
     from ..repository.keycheck import KeyCheck
     from ..repository.lineage import KeyChain
     from ..repository.recipients import KeyChange
+    from ..restoring.select import SnapshotFilter
     from ..spec import Job, Overwrite
     from ..workers.interrupt import Interrupt
     from .applies import apply, prune
-    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots
+    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots, tag
     from .catalogs import CatalogInfo, catalog_info, import_backup_tool, pull, rebuild
     from .jobs import (
         Rewriting,
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.applies": "apply prune",
-    "api.browsing": "Browser Diff Files browse diff files find history snapshots",
+    "api.browsing": "Browser Diff Files browse diff files find history snapshots tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation format_job job_schema load_job load_jobs load_settings"
     " migrate_job skips timers validate",
@@ -111,6 +112,7 @@ _HOMES = {
     "recovery.lineage": "Recovered",
     "repository.keycheck": "KeyCheck",
     "repository.recipients": "KeyChange",
+    "restoring.select": "SnapshotFilter",
     "spec": "Job Overwrite",
     "workers.interrupt": "Interrupt",
 }
@@ -163,6 +165,7 @@ __all__ = [
     "ShownKey",
     "Silent",
     "Snapshot",
+    "SnapshotFilter",
     "StalePlanError",
     "TargetCheck",
     "TargetError",
@@ -208,6 +211,7 @@ __all__ = [
     "show_key",
     "skips",
     "snapshots",
+    "tag",
     "timers",
     "validate",
     "verify",

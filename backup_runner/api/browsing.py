@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..catalog.browsing import Difference, PathVersion
     from ..catalog.database import Snapshot
     from ..patterns.paths import PathPattern
+    from ..restoring.select import SnapshotFilter
     from ..spec import Job
 
 
@@ -197,10 +198,36 @@ def browse(job: Job, *, events: Events | None = None, here: bytes | None = None,
     return Browser(job, events, here=here, as_cached=as_cached)
 
 
-def snapshots(job: Job, *, events: Events | None = None) -> list[Snapshot]:
-    """A job's snapshots, oldest first; times are nanoseconds since the epoch."""
+def snapshots(job: Job, wanted: SnapshotFilter | None = None, *, events: Events | None = None) -> list[Snapshot]:
+    """A job's snapshots, or those that are wanted, oldest first; times are nanoseconds since the epoch."""
     with browse(job, events=events) as open_job:
-        return open_job.snapshots()
+        return [one for one in open_job.snapshots() if wanted is None or wanted.takes(one)]
+
+
+def tag(
+    job: Job,
+    at: Iterable[str],
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    note: str | None = None,
+    events: Events | None = None,
+) -> list[Snapshot]:
+    """Add and remove tags of snapshots, each named as for `Browser.snapshot`; with a note, replace theirs.
+
+    Returns them as they are then; the change is recorded in the bucket. Raises CatalogError, BusyError, ForkedError."""
+    from ..applying.labels import relabel
+    from ..restoring.select import choose_snapshot
+
+    session = open_session(job, listener(events))
+    try:
+        with faults(job):
+            cat, _, job_id = session.need_store()
+            numbers = list(dict.fromkeys(choose_snapshot(cat, job_id, one)[0].id for one in at))
+            relabel(session, numbers, add=tuple(add), remove=tuple(remove), note=note)
+            return [one for one in cat.snapshots(job_id) if one.id in numbers]
+    finally:
+        session.close()
 
 
 def files(

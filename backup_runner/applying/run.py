@@ -12,6 +12,7 @@ import time
 import orjson
 
 from ..catalog import Catalog, CatalogLock, history
+from ..catalog.about import About
 from ..catalog.recording import Recorder
 from ..errors import CatalogError, Interrupted
 from ..options import ApplyOptions
@@ -90,6 +91,7 @@ class _Run:
         self._events = events
         self._interrupt = interrupt
         self._outcome = outcome
+        self._about = About()
         self._running = Running(events, outcome, self._stop, options.policy)
 
     def _stop(self) -> bool:
@@ -102,6 +104,8 @@ class _Run:
         name = self._session.job.name
         change_holders(self._session, self._plan, self._ground, self._outcome)
         began = time.time_ns()
+        tags = tuple(sorted({*self._session.job.tags, *self._options.tags}))
+        self._about = About(os.uname().nodename, tags, self._options.note)
         with cat.transaction():
             if (job_id := cat.job_id(store.id, name)) is None:
                 job_id = cat.add_job(store.id, name)
@@ -112,6 +116,7 @@ class _Run:
                 started_ns=began,
                 plan_id=header.plan_id,
                 scope=orjson.dumps(header.scope).decode(),
+                totals=orjson.dumps(self._about.fields).decode(),
             )
             cat.use_plan(header.plan_id, store.id, snapshot_id)
             note(cat, self._ground.drift)
@@ -260,7 +265,7 @@ class _Run:
         # Only after a complete snapshot is anything deleted, and only once its record, marks included, is in the
         # bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
-        totals = snapshot_totals(versions, outcome, self._header)
+        totals = snapshot_totals(versions, outcome, self._header) | self._about.fields
         if retirement:
             retirement.prepare()
         self._events.phase("recording")

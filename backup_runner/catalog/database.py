@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from ..errors import CatalogError
 from ..foreign import describe
 from ..moments import local_text
+from .about import About, about_of
 from .batch import Batch
 from .failures import explained
 from .lock import quiet
@@ -67,6 +68,11 @@ class Snapshot:
     totals: str
     exact: bool = False
     """Another snapshot of the job has the same second, so that only nanoseconds tell them apart."""
+
+    @property
+    def about(self) -> About:
+        """Its host, tags and note."""
+        return about_of(self.totals)
 
     @property
     def date_text(self) -> str:
@@ -229,13 +235,15 @@ class Catalog:
         ).fetchone()
         return Snapshot(*row) if row else None
 
-    def open_snapshot(self, job_id: int, *, scanned_ns: int, started_ns: int, plan_id: str, scope: str) -> int:
+    def open_snapshot(
+        self, job_id: int, *, scanned_ns: int, started_ns: int, plan_id: str, scope: str, totals: str = "{}"
+    ) -> int:
         """Start a snapshot; ones that a killed run left `running` become `partial`."""
         self.conn.execute("UPDATE snapshot SET status = 'partial' WHERE job_id = ? AND status = 'running'", (job_id,))
         cursor = self.conn.execute(
-            "INSERT INTO snapshot (job_id, scanned_ns, started_ns, status, plan_id, scope) "
-            "VALUES (?, ?, ?, 'running', ?, ?)",
-            (job_id, scanned_ns, started_ns, plan_id, scope),
+            "INSERT INTO snapshot (job_id, scanned_ns, started_ns, status, plan_id, scope, totals) "
+            "VALUES (?, ?, ?, 'running', ?, ?, ?)",
+            (job_id, scanned_ns, started_ns, plan_id, scope, totals),
         )
         return int(cursor.lastrowid or 0)
 
@@ -244,6 +252,9 @@ class Catalog:
             "UPDATE snapshot SET status = ?, finished_ns = ?, totals = ? WHERE id = ?",
             (status, finished_ns, totals, snapshot_id),
         )
+
+    def set_totals(self, snapshot_id: int, totals: str) -> None:
+        self.conn.execute("UPDATE snapshot SET totals = ? WHERE id = ?", (totals, snapshot_id))
 
     # -- plan ids
 

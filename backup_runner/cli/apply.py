@@ -17,6 +17,7 @@ from .options import Checksum, Json, OverrideGuards, Wait, Workers, Yes, guard_n
 from .outcomes import finish_apply, interrupt, show_hook_output
 from .output import Output, output
 from .plans import Review, emit_plan, heading_of, shown_whole
+from .snapshots import note_given, tags_given
 
 if TYPE_CHECKING:
     from ..api import ApplyOptions, Job, Plan, PlanOptions
@@ -42,6 +43,10 @@ def command(
         bool,
         typer.Option("--new-lineage", help="Start a new lineage, even if the bucket already has backups of this job."),
     ] = False,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag the snapshot. May be repeated.")
+    ] = None,
+    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note about the snapshot.")] = None,
     wait: Wait = "0",
     job_file: Annotated[
         str | None,
@@ -68,6 +73,8 @@ def command(
         overrides=overrides,
         new_lineage=new_lineage,
         wait_seconds=seconds(wait),
+        tags=tags_given(tag),
+        note=note_given(note) or "",
         # A person who said yes to one plan has not said so to the next.
         plans_again=yes,
     )

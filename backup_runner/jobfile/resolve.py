@@ -77,6 +77,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         reseal=model.reseal,
         hooks=None if model.hooks is None else _hooks(model.hooks),
         notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
+        tags=tuple(model.tags or ()),
         metrics_file=paths.get(("metrics", "textfile")),
         schedule=None if model.schedule is None else _schedule(model.schedule),
         prices=None if model.prices is None else Prices(**model.prices.model_dump(exclude_none=True)),
@@ -188,6 +189,7 @@ def _retention(model: RetentionModel) -> Retention:
         keep_monthly=model.keep_monthly,
         keep_yearly=model.keep_yearly,
         keep_within=parse_duration(model.keep_within) if model.keep_within else 0,
+        keep_tags=tuple(model.keep_tags or ()),
         repack_dead_percent=model.repack_dead_percent,
         keep_rebuilt=model.keep_rebuilt,
     )

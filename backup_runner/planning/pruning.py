@@ -90,7 +90,11 @@ class Pruning:
             if not CatalogLock.is_held(self.cat.path):
                 snapshots = [s._replace(status="partial") if s.status == "running" else s for s in snapshots]
             newest = max((s.id for s in snapshots), default=0)
-            snapshots.append(SnapshotTime(newest + 1, self.upcoming.time_ns, "complete", self.upcoming.doubtful))
+            snapshots.append(
+                SnapshotTime(
+                    newest + 1, self.upcoming.time_ns, "complete", self.upcoming.doubtful, self.session.job.tags
+                )
+            )
         forget = _let_go(known, snapshots, self.session.job)
         self._note_doubts(known, snapshots, forget)
         return forget
@@ -163,7 +167,7 @@ def _times(known: list[Snapshot], rules: Retention) -> list[SnapshotTime]:
     for one in known:
         totals = json.loads(one.totals)
         status = "rebuilt" if rules.keep_rebuilt and "rebuilt" in totals else one.status
-        found.append(SnapshotTime(one.id, one.scanned_ns, status, bool(totals.get("overridden"))))
+        found.append(SnapshotTime(one.id, one.scanned_ns, status, bool(totals.get("overridden")), one.about.tags))
     return found
 
 

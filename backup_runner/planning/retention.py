@@ -31,6 +31,7 @@ class SnapshotTime(NamedTuple):
     """`complete`, `partial`, `running`, or `rebuilt`: a partial one that was reconstructed from object indexes."""
     doubtful: bool = False
     """Made with guards on its contents overridden: it never replaces another snapshot."""
+    tags: tuple[str, ...] = ()
 
 
 def expire(
@@ -47,6 +48,7 @@ def expire(
     - `keep_within 7d`: at most that much elapsed time (days of 24 hours) older than the newest complete
       snapshot, so that a machine that was off for a month loses nothing; counted from `now_ns` where that
       is earlier, so that a newest snapshot with a future date does not expire others.
+    - `keep_tags TAG`: it has this tag; it counts for the other rules all the same.
     - `newest partial`, `partial, none complete since`: no complete snapshot has followed yet.
     - `running`: an apply is working on it.
     - `rebuilt`: it may be all that is left of many snapshots, whose deletion nobody chose; kept under any rules.
@@ -64,7 +66,7 @@ def expire(
     newest_first = sorted(snapshots, key=lambda snapshot: snapshot.id, reverse=True)
     complete = [snapshot for snapshot in newest_first if snapshot.status == _COMPLETE]
     sure = [snapshot for snapshot in complete if not snapshot.doubtful]
-    found = [*_unfinished(newest_first), *_ruled(sure, rules, now_ns, zone)]
+    found = [*_unfinished(newest_first), *_tagged(newest_first, rules), *_ruled(sure, rules, now_ns, zone)]
     if len(sure) < len(complete):
         doubtful = {snapshot.id for snapshot in complete if snapshot.doubtful}
         found += [each for each in _ruled(complete, rules, now_ns, zone) if each[0] in doubtful]
@@ -98,6 +100,11 @@ def _unfinished(newest_first: list[SnapshotTime]) -> Iterator[tuple[int, str]]:
         elif not superseded:
             yield snapshot.id, partial_reason
             partial_reason = "partial, none complete since"
+
+
+def _tagged(snapshots: list[SnapshotTime], rules: Retention) -> Iterator[tuple[int, str]]:
+    for snapshot in snapshots:
+        yield from ((snapshot.id, f"keep_tags {tag}") for tag in rules.keep_tags if tag in snapshot.tags)
 
 
 def _last(complete: list[SnapshotTime], count: int) -> Iterator[tuple[int, str]]:

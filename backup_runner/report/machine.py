@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from ..catalog.about import numbers_of
 from ..moments import utc_text
 from ..planning.file import Header, action_from, path_fields
 from ..progress import Outcome, RestoreOutcome, VerifyOutcome
@@ -131,6 +132,7 @@ def verify_documents(outcome: VerifyOutcome) -> Iterator[Fields]:
 
 def snapshot_fields(snapshot: Snapshot, job: str) -> Fields:
     """One item of `snapshots --json`; `totals` is the result of the apply."""
+    about = snapshot.about
     return {
         "id": snapshot.id,
         "job": job,
@@ -140,7 +142,10 @@ def snapshot_fields(snapshot: Snapshot, job: str) -> Fields:
         "seconds": _seconds(snapshot),
         "status": snapshot.status,
         "plan_id": snapshot.plan_id,
-        "totals": orjson.loads(snapshot.totals),
+        "host": about.host,
+        "tags": list(about.tags),
+        "note": about.note,
+        "totals": numbers_of(snapshot.totals),
     }
 
 

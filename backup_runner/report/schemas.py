@@ -222,6 +222,9 @@ _SNAPSHOT = _object(
         "seconds": _nullable({"type": "number"}),
         "status": {"enum": ["running", "complete", "partial"]},
         "plan_id": _TEXT,
+        "host": _TEXT,
+        "tags": _TEXTS,
+        "note": _TEXT,
         "totals": {"type": "object"},
     }
 )

@@ -79,5 +79,7 @@ LIKE = {
     "file-restore": "restore",
     "directory-backup": "apply",
     "backup-cleanup": "prune",
+    "snapshots-list": "snapshots",
+    "snapshots-tag": "snapshots",
 }
 """Commands whose output is described by another command's schema."""

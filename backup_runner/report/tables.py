@@ -46,8 +46,12 @@ def snapshot_lines(snapshots: Sequence[Fields]) -> Iterator[str]:
         sizes = [units.size(totals[name]) if name in totals else "" for name in _SIZES]
         took = units.duration(item["seconds"]) if item["seconds"] is not None else ""
         date = units.iso_local(item["scanned"], exact=seconds[item["scanned"][:19]] > 1)
-        rows.append((str(item["id"]), date, item["status"], *numbers, *sizes, took))
-    yield from table(("id", "scanned", "status", *_COUNTS, "size", "read", "new", "stored", "took"), rows)
+        said = map(escape.one_line, (item["host"], ", ".join(item["tags"]), item["note"]))
+        rows.append((str(item["id"]), date, item["status"], *numbers, *sizes, took, *said))
+    head = ("id", "scanned", "status", *_COUNTS, "size", "read", "new", "stored", "took", "host", "tags", "note")
+    # Tags and notes are rare.
+    shown = [at for at in range(len(head)) if at < len(head) - 3 or any(row[at] for row in rows)]
+    yield from table([head[at] for at in shown], [[row[at] for at in shown] for row in rows])
 
 
 def catalog_fields(known: CatalogKnown) -> Fields:

@@ -30,12 +30,19 @@ _SECOND_NS = 10**9
 def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot, str | None]:
     """The snapshot that `at` means (None or "latest", an id, or a local date or time), and a note about it.
 
-    The newest snapshot is the one made last, whatever its date (as in retention). A time means the complete snapshot
+    `tag:NAME` and `host:NAME`, joined to one of these by commas, narrow down. The newest snapshot is the one made last,
+    whatever its date (as in retention). A time means the complete snapshot
     with the latest date at or before it, and stands for all of what it leaves out: a date for that day, 14:30 for that
     minute. If none is complete, the newest partial one. Raises CatalogError, saying what there is.
     """
     snapshots = cat.snapshots(job_id)
     limit = None
+    wanted, rest = snapshot_filter(at or "")
+    if wanted != SnapshotFilter():
+        narrowed = [one for one in snapshots if wanted.takes(one)]
+        if not narrowed:
+            raise CatalogError(f"no snapshot {at}", hint=_what_there_is(snapshots))
+        snapshots, at = narrowed, rest or None
     if at is None or at == "latest":
         found = _newest(snapshots, key=lambda one: one.id)
     elif at.isascii() and at.isdigit():
@@ -53,6 +60,39 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
     if found.status == "complete":
         return found, _later(found, limit)
     return found, f"snapshot {found.id} is incomplete: it has only what was backed up before the apply stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFilter:
+    """Which snapshots are meant: those with all of the tags, of the host, in the time. Empty: all. Times are local."""
+
+    tags: tuple[str, ...] = ()
+    host: str = ""
+    since: str | None = None
+    until: str | None = None
+
+    def takes(self, one: Snapshot) -> bool:
+        """Raises CatalogError for a time that is none."""
+        about = one.about
+        if not {*self.tags} <= {*about.tags} or (self.host and about.host != self.host):
+            return False
+        if self.since is not None and one.scanned_ns < _span(self.since)[0]:
+            return False
+        return self.until is None or one.scanned_ns <= _span(self.until)[1]
+
+
+def snapshot_filter(text: str) -> tuple[SnapshotFilter, str]:
+    """What `tag:` and `host:` in the name of a snapshot say, and the rest of it."""
+    tags, host, rest = [], "", []
+    for part in text.split(",") if ":" in text else [text]:
+        kind, mark, name = part.partition(":")
+        if mark and kind == "tag":
+            tags.append(name)
+        elif mark and kind == "host":
+            host = name
+        else:
+            rest.append(part)
+    return SnapshotFilter(tuple(tags), host), ",".join(rest)
 
 
 def _later(found: Snapshot, limit: int | None) -> str | None:

@@ -174,6 +174,8 @@ class Retention:
     keep_yearly: int = 0
     keep_within: int = 0
     repack_dead_percent: int = 20
+    keep_tags: tuple[str, ...] = field(default=(), metadata=_LATER)
+    """Snapshots with one of these tags are kept."""
     keep_imported: bool = field(default=True, metadata=_LATER)
     """Keep contents imported from another tool that never had a path."""
     keep_rebuilt: bool = field(default=True, metadata=_LATER)
@@ -266,6 +268,8 @@ class Job:
     reseal: bool = field(default=False, metadata=_LATER)
     hooks: Hooks | None = field(default=None, metadata=_LATER)
     notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)
+    tags: tuple[str, ...] = field(default=(), metadata=_LATER)
+    """Of each snapshot."""
     metrics_file: str | None = field(default=None, metadata=_WHERE)
     schedule: Schedule | None = field(default=None, metadata=_WHERE)
     prices: Prices | None = field(default=None, metadata=_WHERE)

@@ -35,6 +35,7 @@ from .texts import (
     Price,
     Rate,
     SkipText,
+    SnapshotTag,
     Strict,
     Url,
     no_variable,
@@ -212,6 +213,9 @@ class RetentionModel(Strict):
     keep_within: Duration | None = Field(
         None, description="All snapshots younger than this: hours, days, weeks or years, e.g. 12h, 7d, 2w, 1y."
     )
+    keep_tags: list[SnapshotTag] | None = Field(
+        None, description="All snapshots with one of these tags, besides those that other rules keep."
+    )
     repack_dead_percent: int = Field(
         20, ge=1, le=100, description="Repack a pack if more than this share of it is unused."
     )
@@ -319,6 +323,7 @@ class JobModel(Strict):
         default=False,
         description="Upload contents imported from backup-tool again in our format, as shown in the plan.",
     )
+    tags: list[SnapshotTag] | None = Field(None, description="Tags of every snapshot of this job.")
     hooks: HooksModel | None = None
     notify: list[NotifyModel] = []  # noqa: RUF012 - pydantic copies it
     metrics: MetricsModel | None = None

@@ -39,6 +39,7 @@ PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 # Git takes a carriage return at the end for a part of the line's end; `Icon[\r]` names the files of macOS.
 SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\u0000]*[^\n\r\u0000]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SnapshotTag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
 # No "@": a password in a URL would be a secret in the job.
