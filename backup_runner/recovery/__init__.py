@@ -1,1 +1,1 @@
-"""Brings a catalog back from the bucket, or takes one over from backup-tool."""
+"""Gets a catalog back from the bucket, or imports one from backup-tool."""

@@ -1,4 +1,4 @@
-"""Records, copies and keys that a lifecycle rule moved to an archive tier: reported, and thawed when asked."""
+"""Reports records, copies and keys that a lifecycle rule archived, and thaws them on request."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _OF_CATALOGS = (ObjectKind.RECORDS, ObjectKind.COPIES, ObjectKind.KEYS)
 
 @dataclass(frozen=True, slots=True)
 class Thaw:
-    """Ask for archived records to be made readable for so many hours."""
+    """Request that archived records be made readable for this many hours."""
 
     hours: int
 
 
 @contextmanager
 def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
-    """Around what reads records: where that fails and some are archived, this is why. Raises ObjectArchived then."""
+    """Around code that reads records: if it fails and some are archived, raises ObjectArchived instead."""
     try:
         yield
     except (EndlessListing, TransientError):
-        # Nothing was said about any object, and a listing would only take as long again.
+        # The error is not about an object, and a listing would only take as long again.
         raise
     except (CatalogError, ContainerError, TargetError) as error:
         refuse_archived(target, "", thaw, cause=error)
@@ -43,7 +43,7 @@ def readable_records(target: Target, thaw: Thaw | None) -> Iterator[None]:
 
 
 def refuse_archived(target: Target, lineage: str, thaw: Thaw | None, *, cause: Exception | None = None) -> None:
-    """Raise ObjectArchived if a record, copy or keys object cannot be read now; with `thaw`, it is asked for first."""
+    """Raise ObjectArchived if a record, copy or keys object cannot be read now; with `thaw`, request it first."""
     if not target.properties.archives:
         return
     cold = [found for found in target.list(f"{lineage}/" if lineage else "") if found.cold and _of_catalog(found)]

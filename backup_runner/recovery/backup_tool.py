@@ -1,7 +1,7 @@
-"""`catalog import-backup-tool`: its objects become contents where they are; nothing is uploaded, nothing is changed.
+"""`catalog import-backup-tool`: records its objects in place; nothing is uploaded or changed.
 
-Everything is looked at before the catalog is touched: each object's size and checksum in the listing, its head, and
-the smallest one is opened, which tells a wrong key. Then one transaction, and the record.
+Everything is checked before the catalog is changed: each object's size and checksum in the listing and its header, and
+the smallest one is decrypted, which detects a wrong key. Then one transaction, and the record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FOLDER_MODE = 0o700
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`database` is backup-tool's; `skip_damaged` imports what is sound and names the rest."""
+    """`database` is backup-tool's; `skip_damaged` imports what is intact and lists the rest."""
 
     database: str
     skip_damaged: bool = False
@@ -61,7 +61,7 @@ class Imported:
     known_objects: int = 0
     known_files: int = 0
     pinned: int = 0
-    """Contents that no path has."""
+    """Contents without a path."""
     renumbered: int = 0
     problems: list[Problem] = field(default_factory=list)
     """Objects that are missing or damaged, files without a backup: they are not imported."""
@@ -77,7 +77,7 @@ class Imported:
 def import_legacy(session: Session, options: ImportOptions, events: Events) -> Imported:
     """Record backup-tool's objects and files as a snapshot of the session's job.
 
-    Raises CatalogError (the database), WrongKeyError, BackupRunnerError naming objects that are missing or damaged;
+    Raises CatalogError (the database), WrongKeyError, BackupRunnerError for missing or damaged objects;
     then nothing was changed."""
     started = time.monotonic()
     outcome = Imported()
@@ -116,11 +116,11 @@ class _Look:
         self._outcome = outcome
         self._events = events
         self._cold: set[str] = set()
-        """Names of objects that cannot be read now."""
+        """Names of archived objects."""
         self._sizes = {f.object_id: f.size for f in database.files if f.object_id is not None and f.size is not None}
 
     def run(self) -> list[ForeignObject]:
-        """The sound objects, by id."""
+        """The intact objects, by id."""
         objects = self._database.objects
         self._events.phase("listing the bucket")
         wanted = {item.name for item in objects}
@@ -167,7 +167,7 @@ class _Look:
         return head.size
 
     def _check_key(self, sound: list[ForeignObject]) -> None:
-        """Open the smallest objects. Raises WrongKeyError if not one has the MD5 that it should."""
+        """Decrypt the smallest objects. Raises WrongKeyError if none has the expected MD5."""
         key = self._session.identity.crypto_key
         readable = sorted(
             (item for item in sound if item.plain and item.name not in self._cold), key=lambda item: item.size
@@ -190,7 +190,7 @@ class _Look:
 
 
 class _Import:
-    """Writes what was found sound into the catalog, and the record into the bucket."""
+    """Writes the intact objects into the catalog, and the record into the bucket."""
 
     def __init__(self, session: Session, options: ImportOptions, outcome: Imported, events: Events) -> None:
         self._session = session
@@ -275,7 +275,7 @@ class _Import:
             outside += not any(source.covers(key) for source in sources)
             content_id, item = held
             size = legacy.upper_size(item.size) if item.plain is None else item.plain
-            # backup-tool refreshes a file's time without storing it: a time after the upload is of a later content.
+            # backup-tool updates a file's time without storing it: a time after the upload belongs to a later content.
             mtime_ns = min(file.mtime_ns or item.created_ns, item.created_ns)
             yield ForeignFile(file.id, key, content_id, size, mtime_ns, _MODE, uid, gid)
         if outside and sources:
@@ -292,7 +292,7 @@ def _folders_of(key: bytes) -> Iterator[bytes]:
 
 
 def stored_key(path: bytes, base: bytes) -> bytes | None:
-    """The key of a path as backup-tool has it, relative to its relative_path or absolute; None if there is none."""
+    """The key for a path in backup-tool's form, relative to its relative_path or absolute; None if there is none."""
     if path.startswith(b"/"):
         if not path.startswith(base + b"/"):
             return None

@@ -1,4 +1,4 @@
-"""backup-tool's own database, read and never written: which objects it made, and of which files."""
+"""Reads backup-tool's own database: which objects it made, and of which files. Never writes to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CACHED = ("cached_mtime", "cached_size")
 
 
 class LegacyObject(NamedTuple):
-    """A `backup_entry`: an object in the bucket. MD5s are 16 raw bytes, None where the database has none that fits."""
+    """A `backup_entry`: an object in the bucket. MD5s are 16 raw bytes, None if the database has no valid one."""
 
     id: int
     name: str
@@ -29,7 +29,7 @@ class LegacyObject(NamedTuple):
 
 
 class LegacyFile(NamedTuple):
-    """A `backup_entry_local_file`. `size` in bytes and `mtime_ns` are what backup-tool remembered, or None."""
+    """A `backup_entry_local_file`. `size` in bytes and `mtime_ns` are as recorded by backup-tool, or None."""
 
     id: int
     object_id: int | None
@@ -46,10 +46,10 @@ class LegacyDatabase(NamedTuple):
 
 
 def read_database(path: str) -> LegacyDatabase:
-    """Raises CatalogError if there is none, it is of another kind or version, or backup-tool is at work on it."""
+    """Raises CatalogError if it does not exist, has another kind or version, or is in use by backup-tool."""
     if not os.path.isfile(path):
         raise CatalogError(f"database not found: {path}", hint="it is `database_file` in backup-tool's config")
-    # Read-only, so that a mistaken path is never turned into a database, and WAL files are not made beside it.
+    # Read-only, so that a wrong path never becomes a database, and no WAL files are created beside it.
     address = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=ro"
     try:
         conn = sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)
@@ -114,7 +114,7 @@ def _md5(text: object) -> bytes | None:
 
 
 def _file(row: tuple[Any, ...]) -> LegacyFile:
-    # SQLite keeps whatever was put into a column; a figure that is none is as good as absent.
+    # SQLite accepts any value in a column; an invalid number counts as absent.
     mtime = from_seconds(row[3]) if isinstance(row[3], int | float) else None
     size = row[4] if isinstance(row[4], int) and row[4] >= 0 else None
     return LegacyFile(row[0], row[1], os.fsencode(row[2]), mtime, size)

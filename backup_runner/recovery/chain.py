@@ -1,5 +1,5 @@
-"""Which of a lineage's records count: those that our key opens. Anybody who may write to the bucket can put objects
-under such names, with any number in them; these are noise, which is counted and named, and believed nothing."""
+"""Which of a lineage's records count: those that our key can decrypt. Anybody who may write to the bucket can create
+objects with such names and any number; these are noise, which is counted and reported, but never trusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..targets.base import Target
 
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 _TRIES = 50
-"""So many objects are tried from the highest number downwards before the search goes upwards from what is known."""
+"""Number of objects to try from the highest number down, before searching upwards from what is known."""
 
 
 class Records:
@@ -26,7 +26,7 @@ class Records:
         self._sizes: dict[int, int] = {}
         self._known: set[int] = set()
         self.noise: list[int] = []
-        """Serials whose objects were tried, and are not ours."""
+        """Serials whose objects were tried and are not ours."""
         for item in target.list(f"{lineage}/records/"):
             if match := _RECORD.fullmatch(item.name):
                 self._sizes[int(match[1])] = item.size
@@ -43,7 +43,7 @@ class Records:
         return StoredObject(name, self._sizes[serial], "", "", 0.0, "Standard", "")
 
     def between(self, after: int, upto: int) -> list[int]:
-        """The serials that are there, of after < serial <= up to."""
+        """The existing serials with after < serial <= upto."""
         return self._order[bisect_right(self._order, after) : bisect_right(self._order, upto)]
 
     def bytes_between(self, after: int, upto: int) -> int:
@@ -51,13 +51,14 @@ class Records:
 
     @cached_property
     def newest(self) -> int:
-        """The highest serial that our key sealed, 0 if there is none. Raises WrongKeyError if nothing of all opens."""
+        """The highest serial that our key can decrypt, 0 without records. Raises WrongKeyError if it can decrypt
+        none."""
         for serial in reversed(self._order[-_TRIES:]):
             if self.ours(serial):
                 return serial
         found = 0
         for serial in self._order[:-_TRIES]:
-            # Ours are close together; whoever fills the bucket with noise is not followed forever.
+            # Ours are close together; a bucket full of noise must not be searched forever.
             if len(self.noise) > 2 * _TRIES and found:
                 break
             if self.ours(serial):
@@ -79,5 +80,5 @@ class Records:
         return serial in self._known
 
     def notes(self) -> list[str]:
-        """What to say of the noise that was met."""
+        """The note about the noise found."""
         return noise_notes([self.item(serial).name for serial in sorted(self.noise)], "records")

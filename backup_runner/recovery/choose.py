@@ -1,7 +1,7 @@
-"""After the disk died: the catalog again, from what the bucket contains.
+"""After a disk failure: gets the catalog back from the bucket.
 
 `pull` takes the newest full copy and the records after it, or, where the local catalog is an ancestor of the bucket's
-state, only the records it lacks. `rebuild` replays all records, and where these end makes what it can from the
+state, only the records it lacks. `rebuild` replays all records and, where these end, recovers what it can from the
 objects' own indexes: contents, names, modes and times, but no history.
 """
 
@@ -33,7 +33,7 @@ from .chain import Records
 from .lineage import Bucket, Recovered, Rewritten
 
 _TRIES = 50
-"""So many objects of a lineage are tried, the highest number first."""
+"""Number of objects of a lineage to try, highest number first."""
 
 __all__ = ["Recovered", "Thaw", "find_lineage", "pull", "rebuild"]
 
@@ -41,8 +41,8 @@ __all__ = ["Recovered", "Thaw", "find_lineage", "pull", "rebuild"]
 def pull(
     session: Session, events: Events, *, min_serial: int = 0, lineage: str = "", thaw: Thaw | None = None
 ) -> Recovered:
-    """Make the local catalog say what the bucket says. Raises CatalogError if that is older than what this machine
-    has seen, or if its chain has gaps; then the local catalog is as it was."""
+    """Update the local catalog from the bucket. Raises CatalogError if the bucket is older than what this machine
+    has seen, or if its chain has gaps; then the local catalog is unchanged."""
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path), readable_records(session.target, thaw):
         bucket = Bucket(session, _choose(session, lineage), events)
@@ -55,7 +55,7 @@ def pull(
 
 
 def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw | None = None) -> Recovered:
-    """Make the catalog from the records alone, and from the objects' indexes where records are missing."""
+    """Rebuild the catalog from the records alone, and from the objects' indexes where records are missing."""
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path):
         refuse_archived(session.target, lineage, thaw)
@@ -68,7 +68,7 @@ def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw |
 
 
 def _advance(session: Session, bucket: Bucket) -> Recovered | None:
-    """The short way, if the local catalog is an ancestor with nothing of its own."""
+    """The short way, if the local catalog is an ancestor without changes of its own."""
     cat = session.catalog()
     store = next((store for store in cat.stores() if store.lineage == bucket.lineage), None) if cat else None
     if cat is None or store is None or not can_advance(session, store) or lines.has_changes(cat, store):
@@ -84,9 +84,9 @@ def _advance(session: Session, bucket: Bucket) -> Recovered | None:
 
 
 def can_advance(session: Session, store: Store) -> bool:
-    """Whether later records can be replayed on this store as it is.
+    """Whether later records can be replayed on this store.
 
-    Only where it is alone in its catalog: another store's rows may have taken the ids that the records use."""
+    Only if it is alone in its catalog: another store's rows may have taken the ids that the records use."""
     return (
         session.need_catalog().is_alone(store.id) and store.serial > 0 and store.state == "ok" and store.pending is None
     )
@@ -139,7 +139,7 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
 
 
 def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str]], int]:
-    """(when its newest record was written, lineage) of those that know the job, and how many another key has."""
+    """(when its newest record was written, lineage) of those that know the job, and how many have another key."""
     found, wrong = [], 0
     for name in names:
         try:
@@ -153,10 +153,10 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
 
 
 def newest_readable(session: Session, lineage: str) -> Head | None:
-    """The header line of the newest record, or else copy, that can be read; what our key does not open is ignored.
+    """The header line of the newest record, or else copy, that can be read; what our key cannot decrypt is ignored.
 
-    Raises WrongKeyError if something is there and nothing opens, and TransientError, AccessDenied or ObjectArchived
-    where nothing can be said: what is not read for such a reason may well be there."""
+    Raises WrongKeyError if there are objects but none can be decrypted, and TransientError, AccessDenied or
+    ObjectArchived if that is unknown: an object that cannot be read for such a reason may still exist."""
     wrong: WrongKeyError | None = None
     session.know(lineage)
     for kind in ("records", "copies"):
@@ -184,7 +184,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
 
 
 def _newest_record(session: Session, lineage: str) -> StoredObject | None:
-    """Where there are very many, most may be a stranger's."""
+    """If there are very many, most may be a stranger's."""
     records = Records(session.target, session.identity, lineage)
     try:
         return records.item(records.newest)
@@ -193,7 +193,7 @@ def _newest_record(session: Session, lineage: str) -> StoredObject | None:
 
 
 def refuse_known_job(session: Session) -> None:
-    """With no catalog here but a lineage in the bucket that has this job, continuing would start all over."""
+    """Without a catalog here, but with a lineage in the bucket that has this job, continuing would start all over."""
     for lineage in lineages(session.target):
         if session.is_blind:
             raise CatalogError(

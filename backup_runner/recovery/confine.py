@@ -1,9 +1,9 @@
-"""Each line of a record or copy is looked at before it changes the catalog.
+"""Checks each line of a record or copy before it changes the catalog.
 
 Whoever holds the key of one store can write any line into its records, and the catalog may contain other stores. So a
 row has the columns of its table and nothing else; ids are above zero and so, raised by the store's shift, above those
 of all other stores (a store is read again, with a shift above all rows there are, unless it is alone in its catalog);
-objects are in the store's own lineage, or in none. One bad line refuses the whole.
+objects are in the store's own lineage, or in none. One bad line rejects the whole record.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..container import ObjectKind, parse_name
 from ..errors import CatalogError
 
 MAX_LINE = 32 << 20
-"""Bytes of a line; the longest are contents of thousands of extents, and xattrs."""
+"""Maximum bytes of a line; the longest are contents with thousands of extents, and xattrs."""
 _MAX_ID = 1 << 47
 _MAX_INT = (1 << 63) - 1
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
@@ -57,7 +57,7 @@ def _base64(value: object) -> bool:
 
 
 def _lengths(value: object) -> bool:
-    """Four bytes a segment."""
+    """Four bytes per segment."""
     return _base64(value) and len(base64.b64decode(str(value))) % 4 == 0
 
 
@@ -73,7 +73,7 @@ def _path(value: object) -> bool:
 
 
 def _key(value: object) -> bool:
-    """A path below what the job is relative to: it is joined to where a restore writes."""
+    """A path below the job's relative_path: it is joined to the folder of a restore."""
     if not _path(value):
         return False
     key = value.encode() if isinstance(value, str) else base64.b64decode(value["base64"])  # type: ignore[index]
@@ -141,8 +141,8 @@ _FIRST = {1: 3, 2: 2}
 
 
 def confined(lineage: str, rows: Iterable[bytes], version: int) -> Iterator[bytes]:
-    """The lines of a record of this format, each once it proved to be a row that this store may have. Raises
-    CatalogError for one that is not."""
+    """The lines of a record of this format, each checked to be a row that this store may have. Raises
+    CatalogError for others."""
     for number, line in enumerate(rows, 2):
         trouble = _trouble(lineage, line, version)
         if trouble:
@@ -183,13 +183,13 @@ def _trouble(lineage: str, line: bytes, version: int) -> str:
 
 def _deletes(row: list[Any], version: int) -> bool:
     keys = 2 if version > 1 and len(row) > 1 and row[1] == "version" else 1
-    # Versions of format 1 had ids, by which a catalog that was migrated takes them out.
+    # Versions of format 1 had ids, by which a migrated catalog deletes them.
     known = len(row) == 2 + keys and type(row[1]) is str and row[1] in (*_ROWS, "version1")
     return known and all(_id(value) for value in row[2:])
 
 
 def _misplaced(lineage: str, name: str) -> str:
-    """Objects are read, and in the end deleted, by their names: those of other lineages are not this store's."""
+    """Objects are read, and eventually deleted, by their names: those of other lineages are not allowed."""
     object_id = parse_name(name)
     if object_id is None:
         return "an object belongs to another lineage" if _LINEAGE.match(name) or not name.isprintable() else ""
@@ -198,7 +198,7 @@ def _misplaced(lineage: str, name: str) -> str:
 
 
 def bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines of a stream of bytes. Raises CatalogError once one is longer than any can be."""
+    """The lines of a stream of bytes. Raises CatalogError for one that exceeds the limit."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -33,7 +33,7 @@ class _Stretch(NamedTuple):
 
 
 class Made:
-    """Contents and versions made from objects' indexes. A path that had several contents gets as many snapshots."""
+    """Contents and versions from objects' indexes. A path that had several contents gets as many snapshots."""
 
     def __init__(self, cat: Catalog, store: Store) -> None:
         self._cat = cat
@@ -43,7 +43,7 @@ class Made:
         self.missing: list[str] = []
 
     def add(self, new: NewObject, index: Index) -> None:
-        """Record an object and the contents that it holds whole; stretches wait for the others of their group, and
+        """Record an object and the contents that are complete in it; stretches wait for the rest of their group, and
         lists of pieces for all objects."""
         object_id = add_object(self._cat, self._store.id, new)
         whole: list[IndexEntry] = []
@@ -132,7 +132,7 @@ class Made:
             cat.finish_snapshot(snapshot_id, status="partial", finished_ns=now, totals=totals)
 
     def _put_folders(self, recorder: Recorder, now: int) -> None:
-        """Folders on the way to the files: indexes tell none, and a restore makes only those that are recorded."""
+        """Parent folders of the files: indexes have none, and a restore creates only recorded ones."""
         meta = Meta(Kind.DIRECTORY, 0, now, now, 0o700, os.getuid(), os.getgid())
         absent = (
             key for key in _folders(self._found.keys())

@@ -31,16 +31,16 @@ from .indexes import Made
 from .reading import format_of, rows_of
 
 _CHECKED = 8 << 20
-"""The newest record is fetched to compare its digest only up to so many bytes; later records compare it anyway."""
+"""The newest record is fetched to compare its digest only up to this many bytes; later records compare it anyway."""
 _MOST_COPIES = 200
-"""So many objects that are not copies of ours are tried; there are two or three copies."""
+"""Maximum number of objects to try that are not our copies; there are two or three copies."""
 _NAMED = 3
 _DROPPED = "notes of an unfinished apply were dropped; the next plan reuses its uploads"
 
 
 @dataclass(slots=True)
 class Recovered:
-    """What a pull or rebuild gave. `missing` says, line by line, what could not be had; `notes` what else to know."""
+    """The result of a pull or rebuild. `missing` lists what could not be recovered; `notes` has further information."""
 
     lineage: str
     serial: int
@@ -50,18 +50,18 @@ class Recovered:
     snapshots: int = 0
     files: int = 0
     records: int = 0
-    """Records that were replayed."""
+    """Number of replayed records."""
     copies: int = 0
-    """Full copies that were read: 0 or 1."""
+    """Number of full copies read: 0 or 1."""
     objects: int = 0
-    """Objects that were taken over from their own indexes."""
+    """Number of objects recorded from their own indexes."""
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
     def incomplete(self) -> bool:
-        """Whether something could not be had."""
+        """Whether something could not be recovered."""
         return bool(self.missing)
 
 
@@ -72,7 +72,7 @@ _Base = _Copy | None
 
 
 class Rewritten(CatalogError):  # noqa: N818
-    """The bucket's chain of records does not hold the record that this catalog ends at."""
+    """The bucket's chain of records does not contain the last record of this catalog."""
 
 
 class Bucket:
@@ -90,11 +90,11 @@ class Bucket:
 
     @property
     def newest(self) -> int:
-        """The serial of the newest record that our key opens; 0 without records."""
+        """The serial of the newest record that our key can decrypt; 0 without records."""
         return self._records.newest
 
     def check_age(self, min_serial: int) -> None:
-        """Raises CatalogError if this machine, or the person who runs it, has seen a newer state."""
+        """Raises CatalogError if this machine, or its user, has seen a newer state."""
         seen = max(seen_serials(self._session.job.catalog.path).get(self.lineage, 0), min_serial)
         if self.newest < seen:
             raise CatalogError(
@@ -105,7 +105,7 @@ class Bucket:
 
     def check_lineage(self) -> None:
         """Raises CatalogError if this machine has seen the job in another lineage after this one's newest record: a
-        lineage that was given up, and was put back."""
+        lineage that was abandoned, and put back."""
         session = self._session
         last = seen_last(session.job.catalog.path, self._target.identity, session.job.name)
         if last is None or last.lineage == self.lineage or not self.newest:
@@ -129,7 +129,7 @@ class Bucket:
         if self.newest > store.serial:
             self._events.phase("reading new records from the bucket", files=self.newest - store.serial)
         with cat.transaction(), closing(Replay(cat, store)) as replay:
-            # Records of the first format name versions by ids, which this catalog may have given up.
+            # Records of format 1 refer to versions by ids, which this catalog may no longer have.
             replay.newest_only = True
             store = self._replay_records(cat, store, store.record_digest, result, replay, exact=True)
             self._settle(cat, store, result, self._copies(json.loads(store.copies)))
@@ -142,7 +142,7 @@ class Bucket:
         return result
 
     def _check_end(self, store: Store) -> None:
-        """The record that the store ends at must still be that record."""
+        """Check that the store's last record is still the same object."""
         if store.serial not in self._records or (item := self._records.item(store.serial)).size > _CHECKED:
             return
         # One bad read says nothing about what is stored.
@@ -158,8 +158,8 @@ class Bucket:
     def load(self) -> Recovered:
         """Replace the store of this lineage in the local catalog by the newest full copy and the records after it.
 
-        A copy that cannot be read makes way for an older one. Raises CatalogError, ContainerError or TargetError if
-        there is no unbroken way to the newest record; then the local catalog is as it was."""
+        If a copy cannot be read, an older one is used. Raises CatalogError, ContainerError or TargetError if
+        there is no unbroken chain to the newest record; then the local catalog is unchanged."""
         copies = self._copies([])
         bases: list[_Base] = [*reversed(copies)]
         if not copies or 1 in self._records:
@@ -170,8 +170,8 @@ class Bucket:
         return self._load(bases[-1], copies, exact=True)
 
     def salvage(self) -> Recovered:
-        """Replace it by what all records give, or a copy and later records where these have gaps; what is still
-        missing then comes from the objects' own indexes."""
+        """Replace it by the result of all records, or of a copy and later records if these have gaps; what is still
+        missing is then taken from the objects' own indexes."""
         copies = self._copies([])
         bases: list[_Base] = [*reversed(copies)]
         if 1 in self._records:
@@ -203,7 +203,7 @@ class Bucket:
                 try:
                     store, previous = self._replay_copy(cat, store, base, result, replay)
                 except (ContainerError, CatalogError):
-                    # The catalog must not take it for a way back.
+                    # The catalog must not treat it as a rollback.
                     copies.remove(base)
                     raise
             store = self._replay_records(cat, store, previous, result, replay, exact=exact)
@@ -211,7 +211,7 @@ class Bucket:
             check_references(cat, store.id)
             self._settle(cat, store, result, copies)
             if not exact:
-                # After settling: what comes from indexes is in no record yet, and goes into the next one.
+                # After settling: rows from indexes are in no record yet, and go into the next one.
                 self._from_indexes(cat, store, result)
             self._sum_up(cat, store, result)
         self._keep_keys(cat)
@@ -294,7 +294,7 @@ class Bucket:
     def _replay(
         self, cat: Catalog, store: Store, item: StoredObject, replay: Replay, *, previous: str | None = None
     ) -> tuple[Head, str]:
-        """Do what a record or copy says; its header and SHA-256."""
+        """Replay a record or copy; returns its header and SHA-256."""
         with rows_of(self._session, item) as (head, rows, digest):
             if previous is not None and head["previous"] != previous:
                 raise Rewritten(
@@ -308,15 +308,15 @@ class Bucket:
         return head, digest
 
     def _settle(self, cat: Catalog, store: Store, result: Recovered, copies: list[_Copy]) -> None:
-        """All that is in the catalog now is in the bucket, too; count it."""
+        """Mark everything in the catalog as recorded in the bucket, and count it."""
         lines.settle(cat, store.id, lines.high_marks(cat))
         base, first = (copies[-1][1].size, copies[-1][0]) if copies else (0, 1)
         if not copies and 1 in self._records:
             base = self._records.item(1).size
         since = self._records.bytes_between(first, self.newest)
         if store.serial < self.newest:
-            # The chain has a gap: the next apply puts a full copy, from which a pull can start again. Which bytes
-            # the newest record should have is not known.
+            # The chain has a gap: the next apply uploads a full copy, from which a pull can start again. The digest
+            # of the newest record is unknown.
             since = FORCE_COPY
             cat.set_store(store.id, record_digest="")
         cat.set_store(
@@ -334,7 +334,7 @@ class Bucket:
             result.files += history.count_files(cat, job_id, b"")
 
     def _copies(self, known: list[list[object]]) -> list[_Copy]:
-        """Full copies that can be opened, by serial; those in `known` ([serial, name]) are not opened again."""
+        """Full copies that can be decrypted, by serial; those in `known` ([serial, name]) are not read again."""
         serials = {str(name): int(str(serial)) for serial, name in known}
         found: list[_Copy] = []
         refused: list[str] = []
@@ -352,13 +352,13 @@ class Bucket:
             self.notes.append(f"at least {len(refused) - _NAMED} more full copies cannot be read")
         return sorted(found, key=lambda pair: pair[0])
 
-    # -- what records do not tell
+    # -- what records do not contain
 
     def _from_indexes(self, cat: Catalog, store: Store, result: Recovered) -> None:
-        """Take over objects that no record knows: each content under the name it had when it was sealed."""
+        """Record objects that are in no record: each content with the path that it had when it was stored."""
         known = {row.name for row in history.objects(cat, store.id)}
         own = f"{self.lineage}/data/"
-        # There may be a million, so no more of each is kept than when it was put and the end of its name.
+        # There may be a million, so only the time and the end of the name of each is kept.
         listed = (item for item in self._target.list(own) if item.name not in known)
         unknown = sorted((item.created, item.name.removeprefix(own)) for item in listed)
         if not unknown:

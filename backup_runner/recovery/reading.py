@@ -1,4 +1,4 @@
-"""Records and full copies as they are in a bucket: all their rows."""
+"""Reads records and full copies from a bucket, with all their rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .confine import bounded
 
 _CHUNK = 8 << 20
 _AT_ONCE = 1 << 20
-"""Up to so many bytes, a record costs one request rather than three."""
+"""Up to this many bytes, a record costs one request instead of three."""
 
 
 def format_of(head: Head) -> int:
@@ -29,11 +29,11 @@ def format_of(head: Head) -> int:
 
 @contextmanager
 def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterator[bytes], str]]:
-    """A record's or copy's header line, its other lines, and the hex SHA-256 of the sealed object.
+    """A record's or copy's header line, its other lines, and the hex SHA-256 of the object.
 
-    Sealed bytes pass through a temporary file, a long one's once header and trailer proved to be ours, and all of them
-    are opened before a line is given, since lines go into the catalog. Raises ContainerError and CatalogError (also
-    while lines are read), TargetError."""
+    The object goes through a temporary file, a long one only after header and trailer were verified, and is decrypted
+    completely before the first line is returned, because lines go into the catalog. Raises ContainerError and
+    CatalogError (also while lines are read), TargetError."""
     if item.size > _AT_ONCE:
         open_record(session.target, session.identity, item)
     with unnamed(session.job.work_directory) as file:
@@ -44,7 +44,7 @@ def rows_of(session: Session, item: StoredObject) -> Iterator[tuple[Head, Iterat
 
 
 def _fetched(session: Session, item: StoredObject, file: IO[bytes]) -> tuple[OpenedObject, str]:
-    """The object, every segment of it sound, and the hex SHA-256 of its sealed bytes, which are in `file` then."""
+    """The object, with every segment verified, and its hex SHA-256; its bytes are then in `file`."""
     object_id = parse_name(item.name)
     assert object_id is not None
     file.seek(0)

@@ -1,4 +1,4 @@
-"""A remote catalog: the local file is a cache, brought up to the newest state in the bucket before every command."""
+"""A remote catalog: the local file is a cache, updated to the newest state in the bucket before every command."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LOCK_SECONDS = 10.0
 
 
 def refresh(session: Session, events: Events) -> Recovered | None:
-    """Make the cache say what the bucket says; None if it does so already, or if the bucket has nothing of this job.
+    """Update the cache from the bucket; None if it is up to date, or if the bucket has nothing of this job.
 
-    Two or three small requests where nothing is new. Raises CatalogError if the bucket was rolled back or its chain of
+    Two or three small requests if nothing is new. Raises CatalogError if the bucket was rolled back or its chain of
     records is broken, BusyError if another process is writing the cache."""
     store = session.store()
     if store is not None and not _is_behind(session, store):
@@ -53,7 +53,7 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
     if store is not None and store.pending is not None:
         store = resolve_pending(session.need_catalog(), store, session.target, session.identity)
     if store is None or store.serial == 0:
-        # A lineage of our own that has no record yet gives way to one in the bucket that has this job.
+        # A local lineage without a record is replaced by one in the bucket that has this job.
         lineage = find_lineage(session, events.warn)
         if lineage is None:
             return None

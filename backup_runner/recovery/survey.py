@@ -1,4 +1,4 @@
-"""Which lineages a bucket contains, and what they say of themselves: for people who lost their catalog."""
+"""Lists the lineages in a bucket from their own records, for people who lost their catalog."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class LineageSeen:
 
     lineage: str
     opens: bool = False
-    """Whether the job's key opens its newest record or copy."""
+    """Whether the job's key can decrypt its newest record or copy."""
     why: str = ""
-    """Why it does not."""
+    """Why it cannot."""
     serial: int = 0
     created_ns: int = 0
     """When its newest record was written; 0 if that cannot be read."""

@@ -1,4 +1,4 @@
-"""Objects of this lineage that the catalog does not know: a killed run's packs. Their contents are taken over."""
+"""Reuses objects of this lineage that are not in the catalog: a killed run's packs. Their contents are recorded."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..targets.base import Target
 
 
 class Adopting:
-    """Takes over one object after the other. What a file is composed of may be said by an object that comes before
-    those that contain its pieces, so lists wait until all of these are there."""
+    """Records one object after the other. An object with the list of pieces of a file may come before
+    those that contain the pieces, so lists wait until all of these are recorded."""
 
     def __init__(self, cat: Catalog, store_id: int, target: Target, identity: Identity) -> None:
         self._cat = cat
@@ -30,9 +30,9 @@ class Adopting:
         self._waiting: list[tuple[Composed, int]] = []
 
     def adopt(self, name: str) -> str:
-        """Record an object and what it alone holds; "" or why that cannot be. Versions are never made of it."""
+        """Record an object and the contents in it; returns "" or why that is impossible. Never creates versions."""
         if history.object_named(self._cat, self._store_id, name) is not None:
-            # A killed run of the same plan did this already.
+            # A killed run of the same plan already did this.
             return ""
         try:
             new, index = twice(lambda: examine(self._target, self._identity, name))
@@ -46,7 +46,7 @@ class Adopting:
         except WrongKeyError:
             return "it is encrypted with another key"
         except DamagedError as error:
-            # Known from now on, so that no plan offers it again and pruning can delete it.
+            # Recorded anyway, so that plans do not offer it again and pruning can delete it.
             listed = self._target.stat(name)
             broken = NewObject(
                 name,
@@ -69,7 +69,7 @@ class Adopting:
         return ""
 
     def _record(self, new: NewObject, index: Index) -> None:
-        """The object with what is whole in it. A content that can be had already stays where it is."""
+        """Record the object with its complete contents. A content that is already readable elsewhere stays there."""
         object_id = add_object(self._cat, self._store_id, new)
         placed = [
             Placed(entry.offset, entry.size, entry.blake3, entry.md5)
@@ -90,8 +90,8 @@ class Adopting:
 
 
 def _open_all(target: Target, identity: Identity, new: NewObject) -> None:
-    """Raises DamagedError unless every byte can be had: files would be linked to its contents without being read, and
-    that nobody recorded the object may well be because it arrived damaged."""
+    """Raises DamagedError unless every byte can be read: files would be linked to its contents without being read, and
+    perhaps nobody recorded the object because it arrived damaged."""
     place = Place(new.name, new.header, new.segments, "container")
     spans = [(0, new.plain)] if new.plain else []
     reader = open_reader(place, spans, target, identity)
@@ -100,7 +100,7 @@ def _open_all(target: Target, identity: Identity, new: NewObject) -> None:
 
 
 def examine(target: Target, identity: Identity, name: str) -> tuple[NewObject, Index]:
-    """What an object says of itself, from its header and its tail. Raises ContainerError, TargetError."""
+    """An object's header and index. Raises ContainerError, TargetError."""
     object_id = parse_name(name)
     if object_id is None:
         raise DamagedError(f"{name} is not an object name of backup-runner")

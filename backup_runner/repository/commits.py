@@ -1,7 +1,7 @@
-"""The last step of every apply: one record, create-only, and now and then a full copy of the catalog.
+"""The last step of every apply: one record, create-only, and occasionally a full copy of the catalog.
 
-A record's payload is JSON Lines: a header, then rows (docs/format.md). The catalog's serial moves only once the
-record is in the bucket; whoever comes second meets the first one's record and commits nothing.
+A record's payload is JSON Lines: a header, then rows (docs/format.md). The catalog's serial increases only when the
+record is in the bucket; the second of two machines finds the first one's record and commits nothing.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from .sealing import Sealer
 from .seen import remember
 
 FORCE_COPY = 1 << 60
-"""A store's `since_size` that lets the next apply put a full copy, whatever the records' size."""
+"""A value of `since_size` that makes the next apply upload a full copy, whatever the records' size."""
 _JOIN = 1 << 18
 _ROOM = 1 << 20
-"""What most records fit into, sealed."""
+"""Most encrypted records are smaller than this (bytes)."""
 _TAKEN = 100
-"""So many serials in a row may be taken by strangers' objects before an apply gives up."""
+"""Maximum number of consecutive serials taken by strangers' objects before an apply gives up."""
 _RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A record or copy in the bucket: sealed bytes and hex SHA-256 of them."""
+    """A record or copy in the bucket: its size in bytes and hex SHA-256."""
 
     size: int
     digest: str
@@ -61,9 +61,9 @@ def record_name(store: Store, serial: int) -> str:
 
 
 def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
-    """Put the next record and move the serial. Raises ForkedError if another machine did so first.
+    """Upload the next record and increase the serial. Raises ForkedError if another machine did so first.
 
-    A serial whose name was taken by something that our key does not open is left out."""
+    A serial whose name is taken by an object that our key cannot decrypt is skipped."""
     for serial in range(store.serial + 1, store.serial + 1 + _TAKEN):
         marks = lines.high_marks(cat)
         sealer = keys.sealing.new(ObjectId.record(bytes.fromhex(store.lineage), serial))
@@ -93,8 +93,8 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
 
 
 def _met_another(cat: Catalog, store: Store, target: Target, identity: Identity, serial: int) -> Store | None:
-    """There is a record of this serial: another machine's, or ours after all, if the answer to its put got lost; None
-    if it is not a record of anybody's who has the key."""
+    """A record with this serial exists: another machine's, or ours, if the response to its put was lost; None
+    if it was not written by a holder of the key."""
     try:
         store, taken = _resolve(cat, store, target, identity)
     except AccessDenied:
@@ -114,15 +114,15 @@ def _met_another(cat: Catalog, store: Store, target: Target, identity: Identity,
 
 
 def resolve_pending(cat: Catalog, store: Store, target: Target, identity: Identity) -> Store:
-    """After a crash between record and catalog: if the record is in the bucket and ours, the serial moves.
+    """After a crash between record and catalog: if the record is in the bucket and ours, increase the serial.
 
-    If ours arrived damaged, it is deleted, since its name is needed; its header tells. Raises ContainerError for
-    another machine's that cannot be read."""
+    If ours arrived damaged, as its header shows, it is deleted, because its name is needed. Raises ContainerError for
+    another machine's record that cannot be read."""
     return _resolve(cat, store, target, identity)[0] if store.pending is not None else store
 
 
 def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> tuple[Store, bool]:
-    """The store afterwards, and whether the record's name is taken by something that this key does not open."""
+    """The new state of the store, and whether the record's name is taken by an object that this key cannot decrypt."""
     pending = json.loads(store.pending or "")
     serial = pending["serial"]
     name = ObjectId.record(bytes.fromhex(store.lineage), serial).name
@@ -218,7 +218,7 @@ def _put(target: Target, sealed: Sealed) -> Written:
 
 
 def write_copy(cat: Catalog, store: Store, target: Target, keys: Keys) -> Written:
-    """Put a full copy of the catalog's rows of this store, as of its serial."""
+    """Upload a full copy of this store's rows in the catalog, as of its serial."""
     object_id = ObjectId.new(bytes.fromhex(store.lineage), ObjectKind.COPIES, os.urandom)
     head = _head(cat, store, store.serial, "copy")
     written = _put(target, _sealed(keys.sealing.new(object_id), head, lines.export_all(cat, store)))
@@ -231,7 +231,7 @@ def write_copy(cat: Catalog, store: Store, target: Target, keys: Keys) -> Writte
 def copy_is_due(store: Store) -> bool:
     """Whether the records since the newest base exceed a quarter of it.
 
-    The base is the newest full copy, or else the first record, which holds as much as a copy would."""
+    The base is the newest full copy, or else the first record, which contains as much as a copy."""
     return store.since_size > max(store.base_size / 4, _JOIN)
 
 
@@ -245,19 +245,19 @@ def lineages(target: Target) -> list[str]:
 
 
 def job_names(head: dict[str, object]) -> list[str]:
-    """The jobs that a record's header line names."""
+    """The jobs in a record's header line."""
     jobs = head.get("jobs")
     return jobs if isinstance(jobs, list) else []
 
 
 def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
-    """Delete what newer copies made superfluous: all full copies but the newest two that are there and, with `records`,
-    the records before the older of these. Raises AccessDenied where policy forbids."""
+    """Delete what newer copies replaced: all full copies except the newest two and, with `records`,
+    the records before the older of these. Raises AccessDenied if policy forbids it."""
     copies = json.loads(store.copies)
     listed = [item.name for item in target.list(f"{store.lineage}/copies/")]
     kept = [copy for copy in copies if copy[1] in listed][-2:]
     names = {name for _, name in kept}
-    # By listing: a run that was killed between putting a copy and noting it left one that nothing else knows of.
+    # By listing: a run killed between uploading and recording a copy left one that is recorded nowhere.
     for name in listed:
         if name not in names:
             target.delete(name)

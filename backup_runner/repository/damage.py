@@ -1,4 +1,4 @@
-"""What is wrong with an object in the bucket, in words: for problems of files and for reasons of plans alike."""
+"""Texts for damage of objects in the bucket, for problems of files and reasons of plans."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ _WORDS = {
 
 
 def damage_text(reason: Reason) -> str:
-    """The words for a reason that is about an object of the bucket; "" for others."""
+    """The text of a reason about an object in the bucket; "" for others."""
     return _WORDS[reason.cause].format(*reason.details) if reason.cause in _WORDS else ""

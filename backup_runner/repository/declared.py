@@ -1,6 +1,6 @@
-"""Recipients that a job file names, and what has to change in its lineage so that they can open it.
+"""Recipients in a job file, and the changes that its lineage needs so that they can decrypt it.
 
-Who came by the job goes when the job no longer names them; who came by `key add` stays until `key remove`.
+Recipients from the job are removed when the job no longer has them; those from `key add` stay until `key remove`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_public(file: str) -> Public:
 
 
 def name_of_file(file: str) -> str:
-    """What a recipient is called whose public key is in that file."""
+    """The name of a recipient whose public key is in that file."""
     return file.rpartition("/")[2].removesuffix(".pub")[:_NAME_LENGTH]
 
 
@@ -47,8 +47,8 @@ def passphrase_of(variable: str, env: Mapping[str, str]) -> Secret:
 
 
 def declared(job: Job, env: Mapping[str, str], salt: bytes | None, since: int) -> list[Recipient]:
-    """The recipients that a job names, under a lineage's salt. Without a salt there is none yet: passphrases are left
-    out, since their public keys depend on it. Raises KeyFileError."""
+    """The recipients of a job, for a lineage's salt. Without a salt (there is no lineage yet), passphrases are
+    omitted, because their public keys depend on it. Raises KeyFileError."""
     found: list[Recipient] = []
     for spec in job.encryption.recipients:
         one = _recipient(spec, env, salt, since, blind=job.encryption.is_blind)
@@ -80,10 +80,10 @@ def _recipient(
 
 
 def names_of(encryption: EncryptionSpec) -> list[str]:
-    """Those who are named by a passphrase, for a plan that has no salt yet."""
+    """Recipients with a passphrase, for a plan without a salt."""
     return [one.passphrase_env[:_NAME_LENGTH] for one in encryption.recipients if one.passphrase_env]
 
 
 def concerns(job: Job, roster: Roster | None) -> bool:
-    """Whether the job says, or said, anything about recipients."""
+    """Whether the job has, or had, recipients."""
     return bool(job.encryption.recipients) or (roster is not None and any(r.job == job.name for r in roster.recipients))

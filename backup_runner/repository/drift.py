@@ -1,4 +1,4 @@
-"""Where bucket and catalog differ: objects that are missing or not what was stored, and objects nobody knows."""
+"""Differences between bucket and catalog: objects that are missing or changed, and unknown objects."""
 
 from __future__ import annotations
 
@@ -32,56 +32,56 @@ from .heads import is_ours
 
 _CHUNK = 8 << 20
 _TRIES = 50
-"""So many records beyond the catalog's serial are tried from either end."""
+"""Number of records beyond the catalog's serial that are tried from either end."""
 _STRANGE = 250_000
-"""More objects of the lineage than the catalog knows, and so many, are none that a killed run left."""
+"""If this many objects of the lineage are not in the catalog, they are not leftovers of a killed run."""
 _REPLACED = Reason(Cause.OBJECT_REPLACED)
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
 @dataclass(slots=True)
 class Drift:
-    """`bad` is by object id: why its contents cannot be had. `healed` are ids of objects that are back.
+    """`bad`: by object id, why its contents cannot be read. `healed`: ids of objects that are back.
 
     `digest` is over names, sizes and checksums of the lineage's data objects, as listed."""
 
     digest: str = ""
     bad: dict[int, Reason] = field(default_factory=dict)
     fresh: set[int] = field(default_factory=set)
-    """Those of `bad` whose lost files no apply has named yet."""
+    """Those of `bad` whose lost files no apply has reported yet."""
     gone: set[int] = field(default_factory=set)
-    """Those of `bad` that are not in the bucket at all."""
+    """Those of `bad` that are missing from the bucket."""
     healed: list[int] = field(default_factory=list)
     copied: dict[int, str] = field(default_factory=dict)
-    """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not at every plan."""
+    """New etags, by id, of objects whose bytes were compared: a copied bucket is read once, not for every plan."""
     tiers: dict[int, str] = field(default_factory=dict)
-    """New storage tiers, by id, of objects that something else moved: a lifecycle rule, mostly."""
+    """New storage tiers, by id, of objects that were moved, usually by a lifecycle rule."""
     cold: int = 0
-    """Objects that cannot be read now, though the catalog has them in a tier where they could."""
+    """Number of archived objects that are in a readable tier according to the catalog."""
     cold_records: int = 0
-    """Records and copies of the catalog that cannot be read now."""
+    """Number of archived records and copies of the catalog."""
     unknown: list[StoredObject] = field(default_factory=list)
     foreign: int = 0
     newest_record: int = 0
     noise: int = 0
-    """Objects under the names of later records that our key does not open."""
+    """Number of objects with names of later records that our key cannot decrypt."""
     strange: int = 0
     """Data objects that the catalog does not know, on a host that cannot decrypt them."""
     gap: str = ""
-    """Why a catalog could not be pulled from the bucket as it is, though nothing else is wrong."""
+    """Why the catalog could not be pulled from the bucket at present, although nothing else is wrong."""
     size: int = 0
     """Bytes of all objects of this lineage."""
 
 
 def note(cat: Catalog, drift: Drift | None) -> None:
-    """Write down which objects are gone, back or in files of other etags. Callers hold a transaction."""
+    """Record which objects are gone, back, or have other etags. Callers hold a transaction."""
     if drift is not None:
         note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied, tiers=drift.tiers)
 
 
 def settle(cat: Catalog, drift: Drift | None) -> None:
-    """At the end of an apply: what this drift lost has been named, and objects that are gone and contain nothing any
-    more leave the catalog. Callers hold a transaction."""
+    """At the end of an apply: the losses have been reported, and missing objects that contain nothing any more
+    are removed from the catalog. Callers hold a transaction."""
     if drift is not None:
         settle_bucket(cat, told=drift.fresh, gone=drift.gone)
 
@@ -97,9 +97,9 @@ def look(
     cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
 ) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
-    StalePlanError if another run of this one got ahead just now.
+    StalePlanError if another run with this catalog committed in the meantime.
 
-    With a `identity`, records beyond the catalog's serial count only if its key opens them."""
+    With an `identity`, records beyond the catalog's serial count only if its key can decrypt them."""
     drift = Drift()
     data: list[StoredObject] = []
     records: dict[int, int] = {}
@@ -171,7 +171,7 @@ def _newest(
     target: Target,
     identity: Callable[[], Identity] | None,
 ) -> int:
-    """The newest record, of those that anybody with the key put there: names alone prove nothing."""
+    """The newest record written by a holder of the key: names alone prove nothing."""
     ahead = sorted(serial for serial in records if serial > store.serial)
     tried = list(ahead) if len(ahead) <= 2 * _TRIES else [*ahead[:_TRIES], *ahead[-_TRIES:]]
     pending = json.loads(store.pending)["serial"] if store.pending else 0
@@ -183,11 +183,11 @@ def _newest(
             if is_ours(target, identity(), record_name(store, serial)):
                 if serial != pending or len(ahead) == 1:
                     return serial
-                # Perhaps put by this very catalog; whether others continued from it, the next one says.
+                # Perhaps uploaded with this very catalog; the next record shows whether others continued from it.
                 ahead.remove(serial)
                 found = serial
         except (AccessDenied, KeyFileError):
-            # Nothing can be opened here. Records that others put follow one another.
+            # Nothing can be decrypted here. Records of others are consecutive.
             if store.serial + 1 in records:
                 return serial
             break
@@ -200,7 +200,7 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
     if ahead and not (store.pending and drift.newest_record == json.loads(store.pending)["serial"]):
         now = cat.store(store.id)
         if (now.serial, now.pending) != (store.serial, store.pending):
-            # Another run with this very catalog got there between our look at it and the listing.
+            # Another run with this catalog committed between our read of it and the listing.
             raise StalePlanError("another run applied while the bucket was listed", hint="plan again")
         raise ForkedError(
             f"the bucket is ahead of this catalog: it has record {drift.newest_record}, "
@@ -210,8 +210,8 @@ def _check_serial(drift: Drift, cat: Catalog, store: Store) -> None:
 
 
 def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
-    """Where bucket and catalog differ, the record that this catalog ends at must still be that record: the bucket may
-    have been rolled back, and another machine may have gone on to the same serial."""
+    """Check that the last record of this catalog is still the same object: the bucket may
+    have been rolled back, and another machine may have continued to the same serial."""
     size = records.get(store.serial, 0)
     if not 0 < size <= _CHUNK or not store.record_digest:
         return
@@ -219,7 +219,7 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
         # One bad read says nothing about what is stored.
         same = any(_is_record(store, target, size) for _ in range(2))
     except (AccessDenied, ObjectArchived):
-        # A host that may only write, or a record that a lifecycle rule moved; creating the next one still tells
+        # A write-only host, or an archived record; creating the next one still shows
         # whether another machine was faster.
         return
     if not same:
@@ -231,8 +231,8 @@ def _check_end(store: Store, records: dict[int, int], target: Target) -> None:
 
 
 def _replaced_end(store: Store, records: dict[int, int], target: Target) -> str:
-    """Whether something else is in place of the newest record. Objects are padded, so lengths tell less than they
-    did; what is in place of older records `verify` finds."""
+    """Whether the newest record was replaced. Objects are padded, so lengths show less than before; `verify` checks
+    older records."""
     size = records.get(store.serial, 0)
     if not 0 < size <= _CHUNK or not store.record_digest:
         return ""
@@ -249,7 +249,7 @@ def _is_record(store: Store, target: Target, size: int) -> bool:
 
 
 def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
-    """What is missing of the newest full copy and the records after it, or is not as long as it was put there."""
+    """What is missing of the newest full copy and the records after it, or has another length than when uploaded."""
     known = [(serial, name) for serial, name in json.loads(store.copies) if name in copies]
     start = max((serial for serial, _ in known), default=0)
     missing = next((serial for serial in range(start + 1, store.serial + 1) if serial not in records), 0)
@@ -286,17 +286,17 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
 def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> Reason | None:
     reason = _stated(row, item)
     if reason and target is not None:
-        # One look is not enough: listings may lag or arrive garbled, and one 404 proves nothing.
+        # One check is not enough: listings may be outdated or damaged in transit, and one 404 proves nothing.
         item = _second_look(row, target)
         reason = _stated(row, item)
     if reason or item is None or item.checksum or item.etag == row.etag or target is None:
         return reason
-    # The file system keeps no checksum: a new etag may be a copied bucket, or another object under this name.
+    # The file system has no checksums: a new etag means a copied bucket, or another object with this name.
     return None if any(_same_bytes(row, target) for _ in range(2)) else _REPLACED
 
 
 def _stated(row: ObjectRow, item: StoredObject | None) -> Reason | None:
-    """What is wrong by what the target says of the object."""
+    """What is wrong according to the target's metadata of the object."""
     if item is None:
         return Reason(Cause.OBJECT_MISSING)
     if item.size != row.size:
@@ -314,7 +314,7 @@ def _second_look(row: ObjectRow, target: Target) -> StoredObject | None:
 def _same_bytes(row: ObjectRow, target: Target) -> bool:
     if row.checksum:
         return _sum(row, target) == row.checksum
-    # Taken over from a killed run or a lost catalog, so nobody noted its checksum; no two objects share a header.
+    # Adopted from a killed run or a lost catalog, so its checksum is unknown; no two objects share a header.
     try:
         return target.get(row.name, 0, len(row.header)) == row.header
     except TargetError:
@@ -322,7 +322,7 @@ def _same_bytes(row: ObjectRow, target: Target) -> bool:
 
 
 def _sum(row: ObjectRow, target: Target) -> str:
-    """The object's checksum as the service would state it, from its bytes."""
+    """The object's checksum in the service's form, computed from its bytes."""
     sizes = [int(size) for size in row.parts.split(",")] if row.parts else [row.size]
     try:
         sums = [_md5(target, row.name, sum(sizes[:at]), size) for at, size in enumerate(sizes)]

@@ -1,5 +1,5 @@
-"""What a record or full copy of the catalog says of itself, read by ranges: the header proves itself before anything
-else is fetched, so that a stranger's object costs 64 KiB, however large it is."""
+"""The header line of a record or full copy of the catalog, read by ranges: the container header is verified before
+anything else is fetched, so a stranger's object costs 64 KiB, however large it is."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _NAMED = 3
 
 
 def is_ours(target: Target, identity: Identity, name: str) -> bool:
-    """Whether someone who may write put an object under that name. In suite 1 its header tells, and what follows may be
-    damaged; in suite 2 anybody who knows the public key makes a header, and the signature at the end tells.
+    """Whether an authorised writer created the object with that name. In suite 1, its header shows it, even if the
+    rest is damaged; in suite 2, anybody who knows the public key can make a header, and the signature at the end shows
+    it.
 
     Raises TargetError."""
     object_id = parse_name(name)
@@ -47,12 +48,12 @@ def _prove(target: Target, identity: Identity, object_id: ObjectId) -> None:
 
 
 def size_of(target: Target, name: str) -> int:
-    """An object's size in bytes, found by reading: for a while after a put only that may work. Raises TargetError."""
+    """An object's size in bytes, found by reading it: shortly after a put, only that may work. Raises TargetError."""
     return target.get_tail(name, 1)[1]
 
 
 def open_record(target: Target, identity: Identity, item: StoredObject) -> OpenedObject:
-    """A whole record or copy, of which nothing but header and index was fetched. Raises ContainerError, TargetError."""
+    """A record or copy, of which only header and index were fetched. Raises ContainerError, TargetError."""
     object_id = parse_name(item.name)
     if object_id is None:
         raise DamagedError(f"{item.name} is not an object name of backup-runner")
@@ -73,7 +74,7 @@ def _head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
 
 
 def checked_head(opened: OpenedObject, line: bytes) -> Head:
-    """A header line as it has to be, of the object that it stands in. Raises DamagedError."""
+    """Check the header line of an object. Raises DamagedError."""
     object_id = opened.keys.object_id
     try:
         head = orjson.loads(line)
@@ -108,7 +109,7 @@ def digest_of(target: Target, name: str, size: int) -> str:
 
 
 def noise_notes(names: list[str], kind: str) -> list[str]:
-    """What to say of objects under the names of records or so that nobody with the key put there."""
+    """The note about objects with names of records or similar that no holder of the key wrote."""
     if not names:
         return []
     shown = ", ".join(name if name.isprintable() else repr(name) for name in names[:_NAMED])

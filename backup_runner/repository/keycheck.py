@@ -1,4 +1,4 @@
-"""Whether a job's key opens what is in its bucket, tried on one real object."""
+"""Tests whether a job's key can decrypt its bucket, on one real object."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .session import Session
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """`key_id` names the key without giving it away; `kind` is raw, text, pair or passphrase, `size` in bytes."""
+    """`key_id` identifies the key without revealing it; `kind` is raw, text, pair or passphrase, `size` in bytes."""
 
     key_id: str
     kind: str
     size: int
     opens: bool | None = None
-    """Whether it opens `object`; None while the bucket holds nothing to try it on."""
+    """Whether it can decrypt `object`; None if the bucket has no object for the test."""
     object: str | None = None
     why: str = ""
-    """Why it does not, or cannot be tried."""
+    """Why it cannot, or why it was not tested."""
 
 
 def check_key(session: Session) -> KeyCheck:
-    """Try the session's key. Raises KeyFileError, TargetError."""
+    """Test the session's key. Raises KeyFileError, TargetError."""
     identity = session.identity
     found = _some_object(session)
     start = KeyCheck(identity.key_id, identity.secret.kind, len(identity.secret.value))
@@ -42,7 +42,7 @@ def check_key(session: Session) -> KeyCheck:
 
 
 def _some_object(session: Session) -> ObjectId | None:
-    """Of the job's own lineage if the catalog knows it: others may share the bucket, with other keys."""
+    """An object of the job's own lineage if the catalog knows it: others with other keys may share the bucket."""
     store = session.store()
     names = (item.name for item in session.target.list(f"{store.lineage}/" if store else ""))
     return next((found for found in map(parse_name, names) if found is not None), None)

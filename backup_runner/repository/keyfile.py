@@ -1,4 +1,4 @@
-"""Where a job's crypto key is found. The key never appears in a message, a log or a command line."""
+"""Finds a job's secret. The key never appears in a message, a log or a command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_PERIOD = 8
 def load_secret(
     spec: EncryptionSpec, env: Mapping[str, str], budget: KdfBudget | None = None
 ) -> tuple[Secret, list[str]]:
-    """The job's secret, and warnings about how it is kept. Raises KeyFileError, WrongKeyError."""
+    """The job's secret, and warnings about its file. Raises KeyFileError, WrongKeyError."""
     warnings: list[str] = []
     if spec.key_file:
         where, raw, warnings = f"{spec.key_file}: ", *_from_file(spec.key_file)
@@ -41,7 +41,7 @@ def load_secret(
 
 
 def _passphrase(spec: EncryptionSpec, env: Mapping[str, str]) -> str | None:
-    """What opens a sealed key pair, if the job says where that is."""
+    """The passphrase for a protected key pair, if the job says where it is."""
     if not spec.passphrase_env:
         return None
     if spec.passphrase_env not in env:
@@ -50,7 +50,7 @@ def _passphrase(spec: EncryptionSpec, env: Mapping[str, str]) -> str | None:
 
 
 def refuse_guessable(key: CryptoKey) -> None:
-    """Raise KeyFileError for a key that nobody drew at random. Only for what begins: older backups stay readable."""
+    """Raise KeyFileError for a key that is obviously not random. Only for new backups: older ones stay readable."""
     raw = key.raw
     steps = {(after - before) % 256 for before, after in pairwise(raw)}
     if len(set(raw)) < _FEWEST:

@@ -1,8 +1,8 @@
-"""A courtesy between machines: an object in the bucket that says who is at work on a lineage, since when.
+"""A courtesy between machines: an object in the bucket that says who is working on a lineage, and since when.
 
-Correctness does not rest on it but on the create-only record. It is renewed and taken over with If-Match only, and
-taken over only after it stood still for its lifetime on our own monotonic clock, so no machine's wall clock
-matters. Where policy forbids overwriting or deleting, a run continues without it and says so.
+Correctness does not depend on it but on the create-only record. It is renewed and taken over only with If-Match, and
+taken over only after it did not change for its lifetime by our own monotonic clock, so no machine's wall clock
+matters. If policy forbids overwriting or deleting, a run continues without it and says so.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from ..targets.base import Put, Target, Tier
 from .lineage import Keys
 
 LIFETIME = 60.0
-"""Seconds after which a lease that does not move may be taken over."""
+"""Seconds after which a lease that does not change may be taken over."""
 _RENEW = 15.0
 _LOOK = 1.0
 _LARGEST = 1 << 17
-"""Bytes of a lease; most of ours take 8 KiB, and up to 64 KiB for many recipients."""
+"""Maximum bytes of a lease; most have 8 KiB, and up to 64 KiB with many recipients."""
 _GONE = 5
-"""So many looks at something that is not a lease of ours, and a run continues without one."""
+"""After this many reads of something that is not our lease, a run continues without one."""
 _ID = bytes(16)
 
 
@@ -72,12 +72,12 @@ class Lease:
         return bool(self._etag)
 
     def use(self, keys: Keys) -> None:
-        """Seal with these from now on, and at once if it is held."""
+        """Encrypt with these from now on, and immediately if the lease is held."""
         self._keys = keys
         self.say()
 
     def take(self, wait_seconds: float) -> None:
-        """Become the holder, waiting up to `wait_seconds` for another one to end. Raises BusyError."""
+        """Become the holder, waiting up to `wait_seconds` for another run to finish. Raises BusyError."""
         started = time.monotonic()
         seen, seen_at = b"", started
         looks = missing = 0
@@ -96,7 +96,7 @@ class Lease:
             if there is None:
                 return
             now = time.monotonic()
-            # Not by its etag, which moves with every run that finds out whether policy forbids overwriting.
+            # Not by its etag, which changes with every run that tests whether policy forbids overwriting.
             if there != seen:
                 seen, seen_at = there, now
             note = self._open(there)
@@ -123,13 +123,13 @@ class Lease:
             self._warn("continuing without a lease, because policy forbids reading the existing one")
             return None
         except ObjectArchived:
-            # Nobody has renewed it for as long as a lifecycle rule waits.
+            # Archived by a lifecycle rule, so nobody has renewed it for long.
             return b""
 
     def _may_not_replace(self, there: bytes, etag: str) -> bool:
-        """Whether policy forbids overwriting: the lease that a first run left then would lock everybody out forever.
+        """Whether policy forbids overwriting: then the lease that a first run left would lock out everybody forever.
 
-        Found out by putting there what is there; the holder knows its own lease again (`_own_etag`)."""
+        Tested by writing the same bytes again; the holder recognises its own lease (`_own_etag`)."""
         try:
             self._put(there, Put.REPLACE, etag)
         except (ConditionFailed, ObjectMissing):
@@ -154,12 +154,12 @@ class Lease:
                 if self._etag:
                     self._replace(self._etag)
             except TransientError as error:
-                # A courtesy must not end the run; if the target is gone for good, the next object says so.
+                # A courtesy must not end the run; if the target is unreachable, the next object will show it.
                 self._renewed = time.monotonic()
                 self._warn(f"the lease could not be renewed: {error.message}")
 
     def say(self, **words: object) -> None:
-        """Write these into the note, at once if the lease is held and may be overwritten."""
+        """Add these to the note, immediately if the lease is held and may be overwritten."""
         self._note |= words
         if not self._etag:
             return
@@ -168,7 +168,7 @@ class Lease:
         except (ConditionFailed, ObjectMissing):
             self._etag = ""
         except AccessDenied:
-            # It stays ours as it is; `release` says so if it cannot be deleted either.
+            # It stays ours unchanged; `release` reports it if it cannot be deleted either.
             return
 
     def release(self) -> None:
@@ -193,7 +193,7 @@ class Lease:
         return True
 
     def _replace(self, etag: str) -> bool:
-        """Renew or take over; True if there is nothing more to wait for."""
+        """Renew or take over; True if there is no reason to wait."""
         try:
             self._took(self._put(self._seal(), Put.REPLACE, etag))
         except (ConditionFailed, ObjectMissing):
@@ -230,7 +230,7 @@ class Lease:
         return _opened(sealed, self._id, self._keys.identity)
 
     def _is_dead(self, note: dict[str, object]) -> bool:
-        """Whether the holder was a process of this machine that is no more."""
+        """Whether the holder was a process of this machine that has ended."""
         if is_dead(note) or note.get("host") != socket.gethostname():
             return is_dead(note)
         # Our own id: an earlier process had the same one, or this process holds another catalog's lease.
@@ -238,7 +238,7 @@ class Lease:
 
 
 def read_note(target: Target, identity: Identity, object_id: ObjectId) -> dict[str, object]:
-    """What a lease in the bucket says; empty if it cannot be read, or is not our key's."""
+    """The note of a lease in the bucket; empty if it cannot be read or decrypted."""
     try:
         return _opened(target.get(object_id.name, 0, _LARGEST + 1), object_id, identity)
     except (AccessDenied, ObjectMissing):
@@ -246,7 +246,7 @@ def read_note(target: Target, identity: Identity, object_id: ObjectId) -> dict[s
 
 
 def _opened(sealed: bytes, object_id: ObjectId, identity: Identity) -> dict[str, object]:
-    """What a lease says; nothing, if this is none that our key opens: only who has the key can hold a lineage."""
+    """The note of a lease; empty if our key cannot decrypt it: only a holder of the key can hold a lineage."""
     if len(sealed) > _LARGEST:
         return {}
     try:
@@ -257,7 +257,7 @@ def _opened(sealed: bytes, object_id: ObjectId, identity: Identity) -> dict[str,
 
 
 def is_dead(note: dict[str, object]) -> bool:
-    """Whether the holder was a process of this machine, and has no successor with its id."""
+    """Whether the holder was a process of this machine that ended, with no new process of the same id."""
     if note.get("host") != socket.gethostname():
         return False
     try:

@@ -1,5 +1,4 @@
-"""Uploads in parts that older versions began and nobody continues with: aborted once, after the catalog was
-migrated."""
+"""Aborts uploads in parts that older versions began, once, after the catalog was migrated."""
 
 from __future__ import annotations
 
@@ -10,9 +9,9 @@ from ..targets.base import Target
 
 
 def abort_old_uploads(cat: Catalog, store: Store, target: Target) -> str:
-    """Abort what the journal of an older version still names, and forget it. Returns "" or why some are left.
+    """Abort what the journal of an older version lists, and clear it. Returns "" or why some are left.
 
-    Without an entry there, the bucket is not asked at all."""
+    Without entries, the bucket is not accessed."""
     if not (left := journal.uploads(cat, store.id)):
         return ""
     try:

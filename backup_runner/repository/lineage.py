@@ -1,7 +1,7 @@
-"""The envelopes of one lineage: read from its `keys` objects, kept in the catalog, and what follows for who opens.
+"""The envelopes of one lineage: read from its `keys` objects, stored in the catalog, and given to identities.
 
-Anybody who may create objects can put some under these names. Numbers only order: what counts is that an envelope names
-the one before it and that an owner of that one signed it. All else is junk, which is skipped and counted.
+Anybody who may create objects can use these names. Numbers only order: what counts is that an envelope names
+its predecessor and that an owner of that one signed it. Everything else is junk, which is ignored and counted.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ from .sealing import Sealing
 from .seen import SeenKeys
 
 _TRIES = 500
-"""So many objects that are not known yet are looked at, the lowest number first."""
+"""Maximum number of unknown objects to read, lowest number first."""
 _NONE = hashlib.sha256(b"").digest()
-"""Stands for the last record of suite 1 where its bytes are not known."""
+"""In place of the last record of suite 1 if its bytes are not known."""
 
 
 class Keys(NamedTuple):
-    """What an engine that stores needs of a lineage: who opens, and what seals."""
+    """What a storing engine needs of a lineage: the identity, and what encrypts."""
 
     identity: Identity
     sealing: Sealing
@@ -56,13 +56,13 @@ class Keys(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class KeyChain:
-    """The envelopes of a lineage, and what the newest says in words, if that could be opened."""
+    """The envelopes of a lineage, and the roster of the newest, if it could be decrypted."""
 
     chain: Chain
     roster: Roster | None = None
     notes: tuple[str, ...] = ()
     stored: bool = True
-    """Whether the newest is in the bucket, as far as its listing tells."""
+    """Whether the newest is in the bucket, according to the listing."""
 
     @property
     def newest(self) -> Envelope:
@@ -70,7 +70,7 @@ class KeyChain:
 
     @property
     def suite1_end(self) -> int | None:
-        """Serial of the last record of suite 1; None if it is not known."""
+        """Serial of the last record of suite 1; None if unknown."""
         if not self.chain.envelopes[0].succeeds_suite1:
             return 0
         return self.roster.suite1.serial if self.roster and self.roster.suite1 else None
@@ -82,13 +82,13 @@ class KeyChain:
         return next((one.name for one in writers if one.rights is Rights.HOST and one.void is None), "")
 
     def accept(self, identity: Identity) -> None:
-        """Have the identity open nothing of this lineage that does not count."""
+        """Make the identity reject objects of this lineage that do not count."""
         writers = self.roster.writers if self.roster else ()
         void = {writer.key: writer.void.serial for writer in writers if writer.void}
         identity.accept(self.newest.lineage, self.chain.digests, suite1_end=self.suite1_end, void=void)
 
     def sealing(self, identity: Identity) -> Sealing:
-        """What the identity seals with. Raises NotEntitledError."""
+        """What the identity encrypts with. Raises NotEntitledError."""
         lineage = owned_lineage(identity, self.newest) or self._enrolled(identity)
         if lineage is None:
             raise NotEntitledError(
@@ -109,7 +109,7 @@ class KeyChain:
 
 
 def kept_chain(cat: Catalog, store: Store) -> KeyChain | None:
-    """What the catalog has of the store's lineage; None for a store of suite 1."""
+    """The chain from the catalog; None for a store of suite 1."""
     kept = envelopes(cat, store.id)
     if not kept:
         return None
@@ -118,7 +118,7 @@ def kept_chain(cat: Catalog, store: Store) -> KeyChain | None:
 
 
 def keep_chain(cat: Catalog, store_id: int, found: KeyChain) -> None:
-    """Write it down. Callers hold the catalog's lock."""
+    """Store it in the catalog. Callers hold the catalog's lock."""
     roster = encode_roster(found.roster) if found.roster else b""
     rows = [KeptEnvelope(one.number, one.raw, b"") for one in found.chain.envelopes]
     rows[-1] = rows[-1]._replace(roster=roster)
@@ -132,9 +132,9 @@ def keep_chain(cat: Catalog, store_id: int, found: KeyChain) -> None:
 def read_chain(
     target: Target, lineage: bytes, identity: Identity, *, kept: KeyChain | None = None, suite1_end: str = ""
 ) -> KeyChain | None:
-    """The chain as the bucket has it, from what is known of it; None if there is none.
+    """The chain in the bucket, starting from what is known; None if there is none.
 
-    `suite1_end`: hex SHA-256 of the last record of suite 1, where that is known. Raises TargetError."""
+    `suite1_end`: hex SHA-256 of the last record of suite 1, if known. Raises TargetError."""
     listed = _listed(target, lineage)
     known = {envelope.number for envelope in kept.chain.envelopes} if kept else set()
     fresh = [number for number in sorted(listed) if number not in known]
@@ -149,7 +149,7 @@ def read_chain(
     stored = chain.newest.number in listed
     if kept is not None and chain.newest == kept.newest and kept.roster is not None:
         return replace(kept, notes=tuple(notes), stored=stored)
-    # The newest of these may be one that was not there when this identity was last told what counts.
+    # The newest may not have existed when this identity last got the chain.
     KeyChain(chain, kept.roster if kept else None).accept(identity)
     roster, why = _roster(target, chain, identity)
     if roster is None and kept is not None and identity.is_blind:
@@ -171,7 +171,7 @@ def _listed(target: Target, lineage: bytes) -> dict[int, StoredObject]:
 def _candidates(
     target: Target, lineage: bytes, numbers: Sequence[int], *, must_read: bool
 ) -> tuple[list[Envelope], list[str]]:
-    """The envelopes that these objects show, and what to say of the others."""
+    """The envelopes in these objects, and notes about the others."""
     found, junk, notes = [], 0, []
     for number in numbers[:_TRIES]:
         object_id = ObjectId.keys(lineage, number)
@@ -199,15 +199,15 @@ def _stated(target: Target, object_id: ObjectId) -> Envelope:
 
 
 def _is_trusted(first: Envelope, identity: Identity, suite1_end: str) -> bool:
-    """A first envelope's own id proves it, unless the lineage began under suite 1: then its owners have to be ours, or
-    it must follow the last record that is known. Whoever knows neither takes it on trust, as all that is seen first."""
+    """A first envelope is proved by the lineage's id, unless the lineage began under suite 1: then its owners must be
+    ours, or it must follow the last known record. Without either, it is trusted on first use."""
     if not first.succeeds_suite1 or not suite1_end or first.previous.hex() == suite1_end:
         return True
     return identity.signing_key(first.salt).public in first.owners
 
 
 def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | None, str]:
-    """What the newest envelope says in words, or why that is not known."""
+    """The roster of the newest envelope, or why it is not known."""
     object_id = ObjectId.keys(chain.newest.lineage, chain.newest.number)
     try:
         return twice(lambda: open_keys(target.get(object_id.name, 0, MAX_OBJECT + 1), object_id, identity))[1], ""
@@ -228,7 +228,7 @@ def founded(
     after: Succession | None = None,
     serial: int = 0,
 ) -> KeyChain:
-    """A new lineage with this identity as its one owner, and others who can open it; nothing is stored yet."""
+    """A new lineage with this identity as its only owner, and further recipients; nothing is stored yet."""
     others = [one for one in others if one.public != identity.public(salt)]
     lineage = found_lineage(identity, [one.public for one in others], salt=salt, after=after)
     public = Public.of(identity, salt)
@@ -238,14 +238,15 @@ def founded(
 
 
 def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:
-    """The first envelope of a lineage of suite 1, put into the bucket; another machine's, if that was faster."""
+    """Upload the first envelope of a lineage of suite 1; returns another machine's, if that was faster."""
     lineage, end = bytes.fromhex(store.lineage), bytes.fromhex(store.record_digest) or _NONE
     found = founded(identity, store.salt, after=Succession(lineage, end), serial=store.serial)
     return put_newest(target, found, identity)
 
 
 def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
-    """Put the newest envelope, create-only. Raises CatalogError if another one is there that does not count."""
+    """Upload the newest envelope, create-only. Raises CatalogError if its name is taken by something that does not
+    count."""
     if found.stored or found.roster is None:
         return found
     envelope = found.newest
@@ -269,13 +270,13 @@ def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
 
 
 def put_keys(target: Target, lineage: Lineage, roster: Roster) -> None:
-    """Put the `keys` object of the lineage's envelope, create-only. Raises ObjectExists."""
+    """Upload the `keys` object of the lineage's envelope, create-only. Raises ObjectExists."""
     object_id, data = seal_keys(lineage, roster)
     target.put(object_id.name, data, md5=hashlib.md5(data, usedforsecurity=False).digest(), tier=Tier.STANDARD)
 
 
 def check_memory(found: KeyChain | None, seen: SeenKeys | None) -> None:
-    """Raises NoiseError if the chain does not hold the envelope that was the newest when it was seen before."""
+    """Raises NoiseError if the chain lacks the envelope that was the newest when last seen."""
     if seen is None:
         return
     if found is None or seen.digest not in {one.digest.hex() for one in found.chain.envelopes}:

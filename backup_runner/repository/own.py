@@ -1,4 +1,4 @@
-"""Files of our own: they are left out of every scan."""
+"""Our own files, which every scan excludes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..spec import Job
 
 
 def secret_path() -> str:
-    """Where the secret is, or would be, with which this user's saved plans are sealed (planning/seal)."""
+    """The path of the secret that signs this user's saved plans (planning/seal), whether it exists or not."""
     return os.path.expanduser("~/.backup-runner/plan-key")
 
 
 def own_files(job: Job) -> list[bytes]:
-    """Absolute paths of all that is ours, whether it exists or not."""
+    """Absolute paths of all our own files, whether they exist or not."""
     paths = [
         job.catalog.path + suffix
         for suffix in ("", "-wal", "-shm", "-journal", ".lock", ".seen", ".seen.tmp", ".host-key")

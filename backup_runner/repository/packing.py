@@ -1,7 +1,7 @@
-"""Objects in the making: plaintext in, sealed segments out, one buffer to put in the end.
+"""Builds objects: plaintext in, encrypted segments out, one buffer to upload at the end.
 
-Segments are sealed on the caller's thread, or, `beside` the caller, on threads: where one large file is all there is to
-do, that keeps every core busy. Objects are padded, up to 3 % where nobody looks: a pack is closed just below a step of
+Segments are encrypted on the caller's thread or, with `beside`, on other threads: with only one large file,
+that keeps every core busy. Padding would add up to 3 %: so a pack is closed just below a step of
 the padded lengths, which `is_full` finds.
 """
 
@@ -23,21 +23,21 @@ from ..targets.base import Buffer, Target, Tier
 from .sealing import Sealer
 
 _AHEAD = 2
-"""Segments that may wait for each sealing thread."""
+"""Maximum number of segments that wait for each encrypting thread."""
 _EARLY = 0.85
-"""From this share of a pack's limits on, it is closed where little of it is padding."""
+"""From this share of a pack's limits on, it is closed when little padding would be added."""
 _TIGHT, _LOOSE = 1 / 1024, 1 / 100
-"""How much padding is little: first the one share of the pack, at its limits the other one."""
+"""How much padding counts as little: at first the first share of the pack, at its limits the second."""
 _SEGMENT_COST = 80
-"""Bytes that sealing adds to a segment, about."""
+"""Approximate bytes that encryption adds to a segment."""
 
 
 class Room:
-    """Memory of objects that were put, for the next ones: memory new to a process costs as much as sealing into it."""
+    """Memory of uploaded objects, for the next ones: new memory costs a process as much as encrypting into it."""
 
     def __init__(self, size: int) -> None:
         self.entry_cost = 80.0
-        """Sealed bytes of an entry of an index, as the last ones were."""
+        """Encrypted bytes per index entry, estimated from the last ones."""
         self._size = size
         self._objects: deque[bytearray] = deque()
         self._segments: deque[bytearray] = deque()
@@ -64,7 +64,7 @@ class Room:
 
 
 class Threads:
-    """Threads that seal, and one that joins what they sealed."""
+    """Threads that encrypt, and one that joins their results."""
 
     def __init__(self, sealers: int) -> None:
         self.sealers = ThreadPoolExecutor(sealers)
@@ -91,7 +91,7 @@ class Builder:
         self.sealer = sealer
         self.plain = 0
         self.entries: list[IndexEntry] = []
-        """What its index will say is in it."""
+        """The entries of its index."""
         self._lengths: list[int] = []
         self._end: _End | None = None
         self._room = room
@@ -105,7 +105,8 @@ class Builder:
         self._emit(memoryview(sealer.header))
 
     def add(self, data: Buffer, beside: Threads | None = None) -> int:
-        """Append plaintext; where it starts. A full segment is held back: only `finish` knows which is the last."""
+        """Append plaintext and return its offset. A full segment is held back: only `finish` knows which is the
+        last."""
         start = self.plain
         view = memoryview(data)
         size = self.sealer.segment_size
@@ -171,11 +172,11 @@ class Builder:
         self._md5.update(data)
 
     def settle(self) -> None:
-        """Have all threads done with this object."""
+        """Wait until no thread works on this object."""
         self._drain(0)
 
     def is_full(self, policy: StoringPolicy) -> bool:
-        """Whether to close it now: at its limits, or shortly before where little would be padded."""
+        """Whether to close it now: at its limits, or shortly before if little padding would be added."""
         filled = max(self.plain / policy.pack_bytes, len(self.entries) / policy.pack_contents)
         if filled >= 1 or filled < _EARLY:
             return filled >= 1
@@ -192,7 +193,7 @@ class Builder:
         return True
 
     def _guess(self) -> int:
-        """Its length less padding if it were closed now, about: some segments are not sealed yet."""
+        """Its approximate length without padding if it were closed now: some segments are not encrypted yet."""
         sealed, done = self._size, len(self._lengths) * self.sealer.segment_size
         share = sum(self._lengths) / done if done else 1.0
         waiting = self.plain - done
@@ -207,7 +208,7 @@ class Builder:
         return _End(segment, length, tail)
 
     def finish(self) -> Sealed:
-        """Seal what is left and the index."""
+        """Encrypt the rest and the index."""
         segment, length, tail = self._end or self._seal_end()
         with memoryview(segment) as view:
             self._emit(view[:length])
@@ -232,7 +233,7 @@ class Sealed:
     lengths: list[int]
 
     def digest(self) -> str:
-        """Hex SHA-256 of all its bytes, which goes into the next record."""
+        """Hex SHA-256 of all its bytes, for the next record."""
         with memoryview(self.buffer) as view:
             return hashlib.sha256(view[: self.size]).hexdigest()
 

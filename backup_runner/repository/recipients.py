@@ -1,7 +1,7 @@
-"""Who can open a lineage and who may write to it: changes of that, each a new envelope under `keys/<n>`.
+"""Changes who can decrypt a lineage and who may write to it; each change is a new envelope under `keys/<n>`.
 
-A change is made on what is newest in the bucket. The put is create-only, so of two machines one comes second, reads
-what the first one did, and makes its own change on that: nobody is lost. A kill leaves the old envelope or the new one.
+A change is based on the newest envelope in the bucket. The put is create-only, so the second of two machines reads
+what the first one did and applies its own change to that: none is lost. A kill leaves the old envelope or the new one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _TRIES = 100
 
 @dataclass(frozen=True, slots=True)
 class KeyChange:
-    """What is to come and go. `voids` are signing keys of writers, and the record after which they are void."""
+    """What to add and remove. `voids` are signing keys of writers, with the record after which they are void."""
 
     adds: tuple[Recipient, ...] = ()
     removes: tuple[bytes, ...] = ()
-    """Public keys of recipients. Who goes is to open nothing that comes later, so this begins a new epoch."""
+    """Public keys of recipients. Removed recipients must not decrypt later backups, so this starts a new epoch."""
     writers: tuple[EnrolledWriter, ...] = ()
     voids: tuple[tuple[bytes, Mark], ...] = ()
     rotate: bool = False
@@ -41,7 +41,7 @@ class KeyChange:
 
     @property
     def lines(self) -> list[str]:
-        """The change in words, for a plan."""
+        """The change as text, for a plan."""
         found = [f"+ {describe_recipient(one)} can decrypt" for one in self.adds]
         found += [f"- the recipient {fingerprint(public)} cannot decrypt backups made from now on"
                   for public in self.removes]  # fmt: skip
@@ -53,7 +53,7 @@ class KeyChange:
 
     @property
     def caveats(self) -> list[str]:
-        """What it does not do."""
+        """What the change does not do, as text."""
         found = []
         if self.removes or self.rotate:
             found.append(
@@ -94,7 +94,7 @@ def find_writer(roster: Roster, wanted: str) -> EnrolledWriter | None:
 def carry_out(
     target: Target, found: KeyChain, identity: Identity, change: KeyChange, head: Mark | None = None
 ) -> KeyChain:
-    """Make the change on the newest envelope that there is. Raises KeyFileError, NotEntitledError, TargetError."""
+    """Apply the change to the newest envelope. Raises KeyFileError, NotEntitledError, TargetError."""
     number = found.newest.number + 1
     for _ in range(_TRIES):
         new = changed(found, identity, change, number=number, head=head)
@@ -107,7 +107,7 @@ def carry_out(
             if there is not None and there.newest != found.newest:
                 found, number = there, there.newest.number + 1
             else:
-                # Somebody's junk has the name.
+                # The name is taken by junk.
                 number += 1
             continue
         return replace(new, stored=True)
@@ -157,7 +157,7 @@ def _roster(roster: Roster, change: KeyChange) -> Roster:
 
 
 def _members(recipients: Sequence[Recipient], owners: tuple[bytes, ...], before: Roster) -> Members:
-    """Owners are the recipients who are that, and keys that no recipient has (the founder of a host's lineage)."""
+    """Owners are recipients with that right, and keys without a recipient (the founder of a host's lineage)."""
     known = {one.owner for one in before.recipients}
     keys = [one.owner for one in recipients if one.owner] + [key for key in owners if key not in known]
     if not any(one.owner for one in recipients):
@@ -168,14 +168,14 @@ def _members(recipients: Sequence[Recipient], owners: tuple[bytes, ...], before:
 
 
 def mark_of(store: Store) -> Mark | None:
-    """The newest record that the catalog has of a store."""
+    """The newest record of a store in the catalog."""
     digest = store.record_digest
     return Mark(store.serial, bytes.fromhex(digest)) if digest else None
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a change of keys stands on."""
+    """What a change of keys works with."""
 
     store: Store
     found: KeyChain
@@ -190,7 +190,7 @@ class Ground:
 def change_keys(
     session: Session, make: Callable[[Ground], KeyChange], agreed: Callable[[KeyChange], bool]
 ) -> KeyChain | None:
-    """Plan a change of a lineage's keys, have it agreed to, carry it out; None if it is not agreed to."""
+    """Plan a change of a lineage's keys, get it confirmed, carry it out; None if it is declined."""
     with CatalogLock(session.job.catalog.path):
         _, store, _ = session.need_store()
         keys = session.keys(store)
@@ -200,7 +200,7 @@ def change_keys(
             raise NotEntitledError("this key cannot decrypt the list of recipients")
         ground = Ground(store, found, found.roster)
         change = make(ground)
-        # Refused before it is asked about.
+        # Refused before asking.
         changed(found, keys.identity, change, head=ground.head)
         if not agreed(change):
             return None

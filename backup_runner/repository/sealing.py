@@ -1,4 +1,4 @@
-"""What seals an object: the one place that knows which suite new objects have."""
+"""Encrypts objects: the one place that knows which suite new objects have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..targets.base import Buffer
 
 
 class Sealer(Protocol):
-    """Seals one object. Segments may be sealed by several threads at once, each number once."""
+    """Encrypts one object. Several threads may encrypt segments at once, each number once."""
 
     @property
     def name(self) -> str:
@@ -38,21 +38,21 @@ class Sealer(Protocol):
         ...
 
     def segment(self, number: int, plain: Buffer, out: memoryview, *, last: bool) -> int:
-        """Seal a data segment into `out`; its sealed length."""
+        """Encrypt a data segment into `out` and return its length in bytes."""
         ...
 
     def tail(self, plain: int, lengths: Sequence[int], entries: Sequence[IndexEntry]) -> Tail:
-        """All that follows the data segments."""
+        """Everything after the data segments."""
         ...
 
     def padding(self, length: int) -> int:
-        """How many bytes of padding an object gets that has `length` bytes without."""
+        """The bytes of padding for an object of `length` bytes without it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """What the objects of one lineage are sealed with; handed to worker processes as it is."""
+    """What encrypts the objects of one lineage; handed to worker processes."""
 
     lineage: Lineage
 

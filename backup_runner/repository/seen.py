@@ -1,6 +1,5 @@
-"""What this machine has seen, in a file beside the catalog that outlives it: the newest serial of each lineage and its
-newest envelope, and for each job at each target the lineage that it was in last. A bucket that was put back to an older
-state shows by that."""
+"""What this machine has seen, in a file beside the catalog that outlives it: the newest serial and envelope of each
+lineage, and for each job and target the last lineage. It detects a bucket that was rolled back to an older state."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ class SeenKeys(NamedTuple):
 
 
 def remember(catalog_path: str, lineage: str, serial: int, target: str, jobs: Iterable[str], created_ns: int) -> None:
-    """Note the newest record that was seen. Whoever calls holds the catalog's lock."""
+    """Store the newest record seen. Callers hold the catalog's lock."""
     found = _read(catalog_path)
     serials = _serials(found)
     places = found.get(_JOBS)
@@ -40,7 +39,7 @@ def remember(catalog_path: str, lineage: str, serial: int, target: str, jobs: It
 
 
 def remember_keys(catalog_path: str, lineage: str, number: int, digest: str) -> None:
-    """Note the newest envelope that was seen. Whoever calls holds the catalog's lock."""
+    """Store the newest envelope seen. Callers hold the catalog's lock."""
     found = _read(catalog_path)
     _write(catalog_path, found, {_KEYS: {**_keys(found), lineage: [number, digest]}})
 
@@ -64,7 +63,7 @@ def _write(catalog_path: str, found: dict[str, Any], changes: dict[str, Any]) ->
     new = found | changes
     if new == found:
         return
-    # One name for all: what a kill leaves is used up by the next run.
+    # One name for all runs: the next run overwrites what a kill left.
     with replacing(f"{catalog_path}.seen", temporary=f"{catalog_path}.seen.tmp") as file:
         file.write(json.dumps(new).encode())
 

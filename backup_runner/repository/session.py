@@ -25,12 +25,12 @@ from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_cha
 from .seen import remember_keys, seen_keys
 
 _KDF_UNITS = 64
-"""Runs of scrypt that one command pays for: a lineage takes one, and a bucket may contain many of a job's key."""
+"""Maximum runs of scrypt per command: each lineage takes one, and a bucket may contain many with the job's key."""
 
 
 @dataclass
 class Session:
-    """One job at work. `warn` gets sentences for the person who runs it."""
+    """The open parts of one job. `warn` gets warnings for the user."""
 
     job: Job
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
@@ -39,7 +39,7 @@ class Session:
     _catalog: Catalog | None = None
     _identity: Identity | None = field(default=None, repr=False)
     _chains: dict[str, KeyChain] = field(default_factory=dict, repr=False)
-    """By lineage, as the bucket had them when this command first looked."""
+    """By lineage, as the bucket had them when this command first read them."""
     _stretching: threading.Thread | None = field(default=None, repr=False)
 
     @property
@@ -52,7 +52,7 @@ class Session:
 
     @property
     def identity(self) -> Identity:
-        """Reads the key when first used: planning does without. Raises KeyFileError."""
+        """Reads the key when first used; planning does not need it. Raises KeyFileError."""
         if self._stretching is not None:
             self._stretching.join()
             self._stretching = None
@@ -93,14 +93,14 @@ class Session:
 
     @cached_property
     def new_salt(self) -> bytes:
-        """The salt of the store that this session makes, if there is none yet. Raises KeyFileError."""
+        """The salt of the store that this session creates, if there is none yet. Raises KeyFileError."""
         identity = self.identity
         if (key := identity.secret.crypto_key) is not None:
             refuse_guessable(key)
         return identity.keyring.new_salt() if identity.keyring else os.urandom(SALT_LENGTH)
 
     def catalog(self, *, create: bool = False) -> Catalog | None:
-        """The catalog; None if there is none and it is not to be made."""
+        """The catalog; None if there is none and `create` is false."""
         if self._catalog is None and (create or os.path.exists(self.job.catalog.path)):
             self._catalog = Catalog(self.job.catalog.path, create=create)
         return self._catalog
@@ -127,9 +127,9 @@ class Session:
         try:
             key_id = self.identity.key_id
         except KeyFileError:
-            # Planning does without a key; apply will tell whether it fits.
+            # Planning works without a key; apply checks it.
             return found
-        # A job that is new here shares what its own key sealed: one target may serve several keys.
+        # A new job shares a store with the same key: one target may have several keys.
         return next((one for one in stores if one.key_id == key_id), None)
 
     def need_store(self) -> tuple[Catalog, Store, int]:
@@ -145,7 +145,8 @@ class Session:
         return cat, store, job_id
 
     def check_place(self, store: Store) -> None:
-        """Raises TargetError if the place of the objects is gone as a whole, though this store put something there."""
+        """Raises TargetError if the place of the objects is missing as a whole, although this store has objects
+        there."""
         absence = self.target.absence if store.serial else ""
         if absence:
             raise TargetError(
@@ -163,7 +164,7 @@ class Session:
         self._identity = Identity(load_host(self.job.catalog.path, make=True))
 
     def check_key(self, store: Store) -> Identity:
-        """The identity, if it opens this store. Raises WrongKeyError."""
+        """The identity, if it can decrypt this store. Raises WrongKeyError."""
         identity = self.identity
         if identity.key_id != store.key_id and not self._opens(store):
             raise WrongKeyError(
@@ -174,7 +175,7 @@ class Session:
         return identity
 
     def _opens(self, store: Store) -> bool:
-        """Whether another secret than the one used last is a recipient too."""
+        """Whether a secret other than the last one is also a recipient."""
         kept = kept_chain(self.need_catalog(), store)
         if kept is None:
             return False
@@ -185,18 +186,18 @@ class Session:
         return True
 
     def unlock(self, store: Store) -> Identity:
-        """The identity, knowing the envelopes that the bucket has now.
+        """The identity with the envelopes that are in the bucket now.
 
         Raises WrongKeyError, NoiseError, TargetError."""
         identity = self.check_key(store)
         self.know(store.lineage)
-        # Worker processes find the results; without this each would run scrypt itself.
+        # Worker processes inherit the results; otherwise, each would run scrypt itself.
         identity.seed(store.salt)
         return identity
 
     def know(self, lineage: str) -> KeyChain | None:
-        """The envelopes of a lineage, looked up once a command; from now on only what is under these counts. None for
-        a lineage of suite 1. Raises NoiseError if they are not those that were seen here before, TargetError."""
+        """The envelopes of a lineage, read once per command; from then on, only objects under these count. None for
+        a lineage of suite 1. Raises NoiseError if envelopes seen here before are missing, TargetError."""
         if lineage not in self._chains:
             cat = self.catalog()
             store = next((one for one in cat.stores() if one.lineage == lineage), None) if cat else None
@@ -205,29 +206,30 @@ class Session:
             try:
                 found = read_chain(self.target, bytes.fromhex(lineage), self.identity, kept=kept, suite1_end=end)
             except AccessDenied:
-                # Who may not read them is told so where it matters.
+                # A host that may not read them is warned where it matters.
                 found = kept
             else:
                 check_memory(found, seen_keys(self.job.catalog.path).get(lineage))
             if found is not None:
                 self.use_chain(found)
             elif store is not None and store.serial:
-                # A lineage of suite 1, as long as nobody with its key continued.
+                # A lineage of suite 1, unless somebody with its key upgraded it.
                 self.identity.accept(bytes.fromhex(lineage), ())
         return self._chains.get(lineage)
 
     def use_chain(self, found: KeyChain) -> None:
-        """From now on, only what is under these envelopes counts."""
+        """From now on, only objects under these envelopes count."""
         for note in found.notes:
             self.warn(note)
         found.accept(self.identity)
-        # What was sealed under older envelopes, before this recipient came, opens with the secrets of the newest.
+        # Objects under older envelopes, from before this recipient was added, are decrypted with secrets of the newest.
         with suppress(WrongKeyError, DamagedError):
             self.identity.epoch_secrets(found.newest)
         self._chains[found.newest.lineage.hex()] = found
 
     def keys(self, store: Store) -> Keys:
-        """What opens and seals. A store of suite 1 continues in suite 2 from here. Callers hold the catalog's lock.
+        """Identity and encryption for a store. A store of suite 1 is upgraded to suite 2 here. Callers hold the
+        catalog's lock.
 
         Raises WrongKeyError, NotEntitledError, CatalogError, TargetError."""
         identity = self.unlock(store)
@@ -242,13 +244,13 @@ class Session:
         return Keys(identity, found.sealing(identity))
 
     def keep(self, store: Store, found: KeyChain) -> None:
-        """Write envelopes down, in the catalog and beside it. Callers hold the catalog's lock."""
+        """Store envelopes in the catalog and beside it. Callers hold the catalog's lock."""
         keep_chain(self.need_catalog(), store.id, found)
         remember_keys(self.job.catalog.path, store.lineage, found.newest.number, found.newest.digest.hex())
 
     def close(self) -> None:
         if self._stretching is not None:
-            # A process that ends while scrypt still runs on a thread tears OpenSSL down below it, and crashes.
+            # A process that ends while scrypt runs on a thread would crash, because OpenSSL is torn down under it.
             self._stretching.join()
             self._stretching = None
         if self._target is not None:
@@ -259,7 +261,7 @@ class Session:
 
 
 def new_store(session: Session, cat: Catalog) -> Store:
-    """A lineage of its own, in the catalog. Its keys go into the bucket before anything else does (`Session.keys`)."""
+    """Create a new lineage in the catalog. Its keys are uploaded before anything else (`Session.keys`)."""
     if session.is_blind:
         session.enrol_host()
     identity, salt = session.identity, session.new_salt
