@@ -9,8 +9,11 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from ..catalog import Catalog, history
+from ..catalog.composed import composition
 from ..catalog.database import Store
+from ..contents.comparing import is_composed_of
 from ..contents.cutting import Cutting
+from ..errors import DamagedError
 from ..foreign import describe
 from ..policy import StoringPolicy
 from ..reasons import Cause, Reason
@@ -61,14 +64,32 @@ class PlanFacts:
             self._sizes = history.sizes(self._cat, self._store_id)
         return size in self._sizes
 
-    def digest(self, key: bytes) -> Digests | None:
+    def digest(self, key: bytes, like: int | None = None) -> Digests | None:
         try:
+            if like is not None and (digests := self._same_pieces(key, like)) is not None:
+                return digests
             return hash_file(self._tree, key, self._cutting, with_md5=self._md5_only)
         except FileNotFoundError:
             self._on_problem(Problem(key, "vanished", "was deleted while it was being read"))
         except OSError as error:
             self._on_problem(Problem(key, "unreadable", describe(error)))
         return None
+
+    def _same_pieces(self, key: bytes, content_id: int) -> Digests | None:
+        """The digests of a content that is known by its pieces, if the file has them. Raises OSError."""
+        assert self._cat is not None
+        content = history.content(self._cat, content_id)
+        if content.list is None or content.md5 is not None or content.size is None or content.blake3 is None:
+            return None
+        fd, status = self._tree.open(key)
+        try:
+            settled(fd, status)
+            same = is_composed_of(fd, composition(self._cat, content_id, content.size))
+        except DamagedError:
+            return None
+        finally:
+            os.close(fd)
+        return Digests(content.size, content.blake3, b"") if same else None
 
     def find(self, digests: Digests) -> int | None:
         return history.find_content(self._cat, self._store_id, digests) if self._cat else None

@@ -41,8 +41,9 @@ class Facts(Protocol):
         """Whether some stored content has this size."""
         ...
 
-    def digest(self, key: bytes) -> Digests | None:
-        """Hash the file; None if it cannot be read (the problem is reported elsewhere)."""
+    def digest(self, key: bytes, like: int | None = None) -> Digests | None:
+        """Hash the file; None if it cannot be read (the problem is reported elsewhere). `like`: the content that it
+        had, where that is known by its pieces, is compared piece by piece."""
         ...
 
     def find(self, digests: Digests) -> int | None:
@@ -244,7 +245,7 @@ class PathPlanner:
             return _moved(entry, row, self._policy.detect)
         if entry.size != row.size:
             return Reason(Cause.SIZE)
-        digests = self._facts.digest(entry.key)
+        digests = self._facts.digest(entry.key, row.content_id)
         if digests is None or row.content_id is None:
             return Reason(Cause.UNREADABLE)
         return None if self._facts.same(row.content_id, digests) is not False else Reason(Cause.CONTENT)
@@ -274,7 +275,7 @@ class PathPlanner:
         """Whether a file is unchanged since the import, although the other tool did not record its times exactly."""
         if row.content_id is None or entry.size != row.size or not self._facts.imported(row.content_id):
             return False
-        digests = self._facts.digest(entry.key)
+        digests = self._facts.digest(entry.key, row.content_id)
         return digests is not None and self._facts.same(row.content_id, digests) is not False
 
     def _moved_file(self, entry: Entry, row: CatalogRow, leader: bytes | None, reason: Reason) -> Iterator[Action]:
@@ -284,7 +285,7 @@ class PathPlanner:
         if entry.size != row.size or row.content_id is None:
             yield self._store(entry, leader, ActionKind.UPDATE, reason)
             return
-        digests = self._facts.digest(entry.key)
+        digests = self._facts.digest(entry.key, row.content_id)
         if digests is None:
             yield _action(ActionKind.UPDATE, entry, reason, leader=leader)
             return

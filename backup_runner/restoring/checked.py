@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 
 from blake3 import blake3
 
 from ..catalog.restoring import FileRow
+from ..contents.comparing import is_composed_of
 from ..errors import DamagedError
+from ..records import Piece
 
 _CHUNK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -36,7 +39,11 @@ class Hasher:
             raise DamagedError("its hash does not match what was backed up")
 
 
-def same_bytes(at: int, name: bytes, row: FileRow) -> bool:
+Lists = Callable[[FileRow], Iterable[Piece]]
+"""What a composed file is composed of."""
+
+
+def same_bytes(at: int, name: bytes, row: FileRow, lists: Lists | None) -> bool:
     """Whether the file there has the recorded hash; one that cannot be read, or has none, has not."""
     if row.blake3 is None and row.md5 is None:
         return False
@@ -44,6 +51,8 @@ def same_bytes(at: int, name: bytes, row: FileRow) -> bool:
     try:
         fd = os.open(name, _READ, dir_fd=at)
         with open(fd, "rb", buffering=0) as file:
+            if row.list is not None and row.md5 is None and lists is not None:
+                return is_composed_of(fd, lists(row))
             while data := file.read(_CHUNK):
                 hasher.update(data)
         hasher.check()

@@ -24,7 +24,7 @@ from enum import StrEnum
 from ..catalog.restoring import FileRow, PlainRow
 from ..spec import Overwrite
 from .attributes import Meta, differ
-from .checked import same_bytes
+from .checked import Lists, same_bytes
 from .goal import BlockedError, Goal
 
 
@@ -39,8 +39,9 @@ class Decision(StrEnum):
 class Policy:
     """Looks at what is there and decides; changes nothing. All methods raise OSError, UnsafeKeyError, BlockedError."""
 
-    def __init__(self, goal: Goal, overwrite: Overwrite) -> None:
+    def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
         self._goal = goal
+        self._lists = lists
         self._overwrite = overwrite
         self._euid = os.geteuid()
 
@@ -128,7 +129,7 @@ class Policy:
             return False
         # The time of an imported file is what another tool remembered, perhaps of a later content.
         timely = there.st_mtime_ns == row.mtime_ns and row.format != "legacy"
-        return timely or same_bytes(*self._goal.place(row.key), row)
+        return timely or same_bytes(*self._goal.place(row.key), row, self._lists)
 
     def _same_file(self, one: bytes, other: bytes) -> bool:
         try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..catalog import Catalog
+from ..catalog.composed import composition
 from ..catalog.database import Store
 from ..catalog.restoring import Selection, Totals
 from ..container import Identity
@@ -78,7 +79,7 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
     book.outcome.pending_thaw = frozen.pending
     book.outcome.notes += frozen.notes
     goal, root_stays = _open_goal(session, chosen, options, path)
-    writer = Writer(goal, options.overwrite)
+    writer = Writer(goal, options.overwrite, lambda row: composition(cat, row.content_id, row.size))
     tree = Tree(chosen, book, writer, root_stays=root_stays)
     pool = _start_workers(session, store, identity, goal, totals, options)
     kind = Preview if options.dry_run else Files

@@ -23,7 +23,7 @@ from .attributes import (
     set_flags,
     stat_differs,
 )
-from .checked import Hasher
+from .checked import Hasher, Lists
 from .goal import BlockedError, Goal
 from .policy import Decision, Policy
 from .way import path_of
@@ -44,9 +44,9 @@ class Writer:
 
     `notes` counts what is worth a sentence; `lacking` are keys with what could not be set of their attributes."""
 
-    def __init__(self, goal: Goal, overwrite: Overwrite) -> None:
+    def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
         self.goal = goal
-        self.policy = Policy(goal, overwrite)
+        self.policy = Policy(goal, overwrite, lists)
         self.notes: Counter[str] = Counter()
         self.lacking: list[tuple[bytes, list[Lack]]] = []
         self.unsealed: list[PlainRow] = []

@@ -40,7 +40,7 @@ class Knowledge:
     def has_size(self, size: int) -> bool:
         return any(len(data) == size for number, data in self.contents.items() if number not in self.md5_only)
 
-    def digest(self, key: bytes) -> Digests | None:
+    def digest(self, key: bytes, like: int | None = None) -> Digests | None:
         self.hashed.append(key)
         return None if key in self.unreadable else digests_of(self.files[key])
 
