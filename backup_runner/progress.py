@@ -66,7 +66,10 @@ class Safe:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an apply did. `counts` and `bytes` go by action; sizes are bytes, `seconds` is wall time."""
+    """What an apply did. `counts` and `bytes` go by action; sizes are bytes, `seconds` is wall time.
+
+    Larger than usual, because it is the summary of `apply --json`.
+    """
 
     status: str = "complete"
     """`complete`, `partial` (interrupted or failed), `nothing`, or `declined` by the review."""

@@ -104,7 +104,10 @@ class Flag:
 
 
 class CatalogRow(NamedTuple):
-    """A path as the catalog has it now. The first eight fields are those of `Entry`."""
+    """A path as the catalog has it now. The first eight fields are those of `Entry`.
+
+    Larger than usual, because it is a row of a query, and begins like an `Entry`.
+    """
 
     key: bytes
     kind: int
@@ -273,6 +276,8 @@ class Action:
     Path actions carry what the scan saw of the file (`entry_kind`, `size`, `mtime_ns`, `ctime_ns`), and the
     digests where planning had to know them. `leader` is the key of the file's first hard link. `size` of forget,
     delete, adopt and repack is the bytes freed, taken over or moved.
+
+    Larger than usual, because it is a line of the plan file.
     """
 
     kind: ActionKind

@@ -15,6 +15,8 @@ An object's name is taken from the last three parts of its file's path, or from 
 what its header says it is. Exit status: 0 all well, 1 not everything could be recovered (each is named), 2 wrong usage.
 """
 
+# Larger than usual, because it is one file on purpose: who has nothing else left copies it.
+
 import argparse
 import base64
 import hashlib
@@ -158,6 +160,8 @@ def read_secret(key_file, passphrase_file):
 
 class Object:
     """One sealed object: `entries` of its index, `segment(n)` of its data. `damage` is None if nothing was found."""
+
+    # Larger than usual, because it is all that is known of an object.
 
     def __init__(self, path, name, key):
         key = Secret(key, "raw") if isinstance(key, bytes) else key

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ..progress import Events, Outcome, RestoreOutcome, Silent, VerifyOutcome
     from ..records import Action, ActionKind, Problem
     from ..recovery.backup_tool import Imported, ImportOptions
-    from ..recovery.lineage import Recovered
+    from ..recovery.outcome import Recovered
     from ..repository.keycheck import KeyCheck
     from ..repository.lineage import KeyChain
     from ..repository.recipients import KeyChange
@@ -109,7 +109,7 @@ _HOMES = {
     "progress": "Events Outcome RestoreOutcome Silent VerifyOutcome",
     "records": "Action ActionKind Problem",
     "recovery.backup_tool": "ImportOptions Imported",
-    "recovery.lineage": "Recovered",
+    "recovery.outcome": "Recovered",
     "repository.keycheck": "KeyCheck",
     "repository.recipients": "KeyChange",
     "restoring.select": "SnapshotFilter",

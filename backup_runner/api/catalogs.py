@@ -12,7 +12,7 @@ from .work import listener, opened
 if TYPE_CHECKING:
     from ..catalog.surveying import CatalogKnown
     from ..recovery.backup_tool import Imported, ImportOptions
-    from ..recovery.lineage import Recovered
+    from ..recovery.outcome import Recovered
     from ..recovery.survey import LineageSeen
     from ..spec import Job
 

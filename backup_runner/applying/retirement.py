@@ -25,6 +25,7 @@ from ..container import (
     read_stretch,
     segment_reader,
 )
+from ..container.lengths import unpack_lengths
 from ..contents.again import twice
 from ..errors import AccessDenied, ContainerError, TargetError
 from ..planning.pruning import expired_now
@@ -120,7 +121,7 @@ class Retirement:
         assert object_id is not None
         keys = open_header(row.header, object_id, self._session.identity).keys
         whole = self._session.target.get(row.name)
-        segment = segment_reader(keys, row.segment_lengths(), lambda at, size: whole[at : at + size])
+        segment = segment_reader(keys, unpack_lengths(row.segments), lambda at, size: whole[at : at + size])
         for content_id, _, strong, _, extent in retirement.living_contents(self._cat, row.id):
             parts = read_stretch(keys, segment, extent.offset, extent.length)
             data = b"".join(parts)

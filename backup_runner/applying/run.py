@@ -19,7 +19,6 @@ from ..options import ApplyOptions
 from ..planning.file import Header
 from ..planning.guards import CONTENT
 from ..planning.making import Plan
-from ..policy import StoringPolicy
 from ..progress import Events, Outcome
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
@@ -27,9 +26,6 @@ from ..repository.adopting import Adopting
 from ..repository.drift import note, settle
 from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
-from ..source.output import Outputs
-from ..source.tree import Tree
-from ..workers.claims import Claims
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
 from .closing import commit_record, pass_on_problems, snapshot_totals
@@ -39,8 +35,8 @@ from .losses import Losses
 from .paths import PathApplier
 from .retirement import Retirement
 from .running import READING, Running
+from .setting import setting_of
 from .versions import Versions
-from .worker import Setting
 
 _PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
 _OPERATIONS = 2000
@@ -181,7 +177,7 @@ class _Run:
             )
         pruning: list[Action] = []
         book = Book(versions.recorder, versions.write, versions.not_read)
-        setting = self._setting(self._options.policy)
+        setting = setting_of(self._session, self._ground.store, self._header.totals, self._options.policy)
         lane = Lane(
             setting,
             self._options.workers or os.cpu_count() or 1,
@@ -213,37 +209,6 @@ class _Run:
             self._outcome.stored_objects += book.stored.objects
             self._outcome.safe = book.stored.safe
         return pruning
-
-    def _setting(self, policy: StoringPolicy) -> Setting:
-        session, store, totals = self._session, self._ground.store, self._header.totals
-        job = session.job
-        expected = sum(totals.counts.get(kind, 0) for kind in READING)
-        expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
-        return Setting(
-            Tree((source.key, source.path) for source in job.sources if not source.output),
-            session.target,
-            session.keys(store).sealing,
-            str(job.target.storage_tier),
-            policy,
-            Claims(expected),
-            job.catalog.path,
-            store.id,
-            store.seed,
-            threads=max(1, os.cpu_count() or 1),
-            outputs=self._outputs(),
-        )
-
-    def _outputs(self) -> Outputs:
-        """The output of programs, which do not get variables with the key or a URL."""
-        job = self._session.job
-        by_key = {source.key: source.output for source in job.sources if source.output}
-        if not by_key:
-            return Outputs()
-        hidden = {job.encryption.key_env, job.encryption.passphrase_env, *(notify.url_env for notify in job.notify)}
-        env = {name: value for name, value in os.environ.items() if name not in hidden}
-        env |= {"BACKUP_RUNNER_JOB": job.name, "BACKUP_RUNNER_JOB_FILE": os.path.abspath(job.file)}
-        reads_stdin = any(not output.command for output in by_key.values())
-        return Outputs(by_key, os.path.dirname(env["BACKUP_RUNNER_JOB_FILE"]), env, os.dup(0) if reads_stdin else None)
 
     def _adopt(self, adopting: Adopting, action: Action) -> None:
         outcome = self._outcome

@@ -15,7 +15,10 @@ from .history import CHUNK
 
 
 class PathVersion(NamedTuple):
-    """What a path was from snapshot `first` on, and no longer is at `until` (None: it still is). Size in bytes."""
+    """What a path was from snapshot `first` on, and no longer is at `until` (None: it still is). Size in bytes.
+
+    Larger than usual, because it is a row of a query.
+    """
 
     key: bytes
     kind: int

@@ -32,7 +32,10 @@ _LOCK_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One target under one key: `target` is its identity, `salt` the scrypt salt, `record_digest` hex SHA-256."""
+    """One target under one key: `target` is its identity, `salt` the scrypt salt, `record_digest` hex SHA-256.
+
+    Larger than usual, because it is a row of the catalog's table.
+    """
 
     id: int
     target: str

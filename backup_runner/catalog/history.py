@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -15,7 +14,10 @@ CHUNK = 2000
 
 
 class VersionRow(NamedTuple):
-    """A path as it was at a snapshot, with all that a restore needs but the bytes."""
+    """A path as it was at a snapshot, with all that a restore needs but the bytes.
+
+    Larger than usual, because it is a row of a query.
+    """
 
     key: bytes
     kind: int
@@ -48,7 +50,10 @@ class ContentRow(NamedTuple):
 
 
 class ObjectRow(NamedTuple):
-    """An object as recorded. `segments` are the sealed lengths of its data segments, bytes."""
+    """An object as recorded. `segments` are the sealed lengths of its data segments, bytes.
+
+    Larger than usual, because it is a row of the catalog's table.
+    """
 
     id: int
     name: str
@@ -63,21 +68,6 @@ class ObjectRow(NamedTuple):
     created_ns: int
     state: str
     told: int
-
-    def segment_lengths(self) -> list[int]:
-        return unpack_lengths(self.segments)
-
-
-def pack_lengths(lengths: list[int]) -> bytes:
-    """Sealed segment lengths as little-endian 32-bit integers."""
-    packed = array("I", lengths)
-    return packed.tobytes()
-
-
-def unpack_lengths(packed: bytes) -> list[int]:
-    lengths = array("I")
-    lengths.frombytes(packed)
-    return lengths.tolist()
 
 
 def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:

@@ -120,7 +120,7 @@ class Replay:
         if not old:
             self._run_many(self._statements["content"], rows)
             return
-        self._run_many(self._statements["content"], [self._placed(*row) for row in rows])
+        self._run_many(self._statements["content"], [self._placed(row) for row in rows])
         stretches = []
         for content_id, *_, extents in rows:
             if len(extents) > 1:
@@ -128,11 +128,9 @@ class Replay:
                 stretches += [(content_id, seq, *at) for seq, at in enumerate(moved)]
         self._run_many(self._statements["stretch"], stretches)
 
-    def _placed(
-        self, content_id: int, size: object, strong: object, weak: object, kind: str, marked: int, pinned: int,
-        extents: list[list[int]],
-    ) -> tuple[object, ...]:  # fmt: skip
+    def _placed(self, row: Sequence[Any]) -> tuple[object, ...]:
         """A content's row of format 1 as it is now."""
+        content_id, size, strong, weak, kind, marked, pinned, extents = row
         layout = _SPREAD
         place: tuple[int | None, int | None] = (None, None)
         if len(extents) == 1:

@@ -21,6 +21,8 @@ class FileRow(NamedTuple):
 
     `object_id` is None if the content is at more than one place, or at none; `spread` is 1 if it is in stretches,
     and `list` is set if it is composed: the digest of its list of pieces.
+
+    Larger than usual, because it is a row of a query.
     """
 
     key: bytes

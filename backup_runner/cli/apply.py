@@ -67,6 +67,7 @@ def command(
 
     Example: backup-runner apply documents.yaml
     """
+    # Larger than usual, because its parameters are the options of the command.
     overrides = guard_names(override_guard)
     options = api.ApplyOptions(
         workers=workers,

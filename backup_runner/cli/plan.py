@@ -65,6 +65,7 @@ def command(
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """
+    # Larger than usual, because its parameters are the options of the command.
     if out_file and len(jobs) > 1:
         raise UsageError("--out saves the plan of one job only", hint="plan each job separately, with its own file")
     if explain and out_file:

@@ -59,6 +59,7 @@ def command(
 
     Example: backup-runner restore documents.yaml letters/ --at 2026-11-01 --to /tmp/back
     """
+    # Larger than usual, because its parameters are the options of the command.
     from ..report.machine import restore_documents
     from ..report.results import restore_lines
 

@@ -32,7 +32,10 @@ def seal_object(
     segment_size: int = SEGMENT_SIZE,
     cost: Cost = DEFAULT_COST,
 ) -> bytes:
-    """A whole object from a payload in memory: records, catalog copies, small packs."""
+    """A whole object from a payload in memory: records, catalog copies, small packs.
+
+    Larger than usual, because tests hand in randomness, cost and segment size.
+    """
     header, keys = new_header(object_id, keyring, salt, random=random, segment_size=segment_size, cost=cost)
     segments = seal_stream(keys, Stream.DATA, payload, random=random)
     index = Index(len(payload), [len(segment) for segment in segments], entries)

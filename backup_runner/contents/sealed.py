@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
-from ..catalog.history import ObjectRow, unpack_lengths
+from ..catalog.history import ObjectRow
 from ..container import Identity, SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
+from ..container.lengths import unpack_lengths
 from ..errors import BackupRunnerError, ContainerError, DamagedError
 from ..targets.base import Target
 from .legacy_reader import open_legacy

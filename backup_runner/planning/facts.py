@@ -10,7 +10,6 @@ from blake3 import blake3
 
 from ..catalog import Catalog, history
 from ..catalog.composed import composition
-from ..catalog.database import Store
 from ..contents.comparing import is_composed_of
 from ..contents.cutting import Cutting
 from ..errors import DamagedError
@@ -18,10 +17,11 @@ from ..foreign import describe
 from ..policy import StoringPolicy
 from ..reasons import Cause, Reason
 from ..records import CatalogRow, Digests, Kind, Problem
-from ..repository.session import Session
 from ..source.reading import kind_of, settled
 from ..source.tree import Tree
 from ..source.walk import ScanTotals
+from ..spec import Job
+from .past import Past
 
 _CHUNK = 1 << 20
 
@@ -31,31 +31,31 @@ class PlanFacts:
 
     def __init__(
         self,
-        session: Session,
-        cat: Catalog | None,
-        store: Store | None,
-        job_id: int | None,
+        job: Job,
+        past: Past,
         bad: dict[int, Reason],
         totals: ScanTotals,
         on_problem: Callable[[Problem], None],
         *,
         ignore_missing: bool,
     ) -> None:
-        self._job = session.job
-        self._tree = Tree((source.key, source.path) for source in session.job.sources if not source.output)
-        self._cat = cat
-        self._job_id = job_id or 0
-        self._store_id = store.id if store else 0
+        self._job = job
+        self._tree = Tree((source.key, source.path) for source in job.sources if not source.output)
+        self._past, self._cat, store = past, past.cat, past.store
         self._cutting = Cutting(store.seed, StoringPolicy()) if store else None
         self._totals = totals
         self._on_problem = on_problem
         self._ignore_missing = ignore_missing
         self._sizes: set[int] | None = None
-        self._damage = _damaged_contents(cat, bad)
+        self._damage = _damaged_contents(past.cat, bad)
         # Contents imported from another tool may be known only by their MD5.
-        self._md5_only = cat is not None and store is not None and history.has_md5_only(cat, store.id)
-        self.imports = cat is not None and store is not None and history.has_imports(cat, store.id)
+        self._md5_only = past.cat is not None and store is not None and history.has_md5_only(past.cat, store.id)
+        self.imports = past.cat is not None and store is not None and history.has_imports(past.cat, store.id)
         """Whether any content is in another tool's format."""
+
+    @property
+    def _store_id(self) -> int:
+        return self._past.store.id if self._past.store else 0
 
     def has_size(self, size: int) -> bool:
         if self._cat is None or not self._store_id:
@@ -117,7 +117,7 @@ class PlanFacts:
 
     def row(self, key: bytes) -> CatalogRow:
         assert self._cat is not None
-        return history.current_row(self._cat, self._job_id, key)
+        return history.current_row(self._cat, (self._past.job_id or 0), key)
 
     @property
     def damaged(self) -> bool:

@@ -69,7 +69,10 @@ class Totals:
 
 @dataclass(slots=True)
 class Header:
-    """What a plan was made from; apply refuses it if any of this changed. Times are nanoseconds since the epoch."""
+    """What a plan was made from; apply refuses it when any of this moved. Times are nanoseconds.
+
+    Larger than usual, because it is a line of the plan file.
+    """
 
     plan_id: str
     job: str

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..records import Problem
-from ..repository.drift import Drift
 from ..source.walk import ScanTotals
 
 _NAMED = 20
@@ -29,6 +28,23 @@ class Specials:
         if self.count:
             more = f" and {self.count - _NAMED} more" if self.count > _NAMED else ""
             yield f"not backed up, because they have no content: {', '.join(self.named)}{more}"
+
+
+@dataclass(slots=True)
+class Noted:
+    """Problems and notes of a plan, as they come."""
+
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    specials: Specials = field(default_factory=Specials)
+
+    def problem(self, problem: Problem) -> None:
+        if problem.kind == "special":
+            self.specials.add(problem)
+            return
+        # A file may be hashed for two reasons; if it cannot be read, that is one problem.
+        if problem not in self.problems[-2:]:
+            self.problems.append(problem)
 
 
 def left_out(totals: ScanTotals) -> dict[str, int]:
@@ -63,22 +79,3 @@ def scan_notes(totals: ScanTotals, foreign: int) -> Iterator[str]:
     ):
         if count:
             yield f"{count} {text.format(s='' if count == 1 else 's')}"
-
-
-def bucket_notes(drift: Drift) -> Iterator[str]:
-    """What this host cannot read: what others put there, and what a lifecycle rule moved out of reach."""
-    if drift.strange:
-        yield (
-            f"{drift.strange} object(s) in the bucket are not in the catalog, and this host cannot decrypt them; "
-            f"`prune` with a recipient's key deletes what a killed run left"
-        )
-    if drift.cold:
-        yield (
-            f"{drift.cold} object(s) were moved to the archive tier, but not by this job (by a lifecycle rule?); "
-            f"restoring them needs --thaw"
-        )
-    if drift.cold_records:
-        yield (
-            f"{drift.cold_records} record(s) of the catalog are in the archive tier; `catalog pull` needs --thaw for "
-            f"them. Exclude <lineage>/records/ and <lineage>/copies/ from lifecycle rules"
-        )

@@ -30,7 +30,8 @@ from ..repository.heads import Head, head_of
 from ..repository.session import Session
 from .archived import Thaw, readable_records, refuse_archived
 from .chain import Records
-from .lineage import Bucket, Recovered, Rewritten
+from .lineage import Bucket
+from .outcome import Recovered, Rewritten
 
 _TRIES = 50
 """Number of objects of a lineage to try, highest number first."""

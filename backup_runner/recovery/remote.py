@@ -11,7 +11,8 @@ from ..progress import Events
 from ..repository.commits import record_name, resolve_pending
 from ..repository.session import Session
 from .choose import can_advance, find_lineage
-from .lineage import Bucket, Recovered, Rewritten
+from .lineage import Bucket
+from .outcome import Recovered, Rewritten
 
 _LOCK_SECONDS = 10.0
 

@@ -9,7 +9,7 @@ from . import escape, units
 from .look import Look
 
 if TYPE_CHECKING:
-    from ..recovery.lineage import Recovered
+    from ..recovery.outcome import Recovered
     from ..recovery.survey import LineageSeen
 
 Fields = dict[str, Any]

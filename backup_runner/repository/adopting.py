@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from ..catalog import Catalog, history
-from ..catalog.history import pack_lengths
 from ..catalog.states import set_states
 from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
 from ..container import MAX_HEADER, TAIL, Identity, Index, open_header, parse_name, read_index
 from ..container.identity import check_signer
+from ..container.lengths import pack_lengths
 from ..contents.again import twice
 from ..contents.sealed import Place, open_reader
 from ..errors import AccessDenied, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError

@@ -43,7 +43,10 @@ _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 class Drift:
     """`bad`: by object id, why its contents cannot be read. `healed`: ids of objects that are back.
 
-    `digest` is over names, sizes and checksums of the lineage's data objects, as listed."""
+    `digest` is over names, sizes and checksums of the lineage's data objects, as listed.
+
+    Larger than usual, because each kind of difference is a field of its own.
+    """
 
     digest: str = ""
     bad: dict[int, Reason] = field(default_factory=dict)

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..catalog.history import pack_lengths
 from ..container import IndexEntry
+from ..container.lengths import pack_lengths
 from ..container.suite2.index import Tail
 from ..policy import StoringPolicy
 from ..records import NewObject
@@ -84,6 +84,23 @@ class _End(NamedTuple):
     tail: Tail
 
 
+class _Output:
+    """The bytes of an object so far: the first `size` of `buffer`."""
+
+    def __init__(self, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self.size = 0
+        self.md5 = hashlib.md5(usedforsecurity=False)
+
+    def write(self, data: memoryview) -> None:
+        end = self.size + len(data)
+        if end > len(self.buffer):
+            self.buffer += bytes(max(end - len(self.buffer), len(self.buffer) // 8))
+        self.buffer[self.size : end] = data
+        self.size = end
+        self.md5.update(data)
+
+
 class Builder:
     """One object. Feed it with `add`, then `finish`. Not for several threads at once."""
 
@@ -95,14 +112,12 @@ class Builder:
         self._lengths: list[int] = []
         self._end: _End | None = None
         self._room = room
-        self._sealed = room.object()
-        self._size = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._out = _Output(room.object())
         self._segment = room.segment(sealer.room)
         self._fill = 0
         self._number = 0
         self._joining: deque[Future[None]] = deque()
-        self._emit(memoryview(sealer.header))
+        self._out.write(memoryview(sealer.header))
 
     def add(self, data: Buffer, beside: Threads | None = None) -> int:
         """Append plaintext and return its offset. A full segment is held back: only `finish` knows which is the
@@ -134,7 +149,7 @@ class Builder:
     def _seal_here(self) -> None:
         out, length = self._sealed_segment(last=False)
         with memoryview(out) as view:
-            self._emit(view[:length])
+            self._out.write(view[:length])
         self._room.give_segment(out)
         self._lengths.append(length)
         self._number += 1
@@ -155,21 +170,13 @@ class Builder:
     def _join(self, sealing: Future[tuple[bytearray, int]]) -> None:
         out, length = sealing.result()
         with memoryview(out) as view:
-            self._emit(view[:length])
+            self._out.write(view[:length])
         self._room.give_segment(out)
         self._lengths.append(length)
 
     def _drain(self, leave: int) -> None:
         while len(self._joining) > leave or (self._joining and self._joining[0].done()):
             self._joining.popleft().result()
-
-    def _emit(self, data: memoryview) -> None:
-        end = self._size + len(data)
-        if end > len(self._sealed):
-            self._sealed += bytes(max(end - len(self._sealed), len(self._sealed) // 8))
-        self._sealed[self._size : end] = data
-        self._size = end
-        self._md5.update(data)
 
     def settle(self) -> None:
         """Wait until no thread works on this object."""
@@ -194,7 +201,7 @@ class Builder:
 
     def _guess(self) -> int:
         """Its approximate length without padding if it were closed now: some segments are not encrypted yet."""
-        sealed, done = self._size, len(self._lengths) * self.sealer.segment_size
+        sealed, done = self._out.size, len(self._lengths) * self.sealer.segment_size
         share = sum(self._lengths) / done if done else 1.0
         waiting = self.plain - done
         segments = -(-waiting // self.sealer.segment_size) or 1
@@ -211,13 +218,13 @@ class Builder:
         """Encrypt the rest and the index."""
         segment, length, tail = self._end or self._seal_end()
         with memoryview(segment) as view:
-            self._emit(view[:length])
+            self._out.write(view[:length])
         self._lengths.append(length)
         self._room.give_segment(segment)
         self._room.give_segment(self._segment)
-        self._emit(memoryview(tail.data))
-        md5 = self._md5.digest()
-        return Sealed(self.sealer, self._sealed, self._size, tail.padding, md5, self.plain, self._lengths)
+        self._out.write(memoryview(tail.data))
+        out = self._out
+        return Sealed(self.sealer, out.buffer, out.size, tail.padding, out.md5.digest(), self.plain, self._lengths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,10 @@ class ScanOptions:
 
 @dataclass(slots=True)
 class ScanTotals:
-    """Filled while a scan runs; right for everything up to the last key that was yielded."""
+    """Filled while a scan runs; right for everything up to the last key that was yielded.
+
+    Larger than usual, because each kind of thing is counted by itself.
+    """
 
     files: int = 0
     folders: int = 0

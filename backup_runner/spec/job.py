@@ -248,6 +248,8 @@ class Job:
 
     `base` is `relative_path` as absolute bytes without a trailing slash (b"" for "/"): a stored key's path on
     disk is `base + b"/" + key`. Sources are sorted by key; those on disk don't overlap.
+
+    Larger than usual, because each key of the job file is a field.
     """
 
     file: str = field(metadata=_WHERE)

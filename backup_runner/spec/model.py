@@ -290,6 +290,8 @@ TARGET_MODELS: dict[str, type[Strict]] = {"directory": DirectoryTargetModel, "oc
 class JobModel(Strict):
     """A backup job, version 1."""
 
+    # Larger than usual, because each key of the job file is a field.
+
     version: int = Field(ge=1, le=1, json_schema_extra={"const": 1})
     name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
     sources: list[SourceModel] = Field(min_length=1)

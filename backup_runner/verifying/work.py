@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from ..catalog.history import unpack_lengths
 from ..catalog.places import StretchRow
 from ..container import TAIL, Identity, Index, SealKeys, open_header, parse_name, read_index
+from ..container.lengths import unpack_lengths
 from ..contents.legacy_check import check_legacy
 from ..contents.sealed import ContainerReader, Place, Span
 from ..errors import ContainerError, DamagedError, ObjectMissing, TargetError

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_runner.planning.paths import PathPlanner, Policy
+from backup_runner.planning.knowledge import Policy
+from backup_runner.planning.paths import PathPlanner
 from backup_runner.reasons import Cause, Reason
 from backup_runner.records import Action, ActionKind, CatalogRow, Digests, Entry, Flag, Kind
 from backup_runner.report.reasons import reason_text, why

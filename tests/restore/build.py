@@ -11,10 +11,11 @@ from blake3 import blake3
 
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.history import find_content, pack_lengths
+from backup_runner.catalog.history import find_content
 from backup_runner.catalog.recording import Meta, Recorder
 from backup_runner.container import Identity, IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.container.keys import Cost, CryptoKey, Keyring
+from backup_runner.container.lengths import pack_lengths
 from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Digests, Entry, Extent, Flag, Kind, NewObject
 from backup_runner.repository.session import Session

@@ -37,6 +37,8 @@ def seal_segment_into(
 
     Returns the sealed length; its last 32 bytes are the MAC. Only the last segment of a stream may contain less than
     `keys.segment_size` bytes. Never seal two different plaintexts for one number of one object.
+
+    Larger than usual, because it is told all that a segment says, and nothing else.
     """
     size = len(plaintext)
     if size > keys.segment_size or (size < keys.segment_size and not last):

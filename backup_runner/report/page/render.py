@@ -18,7 +18,10 @@ from .shapes import Tile
 
 @dataclass(slots=True)
 class Page:
-    """What a page shows, top down. Texts are plain; the template escapes them."""
+    """What a page shows, top down. Texts are plain; the template escapes them.
+
+    Larger than usual, because it is what the template fills in.
+    """
 
     title: str
     heading: str

@@ -106,7 +106,7 @@ class OciTarget:
                 self.connection.body(data),
                 content_length=str(size),
                 content_md5=checksum,
-                storage_tier=self._tier(tier),
+                storage_tier="Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier),
                 **options,
             ).headers
 
@@ -226,9 +226,6 @@ class OciTarget:
                     self._delete(name, if_match=etag)
             raise
         return Stored(checksum, etag, size)
-
-    def _tier(self, tier: Tier) -> str:
-        return "Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier)
 
     def _where(self, name: str) -> tuple[str, str, str]:
         return self.connection.namespace, self._spec.bucket, self._spec.prefix + name

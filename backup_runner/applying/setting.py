@@ -1,0 +1,48 @@
+"""What the worker processes of an apply are given."""
+
+from __future__ import annotations
+
+import os
+
+from ..catalog.database import Store
+from ..planning.file import Totals
+from ..policy import StoringPolicy
+from ..repository.session import Session
+from ..source.output import Outputs
+from ..source.tree import Tree
+from ..spec import Job
+from ..workers.claims import Claims
+from .running import READING
+from .worker import Setting
+
+
+def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPolicy) -> Setting:
+    """Raises WrongKeyError, TargetError."""
+    job = session.job
+    expected = sum(totals.counts.get(kind, 0) for kind in READING)
+    expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
+    return Setting(
+        Tree((source.key, source.path) for source in job.sources if not source.output),
+        session.target,
+        session.keys(store).sealing,
+        str(job.target.storage_tier),
+        policy,
+        Claims(expected),
+        job.catalog.path,
+        store.id,
+        store.seed,
+        threads=max(1, os.cpu_count() or 1),
+        outputs=_outputs(job),
+    )
+
+
+def _outputs(job: Job) -> Outputs:
+    """The output of programs, which do not get variables with the key or a URL."""
+    by_key = {source.key: source.output for source in job.sources if source.output}
+    if not by_key:
+        return Outputs()
+    hidden = {*job.encryption.variables, *(notify.url_env for notify in job.notify)}
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
+    env |= {"BACKUP_RUNNER_JOB": job.name, "BACKUP_RUNNER_JOB_FILE": os.path.abspath(job.file)}
+    reads_stdin = any(not output.command for output in by_key.values())
+    return Outputs(by_key, os.path.dirname(env["BACKUP_RUNNER_JOB_FILE"]), env, os.dup(0) if reads_stdin else None)

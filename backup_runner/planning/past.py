@@ -1,0 +1,41 @@
+"""What the catalog has of a job: nothing before its first apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from ..catalog import Catalog, history
+from ..catalog.database import Snapshot, Store
+from ..repository.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Catalog, store and id of a job, as far as there are any."""
+
+    cat: Catalog | None = None
+    store: Store | None = None
+    job_id: int | None = None
+
+    @classmethod
+    def of(cls, session: Session) -> Past:
+        """Raises CatalogError, KeyFileError."""
+        cat, store = session.catalog(), session.store()
+        return cls(cat, store, cat.job_id(store.id, session.job.name) if cat and store else None)
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """Oldest first."""
+        return self.cat.snapshots(self.job_id) if self.cat and self.job_id is not None else []
+
+    @property
+    def files(self) -> int:
+        """How many files the last complete snapshot has."""
+        last = self.cat.last_complete(self.job_id) if self.cat and self.job_id is not None else None
+        return int(orjson.loads(last.totals).get("files", 0)) if last else 0
+
+    def count_files(self, key: bytes) -> int:
+        """How many files there are below a key."""
+        return history.count_files(self.cat, self.job_id, key) if self.cat and self.job_id is not None else 0
