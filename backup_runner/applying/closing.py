@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 
 from ..catalog.browsing import bytes_now
+from ..catalog.database import Store
 from ..catalog.recording import Recorder
 from ..errors import AccessDenied
 from ..options import ApplyOptions
@@ -56,6 +59,13 @@ def _bytes_before(recorder: Recorder) -> int:
     return int(known) if known is not None else bytes_now(cat, recorder.job_id) - recorder.gained
 
 
+def _is_succession(session: Session, store: Store) -> bool:
+    """Whether all copies are of suite 1, so that who is added as a recipient could not pull the catalog."""
+    found = session.know(store.lineage)
+    end = found.suite1_end if found else None
+    return bool(end) and max((serial for serial, _ in json.loads(store.copies)), default=0) <= (end or 0)
+
+
 def commit_record(session: Session, ground: Ground, options: ApplyOptions, outcome: Outcome) -> None:
     """Upload the record of all changes, and a full copy if the records have grown long.
 
@@ -68,7 +78,11 @@ def commit_record(session: Session, ground: Ground, options: ApplyOptions, outco
     if first and (said := two_lineages(session, store)):
         outcome.problems.append(Problem(b"", "two-lineages", said))
     outcome.serial = store.serial
-    if committing.copy_is_due(store) or (ground.drift is not None and ground.drift.gap):
+    if (
+        committing.copy_is_due(store)
+        or _is_succession(session, store)
+        or (ground.drift is not None and ground.drift.gap)
+    ):
         committing.write_copy(cat, store, target, keys)
         store = cat.store(store.id)
         try:
