@@ -1,4 +1,4 @@
-"""POSIX ACLs as Linux keeps them in extended attributes, and the mode bits that grant no more than they do."""
+"""POSIX ACLs in the form of Linux's extended attributes, and mode bits that grant no more than they do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x
 
 
 class Entry(NamedTuple):
-    """One line of an ACL; `rights` are the three bits of a mode, `who` is a uid or gid where `tag` asks for one."""
+    """One line of an ACL; `rights` are the three bits of a mode, `who` is a uid or gid if `tag` needs one."""
 
     tag: int
     rights: int
@@ -40,9 +40,9 @@ class Bits:
         return self.owner << 6 | self.group << 3 | self.other
 
     def for_another(self, *, owner: bool, group: bool) -> Bits:
-        """What may be granted where the file has not got its owner, or its group.
+        """What may be granted if the file did not get its owner or group.
 
-        Those who were meant then fall into a later class, and strangers into an earlier one: no class may have more
+        Then the intended users fall into a later class, and strangers into an earlier one: no class may get more
         than either."""
         limited = self
         if group:
@@ -54,19 +54,19 @@ class Bits:
 
 
 def decode(blob: bytes) -> list[Entry]:
-    """The entries of an ACL. Raises ValueError if it is none."""
+    """The entries of an ACL. Raises ValueError for other data."""
     if len(blob) < _VERSION.size or _VERSION.unpack_from(blob)[0] != 2 or (len(blob) - _VERSION.size) % _ENTRY.size:
         raise ValueError("not a POSIX ACL of version 2")
     return [Entry._make(fields) for fields in _ENTRY.iter_unpack(blob[_VERSION.size :])]
 
 
 def encode(entries: Sequence[Entry]) -> bytes:
-    """The opposite of `decode`."""
+    """The inverse of `decode`."""
     return _VERSION.pack(2) + b"".join(_ENTRY.pack(*entry) for entry in entries)
 
 
 def limited(blob: bytes, *, owner: int | None, group: bool) -> bytes:
-    """The ACL for a file that has not got its `owner` (a uid), or its group: see `for_another`. Raises ValueError."""
+    """The ACL for a file that did not get its `owner` (a uid), or its group: see `for_another`. Raises ValueError."""
     entries = decode(blob)
     have = {entry.tag: entry.rights for entry in entries}
     effective = have.get(_GROUP_OBJ, 0) & have.get(_MASK, 7)
@@ -74,7 +74,7 @@ def limited(blob: bytes, *, owner: int | None, group: bool) -> bytes:
     bits = bits.for_another(owner=owner is not None, group=group)
     ours = bits.group
     for entry in entries:
-        # Who is in a group with a line of its own and in the new one has the rights of both.
+        # Members of both a listed group and the new one have the rights of both.
         ours &= entry.rights if group and entry.tag == _GROUP else 7
     become = []
     for entry in entries:
@@ -87,14 +87,14 @@ def limited(blob: bytes, *, owner: int | None, group: bool) -> bytes:
 
 
 def other_bits(blob: bytes) -> int:
-    """What others may. Raises ValueError."""
+    """The rights of others. Raises ValueError."""
     return next((entry.rights for entry in decode(blob) if entry.tag == _OTHER), 0)
 
 
 def without(blob: bytes, mode: int) -> int:
     """The permission bits for a file whose ACL could not be set: its group bits were the ACL's mask.
 
-    Nobody gains: who had a line of their own is counted in the group and others now. Raises ValueError."""
+    Nobody gains rights: users with their own line now count as group and others. Raises ValueError."""
     entries = decode(blob)
     mask = next((entry.rights for entry in entries if entry.tag == _MASK), 7)
     group = next((entry.rights for entry in entries if entry.tag == _GROUP_OBJ), 0) & mask

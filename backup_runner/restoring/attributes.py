@@ -1,7 +1,8 @@
-"""Owner, ACLs, extended attributes, mode and times of one file or folder, in an order in which none undoes another.
+"""Sets owner, ACLs, extended attributes, mode and times of one file or folder, in an order in which none undoes
+another.
 
-Each is tried by itself, and what cannot be set is named. On the way and at the end, nobody has more access than the
-snapshot says: rights are narrowed before anything else changes, and the mode is widened last.
+Each is tried separately, and what cannot be set is reported. At no time does anybody have more access than in the
+snapshot: permissions are reduced before anything else changes, and the final mode is set last.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Where = int | bytes
 
 
 class Meta(Protocol):
-    """What files and folders have in common."""
+    """What files and folders share."""
 
     @property
     def mode(self) -> int: ...
@@ -47,8 +48,8 @@ class Meta(Protocol):
 
 
 class Lack(NamedTuple):
-    """An attribute that could not be set, and why. `common`: it is of a kind that every file of a snapshot may have and
-    that opens nothing to anybody, so it is named once for all of them."""
+    """An attribute that could not be set, and why. `common`: every file of a snapshot may have it, and it
+    grants no access, so it is reported once for all of them."""
 
     what: str
     why: str
@@ -60,7 +61,7 @@ class Lack(NamedTuple):
 
 
 def restore_attributes(where: Where, row: Meta) -> list[Lack]:
-    """Give a file or folder what the snapshot says, all but the flags that are set last; returns what could not be."""
+    """Set the attributes of a file or folder, except flags that are set last; returns what could not be set."""
     return _Attributes(where, row).restore()
 
 
@@ -79,7 +80,7 @@ def set_flags(where: Where, flags: int) -> list[Lack]:
 
 
 def stat_differs(there: os.stat_result, row: Meta) -> bool:
-    """The same, of what a status tells: mode, owner, group and time."""
+    """The same for a file's status: mode, owner, group and time."""
     have = (stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, there.st_mtime_ns)
     return have != (row.mode, row.uid, row.gid, row.mtime_ns)
 
@@ -97,7 +98,7 @@ class _Attributes:
             self._wanted |= {name: value for name, value in self._have.items() if value and name not in _ACLS}
             self.lacking.append(Lack("extended attributes", missing))
         if missing and acl.ACCESS not in self._wanted:
-            # There may have been an ACL, whose mask is in the place of the group's bits.
+            # There may have been an ACL, whose mask is in the group bits.
             self._mode &= ~0o77
 
     def restore(self) -> list[Lack]:
@@ -107,7 +108,7 @@ class _Attributes:
             self._narrow()
             if owners:
                 self._set_owner()
-                # A change of owner takes capabilities away.
+                # A change of owner removes capabilities.
                 self._have = _read(self._where, self._wanted)
             self._set_acls()
             self._set_others()
@@ -117,13 +118,13 @@ class _Attributes:
         return self.lacking
 
     def _narrow(self) -> None:
-        """Until all is set: the rights that both the file and the snapshot's mode have, and this user's own."""
+        """The mode until everything is set: rights in both the file's and the snapshot's mode, and this user's own."""
         now = stat.S_IMODE(self._there.st_mode)
         mode = now & self._row.mode & 0o777 | now & stat.S_ISVTX
         if os.geteuid():
             mode |= _OWN_RIGHTS | (stat.S_IXUSR if stat.S_ISDIR(self._there.st_mode) else 0)
         if mode != now:
-            # Not the owner: nothing else can be set either, and that is named.
+            # Not the owner: nothing else can be set either, which is reported.
             with suppress(OSError):
                 os.chmod(self._where, mode)
 
@@ -163,7 +164,7 @@ class _Attributes:
                 except ValueError:
                     self._mode &= ~0o77
             if not removed:
-                # Its lines are bounded by the mask, which is in the place of the group's bits.
+                # Its lines are limited by the mask, which is in the group bits.
                 self._mode &= ~0o70
 
     def _set_others(self) -> None:
@@ -189,7 +190,7 @@ class _Attributes:
 
     def _set_time(self) -> None:
         time_ns = self._row.mtime_ns
-        # Setting a time moves ctime, by which the next plan would take what is as it was for touched.
+        # Setting a time changes ctime, and the next plan would treat an unchanged file as touched.
         if self._there.st_mtime_ns == time_ns:
             return
         try:
@@ -198,7 +199,7 @@ class _Attributes:
             self.lacking.append(Lack("time", _reason(error)))
 
     def _try_set(self, name: bytes, value: bytes) -> bool:
-        """Whether it is set; named if not."""
+        """Whether it was set; reported if not."""
         try:
             os.setxattr(self._where, name, value)
         except OSError as error:
@@ -207,7 +208,7 @@ class _Attributes:
         return True
 
     def _try_remove(self, name: bytes) -> bool:
-        """Whether it is gone; named if not."""
+        """Whether it was removed; reported if not."""
         try:
             os.removexattr(self._where, name)
         except OSError as error:
@@ -243,7 +244,7 @@ def restore_symlink_attributes(where: Where, row: Meta) -> list[Lack]:
 
 
 def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
-    """Owner and group; where the owner cannot be had, the group alone, as far as this user may. Returns what failed."""
+    """Set owner and group, or only the group if this user may not set the owner. Returns what failed."""
     try:
         os.chown(where, row.uid if there.st_uid != row.uid else -1, row.gid if there.st_gid != row.gid else -1)
     except OSError as error:
@@ -255,15 +256,15 @@ def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | N
 
 
 def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[Lack]:
-    """What to name where a file has not got its owner, or its group."""
+    """The report for a file that did not get its owner or group."""
     why = describe(failure) if failure else "not supported by the file system"
     lacking = [Lack(f"owner {row.uid}", why)] if owner else []
     return [*lacking, Lack(f"group {row.gid}", why)] if group else lacking
 
 
 def _not_set(name: bytes, error: OSError) -> Lack:
-    """Labels of the system, which no ordinary user sets, and attributes of a kind that the file system lacks are
-    common; ACLs and capabilities never are."""
+    """System labels, which ordinary users cannot set, and kinds of attributes that the file system lacks are
+    common; ACLs and capabilities are not."""
     of_system = name.startswith((b"security.", b"trusted.")) and error.errno in (errno.EPERM, errno.EACCES)
     common = (of_system or error.errno == errno.ENOTSUP) and name not in _ALWAYS_KEPT
     return Lack(_shown(name), describe(error), common=common)
@@ -284,7 +285,7 @@ def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
 
 
 def _read(where: Where, wanted: Container[bytes]) -> dict[bytes, bytes | None]:
-    """Those of the file: the wanted ones, and those of the kinds that every snapshot holds, so that they can go.
+    """Those of the file: the wanted ones, and those of kinds that every snapshot has, so that they can be removed.
 
     A value that this user may not read is None."""
     found: dict[bytes, bytes | None] = {}

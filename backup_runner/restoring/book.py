@@ -1,4 +1,4 @@
-"""The account of what became of a restore."""
+"""Keeps count of the results of a restore."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Book:
         self.fatal: str | None = None
         """Why no further file can be written."""
         self.absent: set[int] = set()
-        """Path ids of files that are not in place: kept as they were, or failed. Hard links may hang on them."""
+        """Path ids of files that were not restored: kept, or failed. Hard links may depend on them."""
         self.unsealed: list[tuple[FileRow, str]] = []
-        """Files that are in place but for the flags that are set last, with what became of them."""
+        """Restored files that still lack the flags that are set last, with their results."""
         self._common: dict[str, tuple[bytes, int]] = {}
 
     def stopped(self) -> bool:
-        """Whether to leave the rest: somebody asked for it, or nothing can be written any more."""
+        """Whether to stop: requested, or because nothing can be written any more."""
         if not self.outcome.interrupted and not self.fatal:
             self.outcome.interrupted = self.options.stop()
         return self.outcome.interrupted or self.fatal is not None
 
     def settle(self, row: FileRow | PlainRow, status: str) -> None:
-        """Note what became of a path."""
+        """Record the result for a path."""
         size = row.size if isinstance(row, FileRow) else 0
         self.counts[status] += 1
         if status == Decision.WRITE:
@@ -55,7 +55,7 @@ class Book:
             self.options.listen(status, row.key, size)
 
     def fail(self, row: FileRow, kind: str, text: str) -> None:
-        """Note that a file did not come back."""
+        """Record that a file was not restored."""
         self.problem(row.key, kind, text)
         self.absent.add(row.path_id)
 
@@ -65,7 +65,7 @@ class Book:
             self.options.listen(kind, key, 0)
 
     def lacking(self, found: Iterable[tuple[bytes, list[Lack]]]) -> None:
-        """Note files and folders that are in place and lack some of their attributes."""
+        """Record restored files and folders that lack some of their attributes."""
         for key, lacks in found:
             if own := [lack.text for lack in lacks if not lack.common]:
                 self.problem(key, "attributes", "could not be set: " + ", ".join(own))
@@ -80,7 +80,7 @@ class Book:
         return {key[: key.rfind(b"/") + 1] for key in lacking}
 
     def attempt(self, key: bytes, act: Callable[[], object]) -> None:
-        """Do something with one path; what goes wrong is a problem of that path."""
+        """Run code for one path; errors become a problem of that path."""
         try:
             act()
         except CAUGHT as error:
@@ -88,7 +88,7 @@ class Book:
             self.fatal = self.fatal or fatal_reason(error)
 
     def attempt_quietly(self, what: str, act: Callable[[], object]) -> bool:
-        """The same, for what is only worth a note: "the mode of a folder could not be set", say."""
+        """The same for errors that are only worth a note: "the mode of a folder could not be set", say."""
         try:
             act()
         except CAUGHT as error:
@@ -97,7 +97,7 @@ class Book:
         return True
 
     def conclude(self) -> None:
-        """Bring the account into the outcome."""
+        """Put the results into the outcome."""
         for text, (key, count) in self._common.items():
             others = f"; {count - 1:,} more files and folders lack it, too" if count > 1 else ""
             self.problem(key, "attributes", f"could not be set: {text}{others}")

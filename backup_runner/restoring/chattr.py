@@ -1,6 +1,6 @@
-"""A file's flags as chattr(1) has them: those of the snapshot are added where this user and the file system allow it.
+"""A file's flags as in chattr(1): those of the snapshot are added if this user and the file system allow it.
 
-Flags that a file has besides stay: older snapshots do not tell whether there were none.
+Other flags of the file are kept: older snapshots do not record flags.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..source.access import chattr_flags
 
 _T = TypeVar("_T")
 LAST = 0x30
-"""Immutable and append-only: nothing can be renamed, linked or written any more, so they are set when all is done."""
+"""Immutable and append-only: they prevent renames, links and writes, so they are set at the very end."""
 _SET_FLAGS = 0x40086602
 """FS_IOC_SETFLAGS, ioctl_iflags(2), of 64-bit systems."""
 _GET_FLAGS = 0x80086601
@@ -28,7 +28,7 @@ _LETTERS = {
 
 
 def flags_of(version_flags: int) -> int:
-    """Of what the catalog keeps, the flags that chattr(1) has."""
+    """The flags of chattr(1) among those in the catalog."""
     return version_flags >> Flag.CHATTR_SHIFT
 
 
@@ -39,7 +39,7 @@ def named(flags: int) -> str:
 
 
 def missing(where: int | bytes, flags: int) -> int:
-    """Which of the flags a file or folder has not got; all of them where that cannot be told."""
+    """The flags that a file or folder lacks; all of them if unknown."""
     if not flags:
         return 0
     try:
@@ -49,7 +49,7 @@ def missing(where: int | bytes, flags: int) -> int:
 
 
 def add(where: int | bytes, flags: int) -> tuple[int, str]:
-    """Set flags of a file or folder. Returns those that it has not got now, and why."""
+    """Set flags of a file or folder. Returns those that could not be set, and why."""
     try:
         return _with_open(where, lambda fd: _add(fd, flags))
     except OSError as error:
@@ -58,7 +58,7 @@ def add(where: int | bytes, flags: int) -> tuple[int, str]:
 
 def _add(fd: int, flags: int) -> tuple[int, str]:
     failure: OSError | None = None
-    # All at once, and where that fails, one by one.
+    # All at once, or, if that fails, one by one.
     for some in (flags, *_bits(flags)):
         have = _get(fd)
         if not flags & ~have:
@@ -72,7 +72,7 @@ def _add(fd: int, flags: int) -> tuple[int, str]:
 
 
 def _get(fd: int) -> int:
-    """All flags, those that chattr(1) does not set among them: they are handed back as they are."""
+    """All flags, including those that chattr(1) does not set, which are written back unchanged."""
     return int.from_bytes(fcntl.ioctl(fd, _GET_FLAGS, bytes(8))[:4], sys.byteorder)
 
 

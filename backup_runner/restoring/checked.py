@@ -1,4 +1,4 @@
-"""Whether bytes are those that were backed up."""
+"""Checks that bytes are those that were backed up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Hasher:
-    """Checks the strong hash of a content as its bytes pass by; MD5 where none is recorded."""
+    """Checks the BLAKE3 of a content as its bytes are read; MD5 if that is not recorded."""
 
     def __init__(self, row: FileRow) -> None:
         self._expected = row.blake3 or row.md5
@@ -44,7 +44,7 @@ Lists = Callable[[FileRow], Iterable[Piece]]
 
 
 def same_bytes(at: int, name: bytes, row: FileRow, lists: Lists | None) -> bool:
-    """Whether the file there has the recorded hash; one that cannot be read, or has none, has not."""
+    """Whether the existing file has the recorded hash; false if it cannot be read, or no hash is recorded."""
     if row.blake3 is None and row.md5 is None:
         return False
     hasher = Hasher(row)

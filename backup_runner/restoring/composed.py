@@ -17,7 +17,7 @@ from .work import CAUGHT, fatal_reason, problem_of
 from .write import Decision, Writer
 
 AT_ONCE = 20_000
-"""Files that are begun together: packs that these share are read once."""
+"""Number of files that are begun together; packs that they share are read once."""
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _File:
 
 
 class Composing:
-    """The composed files that are being put together."""
+    """The composed files in progress."""
 
     def __init__(self, cat: Catalog, book: Book, writer: Writer, archived: frozenset[int]) -> None:
         self._cat = cat
@@ -40,7 +40,7 @@ class Composing:
         self._files: dict[int, _File] = {}
 
     def begin(self, chosen: Selection, rows: Iterable[FileRow]) -> None:
-        """Make the temporary files and note in `chosen` which pieces they want."""
+        """Create the temporary files and record in `chosen` which pieces they need."""
         for number, row in enumerate(rows):
             if self._book.stopped():
                 return
@@ -78,18 +78,18 @@ class Composing:
             raise ObjectArchived("one of its objects is in the archive tier and was not thawed")
 
     def places(self, numbers: Iterable[int]) -> dict[int, tuple[bytes, bytes]]:
-        """Key and temporary name of these files."""
+        """Keys and temporary names of these files."""
         return {number: (file.row.key, file.temporary) for number in numbers if (file := self._files.get(number))}
 
     def wants(self, piece: WantedPiece) -> bool:
-        """Whether the piece's file may still become whole."""
+        """Whether the piece's file can still be completed."""
         file = self._files.get(piece.file)
         if file is not None and file.failure is not None:
             self._arrived(piece)
         return file is not None and file.failure is None
 
     def done(self, pieces: Iterable[WantedPiece], torn: Iterable[tuple[int, str, str]]) -> None:
-        """Pieces were written, but for those in `torn`: (place in `pieces`, kind, text)."""
+        """Pieces were written, except those in `torn`: (index in `pieces`, kind, text)."""
         pieces = list(pieces)
         for index, kind, text in torn:
             piece = pieces[index]
@@ -130,7 +130,7 @@ class Composing:
         self._book.events.advance(1, row.size - shown)
 
     def discard(self) -> None:
-        """Drop what is not whole."""
+        """Delete incomplete files."""
         for file in self._files.values():
             self._writer.discard(file.row.key, file.temporary)
         self._files = {}

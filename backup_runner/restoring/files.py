@@ -1,4 +1,4 @@
-"""Files of a restore: dealt out object by object to the workers, large ones in pieces or stretches."""
+"""Distributes the files of a restore to workers, object by object, large ones in pieces or stretches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BATCH_FILES = 2000
 
 
 class Files:
-    """Deals out the files of one restore. `archived` are ids of objects that cannot be read now."""
+    """Distributes the files of one restore. `archived` are ids of objects that cannot be read now."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Files:
         self._shown: dict[int, int] = {}
 
     def close(self) -> None:
-        """Drop large files that are not whole."""
+        """Delete incomplete large files."""
         self._assembly.discard()
         self._composing.discard()
 
     def run(self, chosen: Selection, *, again: bool = False) -> None:
-        """Restore the chosen files that bring their own bytes; `again`: those that others were to be links of."""
+        """Restore the chosen files with their own data; `again`: those to which others should have been linked."""
         rows: Iterator[FileRow] = chosen.files(again=again)
         composed = chosen.composed(again=again)
         while True:
@@ -99,7 +99,7 @@ class Files:
             yield self._batch(batch)
 
     def _readable(self, rows: Iterator[FileRow]) -> Iterator[FileRow]:
-        """The rows that can be restored, with their sizes; the others are settled."""
+        """The rows that can be restored, with their sizes; the results of the others are recorded."""
         for row in rows:
             if self._hopeless(row):
                 continue
@@ -131,7 +131,7 @@ class Files:
         return True
 
     def _measured(self, row: FileRow) -> FileRow:
-        """A row whose size was not known when it was imported, because its object was archived then."""
+        """A row whose size was unknown at the import, because its object was archived."""
         size = true_size(self._target, self._name(row))
         return row._replace(size=size, length=size)
 
@@ -190,7 +190,7 @@ class Files:
 
 
 def _kind_key(item: FileRow | WantedPiece) -> tuple[int | None, str]:
-    """What is the same for all that one batch may hold."""
+    """What all items of a batch share."""
     return item.object_id, item.format if isinstance(item, FileRow) else "container"
 
 

@@ -1,8 +1,8 @@
-"""The folder that files are restored below: what is there, and folders that are made in it.
+"""The folder that files are restored to: what exists in it, and folders that are created in it.
 
-With `pretend` it is only looked at: folders that a restore would make are remembered, so that what comes after them
-finds what it would find then. To look into a folder of this user's that lets nobody pass, it is opened as a restore
-would open it, and closed again in the end.
+With `pretend`, nothing is changed: folders that a restore would create are remembered, so that later steps find the
+same state as in a restore. A folder of this user without search permission is made accessible as in a restore,
+and restored at the end.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _OWNER = stat.S_IRWXU
 _T = TypeVar("_T")
 
 NOT_FINISHED = stat.S_ISVTX | _OWNER
-"""The mode of a folder that a restore has made and not finished. The sticky bit, which means nothing there, tells it
-from others: should the restore be killed, the next one gives it its attributes, whatever its policy."""
+"""The mode of a folder that a restore has created and not finished. The sticky bit, which has no effect there, marks
+it: if the restore is killed, the next one sets its attributes, whatever its policy."""
 
 STOPPING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""Errors after which continuing to the next file makes no sense."""
+"""Errors after which it makes no sense to continue with the next file."""
 
 
 class BlockedError(Exception):
-    """Something else is where a file or folder should go, and stays."""
+    """Something else is in the place of a file or folder, and is kept."""
 
 
 def explain(error: OSError) -> tuple[str, str]:
@@ -46,10 +46,11 @@ def explain(error: OSError) -> tuple[str, str]:
 
 
 class Goal(Way):
-    """What is there and what is made, by key. Descriptors that it lends are good until the next call."""
+    """Existing and created entries, by key. Descriptors that it returns are valid until the next call."""
 
     def __init__(self, root: int | None, *, followed: Collection[bytes] = (), pretend: bool = False) -> None:
-        """`root` is a directory's descriptor, which this object then owns; None, if there is none yet (`pretend`)."""
+        """`root` is a directory's descriptor, which this object then owns; None if it does not exist yet
+        (`pretend`)."""
         super().__init__(-1 if root is None else root, followed)
         self.pretend = pretend
         self._pretended: set[bytes] = {b""} if root is None else set()
@@ -65,13 +66,13 @@ class Goal(Way):
         return goal
 
     def again(self) -> Goal:
-        """Another goal at the same folder, for another process: with temporary names of its own."""
+        """Another goal at the same folder for another process, with separate temporary names."""
         return Goal(os.dup(self.root), followed=self._followed)
 
     # -- looking
 
     def look(self, key: bytes) -> os.stat_result | None:
-        """What is there, be it a symlink; None if nothing is. Raises OSError, UnsafeKeyError."""
+        """The status of what exists, symlinks not followed; None if nothing does. Raises OSError, UnsafeKeyError."""
         head = split_key(key)[0]
         if head in self._pretended or key in self._pretended:
             return None
@@ -89,7 +90,7 @@ class Goal(Way):
             raise
 
     def has_folder(self, key: bytes) -> bool:
-        """Whether the folder is there: a restore that was stopped has not made them all."""
+        """Whether the folder exists: an interrupted restore has not created all."""
         if key in self._pretended:
             return True
         try:
@@ -99,7 +100,7 @@ class Goal(Way):
         return True
 
     def is_empty(self, key: bytes) -> bool:
-        """Whether nothing is in the folder that is where the file `key` should go."""
+        """Whether the folder in the place of the file `key` is empty."""
         at, name = self.place(key)
         try:
             fd = os.open(name, _READ | os.O_DIRECTORY, dir_fd=at)
@@ -113,8 +114,8 @@ class Goal(Way):
 
     @contextmanager
     def handle(self, key: bytes) -> Iterator[int | bytes]:
-        """What stands for a file or folder in calls on its attributes: a descriptor, or, where this user may not read
-        it, a path that leads to the same file whatever becomes of its name. Raises OSError, UnsafeKeyError."""
+        """What to use for a file or folder in calls on its attributes: a descriptor or, if this user may not read
+        it, a path that leads to the same file even if it is renamed. Raises OSError, UnsafeKeyError."""
         is_folder = not key or key.endswith(b"/")
         at, name = (self.folder(key), b".") if is_folder else self.place(key)
         try:
@@ -129,7 +130,7 @@ class Goal(Way):
     # -- folders
 
     def make_folder(self, key: bytes, mode: int = NOT_FINISHED) -> bool:
-        """Make a folder; False if something is there already. Raises OSError, UnsafeKeyError."""
+        """Create a folder; False if something exists there. Raises OSError, UnsafeKeyError."""
         if self.pretend:
             if self.look(key) is not None:
                 return False
@@ -145,14 +146,14 @@ class Goal(Way):
         return True
 
     def is_new(self, key: bytes, there: os.stat_result) -> bool:
-        """Whether a restore made this folder and has not finished it."""
+        """Whether a restore created this folder and has not finished it."""
         if self._unmarked and key in self._unmarked:
             return True
-        # What it is made in may hand down its set-group-id bit.
+        # It may inherit the set-group-id bit of its parent.
         return stat.S_IMODE(there.st_mode) & ~stat.S_ISGID == NOT_FINISHED and there.st_uid == os.geteuid()
 
     def replace_by_folder(self, key: bytes) -> None:
-        """Remove what is there, no folder, and make one. Raises OSError."""
+        """Replace what exists, which is not a folder, by a folder. Raises OSError."""
         if self.pretend:
             self._pretended.add(key)
             return
@@ -160,18 +161,18 @@ class Goal(Way):
         self.make_folder(key)
 
     def sweep(self, key: bytes) -> None:
-        """Remove what restores left in a folder when they were killed."""
+        """Delete what killed restores left in a folder."""
         if not self.pretend:
             with contextlib.suppress(OSError):
                 sweep(self.folder(key))
 
     def note_closed(self, key: bytes, there: os.stat_result) -> None:
-        """Remember the mode of a folder that is there, if this user may change it and cannot write in it as it is."""
+        """Remember the mode of an existing folder that this user owns but cannot write in."""
         if os.geteuid() and is_locked(there):
             self.closed.setdefault(key, stat.S_IMODE(there.st_mode))
 
     def set_back(self, key: bytes) -> None:
-        """Close a folder again that was opened for writing. Raises OSError."""
+        """Restore the mode of a folder that was made writable. Raises OSError."""
         mode = self.closed.pop(key, None)
         if mode is None:
             return
@@ -184,7 +185,7 @@ class Goal(Way):
     def write_in(self, key: bytes, act: Callable[[int, bytes], _T]) -> _T:
         """Call `act` with the folder that `key` is in, and its name there. Raises OSError, UnsafeKeyError.
 
-        A folder of this user's that is read-only is opened for it; `set_back` closes it."""
+        A read-only folder of this user is made writable for it; `set_back` restores its mode."""
         at, name = self.place(key)
         try:
             return act(at, name)
@@ -198,13 +199,13 @@ class Goal(Way):
         self._check_writable(split_key(key)[0])
 
     def pretend_written(self, key: bytes) -> None:
-        """Treat a file as written again: it is no longer the one that other names lead to."""
+        """Treat a file as replaced: it is no longer the one with other names."""
         there = self.look(key)
         if there is not None and there.st_nlink > 1:
             self._pretended.add(key)
 
     def temporary_name(self) -> bytes:
-        """A name that no stored file has and that always fits."""
+        """A name that no stored file has and that is always short enough."""
         return self._names.new()
 
     def _check_writable(self, folder: bytes) -> None:
@@ -214,7 +215,7 @@ class Goal(Way):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def _mark(self, key: bytes) -> None:
-        """Note which folders are new where the file system does not keep the mode that says so."""
+        """Remember which folders are new if the file system does not keep the mode that marks them."""
         if self._unmarked is None:
             self._unmarked = set()
             if not self.is_new(key, os.fstat(self.folder(key))):

@@ -1,4 +1,4 @@
-"""Large files: cut into pieces for all workers, hashed in order as the pieces arrive, renamed when whole."""
+"""Large files of suite 1: split for all workers, hashed in order as the parts arrive, renamed when complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .work import CAUGHT, Result, Stretch, fatal_reason, problem_of
 from .write import Hasher, Writer
 
 LARGE = 16 << 20
-"""Files of more bytes than this are shared out over workers."""
+"""Files of more bytes than this are split over workers."""
 _CHUNK = 1 << 20
 
 
@@ -36,7 +36,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A large file that is done with: restored, unless `problem` (kind, text) says what is wrong."""
+    """A finished large file: restored, unless there is a `problem` (kind, text)."""
 
     row: FileRow
     problem: tuple[str, str] | None
@@ -44,7 +44,7 @@ class Finished:
 
 
 class Assembly:
-    """The large files that are being put together."""
+    """The large files in progress."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -52,7 +52,7 @@ class Assembly:
         self._numbers = count()
 
     def pieces(self, row: FileRow, places: Sequence[tuple[Place, Extent]]) -> Iterator[Stretch]:
-        """Make a temporary file and yield the pieces it needs. Raises OSError, UnsafeKeyError at the first."""
+        """Create a temporary file and yield the parts it needs. Raises OSError, UnsafeKeyError at the first."""
         fd, temporary = self._writer.create(row.key)
         number = next(self._numbers)
         file = self._files[number] = _File(row, fd, temporary, Hasher(row), [])
@@ -68,7 +68,7 @@ class Assembly:
             yield Stretch(number, index, place, offset, length, at, row.key, temporary, sparse)
 
     def arrived(self, piece: Stretch, result: Result) -> Finished | None:
-        """Take note of a piece; tells when with it the file is done."""
+        """Record a part; returns the result if it completes the file."""
         file = self._files[piece.file]
         file.waiting -= 1
         file.arrived.add(piece.number)
@@ -82,7 +82,7 @@ class Assembly:
         return self._finish(file, result.fatal)
 
     def discard(self) -> None:
-        """Drop what is not whole."""
+        """Delete incomplete files."""
         for file in self._files.values():
             self._drop(file)
         self._files = {}
@@ -115,10 +115,10 @@ class Assembly:
 
 
 def _cut(places: Sequence[tuple[Place, Extent]]) -> Iterator[tuple[Place, int, int, int]]:
-    """Place, offset in its stream, offset in the file, length; cut where objects are, at segment borders."""
+    """Place, offset in its stream, offset in the file, length; split at objects and segment borders."""
     at = 0
     for place, extent in places:
-        # The other format's MD5 covers the whole object, so its pieces cannot be checked one by one.
+        # In the other format, the MD5 covers the whole object, so parts cannot be checked separately.
         step = max(extent.length, 1) if place.format == "legacy" else MERGE
         for start in range(0, extent.length, step):
             length = min(step, extent.length - start)

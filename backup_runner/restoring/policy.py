@@ -1,17 +1,17 @@
-"""What happens to what exists already: the one place that knows `--overwrite`.
+"""What happens to existing files: the one place that knows `--overwrite`.
 
-| there is | never | changed | always |
+| existing | never | changed | always |
 |---|---|---|---|
-| the same file, folder or symlink | left, attributes too | gets the attributes | written again |
-| a file or symlink that differs | named | replaced | replaced |
-| a folder, in place of a file or symlink | named | named | replaced if it is empty |
-| a file that contains nothing, in place of a folder | named | named | replaced |
-| a symlink, or a file that contains something, in place of a folder | named | named | named |
+| the same file, folder or symlink | unchanged, attributes too | gets the attributes | written again |
+| a file or symlink that differs | reported | replaced | replaced |
+| a folder, in place of a file or symlink | reported | reported | replaced if it is empty |
+| an empty file, in place of a folder | reported | reported | replaced |
+| a symlink or another file, in place of a folder | reported | reported | reported |
 
-What is named was left as it was.
+What is reported was not changed.
 
-A file is also written again, never changed in its place, if it has another owner or more names than this one and its
-attributes differ: the other names may be files that nobody meant.
+A file is also replaced, never changed in place, if it has another owner or other names and its
+attributes differ: the other names may be unrelated files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .goal import BlockedError, Goal
 
 
 class Decision(StrEnum):
-    """What is done with a path, given what is there."""
+    """What is done with a path, given what exists."""
 
     WRITE = "restored"
     UNCHANGED = "unchanged"
@@ -37,7 +37,7 @@ class Decision(StrEnum):
 
 
 class Policy:
-    """Looks at what is there and decides; changes nothing. All methods raise OSError, UnsafeKeyError, BlockedError."""
+    """Checks what exists and decides; changes nothing. All methods raise OSError, UnsafeKeyError, BlockedError."""
 
     def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
         self._goal = goal
@@ -47,12 +47,12 @@ class Policy:
 
     @property
     def touches(self) -> bool:
-        """Whether what is there may be changed at all."""
+        """Whether existing files may be changed at all."""
         return self._overwrite is not Overwrite.NEVER
 
     @property
     def changes_types(self) -> bool:
-        """Whether a folder that is empty may go for a file."""
+        """Whether an empty folder may be replaced by a file."""
         return self._overwrite is Overwrite.ALWAYS
 
     def file(self, row: FileRow) -> Decision:
@@ -69,7 +69,7 @@ class Policy:
         return Decision.WRITE if self.touches and self._must_be_new(there, row) else Decision.UNCHANGED
 
     def is_whole(self, row: FileRow) -> bool:
-        """Whether a file is there with its bytes and all its attributes, and stays."""
+        """Whether a file exists with its bytes and all its attributes, and is kept."""
         there = self._goal.look(row.key)
         if there is None or self.file(row) is not Decision.UNCHANGED:
             return False
@@ -91,14 +91,14 @@ class Policy:
         return Decision.WRITE if self.touches else Decision.KEEP
 
     def link(self, first: bytes, row: FileRow) -> Decision:
-        """What to do with a name of a file whose name `first` is in place."""
+        """What to do with another name of a file that was restored as `first`."""
         decision = self.file(row)
         if decision is not Decision.KEEP and self._same_file(first, row.key):
             return Decision.UNCHANGED
         return Decision.WRITE if decision is Decision.UNCHANGED and self.touches else decision
 
     def folder(self, key: bytes, there: os.stat_result) -> Decision:
-        """What to do where something is in a folder's place."""
+        """What to do if something is in a folder's place."""
         if stat.S_ISDIR(there.st_mode):
             return Decision.UNCHANGED
         is_file = stat.S_ISREG(there.st_mode) and there.st_size == 0
@@ -109,7 +109,7 @@ class Policy:
         raise BlockedError(f"{what} is in the place of the folder; it was not changed")
 
     def may_change_in_place(self, there: os.stat_result, row: Meta) -> bool:
-        """Whether attributes of a file may be set in its place: it is its owner's, and has no other name."""
+        """Whether attributes of a file may be set in place: it has the right owner and no other name."""
         owner = there.st_uid == (self._euid or row.uid)
         return owner and there.st_nlink == 1
 
@@ -127,7 +127,7 @@ class Policy:
     def _same(self, there: os.stat_result, row: FileRow) -> bool:
         if not stat.S_ISREG(there.st_mode) or there.st_size != row.size:
             return False
-        # The time of an imported file is what another tool remembered, perhaps of a later content.
+        # The time of an imported file was recorded by another tool, perhaps for a later content.
         timely = there.st_mtime_ns == row.mtime_ns and row.format != "legacy"
         return timely or same_bytes(*self._goal.place(row.key), row, self._lists)
 

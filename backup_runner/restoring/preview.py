@@ -1,4 +1,4 @@
-"""What a restore would do with files: all but fetching and writing them."""
+"""What a restore would do with files, without fetching and writing them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .write import Decision
 
 
 class Preview(Files):
-    """Decides as workers do, and fetches nothing."""
+    """Decides like workers, but fetches nothing."""
 
     def run(self, chosen: Selection, *, again: bool = False) -> None:
-        """Say what would become of the chosen files."""
+        """Record what would happen to the chosen files."""
         for row in chain(chosen.files(again=again), chosen.composed(again=again)):
             if self._book.stopped():
                 return

@@ -1,6 +1,7 @@
 """Restore files: folders first, then files object by object, hard links, symlinks, and folders' modes last.
 
-A content gets its final name only once its hash was compared; a file that cannot come back is named, and the others do.
+A file gets its final name only after its hash was compared; one that cannot be restored is reported, and the others
+are restored.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ __all__ = ["RestoreOptions", "restore"]
 
 _INLINE_BYTES = 8 << 20
 _INLINE_FILES = 300
-"""Up to so much, starting processes takes longer than doing it here."""
+"""Up to this many bytes, starting processes takes longer than doing it here."""
 
 
 def restore(session: Session, options: RestoreOptions, events: Events) -> RestoreOutcome:
-    """Restore files of one snapshot; each that did not come back is in the outcome's problems.
+    """Restore files of one snapshot; those that could not be restored are in the outcome's problems.
 
     Raises CatalogError (no such job or snapshot), WrongKeyError (nothing was written), BackupRunnerError (a path that
-    stands for nothing, a full disk).
+    matches nothing, a full disk).
     """
     started = time.monotonic()
     cat, store, job_id = session.need_store()
@@ -71,7 +72,7 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
 
 
 def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
-    """All steps, in order; a dry run takes the same ones, with a goal that pretends and files that are not fetched."""
+    """All steps, in order; a dry run takes the same ones, with a goal that pretends and without fetching files."""
     options, totals = book.options, chosen.totals()
     session.check_place(store)
     identity = None if options.dry_run else session.unlock(store)
@@ -116,7 +117,7 @@ def _thaws(options: RestoreOptions) -> bool:
 def _start_workers(
     session: Session, store: Store, identity: Identity | None, goal: Goal, totals: Totals, options: RestoreOptions
 ) -> Pool[Task, Result]:
-    """Those that fetch files; none where there is little to do, or without a key, for a dry run."""
+    """The workers that fetch files; none for small restores, or without a key, for a dry run."""
     if identity is None:
         return Pool[Task, Result](0, _no_worker)
     small = totals.size <= _INLINE_BYTES and totals.files <= _INLINE_FILES
@@ -140,7 +141,7 @@ def _no_worker() -> Worker:
 def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, path: bytes) -> tuple[Goal, bool]:
     """The folder to restore to, and whether it keeps its own attributes: a folder that the user named with `--to`.
 
-    It is made first if it does not exist. Raises BackupRunnerError."""
+    It is created first if it does not exist. Raises BackupRunnerError."""
     try:
         if options.to is None:
             return Goal.open(path, followed=_own_paths(session.job, chosen, options), pretend=options.dry_run), False
@@ -160,7 +161,7 @@ def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, pat
 
 
 def _check_makeable(path: bytes) -> None:
-    """Whether a folder could be made, without doing so. Raises OSError."""
+    """Check that a folder could be created, without doing so. Raises OSError."""
     above = os.path.dirname(path)
     while not os.path.lexists(above):
         above = os.path.dirname(above)
@@ -173,8 +174,8 @@ def _check_makeable(path: bytes) -> None:
 def _own_paths(job: Job, chosen: Selection, options: RestoreOptions) -> frozenset[bytes]:
     """Keys on the way to the job's sources: the user wrote them, so symlinks there are followed.
 
-    A one-shot command's job has no sources; there it is what is above all that was backed up. What a snapshot says to
-    be a symlink is none of the user's."""
+    A one-shot command's job has no sources; there, it is the folders above everything that was backed up. Symlinks from
+    a snapshot are never among them."""
     keys: set[bytes] = set()
     for source in job.sources:
         root = source.key.rstrip(b"/")

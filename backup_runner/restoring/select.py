@@ -1,4 +1,4 @@
-"""Which snapshot, and which of its paths, a restore is about."""
+"""Selects the snapshot and paths of a restore."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..patterns.paths import PathPattern, any_covers, path_pattern
 from ..patterns.wildmatch import Pattern
 
 _LOOKED_AT = 20_000
-"""Paths that are compared with a misspelt one, at most."""
+"""Maximum number of paths to compare with a misspelt one."""
 _SECOND_NS = 10**9
 
 
@@ -32,8 +32,8 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
 
     `tag:NAME` and `host:NAME`, joined to one of these by commas, narrow down. The newest snapshot is the one made last,
     whatever its date (as in retention). A time means the complete snapshot
-    with the latest date at or before it, and stands for all of what it leaves out: a date for that day, 14:30 for that
-    minute. If none is complete, the newest partial one. Raises CatalogError, saying what there is.
+    with the latest date at or before it, and covers the whole period it names: a date that day, 14:30 that
+    minute. If none is complete, the newest partial one. Raises CatalogError, listing the snapshots.
     """
     snapshots = cat.snapshots(job_id)
     limit = None
@@ -51,9 +51,9 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
         first, limit = _span(at)
         dated = [one for one in snapshots if one.scanned_ns <= limit]
         if limit - first < _SECOND_NS:
-            # A time that was printed for a snapshot means that one, complete or not.
+            # A time printed for a snapshot selects that one, complete or not.
             dated = [one for one in dated if one.scanned_ns >= first] or dated
-        # By date here: a clock that was once set back must not put its snapshot before all that is dated later.
+        # By date: a clock that was once set back must not hide snapshots with later dates.
         found = _newest(dated, key=lambda one: (one.scanned_ns, one.id))
     if found is None:
         raise CatalogError(_nothing(at, snapshots), hint=_what_there_is(snapshots))
@@ -72,7 +72,7 @@ class SnapshotFilter:
     until: str | None = None
 
     def takes(self, one: Snapshot) -> bool:
-        """Raises CatalogError for a time that is none."""
+        """Raises CatalogError for an invalid time."""
         about = one.about
         if not {*self.tags} <= {*about.tags} or (self.host and about.host != self.host):
             return False
@@ -96,7 +96,7 @@ def snapshot_filter(text: str) -> tuple[SnapshotFilter, str]:
 
 
 def _later(found: Snapshot, limit: int | None) -> str | None:
-    """A note if the time asked for is within the reading: what was read after it is in the snapshot too."""
+    """A note if the requested time is during the reading: what was read after it is in the snapshot, too."""
     if limit is None or not found.finished_ns or limit >= found.finished_ns:
         return None
     if limit // _SECOND_NS == found.scanned_ns // _SECOND_NS:
@@ -139,7 +139,7 @@ def _what_there_is(snapshots: list[Snapshot]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which paths are meant: those in `paths` (all if there are none) but those in `exclude`, as users write them.
+    """The selected paths: those in `paths` (all if there are none) except those in `exclude`, as users write them.
 
     `here` is the current folder, for relative paths; None for nowhere. See patterns/paths for the grammar."""
 
@@ -149,9 +149,9 @@ class Wanted:
 
 
 def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], wanted: Wanted, base: bytes) -> None:
-    """Fill `chosen` with what is wanted of the snapshot `at` (job id, snapshot id).
+    """Fill `chosen` with the selected paths of the snapshot `at` (job id, snapshot id).
 
-    Raises BackupRunnerError naming every path that stands for nothing, before anything is written.
+    Raises BackupRunnerError with every path that matches nothing, before anything is written.
     """
     if not wanted.paths:
         chosen.add_range(b"", None)
@@ -170,7 +170,7 @@ def choose_paths(cat: Catalog, chosen: Selection, at: tuple[int, int], wanted: W
 
 
 def _choose(chosen: Selection, pattern: PathPattern) -> bool:
-    """Whether there is anything that it names, which is chosen then."""
+    """Choose what it matches; whether there is anything."""
     key = pattern.key(partial(_is_there, chosen))
     if not key:
         chosen.add_range(b"", None)
@@ -178,7 +178,7 @@ def _choose(chosen: Selection, pattern: PathPattern) -> bool:
     if chosen.has(key):
         chosen.add_key(key)
         return True
-    # A folder is what ends in a slash, or is only known by what is in it.
+    # A folder's key ends in a slash, or is known only from its contents.
     if chosen.any_in(key + b"/", key + b"0"):
         chosen.add_range(key + b"/", key + b"0")
         return True
@@ -215,7 +215,7 @@ def _complaint(cat: Catalog, at: tuple[int, int], path: bytes, key: bytes) -> st
 
 
 def _neighbours(cat: Catalog, at: tuple[int, int], key: bytes) -> list[str]:
-    """Keys next to where `key` would be: in the nearest folder above it that has anything."""
+    """Keys close to where `key` would be: in its nearest parent folder that has any."""
     folder = key
     while folder:
         folder = folder.rpartition(b"/")[0]

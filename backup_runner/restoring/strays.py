@@ -11,7 +11,8 @@ _TEMPORARY = re.compile(r"\.([0-9]{1,9})-[0-9a-f]{9,}\.brtmp")
 
 
 class Names:
-    """Names that no stored file has and that always fit; each tells the process that writes the file."""
+    """Names that no stored file has and that are always short enough; each contains the process that writes the
+    file."""
 
     def __init__(self) -> None:
         self._token = secrets.token_hex(4)
@@ -22,7 +23,7 @@ class Names:
 
 
 def sweep(at: int) -> None:
-    """Files of restores whose processes, which the names tell, are gone."""
+    """Files of restores whose processes, as in their names, have ended."""
     fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
     try:
         with os.scandir(fd) as entries:

@@ -1,4 +1,4 @@
-"""Objects in an archive tier: which of those that are needed can be read, and asking for the others."""
+"""Objects in an archive tier: which of the needed ones can be read, and thawing the others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..records import StoredObject
 from ..targets.base import Target
 
 _FEW = 16
-"""Up to so many objects are looked at one by one: a page of a listing has a thousand, of anybody's."""
+"""Up to this many objects are looked up one by one; a listing returns pages of a thousand, including unrelated ones."""
 
 
 class ThawOptions(Protocol):
-    """The part of a restore's options that matters here."""
+    """The relevant part of a restore's options."""
 
     @property
     def thaw(self) -> bool: ...
@@ -34,9 +34,9 @@ class Frozen:
 
 
 def look_at_archive(target: Target, lineage: str, chosen: Selection, options: ThawOptions) -> Frozen:
-    """What is archived by the service's own word: a lifecycle rule moves objects without the catalog's knowledge.
+    """What is archived according to the service: lifecycle rules move objects without the catalog's knowledge.
 
-    With `thaw`, the target is asked to make it readable."""
+    With `thaw`, request that it be made readable."""
     if not target.properties.archives:
         return Frozen(frozenset(), 0, [])
     needed = {one.name: one for one in chosen.objects()}
@@ -50,7 +50,7 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
                 try:
                     target.restore_archived(one.name, options.thaw_hours)
                 except ObjectMissing:
-                    # Gone since the listing: reading it will say so, by file.
+                    # Deleted since the listing: reading it will report that for each file.
                     continue
     pending = len(cold) if options.thaw else sum(states[one.name] == "Restoring" for one in cold)
     size = sum(one.size for one in cold)
@@ -63,7 +63,7 @@ def look_at_archive(target: Target, lineage: str, chosen: Selection, options: Th
 
 
 def _cold_states(target: Target, lineage: str, names: list[str]) -> dict[str, str]:
-    """Archival states of those that cannot be read; few are looked at one by one, many by a listing."""
+    """Archival states of those that cannot be read; a few are looked up one by one, many by a listing."""
     if len(names) <= _FEW:
         found = [there for name in names if (there := _look(target, name))]
     else:
@@ -79,5 +79,5 @@ def _look(target: Target, name: str) -> StoredObject | None:
     try:
         return target.stat(name)
     except ObjectMissing:
-        # Reading it will say so, by file.
+        # Reading it will report that for each file.
         return None

@@ -1,4 +1,4 @@
-"""All of a restore but the files' bytes: folders, hard links, symlinks."""
+"""Everything in a restore except file data: folders, hard links, symlinks."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .work import CAUGHT
 from .write import Decision, Writer
 
 _OPEN_MODE = 0o777
-"""Of folders on the way that the snapshot does not know: what the umask leaves of it."""
+"""The mode of parent folders that are not in the snapshot, before the umask."""
 
 
 class Tree:
-    """Makes and finishes folders, hard links and symlinks of one restore, or says what it would do."""
+    """Creates and finishes folders, hard links and symlinks of one restore, or records what it would do."""
 
     def __init__(self, chosen: Selection, book: Book, writer: Writer, *, root_stays: bool) -> None:
-        """With `root_stays`, the folder that is restored to was there, and keeps its attributes."""
+        """With `root_stays`, the destination folder existed, and keeps its attributes."""
         self._chosen = chosen
         self._book = book
         self._writer = writer
         self._root_stays = root_stays
 
     def make_folders(self) -> None:
-        """All chosen folders, and those on the way to what was chosen."""
+        """All chosen folders, and parent folders of what was chosen."""
         for row in self._chosen.folders():
             if row.key and not self._book.stopped():
                 self._book.attempt(row.key, partial(self._make_folder, row.key))
@@ -37,7 +37,7 @@ class Tree:
             self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
 
     def _ways(self) -> Iterator[bytes]:
-        """Folders that contain something chosen and are not chosen themselves."""
+        """Folders that contain chosen paths but are not chosen themselves."""
         open_folders: list[bytes] = []
         last = b""
         for key in self._chosen.all_keys():
@@ -66,13 +66,13 @@ class Tree:
             known = self._chosen.has(at)
             made = goal.make_folder(at) if known else goal.make_folder(at, _OPEN_MODE)
             if made and known:
-                # They get their own attributes with the others.
+                # They get their attributes with the others.
                 self._chosen.add_key(at)
             elif not made and (there := goal.look(at)):
                 goal.note_closed(at, there)
 
     def finish_folders(self) -> None:
-        """Attributes of folders, deepest first; what was opened for writing is closed again."""
+        """Set the attributes of folders, deepest first, and restore the modes of folders made writable."""
         rows = ((row.key, row) for row in self._chosen.folders_deepest_first())
         closed = ((key, None) for key in sorted(self._writer.goal.closed, reverse=True))
         for key, row in merge(rows, closed, key=itemgetter(0), reverse=True):
@@ -87,7 +87,7 @@ class Tree:
                 self._book.counts["folders"] += 1
 
     def seal(self) -> None:
-        """Flags after which nothing can be changed any more."""
+        """Set the flags that prevent later changes."""
         writer, what = self._writer, "the flags of a file or folder could not be set"
         for row, status in self._book.unsealed:
             if writer.policy.touches or status != Decision.UNCHANGED:
@@ -98,7 +98,7 @@ class Tree:
             self._book.attempt_quietly(what, partial(writer.seal, folder, whole=whole))
 
     def gather_links(self) -> None:
-        """Where a name of a file with many is in place, chosen or not, the others become links of it."""
+        """If one name of a file with several exists, chosen or not, the others become links to it."""
         changes = []
         for group in self._chosen.groups():
             if self._book.stopped():
@@ -117,7 +117,7 @@ class Tree:
         self._chosen.lead(changes)
 
     def links(self) -> None:
-        # What is in the first one's place is not this content, so the others cannot be links of it.
+        # The first name does not have this content, so the others cannot be links to it.
         self._chosen.unlink(self._book.absent)
         for first, row in self._chosen.links():
             if self._book.stopped():
@@ -125,7 +125,7 @@ class Tree:
             self._book.attempt(row.key, partial(self._link, first, row))
 
     def _in_place(self, row: FileRow, *, chosen: bool = True) -> bool:
-        """Whether a file is there, and with its attributes, unless it is to get them."""
+        """Whether a file exists, and has its attributes, unless it gets them now."""
         policy = self._writer.policy
         try:
             return policy.is_whole(row) if not chosen or not policy.touches else policy.file(row) is Decision.UNCHANGED

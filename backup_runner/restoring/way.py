@@ -1,4 +1,4 @@
-"""The way down from the folder that is restored to: by descriptor, and past no symlink but the user's own."""
+"""Opens folders below the destination by descriptor, following no symlink except the user's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Collection
 STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWNER = stat.S_IRWXU
 _KEPT = 48
-"""Descriptors of so many levels stay open; what is deeper is walked to from there."""
+"""Descriptors of this many levels stay open; deeper folders are opened from there."""
 
 
 class UnsafeKeyError(Exception):
@@ -18,7 +18,7 @@ class UnsafeKeyError(Exception):
 
 
 def components(key: bytes) -> list[bytes]:
-    """The names in a key, a folder's closing slash aside. Raises UnsafeKeyError."""
+    """The components of a key, without a folder's trailing slash. Raises UnsafeKeyError."""
     parts = key.removesuffix(b"/").split(b"/") if key else []
     if b"\0" in key or any(part in (b"", b".", b"..") for part in parts):
         raise UnsafeKeyError("the stored path has empty, `.` or `..` components, so it is not restored")
@@ -26,7 +26,7 @@ def components(key: bytes) -> list[bytes]:
 
 
 def split_key(key: bytes) -> tuple[bytes, bytes]:
-    """The key of the folder that holds it, and its own name. Raises UnsafeKeyError."""
+    """The key of its parent folder, and its own name. Raises UnsafeKeyError."""
     head, slash, name = key.removesuffix(b"/").rpartition(b"/")
     if name in (b"", b".", b"..") or b"\0" in name:
         raise UnsafeKeyError("the stored path does not end with a valid file name, so it is not restored")
@@ -34,17 +34,17 @@ def split_key(key: bytes) -> tuple[bytes, bytes]:
 
 
 class Way:
-    """Keeps the way to the present folder open. What `folder` and `place` lend is good until the next call.
+    """Keeps the path to the current folder open. What `folder` and `place` return is valid until the next call.
 
     `followed` are keys at which a symlink is followed: the user's own paths, not those of a snapshot. Folders of this
-    user's that let nobody pass are opened, even to look into them; `closed` has the modes that they are to get back."""
+    user without search permission are made accessible, even to read them; `closed` has their original modes."""
 
     def __init__(self, root: int, followed: Collection[bytes]) -> None:
         """`root` is a directory's descriptor, which this object then owns; -1 for none."""
         self.root = root
         self._followed = followed
         self.closed: dict[bytes, int] = {}
-        """Modes of folders that were there and that this user cannot write in, though they are the user's own."""
+        """Modes of existing folders that this user owns but cannot write in."""
         self._parts: list[bytes] = []
         self._fds: list[int] = []
         self._aside = -1
@@ -77,13 +77,13 @@ class Way:
         return at, name
 
     def close(self) -> None:
-        """Let all descriptors go, the root's own too."""
+        """Close all descriptors, including the root's."""
         self._cut(0)
         if self.root >= 0:
             os.close(self.root)
 
     def unlock(self, at: int, key: bytes) -> bool:
-        """Let this user write in a folder and pass through it, if it is the user's own; whether that was of use."""
+        """Make a folder of this user writable and searchable; whether that changed anything."""
         there = os.fstat(at)
         if not is_locked(there):
             return False
@@ -111,7 +111,7 @@ class Way:
             self._at = step
 
     def _step(self, parts: list[bytes], number: int) -> int:
-        """Descriptor of one more component of the way."""
+        """Descriptor of one more component of the path."""
         if self._at < 0:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         above = b"/".join([*parts[:number], b""])
@@ -125,7 +125,7 @@ class Way:
         return os.open(parts[number], flags, dir_fd=self._at)
 
     def _cut(self, level: int) -> None:
-        """Forget the way beyond `level` components, and anything aside of what is kept."""
+        """Close the path beyond `level` components, and other descriptors."""
         if self._aside >= 0:
             os.close(self._aside)
             self._aside = -1
@@ -136,12 +136,12 @@ class Way:
 
 
 def is_locked(folder: os.stat_result) -> bool:
-    """Whether this user cannot do all with a folder as it is, and may change that."""
+    """Whether this user lacks permissions on a folder and may change that."""
     return folder.st_uid == os.geteuid() and folder.st_mode & _OWNER != _OWNER
 
 
 def path_of(fd: int) -> bytes:
-    """A path that leads to what is open, and follows nothing else: descriptors with O_PATH take few calls."""
+    """A path to an open descriptor that follows nothing else: descriptors with O_PATH support few calls."""
     return b"/proc/self/fd/%d" % fd
 
 

@@ -29,8 +29,8 @@ FAILED = "failed"
 
 
 class Batch(NamedTuple):
-    """Files whose contents are in one object, and pieces of others, each sorted by offset; `place` is None for files of
-    0 bytes. `files` are the temporary files (key, name) that the pieces go to, by number."""
+    """Files with contents in one object, and pieces of others, each sorted by offset; `place` is None for empty
+    files. `files` are the temporary files (key, name) that the pieces go to, by number."""
 
     place: Place | None
     rows: Sequence[FileRow]
@@ -60,7 +60,7 @@ class Result:
     """`statuses` go by row: a Decision's value or `failed`; `problems` are (row, kind, text), and
     `torn` (piece, kind, text).
 
-    `lacking` are keys of files that are in place, with what could not be set of their attributes. `fatal` is why no
+    `lacking` are keys of restored files, with attributes that could not be set. `fatal` is why no
     further file can be written.
     """
 
@@ -73,7 +73,7 @@ class Result:
 
 
 def problem_of(error: BackupRunnerError | OSError | UnsafeKeyError | BlockedError) -> tuple[str, str]:
-    """Kind and text of what kept one file from coming back."""
+    """Kind and text of the problem with one file."""
     match error:
         case OSError():
             return explain(error)
@@ -92,11 +92,11 @@ def problem_of(error: BackupRunnerError | OSError | UnsafeKeyError | BlockedErro
 
 
 CAUGHT = (BackupRunnerError, OSError, UnsafeKeyError, BlockedError)
-"""What may go wrong with one file and leaves the others alone."""
+"""Errors that concern only one file."""
 
 
 def fatal_reason(error: BaseException) -> str | None:
-    """Why no further file can be written, if that is what the error says."""
+    """Why no further file can be written, if the error means that."""
     if isinstance(error, OSError) and error.errno in STOPPING:
         return os.strerror(error.errno or errno.ENOSPC)
     return None
@@ -157,7 +157,7 @@ class Worker:
             self._write(batch, wanted[at:], reader, result)
 
     def _wanted(self, rows: Sequence[FileRow], result: Result) -> list[int]:
-        """The rows whose bytes are needed; the others are settled here."""
+        """The rows whose bytes are needed; the results of the others are recorded here."""
         wanted = []
         for index, row in enumerate(rows):
             try:
@@ -197,7 +197,7 @@ class Worker:
             result.statuses[index] = Decision.WRITE.value
 
     def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> bytes:
-        """The whole content, its hash compared; fetched again before it is called damaged."""
+        """The whole content, with its hash checked; fetched again before it counts as damaged."""
         name = place.name if place else "empty file"
         try:
             return _content(row, reader, name)
@@ -230,7 +230,7 @@ class Worker:
 
 @contextmanager
 def turn(fd: int) -> Iterator[None]:
-    """Writers of one file wait for each other in the kernel, and keep a core busy with it; a lock lets them sleep."""
+    """Writers of one file spin on a lock in the kernel and keep a core busy; with this lock, they sleep."""
     with suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX)
     yield
@@ -256,7 +256,7 @@ class TemporaryFiles:
             os.close(fd)
 
     def put(self, piece: WantedPiece, reader: Reader, name: str) -> None:
-        """Write one piece where it belongs, its hash compared. Raises what `CAUGHT` has."""
+        """Check the hash of one piece and write it to its position. Raises what `CAUGHT` has."""
         if self._last[0] != piece.content_id:
             self._last = (piece.content_id, _read_piece(piece, reader, name))
         data = self._last[1]
@@ -266,7 +266,7 @@ class TemporaryFiles:
         if fd is None:
             fd = self._fds[piece.file] = self._writer.reopen(*self._files[piece.file])
         with turn(fd):
-            # Blocks of zeros within a piece become holes as well: the file is as long as it will be.
+            # Blocks of zeros within a piece become holes as well: the file already has its full length.
             write_at(fd, data, piece.at, sparse=True)
 
 
@@ -281,7 +281,7 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | Backup
 
 
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:
-    """The whole content, its hash compared. Raises ContainerError, TargetError."""
+    """The whole content, with its hash checked. Raises ContainerError, TargetError."""
     data = b"".join(reader.stretch(row.offset, row.length)) if reader else b""
     hasher = Hasher(row)
     hasher.update(data)

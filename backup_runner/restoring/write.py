@@ -1,4 +1,4 @@
-"""Writing one file, symlink or folder with all its attributes; what exists already is checked first."""
+"""Writes one file, symlink or folder with all its attributes; what exists is checked first."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _ZEROS = bytes(_BLOCK)
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _CLOCK_STEP_NS = 20_000_000
-"""File systems' clocks may be so much behind ours."""
+"""File systems' clocks may be this much behind ours."""
 _LEFT = "modes, owners or times of existing files differ and were not changed (see --overwrite)"
 
 
 class Writer:
-    """Writes below one goal; below one that only pretends, says what it would do.
+    """Writes below one goal; with one that only pretends, returns what it would do.
 
-    `notes` counts what is worth a sentence; `lacking` are keys with what could not be set of their attributes."""
+    `notes` counts minor events; `lacking` are keys with attributes that could not be set."""
 
     def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
         self.goal = goal
@@ -50,11 +50,11 @@ class Writer:
         self.notes: Counter[str] = Counter()
         self.lacking: list[tuple[bytes, list[Lack]]] = []
         self.unsealed: list[PlainRow] = []
-        """Folders that were finished but for the flags that are set last."""
+        """Folders that are finished except for the flags that are set last."""
         self._started_ns = time.time_ns() - _CLOCK_STEP_NS
 
     def take_lacking(self) -> list[tuple[bytes, list[Lack]]]:
-        """What could not be set since this was asked last."""
+        """What could not be set since the last call."""
         taken, self.lacking = self.lacking, []
         return taken
 
@@ -68,7 +68,7 @@ class Writer:
         return decision
 
     def refresh(self, row: FileRow) -> None:
-        """Set the attributes of a file whose bytes are right, if the policy lets it be touched."""
+        """Set the attributes of a file with the right bytes, if the policy allows it."""
         with self.goal.handle(row.key) as where:
             there = os.stat(where)
             if not self.policy.touches:
@@ -77,13 +77,13 @@ class Writer:
             elif not differ(where, there, row) or self.goal.pretend:
                 return
             elif not self.policy.may_change_in_place(there, row):
-                # `decide` would have had it written again.
+                # Otherwise, `decide` would have replaced it.
                 raise BlockedError("it was replaced by another file during the restore; restore again")
             else:
                 self._set_attributes(where, row.key, row)
 
     def put(self, row: FileRow, data: bytes) -> None:
-        """Bring a checked content under its final name."""
+        """Write a checked content and give it its final name."""
         fd, temporary = self.create(row.key)
         try:
             write_at(fd, data, 0, sparse=bool(row.flags & Flag.SPARSE))
@@ -119,7 +119,7 @@ class Writer:
             os.unlink(temporary, dir_fd=self.goal.place(key)[0])
 
     def link(self, first: bytes, row: FileRow) -> Decision:
-        """Make `row` a hard link of the file `first`, which is restored."""
+        """Make `row` a hard link to the restored file `first`."""
         decision = self.policy.link(first, row)
         if decision is not Decision.WRITE:
             return decision
@@ -142,7 +142,8 @@ class Writer:
     # -- folders and symlinks
 
     def make_folder(self, key: bytes) -> None:
-        """A folder for its owner alone, for the time being. Raises BlockedError if something else stays there."""
+        """Create a folder that only its owner can access for now. Raises BlockedError if something else is kept
+        there."""
         if self.goal.make_folder(key):
             return
         there = self.goal.look(key)
@@ -155,9 +156,9 @@ class Writer:
         self.goal.sweep(key)
 
     def finish_folder(self, row: PlainRow, *, stays: bool = False) -> None:
-        """Final attributes of a folder, set when nothing more is written in it; of one that was there, by policy.
+        """Set the final attributes of a folder when nothing more is written in it; for an existing one, by policy.
 
-        One that `stays` was given by the user, and keeps its own if it was there."""
+        With `stays`, the user gave the folder, and it keeps its own attributes if it existed."""
         if self.goal.pretend:
             if not self.goal.has_folder(row.key):
                 self.goal.folder(row.key)
@@ -173,7 +174,7 @@ class Writer:
                     self.unsealed.append(row)
                 return
             if not touches and there.st_mtime_ns >= self._started_ns:
-                # This restore wrote in it, which moved its time already.
+                # This restore wrote in it, which already changed its time.
                 with contextlib.suppress(OSError, OverflowError):
                     os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
         mode = self.goal.closed.get(row.key, stat.S_IMODE(there.st_mode))
@@ -182,7 +183,7 @@ class Writer:
             self.notes[_LEFT] += 1
 
     def put_symlink(self, row: PlainRow) -> Decision:
-        """Make a symlink; where it points to does not matter, nothing is written through it."""
+        """Create a symlink; its target does not matter, nothing is written through it."""
         decision = self.policy.symlink(row)
         if self.goal.pretend:
             if decision is Decision.WRITE:
@@ -201,7 +202,7 @@ class Writer:
     # -- common to all
 
     def seal(self, row: FileRow | PlainRow, *, whole: bool = True) -> None:
-        """Set the flags after which a file or folder cannot be changed any more; not for one that is not `whole`, so
+        """Set the flags that prevent changes of a file or folder; not if it is not `whole`, so
         that the next restore can complete it. Raises OSError, UnsafeKeyError."""
         flags = chattr.flags_of(row.flags) & chattr.LAST
         if not whole:
@@ -218,7 +219,7 @@ class Writer:
             self.lacking.append((key, lacking))
 
     def _rename(self, key: bytes, temporary: bytes) -> None:
-        """Give a temporary file its final name. Raises OSError; then it is gone."""
+        """Give a temporary file its final name. Raises OSError; then it is deleted."""
         at, name = self.goal.place(key)
         try:
             try:
@@ -226,7 +227,7 @@ class Writer:
             except IsADirectoryError:
                 if not self.policy.changes_types:
                     raise
-                # Empty, or it is not removed.
+                # Fails if it is not empty.
                 os.rmdir(name, dir_fd=at)
                 os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
         except OSError as error:
@@ -238,7 +239,7 @@ class Writer:
 
 
 def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[Lack]:
-    """Attributes of a symlink: held by a descriptor, since what has its name may change."""
+    """Set the attributes of a symlink, by descriptor, because its name may change."""
     fd = os.open(name, _LINK, dir_fd=at)
     try:
         if not stat.S_ISLNK(os.fstat(fd).st_mode):
@@ -249,7 +250,7 @@ def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[Lack]:
 
 
 def write_at(fd: int, data: bytes, offset: int, *, sparse: bool) -> None:
-    """Write all of `data` at `offset`; with `sparse`, blocks of zeros are left out, and become holes.
+    """Write all of `data` at `offset`; with `sparse`, blocks of zeros are skipped and become holes.
 
     Raises OSError. The caller sets the length of a sparse file, which may end in a hole.
     """

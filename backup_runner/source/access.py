@@ -1,4 +1,4 @@
-"""What the system tells of files besides their bytes: extended attributes, changes while reading, mount points."""
+"""What the system knows about files besides their bytes: extended attributes, changes while reading, mount points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _XATTRS: Final = ("user.", "trusted.", "security.", "system.posix_acl_")
 _GET_FLAGS: Final = 0x80086601
 """FS_IOC_GETFLAGS, ioctl_iflags(2), of 64-bit systems."""
 _FLAGS: Final = 0x6081_C4FF
-"""Those that chattr(1) sets; the others tell how a file system stores the file."""
+"""Those that chattr(1) sets; the others describe how a file system stores the file."""
 _NO_XATTRS: Final = (errno.ENOTSUP, errno.EPERM, errno.EACCES)
 
 
@@ -20,7 +20,7 @@ def read_xattrs(where: int | bytes) -> dict[bytes, bytes]:
     """Extended attributes of a descriptor or path (symlinks not followed): `user.*`, `trusted.*` (for root only),
     `security.*` and POSIX ACLs.
 
-    Empty where the system or file system has none, or where this user may not read them."""
+    Empty if the system or file system has none, or if this user may not read them."""
     if sys.platform != "linux":
         return {}
     follow = isinstance(where, int)
@@ -42,7 +42,7 @@ def read_xattrs(where: int | bytes) -> dict[bytes, bytes]:
 
 
 def chattr_flags(fd: int) -> int:
-    """A file's or folder's flags as chattr(1) has them; 0 where the file system has none."""
+    """A file's or folder's flags as in chattr(1); 0 if the file system has none."""
     if sys.platform != "linux":
         return 0
     try:
@@ -52,7 +52,7 @@ def chattr_flags(fd: int) -> int:
 
 
 def read_changed(before: os.stat_result, after: os.stat_result) -> bool:
-    """Whether a file moved between two looks at it: another inode, size, mtime or ctime."""
+    """Whether a file changed between two reads of its status: another inode, size, mtime or ctime."""
     return (before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino, before.st_dev) != (
         after.st_size,
         after.st_mtime_ns,
@@ -69,7 +69,7 @@ def is_mount_point(path: bytes) -> bool:
 
 
 def mount_point_of(path: bytes) -> bytes:
-    """The mount point that a path is on, b"/" at the least; the path itself need not exist."""
+    """The mount point that a path is on, at least b"/"; the path itself need not exist."""
     real, mounts = os.path.realpath(path), _mounts()
     while real != b"/" and real not in mounts and not os.path.ismount(real):
         real = os.path.dirname(real)

@@ -1,4 +1,4 @@
-"""What a scan is asked, and what it says besides entries."""
+"""The parameters of a scan, and its results besides entries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OnProblem = Callable[[Problem], None]
 class ScanSource:
     """A directory or file to scan.
 
-    `path` is absolute; `key` is its stored path, with or without the closing slash of a directory.
+    `path` is absolute; `key` is its stored path, with or without the trailing slash of a directory.
     """
 
     path: bytes
@@ -26,7 +26,7 @@ class ScanSource:
     rules: Rules = NO_RULES
     bounds: Bounds = NO_BOUNDS
     output: bool = False
-    """Not on disk: a program prints it."""
+    """Not on disk: the output of a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ScanOptions:
 
 @dataclass(slots=True)
 class ScanTotals:
-    """Filled while a scan runs; right for everything up to the last key that was yielded.
+    """Filled while a scan runs; correct up to the last yielded key.
 
     Larger than usual, because each kind of thing is counted by itself.
     """
@@ -50,9 +50,9 @@ class ScanTotals:
     size: int = 0
     """The bytes of all files yielded."""
     skipped: int = 0
-    """Left out by rules; a folder counts once, whatever is in it."""
+    """Excluded by rules; a folder counts as one, whatever is in it."""
     marked: int = 0
-    """Folders left out for what is in them."""
+    """Folders excluded because of a file in them."""
     other_systems: int = 0
     """Entries on another file system than the source: mount points, kept as empty folders, and mounted files."""
     too_large: int = 0
@@ -67,13 +67,13 @@ class ScanTotals:
     files_by_source: dict[bytes, int] = field(default_factory=dict)
     """By the key of the source's root; sources that are missing have no number here."""
     missing: list[bytes] = field(default_factory=list)
-    """Keys of sources that do not exist or cannot be looked at. Complete before the first entry."""
+    """Keys of sources that do not exist or cannot be accessed. Complete before the first entry."""
     unlisted: list[bytes] = field(default_factory=list)
-    """Keys of which nothing is known: a path, or (b"" or with a closing slash) it and all that is below."""
+    """Keys about which nothing is known: a path, or (b"" or with a trailing slash) it and everything below."""
 
 
 class OwnFiles:
-    """Our own files, known by device and inode, and by path for those that come and go during a scan."""
+    """Our own files, by device and inode, and by path for those that appear during a scan."""
 
     def __init__(self, paths: Iterable[bytes]) -> None:
         ids: set[tuple[int, int]] = set()
@@ -90,9 +90,9 @@ class OwnFiles:
         self.inodes = frozenset(ino for _, ino in ids)
 
     def holds(self, dev: int, ino: int) -> bool:
-        """Whether that file is ours. `inodes` answers most of these questions faster."""
+        """Whether that file is ours. `inodes` answers most queries faster."""
         return (dev, ino) in self._ids
 
     def names_in(self, folder: bytes) -> set[bytes]:
-        """Names of ours in a folder, given by its path without symlinks and without a closing slash."""
+        """Our names in a folder, given by its path without symlinks and without a trailing slash."""
         return self._names.get(folder, set())

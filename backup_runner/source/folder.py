@@ -1,7 +1,7 @@
-"""Read one folder at a time: names first, sorted as keys sort, then their metadata in chunks.
+"""Reads one folder at a time: names first, in the order of keys, then their metadata in chunks.
 
-Everything is looked at through the folder's descriptor, which was opened without following symlinks below the
-source: a folder that is swapped for a symlink while the scan runs leads nowhere. Names are kept, not entries, so that a
+Everything is accessed through the folder's descriptor, which was opened without following symlinks below the
+source: swapping a folder for a symlink during the scan has no effect. Names are kept, not entries, so that a
 folder with a million files costs little memory.
 """
 
@@ -26,7 +26,7 @@ from .marks import mark_of
 from .times import kept_times, odd_times
 
 CHUNK: Final = 4096
-"""Entries looked at in one go."""
+"""Number of entries read at once."""
 
 _NAMED: Final = 5
 _FILE, _DIRECTORY, _SYMLINK, _SPECIAL = int(Kind.FILE), int(Kind.DIRECTORY), int(Kind.SYMLINK), -1
@@ -61,14 +61,14 @@ class Context:
 
 
 class Chunk(NamedTuple):
-    """A stretch of a folder, sorted by key, and at which indexes its folders are."""
+    """A part of a folder, sorted by key, with the indexes of its folders."""
 
     entries: list[EntryFields]
     folders: list[int]
 
 
 class FolderReader:
-    """Turns folders of one source into entries, and what cannot become one into problems."""
+    """Turns folders of one source into entries and problems."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -79,7 +79,7 @@ class FolderReader:
     def read(self, key: bytes) -> Iterator[Chunk] | None:
         """The children of a folder by key order, in chunks of at most CHUNK, none if it cannot be listed.
 
-        None (not an empty iterator) if the folder is no longer there at all, or left out for a mark in it."""
+        None (not an empty iterator) if the folder is no longer there at all, or excluded because of a file in it."""
         relative = key[len(self._context.key) :]
         try:
             fd = self._open(relative)
@@ -100,7 +100,7 @@ class FolderReader:
     def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
         yield first
         for at in range(CHUNK, len(names), CHUNK):
-            # Opened again for each chunk: in between, the scan may be a thousand folders deep elsewhere.
+            # Reopened for each chunk: in between, the scan may be a thousand folders deep elsewhere.
             try:
                 fd = self._open(key[len(self._context.key) :])
             except OSError as error:
@@ -117,7 +117,7 @@ class FolderReader:
         return open_beneath(root + b"/" + relative[:-1], os.O_RDONLY | os.O_DIRECTORY)
 
     def _names(self, fd: int, relative: bytes) -> list[bytes]:
-        """Names that the rules leave, folders with a closing slash, sorted."""
+        """Names that the rules do not exclude, sorted; folders with a trailing slash."""
         context = self._context
         rules = context.rules.folder(relative)
         could_skip_file, could_skip_folder = rules.could_skip_file, rules.could_skip_folder
@@ -131,7 +131,7 @@ class FolderReader:
                 try:
                     is_dir = item.is_dir(follow_symlinks=False)
                 except OSError:
-                    # Only where listings do not tell kinds; looking at the entry will say what is wrong.
+                    # Only if listings have no types; reading the entry will show the error.
                     is_dir = False
                 could = could_skip_folder if is_dir else could_skip_file
                 if own and name in own:
@@ -144,7 +144,7 @@ class FolderReader:
         return names
 
     def _entries(self, fd: int, key: bytes, names: list[bytes]) -> Chunk:
-        """The inner loop of every scan: each call and lookup here is paid a million times."""
+        """The inner loop of every scan: each call and lookup here happens a million times."""
         totals, own = self._context.totals, self._context.own
         look, kinds, own_inodes = os.stat, _KINDS, own.inodes
         largest, stays, root_dev = self._largest, self._context.bounds.one_file_system, self._context.dev
@@ -155,7 +155,7 @@ class FolderReader:
         for name in names:
             is_folder = name[-1] == _SLASH
             try:
-                # A closing slash would follow a symlink that took the folder's place.
+                # A trailing slash would follow a symlink that replaced the folder.
                 found = look(name[:-1] if is_folder else name, dir_fd=fd, follow_symlinks=False)
             except OSError as error:
                 self._lost(key + name, error)
@@ -198,7 +198,7 @@ class FolderReader:
             totals.too_large_named.append(key)
 
     def _admit(self, key: bytes, kind: int, mode: int) -> bool:
-        """Count what is not a file, and say whether it becomes an entry."""
+        """Count what is not a file, and return whether it becomes an entry."""
         totals = self._context.totals
         if (kind == _DIRECTORY) != key.endswith(b"/"):
             self._changed(key)
@@ -218,23 +218,23 @@ class FolderReader:
         return True
 
     def _changed(self, key: bytes) -> None:
-        """A folder turned into something else, or the other way round: its place in the order is lost."""
+        """A folder became something else, or vice versa: its position in the order is lost."""
         self._context.totals.unlisted.append(key.rstrip(b"/") + b"/")
         self._context.totals.unlisted.append(key.rstrip(b"/"))
         self._context.on_problem(Problem(key, "changed", "changed its type while it was being read"))
 
     def _lost(self, key: bytes, error: OSError) -> None:
-        """A name that was listed, and cannot be looked at."""
+        """A listed name that cannot be accessed."""
         vanished = error.errno == errno.ENOENT
         if not vanished or key.endswith(b"/"):
             self._context.totals.unlisted.append(key)
         if not vanished and not key.endswith(b"/"):
-            # Where the folder does not tell kinds, this may have been a folder.
+            # If the listing has no types, this may have been a folder.
             self._context.totals.unlisted.append(key + b"/")
         self._problem(key, error)
 
     def _unlisted(self, key: bytes, error: OSError) -> bool:
-        """Note a folder that cannot be listed; False if it is gone."""
+        """Record a folder that cannot be listed; False if it no longer exists."""
         self._context.totals.unlisted.append(key)
         self._problem(key, error)
         return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

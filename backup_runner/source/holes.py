@@ -11,7 +11,7 @@ _BLOCK = 512
 
 
 class Stretch(NamedTuple):
-    """`length` bytes from `start` on: data to be read, or zero bytes of which nothing is stored."""
+    """`length` bytes from `start` on: data to read, or zeros in a hole."""
 
     start: int
     length: int
@@ -43,7 +43,7 @@ def stretches(fd: int, status: os.stat_result, shortest: int) -> list[Stretch]:
 
 
 def _data(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each stretch of data; all of it where the file system cannot tell."""
+    """Start and end of each stretch of data; the whole file if the file system does not know."""
     at = 0
     while at < size:
         try:

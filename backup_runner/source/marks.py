@@ -1,4 +1,4 @@
-"""Folders that something in them marks as not worth a backup."""
+"""Folders that are excluded because of a file in them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
 
 
 def mark_of(folder: int, bounds: Bounds) -> tuple[str, str] | None:
-    """The setting that leaves out a folder, opened for reading, and the name that marks it; None if there is none.
+    """The setting that excludes a folder, opened for reading, and the name of the file that marks it; None if there is
+    none.
 
-    What cannot be looked at is not a mark."""
+    Files that cannot be accessed are ignored."""
     for name in bounds.markers:
         try:
             os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -28,7 +29,7 @@ def mark_of(folder: int, bounds: Bounds) -> tuple[str, str] | None:
 
 
 def mark_at(path: bytes, bounds: Bounds) -> tuple[str, str] | None:
-    """As `mark_of`, of a folder by its path, no symlinks followed; None for one that cannot be opened."""
+    """Like `mark_of`, for a folder by its path, symlinks not followed; None if it cannot be opened."""
     if not bounds.markers and not bounds.caches:
         return None
     try:
@@ -43,7 +44,7 @@ def mark_at(path: bytes, bounds: Bounds) -> tuple[str, str] | None:
 
 def _is_cache(folder: int) -> bool:
     try:
-        # A fifo of that name must not hold up the scan.
+        # A FIFO of that name must not block the scan.
         fd = os.open(TAG, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
         return False

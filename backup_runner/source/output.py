@@ -1,4 +1,4 @@
-"""What a program prints, as the bytes of a file: read as it comes, and good only if the program ends well."""
+"""The output of a program, as the bytes of a file: read as it comes, and valid only if the program succeeds."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ..foreign import describe, sifted
 from ..spec.sources import Output
 
 COMMAND_FAILED: Final = errno.ECHILD
-"""The errno by which errors of programs are known."""
+"""The errno that marks errors of programs."""
 _PATIENCE: Final = 0.5
-"""Seconds after which is asked whether to stop, though the program printed nothing."""
+"""Seconds after which `stop` is called even if the program printed nothing."""
 _GRACE: Final = 5.0
 _TAIL: Final = 2000
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """How the outputs of one run are made. `env` is what programs see, `folder` where they start."""
+    """How the programs of one run are started: their environment `env` and working folder `folder`."""
 
     by_key: Mapping[bytes, Output] = field(default_factory=dict)
     folder: str = "/"
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     stdin: int | None = None
-    """A descriptor of this process's standard input; workers have lost theirs."""
+    """A descriptor of this process's standard input; workers do not have theirs."""
 
     def open(self, key: bytes, stopped: Callable[[], bool]) -> RunningOutput:
-        """Start what prints the file. Raises OddFileError if it cannot be started."""
+        """Start the program for the file. Raises OddFileError if it cannot be started."""
         return RunningOutput(self.by_key[key], self, stopped)
 
 
 class RunningOutput:
-    """A program that prints, or standard input. Use it with `with`: what was started is ended then."""
+    """A running program, or standard input. Use it with `with`, which ends the program."""
 
     def __init__(self, output: Output, outputs: Outputs, stopped: Callable[[], bool]) -> None:
         self.began_ns = time.time_ns()
@@ -53,7 +53,7 @@ class RunningOutput:
         self._said = b""
         self._process: subprocess.Popen[bytes] | None = None
         self.interrupted = False
-        """Whether reading ended because the run is to stop."""
+        """Whether reading ended because the run must stop."""
         if not output.command:
             if outputs.stdin is None:
                 raise OddFileError(COMMAND_FAILED, "standard input is closed")
@@ -80,7 +80,7 @@ class RunningOutput:
                     pipe.close()
 
     def read_into(self, room: memoryview) -> int:
-        """The next bytes, at least one unless it was the last. Raises OddFileError when the time is over."""
+        """The next bytes, at least one except at the end. Raises OddFileError when the time limit is exceeded."""
         while room:
             ready = self._wait()
             if self.interrupted:
@@ -90,7 +90,7 @@ class RunningOutput:
         return 0
 
     def finish(self) -> None:
-        """After the last byte: wait for the end. Raises OddFileError if the program failed."""
+        """After the last byte: wait for the program to exit. Raises OddFileError if it failed."""
         process = self._process
         if process is None:
             return
@@ -108,7 +108,7 @@ class RunningOutput:
         raise OddFileError(COMMAND_FAILED, f"{self._name} {ended}{self._last_words()}")
 
     def _wait(self, patience: float = _PATIENCE) -> list[int]:
-        """Descriptors with something to read; what the program complains of is read at once."""
+        """Descriptors with data; standard error is read at once."""
         if self._stopped():
             self.interrupted = True
             return []
@@ -136,13 +136,13 @@ class RunningOutput:
             self._said = (self._said + data)[-_TAIL:]
 
     def _last_words(self) -> str:
-        """What it said last, one line of it, nothing that looks like a secret."""
+        """The last line of its standard error, without anything that looks like a secret."""
         lines = [line for line in self._said.decode("utf-8", "replace").splitlines() if line.strip()]
         return f': it said "{sifted(lines[-1])}"' if lines else ""
 
     @staticmethod
     def _end(process: subprocess.Popen[bytes]) -> None:
-        """End the program's whole process group, gently first."""
+        """End the program's whole process group, first with SIGTERM."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
                 os.killpg(process.pid, number)

@@ -1,7 +1,7 @@
-"""A scan in a process of its own, so that looking at the disk and reading the catalog take a core each.
+"""Runs a scan in a separate process, so that reading the disk and the catalog use a core each.
 
-The child sends batches over a pipe: marshalled plain tuples, each with what the totals gained until then, so that the
-reader knows of an unlisted folder before it meets the keys behind it.
+The child sends batches over a pipe: marshalled plain tuples, each with the changes of the totals so far, so that the
+reader knows about an unlisted folder before the keys after it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GROWING = ("unlisted", "missing")
 
 
 class ScanProcess:
-    """A scan that has begun, in a process of its own. Forks: no thread may run yet. To be closed."""
+    """A running scan in a separate process. Forks: no threads may run yet. Must be closed."""
 
     def __init__(self, sources: Sequence[ScanSource], options: ScanOptions) -> None:
         reading, writing = os.pipe()
@@ -39,20 +39,20 @@ class ScanProcess:
                 _child(reading, writing, sources, options)
         os.close(writing)
         with contextlib.suppress(OSError, AttributeError):
-            # Room to run ahead while this process is still looking at the bucket.
+            # Lets the child run ahead while this process still reads the bucket.
             fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, _PIPE)
         self._pipe = os.fdopen(reading, "rb", buffering=_PIPE)
 
     def batches(self, *, totals: ScanTotals, on_problem: OnProblem) -> Iterator[list[EntryFields]]:
-        """As `scan_fields` yields them.
+        """Batches as from `scan_fields`.
 
-        `totals` holds counts only at the end, but `unlisted` and `missing` as early as `scan` has them."""
+        `totals` has counts only at the end, but `unlisted` and `missing` as early as the scan has them."""
         finished = yield from _receive(self._pipe, totals, on_problem)
         if not finished:
             raise BackupRunnerError("the scan ended unexpectedly", hint="was its process killed? try again")
 
     def close(self) -> None:
-        """End the process, if it has not come to its end: it may be waiting for a disk that does not answer."""
+        """End the process if it is still running: it may be waiting for a disk that does not respond."""
         self._pipe.close()
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
@@ -60,7 +60,7 @@ class ScanProcess:
 
 
 def _receive(pipe: IO[bytes], totals: ScanTotals, on_problem: OnProblem) -> Generator[Any, None, bool]:
-    """Yields batches; the value says whether the child came to its end."""
+    """Yields batches; returns whether the child finished."""
     while True:
         head = pipe.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
@@ -86,7 +86,7 @@ def _child(reading: int, writing: int, sources: Sequence[ScanSource], options: S
     try:
         in_child()
         os.close(reading)
-        # Nothing here makes reference cycles, and walking them costs a tenth of the time.
+        # Nothing here creates reference cycles, and the collector costs a tenth of the time.
         gc.disable()
         with os.fdopen(writing, "wb", buffering=1 << 20) as pipe:
             _send_all(pipe, sources, options)

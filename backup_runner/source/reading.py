@@ -1,4 +1,4 @@
-"""Reading one small file whole, with the metadata it had, watching that it does not move in the meantime."""
+"""Reads one small file completely, with its metadata, and detects changes in the meantime."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from .xattrs import encode_xattrs
 
 _BLOCK = 512
 UNSIZED = 64 << 20
-"""Most bytes of a file whose size says nothing, as in /proc."""
+"""Maximum bytes of a file without a meaningful size, as in /proc."""
 _CLOCK_STEP_NS = 20_000_000
-"""Kernels stamp files in steps of up to 10 ms (HZ=100)."""
+"""Kernels set file times in steps of up to 10 ms (HZ=100)."""
 
 
 class FileRead(NamedTuple):
@@ -60,7 +60,8 @@ def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, 
 
 
 def attributes(tree: Tree, key: bytes, kind: Kind) -> tuple[int, bytes | None]:
-    """Flags and extended attributes of an entry whose bytes are not read. What cannot be opened has no chattr flags."""
+    """Flags and extended attributes of an entry whose bytes are not read. Without chattr flags if it cannot be
+    opened."""
     flags, xattrs = _attributes(lambda: tree.xattrs(key))
     if kind != Kind.SYMLINK:
         with contextlib.suppress(OSError):
@@ -71,7 +72,7 @@ def attributes(tree: Tree, key: bytes, kind: Kind) -> tuple[int, bytes | None]:
 
 
 def _attributes(read: Callable[[], dict[bytes, bytes]]) -> tuple[int, bytes | None]:
-    """A file is worth having without its attributes; that they are missing is flagged."""
+    """A file is backed up even without its attributes; a flag records that they are missing."""
     try:
         return 0, encode_xattrs(read())
     except OSError:
@@ -83,8 +84,8 @@ def read_small(
 ) -> tuple[FileRead, memoryview] | None:
     """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
 
-    The bytes are at the start of `room`, if they fit there. Moved while it was read, the file is read once more; moved
-    again, it is kept as read and flagged."""
+    The bytes are at the start of `room`, if they fit there. A file that changes while it is read is read once more; if
+    it changes again, it is stored as read and flagged."""
     fd, status = tree.open(key)
     try:
         for last_try in (False, True):
@@ -119,7 +120,7 @@ def read_small(
 
 
 def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
-    """All bytes of a file of `size` bytes; one more, if it has grown. Of one whose size says nothing, all there are."""
+    """All bytes of a file of `size` bytes; one more if it has grown; all of them if its size is not meaningful."""
     if room is None or len(room) <= size:
         room = memoryview(bytearray(size + 1))
     have = 0
@@ -131,8 +132,8 @@ def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
 
 
 def _is_unsized(status: os.stat_result) -> bool:
-    """Whether the size may say nothing: /proc states 0, /sys a page, and neither takes any room. The size of a file of
-    holes is true, and all changes of it show in the times."""
+    """Whether the size may be meaningless: /proc has 0, /sys a page, and neither has blocks. The size of a file of
+    holes is correct, and changes of it change the times."""
     return status.st_blocks == 0
 
 
@@ -147,10 +148,10 @@ def _read_on(fd: int, start: memoryview) -> memoryview:
 
 
 def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
-    """Status of a file that is about to be read; False if somebody is writing it this very moment.
+    """Status of a file that is about to be read; False if it is being written right now.
 
-    A write that falls into the same step of the file system's clock as the one before leaves no trace in the times,
-    so a file that changed just now is waited for. `status` is how it looked when it was opened."""
+    A write in the same step of the file system's clock as the previous one does not change the times,
+    so this waits if a file has just changed. `status` is that at opening."""
     if _fresh(status):
         time.sleep(_CLOCK_STEP_NS / 1e9)
         status = os.fstat(fd)
@@ -158,11 +159,11 @@ def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
 
 
 def _fresh(status: os.stat_result) -> bool:
-    # Times ahead of our clock are another machine's, and tell nothing about now.
+    # Times ahead of our clock are another machine's, and say nothing about now.
     return 0 <= time.time_ns() - status.st_ctime_ns < _CLOCK_STEP_NS
 
 
 def kind_of(mode: int) -> int:
-    """The entry kind that a stat mode's file type stands for; -1 for sockets, fifos and devices."""
+    """The entry kind for the file type in a stat mode; -1 for sockets, FIFOs and devices."""
     types = {0o100000: Kind.FILE, 0o040000: Kind.DIRECTORY, 0o120000: Kind.SYMLINK}
     return types.get(mode & 0o170000, -1)

@@ -1,4 +1,4 @@
-"""Times of files: file systems know dates that catalogs and objects, with nanoseconds in 64 bits, cannot hold."""
+"""Times of files: file systems support dates that do not fit into 64-bit nanoseconds, as in catalogs and objects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..records import Problem
 
 
 def kept_times(status: os.stat_result) -> tuple[int, int]:
-    """mtime and ctime, or the nearest times that can be kept; the scan names files for which they differ."""
+    """mtime and ctime, or the nearest possible times; the scan reports files for which they differ."""
     return within_range(status.st_mtime_ns), within_range(status.st_ctime_ns)
 
 
 def odd_times(key: bytes, status: os.stat_result) -> Problem:
-    """That a file is stored with another time than it has."""
+    """The problem that a file is stored with a time other than its own."""
     mtime = within_range(status.st_mtime_ns) != status.st_mtime_ns
     name, time_ns = ("modified", status.st_mtime_ns) if mtime else ("ctime", status.st_ctime_ns)
     try:

@@ -1,7 +1,7 @@
-"""The sources of a job as they are on disk: entries are opened and looked at by their keys, however long their paths.
+"""The sources of a job on disk: opens entries by their keys, however long their paths.
 
-A source's own path may lead through symlinks, which are followed once, when the tree is made. Below it no symlink is
-followed: a folder that somebody swaps for one, even for a moment, leads nowhere. All methods raise OSError.
+A source's own path may contain symlinks, which are followed once, when the tree is created. Below it, no symlink is
+followed: swapping a folder for one, even briefly, has no effect. All methods raise OSError.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Tree:
     def __init__(self, sources: Iterable[tuple[bytes, bytes]]) -> None:
         """`sources` are key and path of each source, as in `ScanSource`."""
         roots = {key.rstrip(b"/"): os.path.realpath(path) for key, path in sources}
-        # The longest first, because a source's key may be the start of another's.
+        # The longest first, because a source's key may be a prefix of another's.
         self._roots = sorted(roots.items(), key=lambda root: len(root[0]), reverse=True)
 
     def open(self, key: bytes) -> tuple[int, os.stat_result]:
-        """Open a regular file for reading: its descriptor and status. Access times stay as they are, where allowed.
+        """Open a regular file for reading: its descriptor and status. Keeps access times, if allowed.
 
-        Never blocks: what is not a regular file any more (a fifo in its place) is refused with EINVAL."""
+        Never blocks: anything other than a regular file (such as a FIFO) is rejected with EINVAL."""
         path = self._path(key)
         try:
             fd = open_beneath(path, _FILE | _NOATIME)
         except PermissionError as error:
-            # O_NOATIME is for owners only (EPERM); everyone else reads all the same.
+            # O_NOATIME is for owners only (EPERM); others read without it.
             if error.errno != errno.EPERM:
                 raise
             fd = open_beneath(path, _FILE)
@@ -59,19 +59,19 @@ class Tree:
             return os.stat(name, dir_fd=parent, follow_symlinks=False)
 
     def link(self, key: bytes) -> bytes:
-        """Where a symlink points to."""
+        """The target of a symlink."""
         with self._parent(key) as (parent, name):
             return os.readlink(name, dir_fd=parent)
 
     def xattrs(self, key: bytes) -> dict[bytes, bytes]:
         """Extended attributes of a file, folder or symlink, as `read_xattrs` has them."""
         with self._parent(key) as (parent, name):
-            # There is no call that takes a folder's descriptor and a name, but this path goes by the descriptor.
+            # There is no call with a folder's descriptor and a name, but this path uses the descriptor.
             return read_xattrs(b"/proc/self/fd/%d/%b" % (parent, name))
 
     @contextmanager
     def _parent(self, key: bytes) -> Iterator[tuple[int, bytes]]:
-        """The folder that an entry is in, opened for passing through only, and the entry's name in it."""
+        """An entry's parent folder, opened with O_PATH, and the entry's name in it."""
         folder, _, name = self._path(key).rpartition(b"/")
         parent = open_beneath(folder or b"/", STEP)
         try:

@@ -1,8 +1,8 @@
-"""Walk the sources of a job and yield what is there, sorted by key.
+"""Walks the sources of a job and yields entries sorted by key.
 
 The order is that of a depth-first walk in which a folder sorts as its name plus a slash; it is the
-byte order of keys, so that a scan and a catalog can be merged as two streams. No recursion, no open descriptors
-kept, no list of all files: depth and width are bounded by memory for names alone.
+byte order of keys, so that a scan and a catalog can be merged as two streams. No recursion, no open descriptors,
+no list of all files: depth and width are limited only by memory for names.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 BATCH: Final = 2000
-"""Batches have at least this many entries, but for the last one; about three times as many at most."""
+"""Batches have at least this many entries, except the last one, and at most about three times as many."""
 
 
 def scan(
@@ -52,10 +52,10 @@ def scan_fields(
 ) -> Iterator[list[EntryFields]]:
     """Yield all entries of all sources in batches, globally sorted by key.
 
-    Sources on disk must not overlap; outputs may be anywhere, and stand in for a file of the same path. The root
-    folder of a source is an entry too; rules do not apply to roots. Nothing raises: what cannot be looked at goes to
+    Sources on disk must not overlap; outputs may be anywhere, and replace a file of the same path. The root
+    folder of a source is an entry too; rules do not apply to roots. Raises nothing: paths that cannot be accessed go to
     `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing source has the problem kind `source-missing`.
-    `totals` is filled as the scan goes.
+    `totals` is filled during the scan.
     """
     outputs = sorted(source.key for source in sources if source.output)
     batches = _of_disk([source for source in sources if not source.output], options, totals, on_problem)
@@ -148,7 +148,7 @@ def _missing(problem: Problem, totals: ScanTotals, on_problem: OnProblem) -> Non
 
 
 class _Frame:
-    """A folder that the walk is in: its chunks, and how far it has come in the present one."""
+    """A folder in progress: its chunks, and the position in the current one."""
 
     __slots__ = ("_at", "_chunks", "_entries", "_folders")
 

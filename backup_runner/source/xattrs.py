@@ -1,4 +1,4 @@
-"""Extended attributes as one blob, the way catalogs and records keep them: JSON, values in base64."""
+"""Extended attributes as one blob, as in catalogs and records: JSON, values in base64."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import CatalogError
 
 
 def encode_xattrs(attributes: Mapping[bytes, bytes]) -> bytes | None:
-    """The blob for these names and values, names sorted; None when there are none."""
+    """The blob for these names and values, sorted by name; None if there are none."""
     if not attributes:
         return None
     return orjson.dumps(
@@ -21,7 +21,7 @@ def encode_xattrs(attributes: Mapping[bytes, bytes]) -> bytes | None:
 
 
 def decode_xattrs(blob: bytes | None) -> dict[bytes, bytes]:
-    """The opposite of `encode_xattrs`. Raises CatalogError if the blob is something else."""
+    """The inverse of `encode_xattrs`. Raises CatalogError for an invalid blob."""
     if blob is None:
         return {}
     try:
@@ -31,7 +31,7 @@ def decode_xattrs(blob: bytes | None) -> dict[bytes, bytes]:
 
 
 def _name_text(name: bytes) -> str:
-    """UTF-8 names as they are; others, which JSON cannot hold, as NUL and hex (no name holds a NUL)."""
+    """UTF-8 names unchanged; others, which JSON cannot represent, as NUL and hex (no name contains NUL)."""
     try:
         return name.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What a verify finds: collected while it runs, said and written to the catalog at its end."""
+"""The findings of a verify: collected while it runs, reported and written to the catalog at its end."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _LOCK_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Findings:
-    """Collects; `outcome` gets what people are told."""
+    """Collects findings; `outcome` gets what is reported."""
 
     outcome: VerifyOutcome
     states: dict[int, str] = field(default_factory=dict)
-    """What was found of objects, by catalog id."""
+    """Findings on objects, by catalog id."""
     ids: dict[str, int] = field(default_factory=dict)
-    """Catalog ids of the objects that were met, by name."""
+    """Catalog ids of the objects found, by name."""
     lost: dict[int, str] = field(default_factory=dict)
-    """Contents that cannot be read, and the object that is to blame."""
+    """Contents that cannot be read, and the object that causes it."""
     broken: int = 0
-    """The newest record that is not as it should be."""
+    """The newest damaged record."""
     ailing: set[int] = field(default_factory=set)
-    """Ids of objects that the catalog has as damaged or missing."""
+    """Ids of objects that are damaged or missing according to the catalog."""
     whole: set[int] = field(default_factory=set)
-    """Ids of objects in which nothing wrong was found, byte for byte."""
+    """Ids of objects that were read completely without findings."""
     cold: int = 0
     useless: int = 0
     imported: int = 0
 
     def meet(self, row: ObjectRow, *, imported: bool) -> None:
-        """An object that counts."""
+        """Count an object."""
         self.outcome.objects += 1
         self.ids[row.name] = row.id
         self.imported += imported
@@ -59,7 +59,7 @@ class Findings:
         self.lost.update(dict.fromkeys(contents, culprit))
 
     def take(self, task: Task, found: Found) -> None:
-        """What a worker found."""
+        """Add what a worker found."""
         outcome = self.outcome
         outcome.contents += found.contents
         outcome.bytes += found.bytes
@@ -91,7 +91,7 @@ class Findings:
             notes.append(f"{self.imported} {NOTE}")
 
     def name_files(self, cat: Catalog) -> None:
-        """Every file that needs a content that cannot be read."""
+        """Report every file that needs an unreadable content."""
         for need in needs(cat, self.lost):
             snapshots = (
                 f"snapshot {need.newest}"
@@ -102,7 +102,7 @@ class Findings:
             self.outcome.files.append(Problem(need.key, "damaged", text))
 
     def record(self, cat: Catalog, store: Store) -> None:
-        """Write down what became of objects, so that the next plan repairs what the sources still have."""
+        """Record the state of objects, so that the next plan repairs what the sources still have."""
         if not self.outcome.interrupted:
             # Not before the end: contents that span objects are read last.
             for object_id in self.ailing & self.whole:
@@ -117,7 +117,8 @@ class Findings:
             self.outcome.notes.append(f"the result could not be recorded in the catalog: {error.message}")
 
     def _bridge(self, cat: Catalog, store: Store) -> None:
-        """Where the way from the newest full copy to the newest record is broken, the next apply puts another copy."""
+        """If the chain from the newest full copy to the newest record is broken, the next apply uploads another
+        copy."""
         newest = max((serial for serial, _ in json.loads(store.copies)), default=0)
         if self.broken > newest:
             cat.set_store(store.id, since_size=FORCE_COPY)

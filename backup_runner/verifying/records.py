@@ -1,4 +1,4 @@
-"""The chain of records: each opens, says its own serial, and names the digest of the one before it."""
+"""Checks the chain of records: each can be decrypted, has its own serial, and the digest of its predecessor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..targets.base import Target
 
 _CHUNK = 8 << 20
 _TRIES = 20
-"""So many objects in a row that nobody with the key put there are opened beyond the catalog's own serial."""
+"""Maximum number of consecutive foreign objects to read beyond the catalog's own serial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Link:
     digest: str
     stored: StoredObject
     previous: str = ""
-    """Digest of the record before it, as this one says."""
+    """Digest of its predecessor according to this record."""
 
 
 def check_records(
@@ -39,10 +39,10 @@ def check_records(
     cold: list[str],
     noise: list[str],
 ) -> Iterator[tuple[str, str]]:
-    """Yield (record name, what is wrong) for each link that does not hold; with `data`, all of each record is opened.
+    """Yield (record name, what is wrong) for each broken link; with `data`, each record is read completely.
 
-    The first record there may be any: older ones may have been replaced by a copy of the catalog. Names of records that
-    cannot be read, because they are archived, go into `cold`, and those of objects that others put there into `noise`.
+    The first record may have any serial: older ones may have been replaced by a copy of the catalog. Names of archived
+    records, which cannot be read, go into `cold`, those of foreign objects into `noise`.
     """
     prefix = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.RECORDS)
     last: _Link | None = None
@@ -52,12 +52,12 @@ def check_records(
             return
         object_id = parse_name(stored.name)
         if object_id is None or (len(odd) >= _TRIES and object_id.serial > store.serial):
-            # Whoever fills the bucket with noise is not followed for ever; the catalog needs none of these.
+            # A bucket full of noise must not be searched forever; the catalog needs none of these.
             noise.append(stored.name)
             continue
         if stored.cold:
             cold.append(stored.name)
-            # Its digest is not known, so the next one is not held against it.
+            # Its digest is unknown, so the next one is not compared with it.
             last = _Link(object_id.serial, "", stored)
             continue
         try:
@@ -68,10 +68,10 @@ def check_records(
                 odd.append(found)
                 continue
             yield from (*odd, found)
-            # What it should be is unknown, so the next one is not held against it.
+            # Its digest is unknown, so the next one is not compared with it.
             link = _Link(object_id.serial, "", stored)
         else:
-            # Where the chain goes round what does not open, that is somebody else's.
+            # If the chain skips an object that cannot be decrypted, it is somebody else's.
             whole = not link.previous if last is None else bool(last.digest)
             yield from () if whole else odd
             noise += [name for name, _ in odd] if whole else []
@@ -84,7 +84,7 @@ def check_records(
 def _end(
     prefix: str, store: Store, last: _Link | None, odd: list[tuple[str, str]], noise: list[str]
 ) -> Iterator[tuple[str, str]]:
-    """The catalog's own serial is the last that must be there; later ones are another machine's, or nobody's."""
+    """The catalog's own serial is the last that must exist; later ones are another machine's, or noise."""
     reached, newest = last.serial if last else 0, f"{prefix}{store.serial:016d}"
     lost = {name: what for name, what in odd if reached < store.serial and name <= newest}
     noise += [name for name, _ in odd if name not in lost]

@@ -1,6 +1,6 @@
-"""Compare the bucket with the catalog: by its listing, by each object's header and index, or byte for byte.
+"""Compares the bucket with the catalog: by its listing, by each object's header and index, or byte for byte.
 
-What is found is written to the catalog, so that the next plan repairs what the sources still have.
+Findings are written to the catalog, so that the next plan repairs what the sources still have.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from .work import Checker, ContentTask, Found, ObjectTask, Task
 _LOCK_SECONDS = 10.0
 _INLINE_BYTES = 8 << 20
 _INLINE_OBJECTS = 16
-"""Up to so much, starting processes takes longer than doing it here."""
+"""Up to this many bytes, starting processes takes longer than doing it here."""
 
 
 def verify(session: Session, options: VerifyOptions, events: Events) -> VerifyOutcome:
-    """What is damaged or missing, and the files that need it.
+    """Find what is damaged or missing, and the files that need it.
 
     Raises CatalogError (never applied), WrongKeyError, TargetError if the bucket cannot be listed.
     """
@@ -61,7 +61,7 @@ class _Verify:
     outcome: VerifyOutcome = field(default_factory=VerifyOutcome)
     findings: Findings = field(init=False)
     asked: frozenset[int] = frozenset()
-    """Ids of the objects that are to be opened."""
+    """Ids of the objects to read."""
     _places: Places | None = None
 
     def __post_init__(self) -> None:
@@ -69,7 +69,7 @@ class _Verify:
 
     @property
     def places(self) -> Places:
-        """What is in the objects: looked up once, and only if anything is opened or amiss."""
+        """The contents of objects: looked up once, and only if objects are read or something is wrong."""
         if self._places is None:
             self._places = Places(self.cat, self.store.id)
         return self._places
@@ -147,7 +147,7 @@ class _Verify:
                 yield ContentTask(row.id, row.size, row.blake3, row.md5, places)
 
     def _object_tasks(self) -> Iterator[Task]:
-        """Compare catalog and listing; objects that are there and to be opened are yielded."""
+        """Compare catalog and listing; yields existing objects that must be read."""
         findings = self.findings
         for row, stored in _pairs(self.cat, self.session.target, self.store):
             if self._stopped():
@@ -156,7 +156,7 @@ class _Verify:
                 self.outcome.unknown += 1
                 continue
             if row.state == "marked":
-                # Its deletion was begun; a catalog that was pulled may not know yet that it ended.
+                # Its deletion was begun; a pulled catalog may not show that it was completed.
                 continue
             wrong = _listed(row, stored)
             if (wrong or row.state == "damaged") and not self.places.ids(row.id):
@@ -183,12 +183,12 @@ class _Verify:
         for one in contents if data else ():
             if one.spread and self._readable([extent.object_id for extent in extents(self.cat, one.content_id)]):
                 elsewhere.append((one.offset, one.length))
-        # One that contains nothing any more is what its name says: what was imported is outside the lineage.
+        # For an object without contents, the name shows its format: imported objects are outside the lineage.
         place = Place.of(row, "container" if parse_name(row.name) else "legacy")
         return ObjectTask(row.id, place, row.size, row.plain, contents, elsewhere, data)
 
     def _readable(self, ids: list[int]) -> bool:
-        """Whether all these objects are looked at in this run, so that a content can be followed through them."""
+        """Whether this run reads all these objects, so that a content in several of them can be checked."""
         return all(one in self.asked for one in ids)
 
     def _stopped(self) -> bool:
@@ -198,7 +198,7 @@ class _Verify:
 
 
 def _pairs(cat: Catalog, target: Target, store: Store) -> Iterator[tuple[ObjectRow | None, StoredObject | None]]:
-    """Catalog and listing, both sorted by name, side by side."""
+    """Merges catalog and listing, both sorted by name."""
     own = kind_prefix(bytes.fromhex(store.lineage), ObjectKind.DATA)
     outside = frozenset(names_outside(cat, store.id, own))
     imported = {found.name: found for found in target.list() if found.name in outside} if outside else {}
@@ -222,7 +222,7 @@ def _pairs(cat: Catalog, target: Target, store: Store) -> Iterator[tuple[ObjectR
 
 
 def _listed(row: ObjectRow, stored: StoredObject | None) -> str | None:
-    """What the listing alone shows to be wrong."""
+    """What is wrong according to the listing alone."""
     if stored is None:
         return "is missing from the bucket"
     if stored.size != row.size:

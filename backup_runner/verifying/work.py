@@ -1,4 +1,4 @@
-"""What worker processes do for verify: open one object, or follow one content through several."""
+"""What worker processes do for verify: read one object, or one content in several objects."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ Task = ObjectTask | ContentTask
 
 @dataclass(slots=True)
 class Found:
-    """What a task found: (object name, what is wrong), contents that are lost by it, what was read (bytes)."""
+    """What a task found: (object name, what is wrong), lost contents, bytes read."""
 
     damage: list[tuple[str, str]] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
-    """Objects that could not be read just now, which says nothing about their state."""
+    """Objects that could not be read for now, which says nothing about their state."""
     missing: bool = False
     lost: list[int] = field(default_factory=list)
     contents: int = 0
@@ -94,7 +94,7 @@ class Checker:
             if task.data:
                 self._data(task, keys, found)
             elif found.damage:
-                # Which of its contents are whole is not known without opening them.
+                # Which of its contents are intact is unknown without reading them.
                 found.lost = [row.content_id for row in task.contents]
         except (ContainerError, ObjectMissing) as error:
             found.missing = isinstance(error, ObjectMissing)
@@ -105,7 +105,7 @@ class Checker:
         return found
 
     def _header(self, place: Place) -> SealKeys:
-        """The object's keys, from the header that the catalog kept. Raises ContainerError."""
+        """The object's keys, from the header in the catalog. Raises ContainerError."""
         object_id = parse_name(place.name)
         if object_id is None:
             raise DamagedError("not the name of a sealed object")
@@ -127,7 +127,7 @@ class Checker:
         _compare(task, keys, index)
 
     def _data(self, task: ObjectTask, keys: SealKeys, found: Found) -> None:
-        """Open every segment, and hash every content that is in this object alone."""
+        """Decrypt every segment, and hash every content that is only in this object."""
         name = task.place.name
         reader = self._reader(task.place, keys, [(0, task.plain)])
         opened: set[int] = set()
@@ -179,7 +179,7 @@ class Checker:
 
 
 def _compare(task: ObjectTask, keys: SealKeys, index: Index) -> None:
-    """Raises DamagedError where the object's own index and the catalog disagree."""
+    """Raises DamagedError if the object's own index and the catalog disagree."""
     if list(index.segments) != unpack_lengths(task.place.segments) or index.plaintext != task.plain:
         raise keys.damaged("its segment table differs from the one in the catalog")
     entries = {(entry.offset, entry.length): entry for entry in index.entries}
@@ -214,11 +214,11 @@ def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: 
 
 
 def _inside(offset: int, length: int, segment_size: int) -> range:
-    """Numbers of the segments that a stretch has bytes in."""
+    """Numbers of the segments with bytes of a stretch."""
     return range(offset // segment_size, -(-(offset + length) // segment_size)) if length else range(0)
 
 
 def _add(items: list[tuple[str, str]], item: tuple[str, str]) -> None:
-    # One damaged segment may contain thousands of contents.
+    # One damaged segment may affect thousands of contents.
     if item not in items:
         items.append(item)

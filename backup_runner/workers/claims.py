@@ -1,8 +1,8 @@
-"""Which process stores which content: a table of digests in memory that worker processes share.
+"""Decides which process stores which content: a table of digests in memory that worker processes share.
 
-Who claims a digest first stores the bytes; whoever comes later refers to them. The table outlives a worker that dies,
-its lock included: the kernel releases a dead process's lock. A put that fails ends the run, and the table with it.
-It grows by levels, each four times the one before, so that nothing ever moves; a level is filled to three quarters.
+The first process to claim a digest stores the bytes; others refer to them. The table survives a worker that dies,
+its lock included: the kernel releases a dead process's lock. A failed put ends the run, and the table with it.
+It grows by levels, each four times the previous one, so that nothing moves; a level is filled to three quarters.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SLOT = 2
 _WORDS = struct.Struct("=QQ")
 _LEVELS = 4
 _LEAST = 12
-"""The first level has 2^12 slots at the least."""
+"""The first level has at least 2^12 slots."""
 _HEAD = 16
 """Words before the slots: the flag of `stop`, and how many slots of each level are taken."""
 
 
 class Claims:
-    """Made before the workers are forked, with about as many slots as there will be contents (more do no harm)."""
+    """Created before the workers are forked, with about as many slots as contents (more do no harm)."""
 
     def __init__(self, expected: int = 0) -> None:
         first = max(_LEAST, (expected * 4 // 3).bit_length())
@@ -37,7 +37,7 @@ class Claims:
             slots = 1 << (first + 2 * level)
             self._levels.append((at, slots - 1))
             at += _SLOT * slots
-        # Pages are the system's only once they are touched, so levels that are never needed cost nothing.
+        # Pages take memory only once they are touched, so unused levels cost nothing.
         length = 8 * at
         self._file = _nameless_file()
         self._map = mmap.mmap(-1, length, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0))
@@ -50,7 +50,7 @@ class Claims:
         self._file.close()
 
     def stop(self) -> None:
-        """Ask all workers to leave off as soon as what they hold is stored."""
+        """Tell all workers to stop as soon as what they have read is stored."""
         self._words[0] = 1
 
     @property
@@ -58,9 +58,9 @@ class Claims:
         return bool(self._words[0])
 
     def claim(self, digests: Sequence[bytes]) -> list[bool]:
-        """For each digest, whether it is the caller's to store now; one of equal ones at the most."""
+        """For each digest, whether the caller must store it; at most one of equal ones."""
         with self._thread:
-            # A record lock is the process's, hence the other lock for its threads.
+            # A record lock belongs to the process, hence the other lock for its threads.
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
                 return [self._claim(digest) for digest in digests]
@@ -87,18 +87,18 @@ class Claims:
             words[free] = low
             words[free + 1] = high
             words[1 + of] += 1
-        # With no room anywhere, equal contents are stored twice, which harms nothing.
+        # Without space, equal contents are stored twice, which does no harm.
         return True
 
 
 def _nameless_file() -> IO[bytes]:
-    """A file to lock: in memory where the system can, so that neither a full nor a foreign temporary folder matters."""
+    """A file to lock: in memory if possible, so that a full or foreign temporary folder does not matter."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("backup-runner-claims"), "w+b")
     return tempfile.TemporaryFile(prefix="backup-runner-")
 
 
 def _key(digest: bytes) -> tuple[int, int]:
-    """The first 16 bytes less one bit: the second word is never that of a free slot."""
+    """The first 16 bytes with one bit set: the second word is never that of a free slot."""
     low, high = _WORDS.unpack_from(digest)
     return low, high | 1

@@ -1,4 +1,4 @@
-"""Worker processes are made with signals held back until they have handlers of their own."""
+"""Creates worker processes with signals blocked until they have their own handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def forking() -> Iterator[None]:
-    """Hold signals back while a child is made. A child starts with its parent's handlers, and one that raises there
+    """Block signals while a child is created. A child starts with its parent's handlers, and one that raises there
     would unwind it through the parent's code: locks, temporary files and messages that are not its own."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
@@ -26,16 +26,16 @@ def forking() -> Iterator[None]:
 
 
 def in_child() -> None:
-    """The first thing a child made while `forking` does: Ctrl-C and termination are its parent's affair.
+    """The first call in a child created inside `forking`: Ctrl-C and termination are handled by its parent.
 
-    Terminals and service managers send them to all processes at once. A child leaves when its pipe ends."""
+    Terminals and service managers send them to all processes at once. A child exits when its pipe closes."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def start(process: BaseProcess) -> None:
-    """Start a worker process; it is killed if it is still there when the interpreter ends."""
+    """Start a worker process; it is killed if it is still running when the interpreter exits."""
     _end_with_us()
     with forking():
         process.start()
@@ -43,7 +43,7 @@ def start(process: BaseProcess) -> None:
 
 @cache
 def _end_with_us() -> None:
-    """Once for all workers: multiprocessing itself would ask them to end, and wait."""
+    """Once for all workers: multiprocessing itself would terminate them and wait."""
     from multiprocessing.util import Finalize
 
     Finalize(None, _kill, exitpriority=1)

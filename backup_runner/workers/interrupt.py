@@ -1,4 +1,4 @@
-"""Ctrl-C and termination signals while something is being changed: the first asks to stop, the second stops."""
+"""Ctrl-C and termination signals during changes: the first requests a stop, the second stops at once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ EXIT_CODE = 130
 
 
 class Interrupt:
-    """Installs handlers while it is entered; engines look at `requested` between two steps.
+    """Installs handlers while it is entered; engines check `requested` between steps.
 
     A second Ctrl-C kills `children` and ends the process at once. `on_first` and `on_second` run inside the signal
-    handler, so they may do no more than write a few bytes. With `lasting`, handlers stay once a stop was asked for.
-    `ask` is another way to ask for a stop, by anything but a signal; it needs not be entered for that.
+    handler, so they may only write a few bytes. With `lasting`, handlers stay after a stop was requested.
+    `ask` is another source of stop requests, besides signals; that works without entering.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Interrupt:
         self._requested = False
         self._ask = ask
         self.children: set[int] = set()
-        """Process ids of workers, which a second Ctrl-C takes along."""
+        """Process ids of workers, which a second Ctrl-C kills."""
         self._on_first = on_first
         self._on_second = on_second
         self._lasting = lasting
@@ -44,7 +44,7 @@ class Interrupt:
         return bool(self._previous)
 
     def __enter__(self) -> Interrupt:
-        # Python allows handlers in the main thread only; elsewhere `requested` can still be set by hand.
+        # Python allows handlers only in the main thread; in others, `requested` can still be set directly.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._handle)
@@ -54,7 +54,7 @@ class Interrupt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._lasting and self._requested:
-            # The process is about to end with 130; a second Ctrl-C on its last steps must not end it otherwise.
+            # The process is about to exit with 130; a second Ctrl-C must not change that.
             return
         for number, previous in self._previous.items():
             signal.signal(number, previous)
@@ -72,7 +72,7 @@ class Interrupt:
         self._requested = value
 
     def stop(self) -> bool:
-        """`requested` as a function, for engines that ask."""
+        """`requested` as a function."""
         return self.requested
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
-"""Worker processes that do tasks: fed through pipes, two tasks ahead, and gone when the main process is.
+"""Worker processes for tasks: fed through pipes, two tasks ahead; they exit with the main process.
 
 Used in one of two ways: `run` draws tasks and yields each with its result; or tasks are pushed with `give`, and `hear`
-tells what workers `say` while they work on them.
+yields what workers `say` while they work on them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ R = TypeVar("R")
 
 _SAID, _DONE, _FAILED = "said", "done", "failed"
 _AHEAD = 2
-"""Tasks a worker has at the same time, so that it never waits for the main process."""
+"""Number of tasks of a worker at the same time, so that it never waits for the main process."""
 
 
 class Pool(Generic[T, R]):
-    """`count` workers, or none: then tasks are done right here.
+    """`count` workers; with 0, tasks run in this process.
 
-    `setup` is called once in each worker, after the fork, and gives the function that does a task.
+    `setup` is called once in each worker, after the fork, and returns the function that carries out a task.
     """
 
     def __init__(self, count: int, setup: Callable[[], Callable[[T], R]]) -> None:
@@ -40,7 +40,7 @@ class Pool(Generic[T, R]):
         self._inline: Callable[[T], R] | None = None
         self._workers: dict[Connection, BaseProcess] = {}
         self._load: dict[Connection, list[int]] = {}
-        # Fork, so that workers have the keys and descriptors that were opened before.
+        # Fork, so that workers inherit keys and open descriptors.
         context = multiprocessing.get_context("fork")
         for _ in range(count):
             ours, theirs = context.Pipe()
@@ -59,7 +59,7 @@ class Pool(Generic[T, R]):
 
     @property
     def has_room(self) -> bool:
-        """Whether some worker can take another task at once."""
+        """Whether some worker can take another task now."""
         return min(map(sum, self._load.values())) < _AHEAD
 
     @property
@@ -67,19 +67,20 @@ class Pool(Generic[T, R]):
         return any(self._load.values())
 
     def give(self, task: T, weight: int = 1) -> None:
-        """Hand a task to the worker with the least to do. One that weighs 2 or more is followed by no other."""
+        """Give a task to the least busy worker. After one with a weight of 2 or more, none follows."""
         connection = min(self._load, key=lambda one: sum(self._load[one]))
         self._load[connection].append(weight)
         self._send(connection, task)
 
     def give_all(self, task: T) -> None:
-        """Hand the same task to each worker."""
+        """Give the same task to each worker."""
         for connection, load in self._load.items():
             load.append(1)
             self._send(connection, task)
 
     def hear(self, timeout: float | None) -> Iterator[Any]:
-        """What workers said by now; waits for something for so long, or forever (None). Raises what a task raised."""
+        """What workers have said so far; waits up to `timeout` seconds for something, or forever (None). Raises what a
+        task raised."""
         for ready in wait(list(self._workers), timeout=timeout):
             assert isinstance(ready, Connection)
             kind, value = self._answer(ready)
@@ -91,7 +92,7 @@ class Pool(Generic[T, R]):
     # -- drawing tasks
 
     def run(self, tasks: Iterator[T]) -> Iterator[tuple[T, R]]:
-        """Each task with its result, in the order they are done. `tasks` is drawn from as workers get free.
+        """Each task with its result, in order of completion. Tasks are drawn as workers become free.
 
         Raises BackupRunnerError if a worker dies, WorkerFaultError with its trace if a task raises.
         """
@@ -112,7 +113,7 @@ class Pool(Generic[T, R]):
                 yield waiting[ready].pop(0), result
 
     def close(self) -> None:
-        """Let the workers end; what they are at is finished first."""
+        """End the workers after their current tasks."""
         for connection in self._workers:
             connection.close()
         for process in self._workers.values():
@@ -134,7 +135,7 @@ class Pool(Generic[T, R]):
         try:
             connection.send(task)
         except OSError:
-            # Its last words say why, if it had any.
+            # Its last message says why, if there is one.
             while True:
                 self._answer(connection)
 
@@ -162,7 +163,7 @@ class Pool(Generic[T, R]):
 
 
 class _Voice:
-    """This worker's end of its pipe, for whichever thread has something to say."""
+    """This worker's end of its pipe, for all its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -178,12 +179,12 @@ _voice = _Voice()
 
 
 def say(message: Any) -> None:
-    """In a worker: tell the main process something while a task runs."""
+    """In a worker: send the main process a message while a task runs."""
     _voice.send(_SAID, message)
 
 
 def give_up(error: BaseException) -> None:
-    """In a worker, on a thread of its own: have the main process raise this."""
+    """In a worker, on any thread: make the main process raise this."""
     _voice.send(_FAILED, _portable(error))
 
 
@@ -196,7 +197,7 @@ def _portable(error: BaseException) -> bytes:
 
 def _serve(connection: Connection, others: list[Connection], setup: Callable[[], Callable[[Any], Any]]) -> None:
     in_child()
-    # Collecting would write to every object that is shared with the main process, and so copy it.
+    # Garbage collection would write to, and so copy, every object shared with the main process.
     gc.freeze()
     # Without these ends closed, workers would keep each other's pipes open when the main process is killed.
     for other in others:
