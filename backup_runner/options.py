@@ -28,6 +28,8 @@ class PlanOptions:
     """Kinds of actions on paths to include; others are omitted and counted in a note. None: all."""
     known_only: bool = False
     """Only check whether known files still exist; new files are not looked for."""
+    forget: tuple[int, ...] = ()
+    """With `pruning="only"`: ids of the snapshots to forget, in place of those that no rule keeps."""
     applies: bool = False
     """An apply follows in this process, so slow preparations that need the key can run beside the scan."""
 

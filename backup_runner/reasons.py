@@ -57,6 +57,8 @@ class Cause(StrEnum):
     """Details: percent that is unused, bytes that are used."""
     EXPIRED = "expired"
     """Details: the snapshot's date as text."""
+    CHOSEN = "chosen"
+    """Somebody named this snapshot. Details: its date as text."""
 
     RECIPIENT_NAMED = "recipient-named"
     RECIPIENT_UNNAMED = "recipient-unnamed"
@@ -111,6 +113,7 @@ _DETAILS: dict[Cause, tuple[type, ...]] = {
     Cause.OBJECT_SIZE: (int, int),
     Cause.MOSTLY_DEAD: (int, int),
     Cause.EXPIRED: (str,),
+    Cause.CHOSEN: (str,),
     Cause.TEXT: (str,),
 }
 _NO_CHANGE = frozenset({Cause.NEW, Cause.HARD_LINK, Cause.OUTPUT, Cause.IMPORTED})

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..restoring.select import SnapshotFilter
     from ..spec import Job, Overwrite
     from ..workers.interrupt import Interrupt
-    from .applies import apply, prune
+    from .applies import apply, forget, prune
     from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots, tag
     from .catalogs import CatalogInfo, catalog_info, import_backup_tool, pull, rebuild
     from .jobs import (
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from .reading import restore, verify
 
 _HOMES = {
-    "api.applies": "apply prune",
+    "api.applies": "apply forget prune",
     "api.browsing": "Browser Diff Files browse diff files find history snapshots tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation format_job job_schema load_job load_jobs load_settings"
@@ -187,6 +187,7 @@ __all__ = [
     "find",
     "find_job_files",
     "fingerprint_of",
+    "forget",
     "format_job",
     "history",
     "import_backup_tool",

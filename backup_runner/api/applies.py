@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -82,6 +82,31 @@ def prune(
             run.outcome.status = "nothing"
             if review is not None:
                 review(made)
+    return run.outcome
+
+
+def forget(
+    job: Job,
+    at: Iterable[str],
+    options: ApplyOptions | None = None,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+    review: Review | None = None,
+) -> Outcome:
+    """Forget these snapshots, whatever the retention, and delete objects that are no longer needed.
+
+    Each is named as for `Browser.snapshot`. The newest complete one stays. `review` gets the plan before anything is
+    changed. Hooks are not run. Raises UsageError, CatalogError, and what `apply` raises.
+    """
+    from .browsing import browse
+
+    run = _Run(options or ApplyOptions(), listener(events), stop, review)
+    with browse(job, events=run.events) as past:
+        chosen = tuple(dict.fromkeys(past.snapshot(one).id for one in at))
+    planning = PlanOptions(pruning="only", overrides=run.options.overrides, forget=chosen)
+    with plan(job, planning, events=run.events) as made:
+        _carry_out(made, run)
     return run.outcome
 
 

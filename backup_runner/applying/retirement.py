@@ -30,6 +30,7 @@ from ..contents.again import twice
 from ..errors import AccessDenied, ContainerError, TargetError
 from ..planning.pruning import expired_now
 from ..policy import StoringPolicy
+from ..reasons import Cause
 from ..records import Action, ActionKind, Extent, Problem
 from ..repository.packing import Builder, Room
 from ..repository.session import Session
@@ -66,6 +67,7 @@ class Retirement:
         self._running = running
         self._outcome = running.outcome
         self._forget = [a.snapshot_id for a in actions if a.kind is ActionKind.FORGET and a.snapshot_id is not None]
+        self._chosen = {a.snapshot_id for a in actions if a.reason.cause is Cause.CHOSEN}
         self._delete = [a for a in actions if a.kind is ActionKind.DELETE]
         self._repack = [a for a in actions if a.kind is ActionKind.REPACK]
         self._marked: list[_Marked] = []
@@ -162,6 +164,9 @@ class Retirement:
     def _still_expired(self) -> list[int]:
         """The plan's snapshots to forget, without those that a rule keeps now: the plan may be old."""
         outcome = self._outcome
+        if self._chosen:
+            # Named by somebody who saw the plan: no rule has a say.
+            return [number for number in self._forget if number in self._chosen]
         expired = expired_now(
             self._cat,
             self._job_id,

@@ -11,6 +11,7 @@ import typer
 
 from .. import api
 from ..errors import UsageError
+from .completing import snapshots as known_snapshots
 from .jobs import load_job
 from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, seconds
 from .outcomes import finish_apply, interrupt
@@ -51,6 +52,39 @@ def command(
     if dry_run or outcome.status == "nothing":
         return codes[-1]
     return finish_apply(loaded.name, outcome, out)
+
+
+def forget(
+    context: typer.Context,
+    job: JobFile,
+    snapshots: Annotated[
+        list[str],
+        typer.Argument(metavar="SNAPSHOT", help="Numbers, times, or tag:NAME.", autocompletion=known_snapshots),
+    ],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+    override_guard: OverrideGuards = None,
+    wait: Wait = "0",
+) -> int:
+    """Forget the named snapshots, whatever the retention, and delete what only they needed. Asks first.
+
+    Example: backup-runner forget documents.yaml 17 tag:mistake --dry-run
+    """
+    if not dry_run and not yes and not sys.stdin.isatty():
+        raise UsageError(
+            "no terminal to ask for confirmation",
+            hint="use --yes to forget without asking, or --dry-run to change nothing",
+        )
+    options = api.ApplyOptions(overrides=guard_names(override_guard), wait_seconds=seconds(wait))
+    out = output(context, json=json)
+    loaded = load_job(job, out)
+    codes: list[int] = []
+    with closing(out.reporter()) as reporter:
+        review = partial(_review, Review(out, reporter, ask=not yes, dry_run=dry_run, guarded=True), codes)
+        outcome = api.forget(loaded, snapshots, options, events=reporter, stop=interrupt(), review=review)
+    return codes[-1] if dry_run else finish_apply(loaded.name, outcome, out)
 
 
 def _review(show: Review, codes: list[int], plan: Plan) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from ..catalog import history
 from ..container import parse_name
 from ..errors import GuardError, PlanFileError
+from ..reasons import Cause
 from ..records import Action, ActionKind, Kind
 from ..repository.session import Session
 from ..spec import Job
@@ -46,6 +47,8 @@ def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
 def _foreign(action: Action, job: Job) -> str:
     """Why an action cannot belong to this job; "" if it can."""
     if action.kind is ActionKind.FORGET:
+        if action.reason.cause is Cause.CHOSEN:
+            return "it forgets snapshots that somebody chose, which only `forget` itself does"
         return "" if job.retention else "it forgets snapshots, but the job has no `retention`"
     if action.kind in _OF_OBJECTS:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")

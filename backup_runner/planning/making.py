@@ -133,6 +133,7 @@ class _Planning:
             upcoming = Upcoming(self.ledger.scanned_ns, new, doubtful)
         overrides, notes = self.options.overrides, self.noted.notes
         pruning = Pruning(self.session, past.cat, past.store, past.job_id, upcoming, overrides, notes)
+        pruning.chosen = self.options.forget
         for action in pruning.actions():
             yield self.ledger.add(action)
         self.prune_hits = pruning.hits

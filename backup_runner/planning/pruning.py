@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..catalog import Catalog, CatalogLock, retirement
 from ..catalog.database import Snapshot, Store
 from ..catalog.retirement import Worth
+from ..errors import UsageError
 from ..moments import HIGHEST_NS
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
@@ -47,6 +48,8 @@ class Pruning:
     upcoming: Upcoming | None
     overrides: Collection[str]
     notes: list[str] = field(default_factory=list)
+    chosen: tuple[int, ...] = ()
+    """Snapshots that somebody named, to be forgotten in place of those that no rule keeps."""
     hits: list[GuardHit] = field(default_factory=list)
 
     def actions(self) -> Iterator[Action]:
@@ -62,7 +65,10 @@ class Pruning:
         rules = self.session.job.retention
         if rules is None and self.upcoming is not None:
             return
-        forget = self._expired(rules) if rules else {}
+        if self.chosen:
+            forget = _chosen(self.cat.snapshots(self.job_id), self.chosen)
+        else:
+            forget = self._expired(rules) if rules else {}
         asked = bool(forget) or self.upcoming is not None
         frees = asked and retirement.frees(self.cat, self.job_id, forget)
         if forget and not self._weigh(forget, frees=frees):
@@ -136,6 +142,23 @@ class Pruning:
         said = "; ".join(hit.message for hit in stopping)
         self.notes.append(f"nothing is forgotten or deleted: {said}. If this is intended, run `prune JOB {names}`")
         return False
+
+
+def _chosen(known: list[Snapshot], chosen: Collection[int]) -> dict[int, Reason]:
+    """Raises UsageError for snapshots that are not there, or of which one has to stay."""
+    there = {one.id: one for one in known}
+    newest = max((one.id for one in known if one.status == "complete"), default=None)
+    for number in chosen:
+        if number not in there:
+            raise UsageError(f"there is no snapshot {number}", hint="`snapshots JOB` lists them")
+        if number == newest:
+            raise UsageError(
+                f"snapshot {number} is the newest complete one and cannot be forgotten",
+                hint="apply the job first, then forget it",
+            )
+        if there[number].status == "running":
+            raise UsageError(f"snapshot {number} is being made", hint="wait for its apply to finish")
+    return {number: Reason(Cause.CHOSEN, details=(there[number].date_text,)) for number in sorted({*chosen})}
 
 
 def expired_now(cat: Catalog, job_id: int, job: Job, *, completing: int | None, doubtful: bool) -> dict[int, Reason]:

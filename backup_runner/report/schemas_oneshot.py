@@ -79,6 +79,7 @@ LIKE = {
     "file-restore": "restore",
     "directory-backup": "apply",
     "backup-cleanup": "prune",
+    "forget": "prune",
     "snapshots-list": "snapshots",
     "snapshots-tag": "snapshots",
 }
