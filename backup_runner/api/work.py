@@ -80,9 +80,9 @@ def open_session(job: Job, events: Events, *, as_cached: bool = False, decryptin
         session = Session(job, warn=events.warn)
         try:
             if decrypting:
-                session.need_secret(decrypting)
+                session.key.need_secret(decrypting)
             if job.catalog.remote and not as_cached:
-                session.need_secret("a remote catalog")
+                session.key.need_secret("a remote catalog")
                 from ..recovery.remote import refresh
 
                 refresh(session, events)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,7 +19,6 @@ from ..errors import (
     ForkedError,
     KeyFileError,
     ObjectArchived,
-    ObjectMissing,
     StalePlanError,
     TargetError,
 )
@@ -28,6 +26,7 @@ from ..reasons import Cause, Reason
 from ..records import StoredObject
 from ..targets.base import Target
 from .commits import FORCE_COPY, is_pending, record_name
+from .difference import difference
 from .heads import is_ours
 
 _CHUNK = 8 << 20
@@ -35,7 +34,6 @@ _TRIES = 50
 """Number of records beyond the catalog's serial that are tried from either end."""
 _STRANGE = 250_000
 """If this many objects of the lineage are not in the catalog, they are not leftovers of a killed run."""
-_REPLACED = Reason(Cause.OBJECT_REPLACED)
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
@@ -96,25 +94,26 @@ def listing_digest(listed: list[StoredObject]) -> str:
     return digest.hexdigest()
 
 
-def look(
-    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
-) -> Drift:
-    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
-    StalePlanError if another run with this catalog committed in the meantime.
+@dataclass(slots=True)
+class _Seen:
+    """A listing by what its objects are: sizes and checksums of records are by serial, sizes of copies by name."""
 
-    With an `identity`, records beyond the catalog's serial count only if its key can decrypt them."""
-    drift = Drift()
-    data: list[StoredObject] = []
-    records: dict[int, int] = {}
-    checksums: dict[int, str] = {}
-    copies: dict[str, int] = {}
+    imported: dict[str, StoredObject | None]
+    data: list[StoredObject] = field(default_factory=list)
+    records: dict[int, int] = field(default_factory=dict)
+    checksums: dict[int, str] = field(default_factory=dict)
+    copies: dict[str, int] = field(default_factory=dict)
+
+
+def _seen(cat: Catalog, store: Store, target: Target, drift: Drift) -> _Seen:
+    """List the bucket. Raises TargetError, also for one that was filled with objects."""
     own = f"{store.lineage}/"
-    imported: dict[str, StoredObject | None] = dict.fromkeys(history.names_outside(cat, store.id, own))
+    seen = _Seen(dict.fromkeys(history.names_outside(cat, store.id, own)))
     room = stored_by_tier(cat, store.id)[1] + store.serial + _STRANGE
     for found in target.list():
         if not found.name.startswith(own):
-            if found.name in imported:
-                imported[found.name] = found
+            if found.name in seen.imported:
+                seen.imported[found.name] = found
             else:
                 drift.foreign += 1
             continue
@@ -126,25 +125,38 @@ def look(
             )
         drift.size += found.size
         if found.name.startswith(f"{own}data/"):
-            data.append(found)
+            seen.data.append(found)
             continue
         drift.cold_records += found.cold
         if match := _RECORD.fullmatch(found.name):
-            records[int(match[1])] = found.size
-            checksums[int(match[1])] = found.checksum
+            seen.records[int(match[1])] = found.size
+            seen.checksums[int(match[1])] = found.checksum
         else:
-            copies[found.name] = found.size
+            seen.copies[found.name] = found.size
+    return seen
+
+
+def look(
+    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
+) -> Drift:
+    """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
+    StalePlanError if another run with this catalog committed in the meantime.
+
+    With an `identity`, records beyond the catalog's serial count only if its key can decrypt them."""
+    drift = Drift()
+    seen = _seen(cat, store, target, drift)
+    records = seen.records
     blind = identity is not None and identity().is_blind
     if blind:
-        drift.newest_record = _newest_blind(drift, store, records, checksums)
+        drift.newest_record = _newest_blind(drift, store, records, seen.checksums)
     else:
         drift.newest_record = _newest(drift, store, records, target, identity)
-    drift.digest = listing_digest(data)
+    drift.digest = listing_digest(seen.data)
     _check_serial(drift, cat, store)
-    drift.gap = _gap(store, records, copies) or _replaced_end(store, records, target)
-    listed: dict[str, StoredObject] = {item.name: item for item in data}
+    drift.gap = _gap(store, records, seen.copies) or _replaced_end(store, records, target)
+    listed: dict[str, StoredObject] = {item.name: item for item in seen.data}
     for row in history.objects(cat, store.id):
-        item = imported[row.name] if row.name in imported else listed.pop(row.name, None)
+        item = seen.imported[row.name] if row.name in seen.imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
     if blind:
@@ -268,7 +280,7 @@ def _gap(store: Store, records: dict[int, int], copies: dict[str, int]) -> str:
 
 
 def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Target | None) -> None:
-    reason = _difference(row, item, target)
+    reason = difference(row, item, target)
     if not reason and item is not None and item.etag != row.etag and not item.checksum and target is not None:
         drift.copied[row.id] = item.etag
     if item is not None and item.tier and item.tier != row.tier:
@@ -284,65 +296,3 @@ def _judge(drift: Drift, row: ObjectRow, item: StoredObject | None, target: Targ
         drift.gone.add(row.id)
     if row.id in drift.bad and not row.told:
         drift.fresh.add(row.id)
-
-
-def _difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> Reason | None:
-    reason = _stated(row, item)
-    if reason and target is not None:
-        # One check is not enough: listings may be outdated or damaged in transit, and one 404 proves nothing.
-        item = _second_look(row, target)
-        reason = _stated(row, item)
-    if reason or item is None or item.checksum or item.etag == row.etag or target is None:
-        return reason
-    # The file system has no checksums: a new etag means a copied bucket, or another object with this name.
-    return None if any(_same_bytes(row, target) for _ in range(2)) else _REPLACED
-
-
-def _stated(row: ObjectRow, item: StoredObject | None) -> Reason | None:
-    """What is wrong according to the target's metadata of the object."""
-    if item is None:
-        return Reason(Cause.OBJECT_MISSING)
-    if item.size != row.size:
-        return Reason(Cause.OBJECT_SIZE, details=(item.size, row.size))
-    return _REPLACED if item.checksum and item.checksum != row.checksum else None
-
-
-def _second_look(row: ObjectRow, target: Target) -> StoredObject | None:
-    try:
-        return target.stat(row.name)
-    except ObjectMissing:
-        return None
-
-
-def _same_bytes(row: ObjectRow, target: Target) -> bool:
-    if row.checksum:
-        return _sum(row, target) == row.checksum
-    # Adopted from a killed run or a lost catalog, so its checksum is unknown; no two objects share a header.
-    try:
-        return target.get(row.name, 0, len(row.header)) == row.header
-    except TargetError:
-        return False
-
-
-def _sum(row: ObjectRow, target: Target) -> str:
-    """The object's checksum in the service's form, computed from its bytes."""
-    sizes = [int(size) for size in row.parts.split(",")] if row.parts else [row.size]
-    try:
-        sums = [_md5(target, row.name, sum(sizes[:at]), size) for at, size in enumerate(sizes)]
-    except TargetError:
-        return ""
-    if not row.parts:
-        return b64encode(sums[0]).decode()
-    return f"{b64encode(hashlib.md5(b''.join(sums), usedforsecurity=False).digest()).decode()}-{len(sums)}"
-
-
-def _md5(target: Target, name: str, offset: int, size: int) -> bytes:
-    digest = hashlib.md5(usedforsecurity=False)
-    end = offset + size
-    while offset < end:
-        data = target.get(name, offset, min(_CHUNK, end - offset))
-        if not data:
-            break
-        digest.update(data)
-        offset += len(data)
-    return digest.digest()

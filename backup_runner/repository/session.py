@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from ..catalog import Catalog
 from ..catalog.database import Store
 from ..container import Identity
-from ..container.keys import SALT_LENGTH, KdfBudget
-from ..container.suite2.recipients import fingerprint
 from ..errors import AccessDenied, CatalogError, DamagedError, KeyFileError, TargetError, WrongKeyError
 from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
-from .blind import found_blind, load_host
+from .blind import found_blind
 from .declared import declared
-from .keyfile import load_secret, refuse_guessable
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
+from .ownkey import OwnKey
 from .seen import remember_keys, seen_keys
-
-_KDF_UNITS = 64
-"""Maximum runs of scrypt per command: each lineage takes one, and a bucket may contain many with the job's key."""
 
 
 @dataclass
@@ -37,10 +30,21 @@ class Session:
     warn: Callable[[str], None] = lambda _: None
     _target: Target | None = None
     _catalog: Catalog | None = None
-    _identity: Identity | None = field(default=None, repr=False)
     _chains: dict[str, KeyChain] = field(default_factory=dict, repr=False)
     """By lineage, as the bucket had them when this command first read them."""
-    _stretching: threading.Thread | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.key = OwnKey(self.job, self.env, self.warn)
+
+    @property
+    def identity(self) -> Identity:
+        """Reads the key when first used; planning does not need it. Raises KeyFileError."""
+        return self.key.identity
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether this host has no secret: it encrypts to its recipients, and decrypts nothing."""
+        return self.job.encryption.is_blind
 
     @property
     def target(self) -> Target:
@@ -50,54 +54,12 @@ class Session:
                 self.warn(warning)
         return self._target
 
-    @property
-    def identity(self) -> Identity:
-        """Reads the key when first used; planning does not need it. Raises KeyFileError."""
-        if self._stretching is not None:
-            self._stretching.join()
-            self._stretching = None
-        if self._identity is None:
-            budget = KdfBudget(units=_KDF_UNITS)
-            if self.is_blind:
-                self._identity = Identity(load_host(self.job.catalog.path, make=False))
-                return self._identity
-            secret, warnings = load_secret(self.job.encryption, self.env, budget)
-            for warning in warnings:
-                self.warn(warning)
-            self._identity = Identity(secret, budget=budget)
-        return self._identity
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether this host has no secret: it encrypts to its recipients, and decrypts nothing."""
-        return self.job.encryption.is_blind
-
-    def need_secret(self, what: str) -> None:
-        """Raises WrongKeyError on a host that has no secret, and says who has one."""
-        if not self.is_blind:
-            return
-        named = [f"{one.name} ({fingerprint(one.public)})" for one in declared(self.job, self.env, None, 0)]
-        raise WrongKeyError(
-            f"{what} needs a key that decrypts, and this host only encrypts",
-            hint=f"do it on another machine, with the key of a recipient: {', '.join(named)}",
-        )
-
     def stretch_ahead(self) -> None:
         """Run scrypt on a thread, for an apply that will need it after planning. Raises KeyFileError, WrongKeyError."""
-        store, identity = self.store(), self.identity
+        store = self.store()
         if store is not None:
             self.check_key(store)
-        salt = store.salt if store is not None else self.new_salt
-        self._stretching = threading.Thread(target=identity.seed, args=(salt,), daemon=True)
-        self._stretching.start()
-
-    @cached_property
-    def new_salt(self) -> bytes:
-        """The salt of the store that this session creates, if there is none yet. Raises KeyFileError."""
-        identity = self.identity
-        if (key := identity.secret.crypto_key) is not None:
-            refuse_guessable(key)
-        return identity.keyring.new_salt() if identity.keyring else os.urandom(SALT_LENGTH)
+        self.key.stretch(store.salt if store is not None else self.key.new_salt)
 
     def catalog(self, *, create: bool = False) -> Catalog | None:
         """The catalog; None if there is none and `create` is false."""
@@ -158,10 +120,6 @@ class Session:
         """The host that writes this store's records, if this is not it and it is no more than that; else ""."""
         found = None if self.is_blind else self._chains.get(store.lineage) or kept_chain(self.need_catalog(), store)
         return found.host if found else ""
-
-    def enrol_host(self) -> None:
-        """Make this host's signing key, if it has none. Raises KeyFileError."""
-        self._identity = Identity(load_host(self.job.catalog.path, make=True))
 
     def check_key(self, store: Store) -> Identity:
         """The identity, if it can decrypt this store. Raises WrongKeyError."""
@@ -249,10 +207,7 @@ class Session:
         remember_keys(self.job.catalog.path, store.lineage, found.newest.number, found.newest.digest.hex())
 
     def close(self) -> None:
-        if self._stretching is not None:
-            # A process that ends while scrypt runs on a thread would crash, because OpenSSL is torn down under it.
-            self._stretching.join()
-            self._stretching = None
+        self.key.close()
         if self._target is not None:
             self._target.close()
         if self._catalog is not None:
@@ -263,8 +218,8 @@ class Session:
 def new_store(session: Session, cat: Catalog) -> Store:
     """Create a new lineage in the catalog. Its keys are uploaded before anything else (`Session.keys`)."""
     if session.is_blind:
-        session.enrol_host()
-    identity, salt = session.identity, session.new_salt
+        session.key.enrol_host()
+    identity, salt = session.identity, session.key.new_salt
     others = declared(session.job, session.env, salt, 0)
     # A host keeps nothing that could make the first envelope again, so that goes into the bucket at once.
     found = found_blind(session.target, identity, salt, others) if session.is_blind else founded(identity, salt, others)

@@ -147,7 +147,7 @@ def claim(site: Site, lineage: str, **words: object) -> Lease:
         assert cat is not None
         key_id = site.keyring.crypto_key.key_id
         with cat.transaction():
-            store = cat.add_store(target="x", key_id=key_id, lineage=lineage, salt=session.new_salt)
+            store = cat.add_store(target="x", key_id=key_id, lineage=lineage, salt=session.key.new_salt)
         more = {"job": "work", **words}
         lease = Lease(store, DirectoryTarget(site.bucket), session.keys(store), lambda _: None, more)
         lease.take(0)

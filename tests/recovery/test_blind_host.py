@@ -73,7 +73,7 @@ class Host(Site):
 
     def session(self) -> Session:
         session = super().session()
-        session._identity = None
+        session.key._identity = None
         inner = CreateOnly(DirectoryTarget(self.bucket))
         session._target = Mortal(inner, self.fuse) if self.fuse else inner  # type: ignore[assignment, arg-type]
         return session

@@ -29,7 +29,7 @@ class As(Site):
 
     def session(self) -> Session:
         session = super().session()
-        session._identity = Identity(self.identity.secret)
+        session.key._identity = Identity(self.identity.secret)
         return session
 
 
