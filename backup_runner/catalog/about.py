@@ -1,5 +1,4 @@
-"""What people say of a snapshot, and which host made it: part of the JSON that its `totals` are, so that records of
-every version carry it."""
+"""A snapshot's tags, note and host: part of the JSON in its `totals`, so that records of every version include them."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ class About(NamedTuple):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """As they stand in `totals`; what is empty is absent."""
+        """In the form of `totals`; empty values are omitted."""
         said = {"host": self.host, "tags": sorted(set(self.tags)), "note": self.note}
         return {name: value for name, value in said.items() if value}
 
@@ -30,5 +29,5 @@ def about_of(totals: str) -> About:
 
 
 def numbers_of(totals: str) -> dict[str, Any]:
-    """The rest of `totals`: what the apply did."""
+    """The rest of `totals`: the results of the apply."""
     return {name: value for name, value in orjson.loads(totals).items() if name not in _KEYS}

@@ -1,4 +1,4 @@
-"""Small writes collected in transactions of bounded length, begun and ended here and nowhere else."""
+"""Collects small writes in transactions of limited length, which begin and end only here."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Batch:
         self._steps += 1
 
     def join(self) -> None:
-        """The same, but what follows stays in the present transaction, however long that is."""
+        """The same, but the following writes stay in the current transaction, however long it is."""
         if not self._conn.in_transaction:
             self._conn.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """End the transaction, if one is open: what was written is there to stay."""
+        """Commit the transaction, if one is open."""
         if self._conn.in_transaction:
             self._conn.execute("COMMIT")
         self._steps = 0
 
     def rollback(self) -> None:
-        """Drop what was written since the last commit."""
+        """Roll back what was written since the last commit."""
         if self._conn.in_transaction:
             self._conn.execute("ROLLBACK")
         self._steps = 0

@@ -1,4 +1,4 @@
-"""Reading history: what was where when. Everything streams, sorted by path.
+"""Reads history: which paths existed when. Everything streams, sorted by path.
 
 A version is in the snapshots s of its job with first <= s < until; of these some may have been forgotten.
 """
@@ -15,7 +15,7 @@ from .history import CHUNK
 
 
 class PathVersion(NamedTuple):
-    """What a path was from snapshot `first` on, and no longer is at `until` (None: it still is). Size in bytes.
+    """A path from snapshot `first` on, until before `until` (None: it still is so). Size in bytes.
 
     Larger than usual, because it is a row of a query.
     """
@@ -42,7 +42,7 @@ class PathVersion(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A path that differs between two snapshots; `what` names the parts that do, see `parts_changed`."""
+    """A path that differs between two snapshots; `what` are the differing parts, see `parts_changed`."""
 
     key: bytes
     change: str
@@ -93,7 +93,7 @@ def entries(
 
 
 def differences(cat: Catalog, job_id: int, old: int, new: int) -> Iterator[Difference]:
-    """What turned snapshot `old` into snapshot `new`; the ids may come in either order."""
+    """The differences that turn snapshot `old` into snapshot `new`; either may be newer."""
     in_one = "(v.first <= ?{0} AND (v.until IS NULL OR v.until > ?{0}))"
     rows = _stream(cat, f"{in_one.format(2)} != {in_one.format(3)}", (job_id, old, new))
     waiting: PathVersion | None = None
@@ -127,13 +127,13 @@ def versions_matching(cat: Catalog, job_id: int, matches: Callable[[bytes], bool
 
 
 def versions_of(cat: Catalog, job_id: int, key: bytes) -> list[PathVersion]:
-    """All versions of a path, oldest first; `key` without a closing slash stands for a folder as well."""
+    """All versions of a path, oldest first; `key` without a trailing slash also matches a folder."""
     found = list(_stream(cat, "p.key IN (?2, ?3)", (job_id, key, key.rstrip(b"/") + b"/" if key else b"")))
     return sorted(found, key=lambda row: row.first)
 
 
 def names_below(cat: Catalog, job_id: int, start: bytes, limit: int = 200) -> Iterator[bytes]:
-    """What stored paths beginning with `start` are called up to their next slash: `docs/`, not all that is in it."""
+    """Stored paths that begin with `start`, up to their next slash: `docs/`, not everything in it."""
     folder = start[: start.rfind(b"/") + 1]
     low = start
     while limit > 0:
@@ -163,7 +163,7 @@ def bytes_now(cat: Catalog, job_id: int) -> int:
 
 
 def snapshots_within(ids: list[int], first: int, until: int | None) -> list[int]:
-    """Those of the sorted snapshot ids that lie in [first, until)."""
+    """The sorted snapshot ids in [first, until)."""
     return ids[bisect_left(ids, first) : None if until is None else bisect_left(ids, until)]
 
 

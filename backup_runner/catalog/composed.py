@@ -1,4 +1,4 @@
-"""Contents that are composed of others, read back as the list that they were made from."""
+"""Composed contents, read back as their list of pieces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def piece_rows(cat: Catalog, content_id: int) -> Iterator[PieceRow]:
 
 
 def composition(cat: Catalog, content_id: int, size: int) -> Iterator[Piece]:
-    """The list of pieces and holes of a composed content of `size` bytes. Raises DamagedError where rows overlap."""
+    """The list of pieces and holes of a composed content of `size` bytes. Raises DamagedError if rows overlap."""
     end = 0
     for row in piece_rows(cat, content_id):
         if row.at < end:

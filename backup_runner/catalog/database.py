@@ -27,7 +27,7 @@ SCHEMA_VERSION = 2
 """How many migrations there are; a test compares."""
 _SECOND_NS = 10**9
 _LOCK_SECONDS = 30.0
-"""For which another process's transaction is waited for."""
+"""Seconds to wait for another process's transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,12 @@ class Store:
     pending: str | None
     state: str
     seed: bytes
-    """Sets where large files are cut; never changes within a lineage."""
+    """Determines where large files are cut; never changes within a lineage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a job's files were at one apply. Times are nanoseconds since the epoch, `totals` is JSON.
+    """A job's files at one apply. Times are nanoseconds since the epoch, `totals` is JSON.
 
     `scanned_ns` is the snapshot's date: when its apply began to read. No file in it was read after `finished_ns`."""
 
@@ -70,7 +70,7 @@ class Snapshot:
     scope: str
     totals: str
     exact: bool = False
-    """Another snapshot of the job has the same second, so that only nanoseconds tell them apart."""
+    """Another snapshot of the job has the same second, so nanoseconds are needed to distinguish them."""
 
     @property
     def about(self) -> About:
@@ -79,7 +79,7 @@ class Snapshot:
 
     @property
     def date_text(self) -> str:
-        """The date in local time, for people; as a time to choose a snapshot by, it means this one."""
+        """The date in local time, for people; used to select a snapshot, it selects this one."""
         return local_text(self.scanned_ns, exact=self.exact)
 
 
@@ -94,12 +94,12 @@ class Catalog:
     """An open catalog. One thread at a time may use it; processes share it through SQLite's own locks."""
 
     def __init__(self, path: str, *, create: bool) -> None:
-        """Raises CatalogError if the file is no catalog, is newer than this program, or cannot be opened."""
+        """Raises CatalogError if the file is not a catalog, is newer than this program, or cannot be opened."""
         self.path = path
         self.format = SCHEMA_VERSION
         """The number of its newest migration."""
         self.migrated_from: int | None = None
-        """The format that it had before it was opened, if that was an older one."""
+        """The format before it was opened, if that was an older one."""
         if not create and not os.path.exists(path):
             raise CatalogError(f"no catalog at {path}", hint="apply a job first, or use `catalog pull JOB`")
         try:
@@ -113,8 +113,8 @@ class Catalog:
             ) from None
 
     def _open_patiently(self, path: str, *, create: bool) -> sqlite3.Connection:
-        """Open it again while another process is making it: SQLite waits for no lock when the journal's mode changes,
-        and tables that the other one made in the meantime are not an error."""
+        """Retry while another process is creating it: SQLite does not wait for locks when the journal mode changes,
+        and tables created by the other one in the meantime are not an error."""
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             try:
@@ -144,7 +144,7 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything inside is written, or nothing is. Nested use joins the outer transaction."""
+        """Everything inside is written, or nothing. A nested one joins the outer transaction."""
         if self.conn.in_transaction:
             yield self.conn
             return
@@ -159,12 +159,12 @@ class Catalog:
         try:
             self.conn.execute("COMMIT")
         except sqlite3.IntegrityError:
-            # Only when it ends, a transaction looks for rows that others refer to.
+            # References between rows are checked only at the end of a transaction.
             self.conn.execute("ROLLBACK")
             raise CatalogError("rows refer to missing rows; nothing was written") from None
 
     def batch(self, limit: int) -> Batch:
-        """Transactions of so many writes, for what is written bit by bit."""
+        """Transactions of this many writes, for data written bit by bit."""
         return Batch(self.conn, limit)
 
     # -- stores and jobs
@@ -185,7 +185,7 @@ class Catalog:
         return Store(*self.conn.execute(f"SELECT {_STORE} FROM store WHERE id = ?", (store_id,)).fetchone())
 
     def store_for_job(self, target: str, job_name: str) -> Store | None:
-        """The store that this job used last at this target; else the only one there is at the target."""
+        """The store that this job used last at this target; otherwise the only one at the target."""
         row = self.conn.execute(
             "SELECT s.id FROM job j JOIN store s ON s.id = j.store_id "
             "WHERE j.name = ? AND s.target = ? AND s.state != 'retired' ORDER BY s.id DESC LIMIT 1",
@@ -241,7 +241,7 @@ class Catalog:
     def open_snapshot(
         self, job_id: int, *, scanned_ns: int, started_ns: int, plan_id: str, scope: str, totals: str = "{}"
     ) -> int:
-        """Start a snapshot; ones that a killed run left `running` become `partial`."""
+        """Start a snapshot; those that a killed run left as `running` become `partial`."""
         self.conn.execute("UPDATE snapshot SET status = 'partial' WHERE job_id = ? AND status = 'running'", (job_id,))
         cursor = self.conn.execute(
             "INSERT INTO snapshot (job_id, scanned_ns, started_ns, status, plan_id, scope, totals) "
@@ -278,7 +278,7 @@ class Catalog:
 
 
 def _prepare(conn: sqlite3.Connection, path: str) -> int:
-    """Make the tables what they are to be; the number of the migration that the catalog was at."""
+    """Create or migrate the tables; returns the number of the catalog's previous migration."""
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     if tables and application != APPLICATION_ID:
@@ -289,7 +289,7 @@ def _prepare(conn: sqlite3.Connection, path: str) -> int:
     if not tables:
         conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     (version,) = conn.execute("PRAGMA user_version").fetchone()
-    # Loading the migrations costs a tenth of a second, which most runs can do without.
+    # Loading the migrations costs a tenth of a second, and most runs do not need them.
     if version != SCHEMA_VERSION:
         # An older program at work cannot continue with new tables.
         with quiet(path) if version else nullcontext():

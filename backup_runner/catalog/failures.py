@@ -1,4 +1,4 @@
-"""What SQLite says when the catalog's file or its disk is at fault, in words that help."""
+"""Turns SQLite's errors about the catalog's file or disk into helpful messages."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _HINTS = {
 
 
 def explained(error: Exception, path: str) -> BusyError | CatalogError | None:
-    """The error for a catalog at `path` that cannot be used; None for what is a fault of this program."""
+    """The error for a catalog at `path` that cannot be used; None for bugs of this program."""
     code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
     if code is None:
         return None
-    # The upper bits only say more of the same kind.
+    # The upper bits only give details.
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return BusyError(f"another program has locked the catalog {path}: {describe(error)}", hint=_BUSY)
     hint = _HINTS.get(code & 0xFF)

@@ -1,4 +1,4 @@
-"""Reading: what a job's files are now, were at a snapshot, and where contents are."""
+"""Reads a job's files now and at a snapshot, and where contents are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNK = 2000
 
 
 class VersionRow(NamedTuple):
-    """A path as it was at a snapshot, with all that a restore needs but the bytes.
+    """A path at a snapshot, with everything a restore needs except the bytes.
 
     Larger than usual, because it is a row of a query.
     """
@@ -95,13 +95,13 @@ def current(cat: Catalog, job_id: int) -> Iterator[CatalogRow]:
 
 
 _SPECIAL = 16
-"""Added to the kind of brief rows that have more to say than their eight fields; no scan yields such a kind."""
+"""Added to the kind of brief rows for which more than eight fields matter; no scan yields such a kind."""
 _TELLING = Flag.STALE | Flag.MOVED | Flag.BY_MD5 | Flag.NO_ATTRIBUTES
 
 
 def current_brief(cat: Catalog, job_id: int) -> Iterator[tuple[bytes, int, int, int, int, int, int, int]]:
-    """All paths that the job has now, sorted by key: the first eight fields only. Rows with telling flags, hard links
-    or a held file have a kind that equals nothing, so that they are looked at more closely (`current_row`)."""
+    """All paths that the job has now, sorted by key: the first eight fields only. Rows with relevant flags, hard links
+    or a held file have a kind that equals nothing, so that their complete row is read (`current_row`)."""
     special, join = f"v.flags & {_TELLING} OR v.leader", ""
     if _any_held(cat, job_id):
         special, join = f"{special} OR h.path_id", "LEFT JOIN held h ON h.path_id = p.id "
@@ -124,7 +124,7 @@ def _any_held(cat: Catalog, job_id: int) -> bool:
 
 
 def current_row(cat: Catalog, job_id: int, key: bytes) -> CatalogRow:
-    """All that the catalog has of one path now. Raises KeyError if it has none."""
+    """The complete current row of one path. Raises KeyError if there is none."""
     row = cat.conn.execute(
         "SELECT p.key, v.kind, v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, p.id, v.content_id, v.flags, "
         "v.leader, h.size, h.mtime_ns, h.ctime_ns FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL "
@@ -170,7 +170,7 @@ def open_version(cat: Catalog, job_id: int, key: bytes) -> VersionRow | None:
 
 
 def sizes(cat: Catalog, store_id: int) -> set[int]:
-    """The sizes that contents have, pieces left out: only hashing a file of such a size can tell something."""
+    """The sizes of contents, without pieces: hashing is only useful for files of these sizes."""
     rows = cat.conn.execute(
         "SELECT DISTINCT size FROM content WHERE store_id = ? AND blake3 IS NOT NULL "
         "AND (layout > 0 OR md5 IS NOT NULL)",
@@ -185,8 +185,8 @@ def has_contents(cat: Catalog, store_id: int) -> bool:
 
 
 def uncut_sizes(cat: Catalog, store_id: int, small: int) -> frozenset[int]:
-    """Sizes from `small` on of contents that are in the bucket in one piece, or in stretches of suite 1: by these, a
-    file that was only touched is known before it is cut."""
+    """Sizes from `small` on of contents that are in the bucket in one piece, or in stretches of suite 1: with these, a
+    file that was only touched is recognised before it is cut."""
     rows = cat.conn.execute(
         "SELECT DISTINCT size FROM content WHERE store_id = ? AND size >= ? AND blake3 IS NOT NULL AND layout < 3 "
         "AND (layout > 0 OR md5 IS NOT NULL)",
@@ -196,12 +196,12 @@ def uncut_sizes(cat: Catalog, store_id: int, small: int) -> frozenset[int]:
 
 
 def find_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
-    """The content with this size and BLAKE3 that a new version may refer to: one that can be had from the bucket."""
+    """The content with this size and BLAKE3 that a new version may refer to: one that can be read from the bucket."""
     return usable_contents(cat, store_id, [digests]).get(digests[:2])
 
 
 def known_content(cat: Catalog, store_id: int, digests: Digests) -> int | None:
-    """The content with this size and BLAKE3, lost or not: what an upload of these bytes will heal."""
+    """The content with this size and BLAKE3, lost or not, which an upload of these bytes repairs."""
     return content_ids(cat, store_id, [digests]).get(digests[:2])
 
 
@@ -247,7 +247,7 @@ def object_named(cat: Catalog, store_id: int, name: str) -> ObjectRow | None:
 
 
 def object_ids(cat: Catalog, store_id: int, names: Iterable[str]) -> list[int]:
-    """Ids of the objects with these names, as far as the catalog has them."""
+    """Ids of the objects with these names, if the catalog has them."""
     rows = cat.conn.execute(
         "SELECT id FROM object WHERE store_id = ? AND name IN (SELECT value FROM json_each(?))",
         (store_id, json.dumps(list(names))),
@@ -300,7 +300,7 @@ def count_files(cat: Catalog, job_id: int, root: bytes) -> int:
 
 
 def has_md5_only(cat: Catalog, store_id: int) -> bool:
-    """Whether some contents are known by their MD5 alone."""
+    """Whether some contents are known only by their MD5."""
     row = cat.conn.execute(
         "SELECT 1 FROM content WHERE store_id = ? AND blake3 IS NULL LIMIT 1", (store_id,)
     ).fetchone()
@@ -309,7 +309,7 @@ def has_md5_only(cat: Catalog, store_id: int) -> bool:
 
 def has_imports(cat: Catalog, store_id: int) -> bool:
     """Whether some contents are in another tool's format: then their objects are outside the lineage."""
-    # Objects are few where contents are many, and this reads nothing but the index over their names.
+    # There are far fewer objects than contents, and this reads only the index of their names.
     row = cat.conn.execute(
         "SELECT 1 FROM object o JOIN store s ON s.id = o.store_id WHERE s.id = ? "
         "AND substr(o.name, 1, 33) != s.lineage || '/' LIMIT 1",
@@ -319,22 +319,22 @@ def has_imports(cat: Catalog, store_id: int) -> bool:
 
 
 def usable(cat: Catalog, content_id: int, size: int) -> bool:
-    """Whether a version of that size may refer to this content: it is there and not about to be deleted."""
+    """Whether a version of that size may refer to this content: it is readable and not about to be deleted."""
     statement = "SELECT 1 FROM content WHERE id = ? AND marked = 0 AND coalesce(size, ?2) = ?2"
     return cat.conn.execute(statement, (content_id, size)).fetchone() is not None
 
 
 def recognise(cat: Catalog, store_id: int, content_id: int, digests: Digests) -> None:
-    """A file that was read may tell what an imported content is; if its MD5 is not that content's, it does not."""
+    """A file that was read may reveal the digests of an imported content, if their MD5s are equal."""
     row = cat.conn.execute("SELECT md5 FROM content WHERE id = ? AND blake3 IS NULL", (content_id,)).fetchone()
     if row and row[0] == digests.md5:
         learn_digest(cat, store_id, content_id, digests)
 
 
 def learn_digest(cat: Catalog, store_id: int, content_id: int, digests: Digests) -> None:
-    """Fill in size and BLAKE3 of a content that another tool's catalog knew by MD5 only.
+    """Fill in size and BLAKE3 of a content that was imported with only its MD5.
 
-    Not done where another content has them: equal files that were stored again before the import."""
+    Not done if another content has them: equal files that were stored again before the import."""
     if not content_ids(cat, store_id, [digests]):
         cat.conn.execute(
             "UPDATE content SET size = ?, blake3 = ? WHERE id = ? AND blake3 IS NULL",

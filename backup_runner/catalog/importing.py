@@ -9,10 +9,10 @@ from .database import Catalog
 
 
 class ForeignObject(NamedTuple):
-    """An object where it is. `name` is relative to the target's prefix, `sealed_md5` 16 raw bytes.
+    """An object of another tool. `name` is relative to the target's prefix, `sealed_md5` 16 raw bytes.
 
-    `plain` is the content's length in bytes, None if nothing has told it yet; `etag`, `checksum` and `tier` are the
-    listing's, `id` the number that the other tool gave the content."""
+    `plain` is the content's length in bytes, None if unknown; `etag`, `checksum` and `tier` are from the
+    listing, `id` is the other tool's number of the content."""
 
     id: int
     name: str
@@ -27,7 +27,7 @@ class ForeignObject(NamedTuple):
 
 
 class ForeignFile(NamedTuple):
-    """A path with a content; `id` is the number that the other tool gave the path."""
+    """A path with a content; `id` is the other tool's number of the path."""
 
     id: int
     key: bytes
@@ -40,7 +40,7 @@ class ForeignFile(NamedTuple):
 
 
 class Importer:
-    """Adds objects, contents and versions. Ids of the other tool are kept where no row of ours ever had them."""
+    """Adds objects, contents and versions. Ids of the other tool are kept if no row of ours ever had them."""
 
     def __init__(self, cat: Catalog, store_id: int, job_id: int, snapshot_id: int) -> None:
         self._run = cat.conn.execute
@@ -50,7 +50,8 @@ class Importer:
         self._last = {table: self._last_id(table) for table in ("content", "path")}
         self._known: dict[str, int] | None = None
         self.renumbered = 0
-        """Contents and paths whose number was taken here. Add in the order of ids, so that they are few."""
+        """Number of contents and paths whose id was already in use here. Add in the order of ids, so that there are
+        few."""
 
     def known(self, name: str) -> int | None:
         """The content of an object that was imported before."""
@@ -65,7 +66,7 @@ class Importer:
         return self._known.get(name)
 
     def add_object(self, found: ForeignObject) -> int:
-        """Record object and content; the content's id."""
+        """Record object and content; returns the content's id."""
         length = found.plain or 0
         object_id = self._run(
             "INSERT INTO object (store_id, name, size, plain, checksum, etag, parts, header, segments, tier, "
@@ -83,7 +84,7 @@ class Importer:
         return content_id
 
     def add_file(self, file: ForeignFile) -> bool:
-        """Record a path with its version, unless the job has a version of it already, which is newer."""
+        """Record a path with its version, unless the job already has a version of it, which is newer."""
         row = self._run("SELECT id FROM path WHERE job_id = ? AND key = ?", (self._job_id, file.key)).fetchone()
         if row and self._run("SELECT 1 FROM version WHERE path_id = ? AND until IS NULL", row).fetchone():
             return False
@@ -99,7 +100,7 @@ class Importer:
         return True
 
     def add_folder(self, key: bytes, *, mtime_ns: int, mode: int, uid: int, gid: int) -> None:
-        """Record a folder, which the other tool does not know as such, unless it is known here."""
+        """Record a folder, which the other tool does not have, unless it is known here."""
         if self._run("SELECT 1 FROM path WHERE job_id = ? AND key = ?", (self._job_id, key)).fetchone():
             return
         path_id = self._run("INSERT INTO path (job_id, key) VALUES (?, ?)", (self._job_id, key)).lastrowid
@@ -110,7 +111,7 @@ class Importer:
         )
 
     def pin_unused(self) -> int:
-        """Keep contents that no path has: the other tool lists them until they are cleaned up. How many there are."""
+        """Keep contents without a path, which the other tool lists until they are cleaned up; returns their number."""
         return self._run(
             "UPDATE content SET pinned = 1 WHERE store_id = ? AND layout = 1 AND pinned = 0 "
             "AND id NOT IN (SELECT content_id FROM version WHERE content_id IS NOT NULL)",

@@ -1,4 +1,4 @@
-"""What older versions noted of uploads in parts, so that a killed apply could continue. No longer written to."""
+"""Notes of older versions about uploads in parts, which a killed apply used to continue. No longer written."""
 
 from __future__ import annotations
 

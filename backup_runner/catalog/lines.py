@@ -1,10 +1,10 @@
-"""Rows as JSON Lines: what records and full copies carry. `replaying` makes a catalog from them again.
+"""Rows as JSON Lines, as in records and full copies. `replaying` makes a catalog from them.
 
 A line is an array: the table's name, then its columns in the order of `COLUMNS`. Bytes columns are hex (`x`) or, for
-paths (`p`), a string, or `{"base64": …}` if they are not UTF-8. Ids (`i`) are less by the store's `shift`.
+paths (`p`), a string, or `{"base64": …}` if they are not UTF-8. Ids (`i`) are reduced by the store's `shift`.
 `["-", table, id]` deletes a row, `["-", "version", path id, first]` a version. See docs/format.md.
 
-SQLite makes the lines itself: that takes a fraction of what a loop in Python takes.
+SQLite makes the lines itself, which takes a fraction of the time of a loop in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import orjson
 from .database import Catalog, Store
 
 FORMAT = 2
-"""Of the payload of records and copies that this version writes; `replaying` reads all up to it."""
+"""Format of the payload of records and copies that this version writes; `replaying` reads all up to it."""
 
 COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "job": (("id", "i"), ("name", "")),
@@ -59,16 +59,16 @@ KEYS = {
     "version": ("path_id", "first"), "held": ("path_id",), "stretch": ("content_id", "seq"),
     "extent": ("content_id", "at"),
 }  # fmt: skip
-"""What tells the rows of a table apart, where it is not `id`."""
+"""The key columns of tables whose key is not `id`."""
 NOTED = {"version": "first", "stretch": "content_id", "extent": "content_id"}
-"""The column whose greatest value in a record is noted, where it is not `id`: above it is what is new."""
+"""The column whose greatest value in a record is remembered, if it is not `id`: rows above it are new."""
 _MARKED = ("job", "snapshot", "path", "object", "content")
 """Tables with ids of their own. The mark of versions is the newest snapshot's, that of extents the contents'."""
 _DELETE_ORDER = ("version", "held", "content", "path", "object", "snapshot", "job")
 
 
 def _json_path(value: bytes) -> bytes:
-    """A path as JSON. Called for those alone that are not plain ASCII."""
+    """A path as JSON. Called only for paths that are not printable ASCII."""
     try:
         return orjson.dumps(value.decode())
     except UnicodeDecodeError:
@@ -85,7 +85,7 @@ def _select(table: str, shift: int) -> str:
         if code == "x":
             return f"iif({column} IS NULL, NULL, lower(hex({column})))"
         if code == "p":
-            # Anything else than printable ASCII is left to Python; the rest is nearly everything.
+            # Everything except printable ASCII, which is nearly everything, is left to Python.
             text = f"CAST({column} AS TEXT)"
             return f"iif({text} GLOB '*[^ -~]*', json(CAST(json_path({column}) AS TEXT)), {text})"
         return column
@@ -103,7 +103,7 @@ def export_all(cat: Catalog, store: Store) -> Iterator[bytes]:
 def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterator[bytes]:
     """Every row that is new, changed or gone since the last record, as lines.
 
-    `marks` are the upper bounds from `high_marks`, so that an export can be made again after a crash."""
+    `marks` are the upper bounds from `high_marks`, so that an export can be repeated after a crash."""
     low = dict(cat.conn.execute("SELECT name, row_id FROM high_water WHERE store_id = ?", (store.id,)).fetchall())
     # First, because what is new may take the place (the path, the hash) of what is gone.
     for table in _DELETE_ORDER:
@@ -124,7 +124,7 @@ def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterato
 
 
 def _owner(table: str) -> str:
-    """The table whose changes and marks tell what of this one goes into a record."""
+    """The table whose changes and marks determine which rows of this one go into a record."""
     return "content" if table in ("stretch", "extent") else table
 
 
@@ -168,10 +168,10 @@ def _deleted(cat: Catalog, store: Store, table: str, low: int, upto: int) -> Ite
 
 
 def high_marks(cat: Catalog) -> dict[str, int]:
-    """The newest ids of every table: what an export that starts now has to reach."""
+    """The newest ids of every table: the end of an export that starts now."""
     run = cat.conn.execute
     marks = {table: run(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()[0] for table in (*_MARKED, "change")}
-    # By the sequence: the newest snapshot may have been forgotten, while what began with it lives on.
+    # By the sequence: the newest snapshot may have been forgotten, while versions that began with it still exist.
     row = run("SELECT seq FROM sqlite_sequence WHERE name = 'snapshot'").fetchone()
     marks["version"] = row[0] if row else 0
     return marks
@@ -189,12 +189,12 @@ def start_ids_above(cat: Catalog, shift: int) -> None:
 
 
 def has_changes(cat: Catalog, store: Store) -> bool:
-    """Whether anything is not in a record yet."""
+    """Whether there are changes that are not in a record yet."""
     return next(export_changes(cat, store, high_marks(cat)), None) is not None
 
 
 def settle(cat: Catalog, store_id: int, marks: dict[str, int]) -> None:
-    """Everything up to these marks is in a record. Callers hold a transaction."""
+    """Mark everything up to these marks as recorded. Callers hold a transaction."""
     for table in (*_MARKED, "version"):
         cat.conn.execute(
             "INSERT INTO high_water (store_id, name, row_id) VALUES (?, ?, ?) "

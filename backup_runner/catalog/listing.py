@@ -1,4 +1,4 @@
-"""What the lists of the one-shot commands show: files, contents and duplicates, with their stable ids."""
+"""Lists for the one-shot commands: files, contents and duplicates, with their stable ids."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ListedContent(NamedTuple):
 
 
 class KnownPath(NamedTuple):
-    """Where a path id leads: its job, key, and a snapshot that has it (None: the newest has)."""
+    """The path for an id: its job, key, and a snapshot that has it (None: the newest)."""
 
     job: str
     key: bytes
@@ -54,7 +54,7 @@ def files(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
 
 
 def contents(cat: Catalog, store_id: int) -> Iterator[ListedContent]:
-    """All contents of a store but for mere pieces, by id, with the number of files that are this content now."""
+    """All contents of a store except pieces, by id, with the number of current files with this content."""
     rows = cat.conn.execute(
         "WITH now (content_id, files) AS (SELECT content_id, count(*) FROM version WHERE until IS NULL AND kind = 0 "
         "GROUP BY content_id) "
@@ -79,7 +79,7 @@ _SEVERAL = (
 
 
 def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
-    """Files whose content another file has as well, by content."""
+    """Files with the same content as another file, by content."""
     rows = cat.conn.execute(
         "SELECT p.id, j.name, p.key, v.size, v.mtime_ns, v.content_id, c.md5, 0 FROM version v "
         "JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id JOIN content c ON c.id = v.content_id "
@@ -91,7 +91,7 @@ def duplicates(cat: Catalog, store_id: int) -> Iterator[ListedFile]:
 
 
 def path_of(cat: Catalog, store_id: int, path_id: int) -> KnownPath | None:
-    """What a path id from the list stands for; a path that was removed is found in the last snapshot that had it."""
+    """The path for an id from the list; a removed path is found in the last snapshot that had it."""
     if not 0 < path_id < 1 << 63:
         return None
     row = cat.conn.execute(

@@ -18,7 +18,7 @@ from ..foreign import describe
 
 
 class CatalogLock:
-    """Held while the process lives; the kernel lets it go when the process dies, however that happens."""
+    """Held while the process lives; the kernel releases it when the process dies, for whatever reason."""
 
     def __init__(self, catalog_path: str, *, wait_seconds: float = 0.0) -> None:
         self._path = catalog_path + ".lock"
@@ -61,9 +61,9 @@ class CatalogLock:
 
     @staticmethod
     def is_held(catalog_path: str) -> bool:
-        """Whether a run is at work on the catalog, by the note that it leaves in the lock while it lives.
+        """Whether a run is using the catalog, according to its note in the lock file.
 
-        Only read, never tried: a lock that is taken for a moment would turn away a run that starts right then."""
+        Only reads it: taking the lock even briefly would stop a run that starts at that moment."""
         try:
             with open(catalog_path + ".lock", "rb") as file:
                 note = json.loads(file.read(4096))
@@ -108,7 +108,7 @@ class CatalogLock:
 
 @contextmanager
 def quiet(catalog_path: str) -> Iterator[None]:
-    """While this lasts no other process applies. Raises BusyError if one does."""
+    """While entered, no other process applies. Raises BusyError if one does."""
     lock = CatalogLock(catalog_path)
     if lock.is_own():
         yield

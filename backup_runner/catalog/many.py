@@ -1,4 +1,4 @@
-"""Questions about many rows at once: a list of values in one statement instead of a statement for each value."""
+"""Queries about many rows at once: a list of values in one statement instead of one statement per value."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def select(cat: Catalog, statement: str, values: Iterable[object], *fixed: objec
 
 
 def next_id(cat: Catalog, table: str) -> int:
-    """The id that the table's next row may get: one that no row ever had."""
+    """The next free id of the table, which no row ever had."""
     row = cat.conn.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return 1 + (int(row[0]) if row else 0)
 
 
 def content_ids(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict[tuple[int, bytes], int]:
-    """Ids of the contents with these sizes and BLAKE3s, as far as the catalog has them."""
+    """Ids of the contents with these sizes and BLAKE3s, if the catalog has them."""
     return _contents(cat, store_id, digests, "")
 
 
 def usable_contents(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict[tuple[int, bytes], int]:
-    """The same, but only those that a new version may refer to: they can be had from the bucket."""
+    """The same, but only those that a new version may refer to: they can be read from the bucket."""
     return _contents(cat, store_id, digests, _USABLE)
 
 
@@ -59,7 +59,7 @@ def known_pieces(cat: Catalog, store_id: int, strong: Iterable[bytes]) -> dict[b
 
 HASH_INDEX = "CREATE INDEX content_hash ON content (substr(blake3, 1, 5)) WHERE blake3 IS NOT NULL"
 _HASH = "substr(c.blake3, 1, 5) = substr(w.blake3, 1, 5) AND c.blake3 = w.blake3"
-"""Found by the index on the first bytes. No two BLAKE3s are equal by chance, so sizes need not be compared."""
+"""Uses the index on the first bytes. BLAKE3s are never equal by chance, so sizes need not be compared."""
 
 
 def _contents(cat: Catalog, store_id: int, digests: Sequence[Digests], condition: str) -> dict[tuple[int, bytes], int]:

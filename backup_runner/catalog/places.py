@@ -1,5 +1,5 @@
-"""What is in which object. The catalog keeps no index for that question, which only verify, repack and prune ask: it
-is made when they do, in a temporary table that later writes do not change."""
+"""What is in which object. The catalog has no index for this query, which only verify, repack and prune need: they
+create one, in a temporary table that later writes do not change."""
 
 from __future__ import annotations
 

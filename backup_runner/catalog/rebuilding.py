@@ -1,4 +1,4 @@
-"""Files that objects' own indexes tell of, collected in temporary tables until all objects were read: memory does not
+"""Files from objects' own indexes, collected in temporary tables until all objects were read: memory does not
 grow with their number. Callers hold a transaction."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .history import CHUNK
 
 
 class FoundFile(NamedTuple):
-    """A path and a content that it once had."""
+    """A path and one of its former contents."""
 
     key: bytes
     content_id: int
@@ -48,7 +48,7 @@ _RANKED = (
 
 
 class Found:
-    """What was found in the indexes of one store's objects, in the order in which they were added."""
+    """The findings in the indexes of one store's objects, in the order in which they were added."""
 
     def __init__(self, cat: Catalog) -> None:
         self._cat = cat
@@ -63,7 +63,7 @@ class Found:
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
     def next_number(self) -> int:
-        """The place of what comes now among all that is found."""
+        """The position of the next finding."""
         self._number += 1
         return self._number
 
@@ -74,14 +74,14 @@ class Found:
         )
 
     def add_file_at(self, number: int, file: FoundFile) -> None:
-        """The same, with a number that was taken before."""
+        """The same, with a position taken before."""
         self._run("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", (file.key, number, *file[1:]))
 
     def add_list(self, found: FoundList) -> None:
         self._run("INSERT INTO found_list VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", found)
 
     def lists(self) -> Iterator[FoundList]:
-        """One by one: a list may be long."""
+        """One by one, because lists may be long."""
         last = 0
         while row := self._run(
             "SELECT rowid, * FROM found_list WHERE rowid > ? ORDER BY rowid LIMIT 1", (last,)
@@ -90,13 +90,13 @@ class Found:
             yield FoundList(*row[1:])
 
     def rounds(self) -> int:
-        """How many snapshots it takes to give each path all its contents."""
+        """The number of snapshots needed to give each path all its contents."""
         row = self._run(f"{_RANKED} SELECT coalesce(max(times), 0) FROM ranked").fetchone()
         return int(row[0])
 
     def files(self, number: int, rounds: int, job_id: int) -> Iterator[FoundFile]:
-        """What the paths have in one of the rounds, by key; the newest content of a path belongs to the last. What the
-        job has open already is left out."""
+        """The contents of paths in one of the rounds, by key; the newest content of a path is in the last. Without
+        those that the job already has."""
         cursor = self._run(
             f"{_RANKED} SELECT r.key, r.content_id, r.size, r.mode, r.mtime_ns FROM ranked r "
             "LEFT JOIN path p ON p.job_id = ?3 AND p.key = r.key "

@@ -1,6 +1,6 @@
-"""Writing: versions, contents and objects of a running snapshot. Callers hold a transaction.
+"""Writes versions, contents and objects of a running snapshot. Callers hold a transaction.
 
-Rows are written many at a time: a statement for a thousand rows costs a fraction of a thousand statements.
+Rows are written in bulk: a statement for a thousand rows costs a fraction of a thousand statements.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .storing import add_object, put_composed, put_content, put_contents, put_pl
 
 
 class Meta(NamedTuple):
-    """What a version remembers of a file besides its bytes. `link` is a symlink's target."""
+    """A version's metadata of a file. `link` is a symlink's target."""
 
     kind: int
     size: int
@@ -30,7 +30,7 @@ class Meta(NamedTuple):
 
 
 class NewVersion(NamedTuple):
-    """What a path is from this snapshot on. `leader` is the key of the first of its hard links."""
+    """The version of a path from this snapshot on. `leader` is the key of the first of its hard links."""
 
     key: bytes
     meta: Meta
@@ -47,11 +47,11 @@ class Recorder:
         self.job_id = job_id
         self.snapshot_id = snapshot_id
         self.pack_id: int | None = None
-        """The object of the pack that was recorded last."""
+        """The id of the last recorded pack."""
         self.added = 0
-        """Files and symlinks that had no version before."""
+        """Number of files and symlinks without an earlier version."""
         self.gained = 0
-        """By how many bytes the job's files have grown; negative if they shrank."""
+        """Growth of the job's files in bytes; negative if they shrank."""
         self._run = cat.conn.execute
         self._run_many = cat.conn.executemany
         mark = self._run(
@@ -82,11 +82,11 @@ class Recorder:
         return ids, set(fresh)
 
     def put_version(self, key: bytes, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
-        """The path is like this from this snapshot on."""
+        """Write the version of a path from this snapshot on."""
         self.put_versions([NewVersion(key, meta, content_id, leader)])
 
     def put_versions(self, rows: Sequence[NewVersion]) -> None:
-        """The paths, each of them once, are like this from this snapshot on."""
+        """Write the versions of paths from this snapshot on, each path once."""
         leaders = [row.leader for row in rows if row.leader is not None]
         ids, fresh = self._path_ids([*(row.key for row in rows), *leaders])
         had = self._close([ids[row.key] for row in rows if ids[row.key] not in fresh])
@@ -104,7 +104,7 @@ class Recorder:
         self._note_new([ids[row.key] for row in rows])
 
     def _note_new(self, path_ids: Iterable[int]) -> None:
-        """New versions of a snapshot that a record has already go into the next record as changes."""
+        """New versions of an already recorded snapshot go into the next record as changes."""
         if self._recorded:
             self._run_many(
                 "INSERT INTO change (store_id, name, row_id, first) VALUES (?, 'version', ?, ?)",
@@ -112,11 +112,11 @@ class Recorder:
             )
 
     def remove(self, key: bytes) -> None:
-        """The path is gone from this snapshot on."""
+        """Remove the path from this snapshot on."""
         self._close([self.path_id(key)])
 
     def flag(self, key: bytes, bits: int) -> bool:
-        """Set bits in the flags of the path's version from this snapshot on, and say whether it has a version."""
+        """Set bits in the flags of the path's version from this snapshot on; returns whether it has a version."""
         path_id = self.path_id(key)
         statement = "SELECT first, flags FROM version WHERE path_id = ? AND until IS NULL"
         row = self._run(statement, (path_id,)).fetchone()
@@ -129,7 +129,7 @@ class Recorder:
         if first == self.snapshot_id:
             self._run("UPDATE version SET flags = ? WHERE path_id = ? AND first = ?", (flags | bits, *at))
             return True
-        # Earlier snapshots keep their row as it is.
+        # Earlier snapshots keep their row unchanged.
         self._run("UPDATE version SET until = ? WHERE path_id = ? AND first = ?", (self.snapshot_id, *at))
         rest = "kind, size, mtime_ns, ctime_ns, mode, uid, gid, link, xattrs, content_id, leader"
         statement = f"INSERT INTO version (path_id, first, flags, {rest}) SELECT path_id, ?, ?, {rest} FROM version"
@@ -138,7 +138,7 @@ class Recorder:
         return True
 
     def hold(self, key: bytes, size: int, mtime_ns: int, ctime_ns: int) -> None:
-        """Keep what is stored, and remember the size and times of the file that was held back."""
+        """Keep the stored version, and remember size and times of the file that was held back."""
         self._run(
             "INSERT INTO held (path_id, size, mtime_ns, ctime_ns) VALUES (?, ?, ?, ?) ON CONFLICT (path_id) DO UPDATE "
             "SET size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns",
@@ -146,7 +146,7 @@ class Recorder:
         )
 
     def _close(self, path_ids: Sequence[int]) -> set[int]:
-        """End the open versions of these paths; the ids of those that had one."""
+        """End the open versions of these paths; returns the ids of those that had one."""
         statement = "SELECT path_id, first, size FROM version WHERE until IS NULL AND path_id IN ({})"
         found = list(select(self.cat, statement, path_ids))
         if not found:
@@ -161,7 +161,7 @@ class Recorder:
         return {row[0] for row in found}
 
     def is_same(self, key: bytes, meta: Meta, content_id: int) -> bool:
-        """Whether the path's open version says just this."""
+        """Whether the path's open version is equal to this."""
         row = self._run(
             "SELECT v.size, v.mtime_ns, v.ctime_ns, v.mode, v.uid, v.gid, v.content_id FROM version v "
             "JOIN path p ON p.id = v.path_id WHERE p.job_id = ? AND p.key = ? AND v.until IS NULL",
@@ -172,12 +172,13 @@ class Recorder:
     # -- contents and objects
 
     def record_pack(self, new: NewObject, placed: Sequence[Placed], *, anew: bool = False) -> list[int]:
-        """Record an object and what is in it: the contents' ids. See `storing.put_placed`."""
+        """Record an object and its contents; returns the contents' ids. See `storing.put_placed`."""
         self.pack_id = add_object(self.cat, self.store_id, new)
         return put_placed(self.cat, self.store_id, self.pack_id, placed, anew=anew)
 
     def put_composed(self, items: Sequence[Composed], object_id: int | None) -> list[int]:
-        """Record contents whose pieces are all in the catalog: their ids. The index of `object_id` has their lists."""
+        """Record contents whose pieces are all in the catalog; returns their ids. The index of `object_id` has their
+        lists."""
         return put_composed(self.cat, self.store_id, items, object_id)
 
     def add_object(self, new: NewObject) -> int:
@@ -188,5 +189,5 @@ class Recorder:
         return put_content(self.cat, self.store_id, digests, extents)
 
     def put_contents(self, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
-        """The same for many contents, no two of them equal: their ids."""
+        """The same for many different contents; returns their ids."""
         return put_contents(self.cat, self.store_id, items)

@@ -1,4 +1,4 @@
-"""A catalog made again from the lines of records and copies, whatever their format. Callers hold a transaction."""
+"""Replays the lines of records and copies of any format into a catalog. Callers hold a transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .lines import COLUMNS, FORMAT, KEYS
 from .many import HASH_INDEX
 
 _AT_ONCE = 2000
-"""Lines that are taken in together."""
+"""Number of lines processed together."""
 
 _COLUMNS_1: dict[str, tuple[tuple[str, str], ...]] = COLUMNS | {
     "object": tuple((name, "b" if code == "x" else code) for name, code in COLUMNS["object"]),
@@ -32,19 +32,20 @@ _LEGACY, _SPREAD = 1, 2
 
 
 class Replay:
-    """Does what the lines of one store's records say, in their order."""
+    """Replays the lines of one store's records, in order."""
 
     def __init__(self, cat: Catalog, store: Store, *, empty: bool = False) -> None:
-        """`empty`: the store has no rows yet, so those of the first record meet none; hashes are sorted at the end."""
+        """`empty`: the store has no rows yet, so the first record needs no upserts; the index of hashes is built at
+        the end."""
         self._cat = cat
         self._shift = store.shift
         self._run = cat.conn.execute
         self._run_many = cat.conn.executemany
         self._columns = COLUMNS
         self._old = False
-        """Whether ids of versions are known, by which records of format 1 take versions out."""
+        """Whether ids of versions are known, by which records of format 1 delete versions."""
         self.newest_only = False
-        """Whether records of older formats are refused: their ids of versions mean nothing to a migrated catalog."""
+        """Whether records of older formats are rejected: a migrated catalog does not have their ids of versions."""
         self._empty = empty
         self._upserts = {table: _upsert(table, store.id) for table in COLUMNS}
         self._statements = self._upserts
@@ -53,7 +54,7 @@ class Replay:
             self._run("DROP INDEX content_hash")
 
     def record(self, lines: Iterable[bytes], version: int = FORMAT) -> None:
-        """Do what one record or copy of this format says. Raises CatalogError."""
+        """Replay one record or copy of this format. Raises CatalogError."""
         if not 1 <= version <= FORMAT:
             raise CatalogError(
                 f"a catalog record has format {version}; this version reads formats up to {FORMAT}",
@@ -76,7 +77,7 @@ class Replay:
         self._statements = self._upserts
 
     def close(self) -> None:
-        """Drop what is only needed while records are replayed."""
+        """Drop temporary tables."""
         self._run("DROP TABLE IF EXISTS temp.old_version")
         if self._empty:
             self._run(HASH_INDEX)
@@ -129,7 +130,7 @@ class Replay:
         self._run_many(self._statements["stretch"], stretches)
 
     def _placed(self, row: Sequence[Any]) -> tuple[object, ...]:
-        """A content's row of format 1 as it is now."""
+        """A content's row of format 1 in the current format."""
         content_id, size, strong, weak, kind, marked, pinned, extents = row
         layout = _SPREAD
         place: tuple[int | None, int | None] = (None, None)
@@ -149,7 +150,7 @@ class Replay:
             raise _unfit(f"there is no table {table!r}")
 
     def _delete_old(self, row_id: int) -> None:
-        """A version by the id that it had in format 1. Raises CatalogError in a catalog that gave these ids up."""
+        """A version by its id in format 1. Raises CatalogError in a catalog without these ids."""
         if self.newest_only:
             raise _unfit("it refers to versions by ids that this catalog no longer has")
         if not self._old:
@@ -202,12 +203,12 @@ def _upsert(table: str, store_id: int) -> str:
 
 
 def replay(cat: Catalog, store: Store, lines: Iterable[bytes]) -> None:
-    """Do what the lines of one record of the newest format say to a store's rows. Raises CatalogError."""
+    """Replay the lines of one record of the newest format for a store. Raises CatalogError."""
     Replay(cat, store).record(lines)
 
 
 def check_references(cat: Catalog, store_id: int) -> None:
-    """Raises CatalogError where rows refer to rows that do not exist and no constraint of the tables looks."""
+    """Raises CatalogError if rows refer to missing rows, for references without a constraint."""
     jobs = "(SELECT id FROM job WHERE store_id = ?1)"
     for what, statement in (
         (

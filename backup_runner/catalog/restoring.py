@@ -1,7 +1,7 @@
-"""What a restore asks of the catalog: the versions that were chosen, in the order their bytes are in objects.
+"""Queries of a restore: the chosen versions, in the order of their bytes in objects.
 
-The choice is kept in temporary tables (on disk, when large), so memory does not grow with the number of files, and
-what another process writes in the meantime does not matter.
+The choice is in temporary tables (on disk, when large), so memory does not grow with the number of files, and
+concurrent writes of other processes do not matter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FileRow(NamedTuple):
 
 
 class WantedPiece(NamedTuple):
-    """A piece that goes to byte `at` of the file with this number; `size` bytes at `offset` of an object."""
+    """A piece for byte `at` of the file with this number; `size` bytes at `offset` of an object."""
 
     object_id: int
     offset: int
@@ -117,7 +117,7 @@ _PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs, flags FROM chosen 
 
 
 class Selection:
-    """The versions of one snapshot that are to come back. One at a time may be open on a catalog."""
+    """The chosen versions of one snapshot. Only one at a time may be open on a catalog."""
 
     def __init__(self, cat: Catalog, job_id: int, snapshot_id: int) -> None:
         self._run = cat.conn.execute
@@ -153,7 +153,7 @@ class Selection:
         return self._run(_CHOOSE + condition, (*self._at, start, len(start))).rowcount
 
     def drop_matching(self, matches: Callable[[bytes], bool]) -> None:
-        """Take chosen paths for which `matches` is true out again."""
+        """Remove chosen paths for which `matches` is true."""
         self._conn.create_function("dropped_matches", 1, matches)
         self._run("DELETE FROM chosen WHERE dropped_matches(key)")
 
@@ -184,7 +184,7 @@ class Selection:
         return row is not None
 
     def settle_links(self) -> None:
-        """Find the hard links: of those chosen with one leader, the first by key brings the bytes."""
+        """Find the hard links: of those chosen with one leader, the first by key is restored with data."""
         self._run(
             "INSERT INTO linked SELECT path_id, first FROM (SELECT path_id, first_value(path_id) OVER "
             "(PARTITION BY coalesce(leader, path_id), content_id ORDER BY key) AS first FROM chosen WHERE kind = 0 "
@@ -193,7 +193,7 @@ class Selection:
         )
 
     def groups(self) -> Iterator[list[FileRow]]:
-        """The hard links that were found, each group sorted by key: its first brings the bytes."""
+        """The hard links found, each group sorted by key; its first is restored with data."""
         source = (
             "(SELECT path_id, first FROM linked UNION SELECT first, first FROM linked) l "
             "CROSS JOIN chosen c ON c.path_id = l.path_id"
@@ -205,7 +205,7 @@ class Selection:
             yield [FileRow._make(row[1:]) for row in group]
 
     def apart(self) -> Iterator[tuple[FileRow, list[tuple[int, bytes]]]]:
-        """Chosen files that bring bytes and have names that were not chosen: path ids and keys of these, by key."""
+        """Chosen files with data that have other names which were not chosen: path ids and keys of these, by key."""
         query = f"SELECT {_FILE}, coalesce(c.leader, c.path_id) FROM {_FILE_FROM} AND (c.leader IS NOT NULL OR EXISTS "
         query += (
             "(SELECT 1 FROM version v WHERE v.leader = c.path_id)) AND c.path_id NOT IN (SELECT path_id FROM linked)"
@@ -222,14 +222,14 @@ class Selection:
                 yield file, others
 
     def lead(self, changes: Iterable[tuple[int, int]]) -> None:
-        """Let others be what is linked to: pairs of the first that was, and the one to be, which may not be chosen."""
+        """Link to others: pairs of the previous first name and the new one, which need not be chosen."""
         for old, new in changes:
             self._run("DELETE FROM linked WHERE path_id = ?", (new,))
             self._run("UPDATE linked SET first = ? WHERE first = ?", (new, old))
             self._run("INSERT INTO linked VALUES (?, ?)", (old, new))
 
     def unlink(self, firsts: Iterable[int]) -> None:
-        """Files linked to these come as files of their own in `files(again=True)`."""
+        """Files linked to these are returned as separate files by `files(again=True)`."""
         for first in firsts:
             self._run("INSERT OR IGNORE INTO again SELECT path_id FROM linked WHERE first = ?", (first,))
             self._run("DELETE FROM linked WHERE first = ?", (first,))
@@ -258,7 +258,7 @@ class Selection:
         return map(PlainRow._make, self._stream(_PLAIN, 2))
 
     def files(self, *, again: bool = False) -> Iterator[FileRow]:
-        """Files that bring their own bytes, by object and offset, composed ones left out; `again`: those that `unlink`
+        """Files with data, by object and offset, without composed ones; `again`: those that `unlink`
         named."""
         order = "t.object_id, t.offset, c.content_id, c.key"
         query = f"SELECT {_FILE} FROM {_FILE_FROM} AND t.layout != 3 AND {_which(again=again)} ORDER BY {order}"
@@ -270,7 +270,7 @@ class Selection:
         return map(FileRow._make, self._stream(query))
 
     def want_pieces(self, file: int, content_id: int) -> int:
-        """The pieces of this content are to be read for the file with this number: how many there are."""
+        """Request the pieces of this content for the file with this number; returns how many there are."""
         return self._run(
             "INSERT INTO wanted SELECT p.object_id, p.offset, p.id, p.size, p.blake3, ?, e.at FROM extent e "
             "JOIN content p ON p.id = e.piece_id WHERE e.content_id = ?",
@@ -282,11 +282,11 @@ class Selection:
         return map(WantedPiece._make, self._stream("SELECT * FROM wanted ORDER BY object_id, offset, content_id"))
 
     def clear_pieces(self) -> None:
-        """Nothing is wanted any more."""
+        """Clear the requests."""
         self._run("DELETE FROM wanted")
 
     def links(self) -> Iterator[tuple[bytes, FileRow]]:
-        """The key of the file that is there, and the path that is to be a hard link of it, by key."""
+        """The key of the existing file, and the path to link to it, by key."""
         source = "linked l CROSS JOIN chosen c ON c.path_id = l.path_id JOIN path f ON f.id = l.first"
         tables = _FILE_FROM.replace("chosen c", source, 1)
         rows = self._stream(f"SELECT f.key, {_FILE} FROM {tables} ORDER BY c.key")

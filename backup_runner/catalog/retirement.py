@@ -1,7 +1,7 @@
-"""What expiring snapshots would free, and taking it out. Planning only reads: it works in temporary tables.
+"""What expiring snapshots would free, and deleting it. Planning only reads: it uses temporary tables.
 
-A version dies when no snapshot of its job that is kept lies in [first, until). A content is dead when no version
-refers to it, neither as it is nor, for a piece, through a composed content; an object when it holds none that lives.
+A version is dead if no kept snapshot of its job is in [first, until). A content is dead if no version refers
+to it, directly or, for a piece, through a composed content; an object is dead if all its contents are.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _keep(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
 def worths(
     cat: Catalog, store_id: int, job_id: int, forget: Collection[int], *, imported: bool = True
 ) -> Iterator[Worth]:
-    """What each object of the store would still be worth without the snapshots in `forget`, sorted by name.
+    """The live bytes of each object of the store without the snapshots in `forget`, sorted by name.
 
     `imported`: contents that no version ever had live, if they came from another tool."""
     find_living(cat, job_id, forget)
@@ -116,7 +116,7 @@ def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
 
 
 def frees(cat: Catalog, job_id: int, forget: Collection[int]) -> bool:
-    """Whether any version would go with these snapshots: without, nothing that is stored loses its use."""
+    """Whether any version would be deleted with these snapshots; otherwise, nothing becomes unneeded."""
     _keep(cat, job_id, forget)
     return cat.conn.execute(f"SELECT 1 {_DEAD} LIMIT 1", (job_id,)).fetchone() is not None
 
@@ -148,19 +148,19 @@ def needed(cat: Catalog) -> set[int]:
 
 
 def drop_dead_composed(cat: Catalog, store_id: int) -> None:
-    """Composed contents that `needed` found no use for go: their pieces may be about to."""
+    """Delete composed contents that `needed` did not find, because their pieces may be deleted."""
     cat.conn.execute(
         "DELETE FROM content WHERE store_id = ? AND layout = 3 AND id NOT IN (SELECT id FROM temp.living)", (store_id,)
     )
 
 
 def unpin(cat: Catalog, store_id: int) -> None:
-    """Contents that no version needs are no longer kept for having been imported."""
+    """No longer keep imported contents that no version needs."""
     cat.conn.execute("UPDATE content SET pinned = 0 WHERE store_id = ? AND pinned = 1", (store_id,))
 
 
 class Doomed:
-    """Objects that are about to be deleted: nothing may refer to them or to their contents any more."""
+    """Mark objects for deletion: nothing may refer to them or their contents any more."""
 
     def __init__(self, cat: Catalog, store_id: int, object_ids: Iterable[int]) -> None:
         ids = list(object_ids)
@@ -170,8 +170,8 @@ class Doomed:
         cat.conn.execute("UPDATE content SET marked = 1 WHERE id IN (SELECT content_id FROM temp.places)")
 
     def spare(self, object_id: int, state: str) -> None:
-        """The object stays after all, as it was, because the bucket does not let it go. Its contents can be used again,
-        but for those that also are in an object that is still about to go."""
+        """Unmark an object, because the bucket refuses to delete it. Its contents can be used again,
+        except those that are also in an object that is still marked."""
         run = self._cat.conn.execute
         run("UPDATE object SET state = ? WHERE id = ?", (state, object_id))
         run(
@@ -182,7 +182,7 @@ class Doomed:
         )
 
     def drop(self, object_id: int) -> None:
-        """The object is gone from the bucket; so are the contents that lay in it."""
+        """Delete the rows of an object that is gone from the bucket, and of its contents."""
         ids = [(content_id,) for content_id in self._places.ids(object_id)]
         self._cat.conn.executemany("DELETE FROM content WHERE id = ?", ids)
         self._cat.conn.execute("DELETE FROM object WHERE id = ?", (object_id,))

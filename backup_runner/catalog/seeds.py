@@ -1,4 +1,4 @@
-"""The seed that sets where large files of a lineage are cut."""
+"""The seed that determines where large files of a lineage are cut."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ _CONTEXT = "backup-runner/cutter-seed"
 
 
 def seed_of(lineage: str) -> bytes:
-    """The cutter's seed of a lineage. It is not secret (whoever can have data stored finds it out), so it is made of
-    the lineage's id: were it lost with the records, large files would be stored once more."""
+    """The cutter's seed of a lineage. It is not secret (whoever can have data stored can find it out), so it is
+    derived from the lineage's id: if it were lost with the records, large files would be uploaded again."""
     return blake3(lineage.encode(), derive_key_context=_CONTEXT).digest()

@@ -1,4 +1,4 @@
-"""What a check of the bucket says of objects, written down. Callers hold a transaction."""
+"""Records the results of checking objects in the bucket. Callers hold a transaction."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def note_bucket(
 
 
 def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
-    """The files that these objects lost have been named; of those that are gone, the ones that contain nothing any
-    more, because their contents were stored again, leave the catalog."""
+    """Mark the lost files of these objects as reported; missing objects that contain nothing any more, because their
+    contents were stored again, are deleted from the catalog."""
     cat.conn.executemany(
         "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in told]
     )
     if gone:
-        # That a list of pieces stood in one of them as well is no reason to keep it in the catalog.
+        # A list of pieces in one of them is no reason to keep it in the catalog.
         cat.conn.execute(
             "UPDATE content SET object_id = NULL WHERE layout = 3 AND object_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(gone)),),
@@ -45,7 +45,7 @@ def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int])
 
 
 def set_states(cat: Catalog, states: Mapping[int, str]) -> None:
-    """Write what was found of objects, by id. Those marked for deletion stay so."""
+    """Record findings about objects, by id. Those marked for deletion stay marked."""
     cat.conn.executemany(
         "UPDATE object SET state = ? WHERE id = ? AND state NOT IN ('marked', ?)",
         [(state, object_id, state) for object_id, state in states.items()],

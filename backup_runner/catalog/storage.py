@@ -1,4 +1,4 @@
-"""What a store keeps in the bucket, summed up."""
+"""Totals of a store in the bucket."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .database import Catalog
 
 
 def stored_by_tier(cat: Catalog, store_id: int) -> tuple[dict[str, int], int]:
-    """Sealed bytes by storage tier, and how many objects there are; those known to be missing left out."""
+    """Encrypted bytes by storage tier, and the number of objects, without missing ones."""
     rows = cat.conn.execute(
         "SELECT tier, sum(size), count(*) FROM object WHERE store_id = ? AND state != 'missing' GROUP BY tier",
         (store_id,),

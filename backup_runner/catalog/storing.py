@@ -1,6 +1,6 @@
-"""Writing objects and contents. Callers hold a transaction.
+"""Writes objects and contents. Callers hold a transaction.
 
-A content that exists already (its size and BLAKE3 are) keeps its id wherever its bytes are.
+An existing content (same size and BLAKE3) keeps its id, wherever its bytes are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .database import Catalog
 from .many import content_ids, known_pieces, next_id, usable_contents
 
 PLACED, LEGACY, SPREAD, COMPOSED = range(4)
-"""What `content.layout` says: see schema2."""
+"""Values of `content.layout`; see schema2."""
 
 _NEW = (
     "INSERT INTO content (id, store_id, layout, object_id, offset, size, blake3, md5, list) "
@@ -32,8 +32,8 @@ def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
 
 
 def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
-    """The same for an upload that was continued: a run that died may have named the object already, so that it was
-    taken for an orphan and is in the catalog, without what only the end of the upload tells."""
+    """The same for a continued upload: a killed run may have created the object already, so that it was adopted as an
+    orphan and is in the catalog, without what only the end of the upload shows."""
     row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
     if row is None:
         return add_object(cat, store_id, new)
@@ -45,8 +45,8 @@ def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
 def put_placed(
     cat: Catalog, store_id: int, object_id: int, items: Sequence[Placed], *, anew: bool = False
 ) -> list[int]:
-    """Record what is in a new object: the ids, in order. Equal items, and those that the catalog has and can give
-    back already, share an id; what was lost or marked, or anything with `anew`, is here from now on."""
+    """Record the contents of a new object; returns the ids, in order. Equal items, and readable ones that the catalog
+    already has, share an id; lost or marked ones, or all with `anew`, are moved to this object."""
     wanted = [Digests(item.size, item.blake3, item.md5 or b"") for item in items]
     known = content_ids(cat, store_id, wanted)
     usable = {} if anew or not known else usable_contents(cat, store_id, wanted)
@@ -71,18 +71,18 @@ def put_placed(
 
 
 def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:
-    """A content that was known as a piece of files is a file now: its MD5."""
+    """Add the MD5 of a content that was only a piece of files and is now a file."""
     cat.conn.executemany("UPDATE content SET md5 = ? WHERE id = ? AND md5 IS NULL", items)
 
 
 def has_pieces(cat: Catalog, store_id: int, item: Composed) -> bool:
-    """Whether all pieces of a content are in the catalog and can be had."""
+    """Whether all pieces of a content are in the catalog and readable."""
     strong = {piece.blake3 for piece in unpack_pieces(item.pieces) if piece.blake3 is not None}
     return len(known_pieces(cat, store_id, strong)) == len(strong)
 
 
 def put_composed(cat: Catalog, store_id: int, items: Iterable[Composed], object_id: int | None) -> list[int]:
-    """Record contents whose pieces are all in the catalog: their ids. The index of `object_id` has their lists.
+    """Record contents whose pieces are all in the catalog; returns their ids. The index of `object_id` has their lists.
 
     Raises KeyError for an unknown piece."""
     return [_put_composed(cat, store_id, item, object_id) for item in items]
@@ -116,7 +116,7 @@ def _put_composed(cat: Catalog, store_id: int, item: Composed, object_id: int | 
 
 
 def move_list(cat: Catalog, content_id: int, object_id: int) -> None:
-    """The index of this object has the list of a composed content from now on."""
+    """Record the object whose index has the list of a composed content."""
     cat.conn.execute("UPDATE content SET object_id = ? WHERE id = ? AND layout = 3", (object_id, content_id))
 
 
@@ -136,7 +136,7 @@ def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence
 
 
 def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
-    """Record contents, no two of them equal, as `put_content` does: their ids."""
+    """Record different contents like `put_content`; returns their ids."""
     known = content_ids(cat, store_id, [digests for digests, _ in items])
     first = next_id(cat, "content")
     ids: list[int] = []
@@ -157,7 +157,7 @@ def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Seq
 
 
 def move_content(cat: Catalog, content_id: int, extents: Sequence[Extent]) -> None:
-    """The content is at these extents from now on, in the container format."""
+    """Move a content to these extents, in the container format."""
     _clear(cat, content_id)
     cat.conn.execute(_MOVE, (*_place(extents), None, content_id))
     cat.conn.executemany(_STRETCH, _stretches(content_id, extents))

@@ -1,4 +1,4 @@
-"""What a catalog knows: its stores, their jobs, each with its snapshots."""
+"""An overview of a catalog: its stores, their jobs, each with its snapshots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .database import Catalog, Snapshot, Store
 
 @dataclass(frozen=True, slots=True)
 class JobKnown:
-    """A job and how far it is; `last` is its newest snapshot, complete or not."""
+    """A job and its state; `last` is its newest snapshot, complete or not."""
 
     name: str
     snapshots: int

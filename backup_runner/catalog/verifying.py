@@ -1,4 +1,4 @@
-"""What verify asks of the catalog and writes back: which contents are in an object, who needs them, and its state."""
+"""Queries and updates of verify: which contents are in an object, who needs them, and its state."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def object_sizes(cat: Catalog, store_id: int) -> dict[int, int]:
 
 
 def spread_contents(cat: Catalog, store_id: int) -> list[int]:
-    """Contents that are in several stretches, but for those that are about to go."""
+    """Contents in several stretches, except those marked for deletion."""
     rows = cat.conn.execute("SELECT id FROM content WHERE store_id = ? AND layout = 2 AND marked = 0", (store_id,))
     return [row[0] for row in rows]
 
 
 def broken_lists(cat: Catalog, store_id: int) -> Iterator[int]:
-    """Composed contents whose list of pieces is not the one that was recorded."""
+    """Composed contents whose list of pieces differs from the recorded one."""
     rows = cat.conn.execute(
         "SELECT id, size, list FROM content WHERE store_id = ? AND layout = 3 AND marked = 0", (store_id,)
     ).fetchall()
@@ -61,7 +61,7 @@ def needs(cat: Catalog, content_ids: Iterable[int]) -> Iterator[Need]:
 
 
 def fill_lost(cat: Catalog, content_ids: Iterable[int]) -> None:
-    """Note contents, and those composed of them, in a temporary table: (content, the content it is lost with)."""
+    """Put contents, and those composed of them, into a temporary table: (content, the content it is lost with)."""
     run = cat.conn.execute
     run("DROP TABLE IF EXISTS temp.lost")
     run("CREATE TEMP TABLE lost (content_id INTEGER PRIMARY KEY, because INTEGER)")

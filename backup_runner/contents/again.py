@@ -1,4 +1,4 @@
-"""Reading a second time: one bad read says nothing about what is stored, so nothing is believed or recorded before."""
+"""Reads a second time: one bad read says nothing about what is stored, so no damage is believed or recorded before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def twice(read: Callable[[], T]) -> T:
-    """What `read` gives; where it says that something is damaged, it is called once more, and has to fetch again."""
+    """The result of `read`; if it reports damage, it is called once more and must fetch again."""
     try:
         return read()
     except (DamagedError, NotEntitledError):

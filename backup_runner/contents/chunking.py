@@ -1,8 +1,8 @@
-"""Where a large content is cut into pieces: its bytes decide, so that what is inserted or deleted moves no other cut.
+"""Decides where a large content is cut into pieces: by its bytes, so that insertions and deletions move no other cut.
 
 A window of 32 bytes slides over the data. With w(0) to w(7) its little-endian words of 32 bits and f(i) =
-m * (w(i) + w(i+1) + n * (w(i+2) + w(i+3))), a cut lies behind it where f(0) + f(4), mod 2^32, exceeds a threshold; m
-and n come from the seed of the lineage. Only windows from the minimum on are looked at, and at the maximum a cut is
+m * (w(i) + w(i+1) + n * (w(i+2) + w(i+3))), there is a cut after it where f(0) + f(4), mod 2^32, exceeds a threshold; m
+and n come from the seed of the lineage. Only windows from the minimum size on are checked, and at the maximum a cut is
 forced. Greater and not less: windows of zeros give zero, and runs of them would be cut at each minimum.
 """
 
@@ -18,15 +18,15 @@ from ..policy import PieceSizes
 Buffer = bytes | bytearray | memoryview
 
 WINDOW = 32
-"""Bytes that decide whether a cut lies behind them."""
+"""Bytes of the window that decides about a cut after it."""
 _WORD = 4
 _BLOCK = 64 << 10
-"""Bytes looked at in one go, so that what numpy makes of them stays in the core's cache."""
+"""Bytes processed at once, so that numpy's results stay in the core's cache."""
 _ALL = 1 << 32
 
 
 class Cutter:
-    """Cuts by one seed and one set of sizes. Not for several threads at once: it works in memory of its own."""
+    """Cuts with one seed and one set of sizes. Not for several threads at once: it reuses its own memory."""
 
     def __init__(self, seed: bytes, sizes: PieceSizes) -> None:
         self.sizes = sizes
@@ -38,11 +38,11 @@ class Cutter:
         self._one, self._two = (np.empty(words + 7, np.uint32) for _ in range(2))
         self._above = np.empty(words, np.bool_)
         self.zeros = blake3(bytes(sizes.maximum)).digest()
-        """BLAKE3 of a piece of nothing but zero bytes, which has the greatest size."""
+        """BLAKE3 of a piece of zero bytes, which has the maximum size."""
 
     def next(self, data: Buffer, start: int, end: int) -> int:
-        """Where the piece that starts at `start` ends. What follows `end` does not exist, or is more than a maximum
-        away from `start`."""
+        """The end of the piece that starts at `start`. There are no bytes after `end`, or they are more than a maximum
+        size away from `start`."""
         at, stop = start + self.sizes.minimum, min(end, start + self.sizes.maximum)
         while at + WINDOW <= stop:
             count = min(_BLOCK, stop - at - WINDOW + 1)
@@ -53,10 +53,10 @@ class Cutter:
         return stop
 
     def _first(self, data: Buffer, at: int, count: int) -> int:
-        """The first of the `count` windows from `at` on behind which a cut lies; -1 for none."""
+        """The first of the `count` windows from `at` on with a cut after it; -1 for none."""
         best = -1
         for shift in range(min(_WORD, count)):
-            # Every fourth window: their words lie side by side.
+            # Every fourth window: their words are adjacent.
             number = (count - shift + _WORD - 1) // _WORD
             words = np.frombuffer(data, "<u4", number + 7, at + shift)
             products = self._one[: number + 7]
@@ -77,7 +77,7 @@ class Cutter:
         return best
 
     def cuts(self, data: Buffer, start: int, end: int, *, last: bool) -> Iterator[tuple[int, int]]:
-        """(start, end) of the pieces of `data[start:end]` that can be told by now: all of them if nothing follows."""
+        """(start, end) of the pieces of `data[start:end]` that are known so far: all of them if nothing follows."""
         while start < end and (last or end - start >= self.sizes.maximum):
             cut = self.next(data, start, end)
             yield start, cut

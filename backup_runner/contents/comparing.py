@@ -1,7 +1,7 @@
-"""A file on disk beside the list of pieces that it was backed up as: for files of which not every zero byte is hashed.
+"""Compares a file on disk with its stored list of pieces, for files with too many zero bytes to hash.
 
-Where its holes lie, and so where it would be cut, may differ from what they were: another file system has blocks of
-another size, or no holes at all. What is compared is what each stretch holds.
+Its holes, and so its cuts, may differ from the stored ones: another file system may have another block size, or no
+holes at all. So the contents of each stretch are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ZEROS = memoryview(bytes(_CHUNK))
 
 
 def is_composed_of(fd: int, pieces: Iterable[Piece]) -> bool:
-    """Whether an open file holds these pieces and zeros, and nothing besides. Raises OSError."""
+    """Whether an open file consists of exactly these pieces and zeros. Raises OSError."""
     at = 0
     for strong, size in pieces:
         if strong is None:
@@ -32,7 +32,7 @@ def is_composed_of(fd: int, pieces: Iterable[Piece]) -> bool:
 
 
 def _is_zero(fd: int, at: int, end: int) -> bool:
-    """Whether a stretch holds zeros only; its holes are passed over."""
+    """Whether a stretch contains only zeros; holes are skipped."""
     while at < end:
         try:
             at = os.lseek(fd, at, os.SEEK_DATA)

@@ -1,4 +1,4 @@
-"""A large file as it is read: window by window, hashed as a whole on a thread, cut into pieces, holes skipped."""
+"""Reads a large file window by window: hashes the whole on a thread, cuts it into pieces, skips holes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .chunking import Cutter
 
 
 class Windows:
-    """Two buffers that are filled in turn: while one is cut and stored, the other may still be hashed."""
+    """Two buffers that are filled alternately: while one is cut and stored, the other may still be hashed."""
 
     def __init__(self, size: int) -> None:
         self._buffers = [memoryview(bytearray(size)) for _ in range(2)]
@@ -39,7 +39,7 @@ class Windows:
         return buffer
 
     def used_by(self, work: Future[None]) -> None:
-        """The buffer that was given out last is not to be given out again before this is done."""
+        """Do not reuse the buffer returned last before this is done."""
         self._busy[self._turn] = work
 
     def settle(self) -> None:
@@ -50,7 +50,7 @@ class Windows:
 
 
 class Cutting:
-    """What is needed to cut files of one store, used again from file to file."""
+    """What is needed to cut files of one store, reused for all files."""
 
     def __init__(self, seed: bytes, policy: StoringPolicy, hasher: Executor | None = None) -> None:
         self.policy = policy
@@ -73,7 +73,7 @@ class Cutting:
         return self._windows
 
     def known_by_pieces(self, fd: int, status: os.stat_result) -> Digests | None:
-        """What identifies a file with holes too large to be hashed; None for others. Reads its data."""
+        """The identity of a file with too many zero bytes in holes to hash; None for others. Reads its data."""
         if status.st_size - status.st_blocks * 512 < self.policy.skipped_zeros:
             return None
         cut = FileCut(self, fd, status)
@@ -86,7 +86,7 @@ class Cutting:
 
 
 class FileCut:
-    """One reading of an open file. Iterate over `windows`, telling `took` each piece; then ask for `digests`."""
+    """One reading of an open file. Iterate over `windows`, report each piece with `took`, then call `digests`."""
 
     def __init__(self, cutting: Cutting, fd: int, status: os.stat_result) -> None:
         policy = cutting.policy
@@ -102,19 +102,19 @@ class FileCut:
         self.cutter = cutting.cutter(data)
         self._windows = cutting.windows(self.cutter)
         self.hashed = hashed
-        """Whether the whole is hashed: not where it would mean hashing a terabyte of nothing."""
+        """Whether the whole file is hashed: not if it would mean hashing a terabyte of zeros."""
         self._strong = blake3()
         self._weak = hashlib.md5(usedforsecurity=False)
         self._pieces: list[Piece] = []
         self.size = 0
-        """Bytes met so far, holes included."""
+        """Bytes processed so far, holes included."""
         self.read = 0
         """Bytes read."""
 
     def windows(self) -> Iterator[list[memoryview]]:
-        """The pieces window by window; they stay as they are until the next window is asked for.
+        """The pieces window by window; they are valid until the next window.
 
-        A list that is empty stands for a hole. Ends early where the file has been cut short in the meantime."""
+        An empty list is a hole. Ends early where the file has been cut short in the meantime."""
         try:
             for stretch in self._stretches:
                 if stretch.hole:
@@ -172,7 +172,7 @@ class FileCut:
                 self._sum(zeros[: min(len(zeros), length - at)])
 
     def took(self, digest: bytes, size: int) -> bool:
-        """Note the next piece; False if it is nothing but zeros, of which nothing need be stored."""
+        """Add the next piece; False if it is only zeros, which are not stored."""
         if digest == self.cutter.zeros:
             self._pieces.append(Piece(None, size))
             return False
@@ -181,7 +181,7 @@ class FileCut:
 
     @property
     def composed(self) -> bool:
-        """Whether the file is a list of pieces: one that is a single piece is just that."""
+        """Whether the file is stored as a list of pieces; a single piece is stored as such."""
         return len(self._pieces) != 1 or self._pieces[0].blake3 is None
 
     def digests(self) -> tuple[bytes, bytes | None, bytes]:
@@ -193,11 +193,11 @@ class FileCut:
 
 
 class StreamCut(FileCut):
-    """The same for bytes that come from somewhere until they end; nothing in them is a hole."""
+    """The same for a stream of unknown length; it has no holes."""
 
     def __init__(self, cutting: Cutting, read_into: Callable[[memoryview], int], expected: int) -> None:
-        """`read_into` gives the number of bytes it put into a buffer, 0 at the end. `expected` are the bytes that came
-        the last time: pieces are cut as they were then."""
+        """`read_into` gives the number of bytes it put into a buffer, 0 at the end. `expected` is the number of bytes
+        of the last time: pieces get the same sizes as then."""
         self._read_into = read_into
         self._begin(cutting, [Stretch(0, sys.maxsize, hole=False)], expected, hashed=True)
 

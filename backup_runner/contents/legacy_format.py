@@ -1,7 +1,7 @@
 """The format of files that backup-tool wrote: read and written as a stream, checked by MD5, since it has no MAC.
 
 8 bytes of plaintext length, little-endian; 16 bytes IV; then AES-CBC (NIST SP 800-38A) under the crypto key's raw
-bytes, the last block filled up with spaces. A plaintext of whole blocks has no filling.
+bytes, the last block padded with spaces. A plaintext of whole blocks has no padding.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Head(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What went by: plaintext length in bytes, and the MD5 (16 raw bytes) of plaintext and of the sealed file."""
+    """What was processed: plaintext length in bytes, and the MD5 (16 raw bytes) of plaintext and of the sealed file."""
 
     size: int
     plain_md5: bytes
@@ -46,12 +46,12 @@ class Sums(NamedTuple):
 
 
 def sealed_size(size: int) -> int:
-    """The length in bytes of what is made of so many bytes of plaintext."""
+    """The encrypted length in bytes of this many bytes of plaintext."""
     return HEAD + -(-size // BLOCK) * BLOCK
 
 
 def upper_size(sealed: int) -> int:
-    """The most plaintext that a file of so many bytes can hold; it holds less than 16 bytes fewer."""
+    """The maximum plaintext in a file of this many bytes; the real one is less than 16 bytes shorter."""
     return max(0, sealed - HEAD)
 
 
@@ -73,7 +73,7 @@ def check_size(head: Head, sealed: int) -> None:
 def encrypt(
     key: CryptoKey, size: int, read: Read, write: Write, *, random: Callable[[int], bytes] = os.urandom
 ) -> Sums:
-    """Seal `size` bytes. Raises DamagedError if `read` gives more or fewer."""
+    """Encrypt `size` bytes. Raises DamagedError if `read` returns more or fewer."""
     iv = random(BLOCK)
     cipher = Cipher(AES(key.raw), CBC(iv)).encryptor()
     plain, sealed = _md5(), _md5()
@@ -94,9 +94,9 @@ def encrypt(
 
 
 def decrypt(key: CryptoKey, read: Read, write: Write) -> Sums:
-    """Open a stream. Nothing tells a wrong key from damage but the MD5 that the caller knows, and the filling.
+    """Decrypt a stream. Only the MD5 that the caller knows, and the padding, detect a wrong key or damage.
 
-    Raises DamagedError if the length or the filling is not what the format has; bytes were written by then."""
+    Raises DamagedError if the length or the padding is invalid; some bytes have been written by then."""
     head_bytes = read(HEAD)
     head = read_head(head_bytes)
     plain, sealed = _md5(), _md5()

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from .sealed import Place, Reader, Span
 
 CHUNK = 4 << 20
-"""Bytes that one request asks for; a multiple of the cipher's block."""
+"""Bytes per request; a multiple of the cipher's block."""
 
 
 class LegacyReader:
-    """Gives the plaintext of one object. What the catalog keeps as its header is the MD5 of the sealed bytes."""
+    """Reads the plaintext of one object. The catalog has the MD5 of the encrypted bytes as its header."""
 
     def __init__(self, name: str, sealed_md5: bytes, target: Target, identity: Identity) -> None:
         self._name = name

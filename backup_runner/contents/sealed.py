@@ -15,13 +15,13 @@ from ..targets.base import Target
 from .legacy_reader import open_legacy
 
 MERGE = 8 << 20
-"""Bytes of sealed segments that one request asks for, at most (a segment at the least)."""
+"""Maximum bytes of encrypted segments per request (at least one segment)."""
 _GAP = 256 << 10
-"""Bytes that are fetched for nothing rather than asking a second time."""
+"""Unneeded bytes that are fetched rather than making a second request."""
 
 
 class Place(NamedTuple):
-    """An object as worker processes are told of it: what the catalog knows, and the format of its contents."""
+    """An object for worker processes: what the catalog knows, and the format of its contents."""
 
     name: str
     header: bytes
@@ -38,7 +38,7 @@ Span = tuple[int, int]
 
 
 class Reader(Protocol):
-    """Gives the plaintext of one object. One for each content format."""
+    """Reads the plaintext of one object. There is one for each content format."""
 
     def stretch(self, offset: int, length: int) -> Iterator[bytes]:
         """Authentic bytes, in pieces. Raises ContainerError or TargetError; other stretches may still be read."""
@@ -46,7 +46,7 @@ class Reader(Protocol):
 
 
 class ContainerReader:
-    """Reads sealed segments; stretches are best asked for in the order of `spans`, sorted by offset."""
+    """Reads encrypted segments; stretches should be read in the order of `spans`, sorted by offset."""
 
     def __init__(self, keys: SealKeys, lengths: Sequence[int], source: Callable[[int, int], bytes]) -> None:
         self._keys = keys
@@ -60,7 +60,7 @@ class ContainerReader:
         self._plain: bytes | DamagedError = b""
 
     def plan(self, spans: Iterable[Span]) -> None:
-        """Say which stretches will be read, sorted by offset, so that requests can be merged."""
+        """Announce the stretches to read, sorted by offset, so that requests can be merged."""
         self._groups = []
         for offset, length in spans:
             if length:
@@ -116,7 +116,7 @@ class ContainerReader:
             try:
                 self._sealed = self._source(self._starts[first], self._starts[last + 1] - self._starts[first])
             except BackupRunnerError as error:
-                # Every content in this range would ask again, with the same answer.
+                # Every content in this range would fetch again, with the same result.
                 self._sealed = error
         if isinstance(self._sealed, BackupRunnerError):
             raise self._sealed
@@ -145,7 +145,7 @@ READERS: dict[str, Callable[[Place, Sequence[Span], Target, Identity], Reader]] 
 def open_reader(place: Place, spans: Sequence[Span], target: Target, identity: Identity) -> Reader:
     """A reader for stretches of an object, fetching nothing yet. `spans` are sorted by offset.
 
-    Raises ContainerError if what the catalog knows of the object is unsound.
+    Raises ContainerError if the catalog's data about the object are invalid.
     """
     opener = READERS.get(place.format)
     if opener is None:

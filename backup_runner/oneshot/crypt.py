@@ -34,18 +34,18 @@ _ACCESS = "check the path and its permissions"
 
 
 class Crypted(NamedTuple):
-    """What came out: bytes read and written, base64 MD5 of the plain and of the sealed file."""
+    """The result: bytes read and written, base64 MD5 of the plain and the encrypted file."""
 
     plain_size: int
     sealed_size: int
     plain_md5: str
     sealed_md5: str
     authentic: bool
-    """Whether a MAC proved the plaintext; backup-tool's format has none."""
+    """Whether a MAC authenticated the plaintext; backup-tool's format has none."""
 
 
 def md5_of(path: str) -> str:
-    """MD5 of a file in base64, as the bucket shows it. Raises BackupRunnerError."""
+    """MD5 of a file in base64, the form that OCI shows. Raises BackupRunnerError."""
     digest = hashlib.md5(usedforsecurity=False)
     with _reading(path) as file:
         while data := file.read(_CHUNK):
@@ -54,7 +54,7 @@ def md5_of(path: str) -> str:
 
 
 def encrypt_file(identity: Identity, source: str, goal: str, *, legacy_format: bool, overwrite: bool) -> Crypted:
-    """Seal a file. Raises BackupRunnerError if `goal` exists and must not be overwritten."""
+    """Encrypt a file. Raises BackupRunnerError if `goal` exists and must not be overwritten."""
     with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
         size = os.fstat(file.fileno()).st_size
         if legacy_format:
@@ -66,7 +66,7 @@ def encrypt_file(identity: Identity, source: str, goal: str, *, legacy_format: b
 
 
 def decrypt_file(identity: Identity, source: str, goal: str, *, overwrite: bool) -> Crypted:
-    """Open a sealed file, ours or backup-tool's; its final name appears only when all of it was found right.
+    """Decrypt a file, in our format or backup-tool's; it gets its final name only after everything was verified.
 
     Raises WrongKeyError, DamagedError, BackupRunnerError."""
     with _reading(source) as file, _writing(goal, overwrite=overwrite) as out:
@@ -83,7 +83,7 @@ def _seal(identity: Identity, file: IO[bytes], out: IO[bytes]) -> tuple[bytes, b
     status = os.fstat(file.fileno())
     if (key := identity.secret.crypto_key) is not None:
         refuse_guessable(key)
-    # A lineage of one object, which opens with the key alone.
+    # A lineage of one object, which can be decrypted with the key alone.
     sealer = Sealing(found_lineage(identity)).data()
     room = memoryview(bytearray(sealed_bound(SEGMENT_SIZE)))
     plain, strong, sealed = _md5(), blake3(), _md5()
@@ -156,7 +156,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _writing(goal: str, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """A new file beside the goal, which takes the goal's name once everything went well."""
+    """A new file beside the goal, which gets the goal's name when everything succeeded."""
     if os.path.lexists(goal) and not overwrite:
         raise BackupRunnerError(f"{goal} already exists and was not changed", hint="use --overwrite to replace it")
     with contextlib.ExitStack() as opened:

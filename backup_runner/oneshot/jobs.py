@@ -33,13 +33,13 @@ from ..spec import (
 )
 
 NAME = "one-shot"
-"""The job that all one-shot commands work on."""
+"""The name of the job of all one-shot commands."""
 _STORING = frozenset(ActionKind) - {ActionKind.REMOVE}
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What `file backup` or `directory backup` was asked. `skip` are gitignore rules."""
+    """The parameters of `file backup` or `directory backup`. `skip` are gitignore rules."""
 
     paths: tuple[str, ...]
     skip: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Wish:
 
 
 def bare_job(config: Config, name: str = NAME) -> Job:
-    """A job without sources. Raises ConfigError if the config names no bucket."""
+    """A job without sources. Raises ConfigError if no bucket is configured."""
     catalog = config.value("general.database_file")
     key_file = config.value("general.crypto_key_file")
     if catalog is None or key_file is None:
@@ -70,7 +70,7 @@ def bare_job(config: Config, name: str = NAME) -> Job:
 
 
 def target_of(config: Config) -> TargetSpec:
-    """Where the config says that objects live."""
+    """The target from the config."""
     directory, bucket = config.given("directory.path"), config.given("oci.bucket")
     if directory and bucket:
         raise ConfigError("both oci.bucket and directory.path are set", hint="unset one of the two")
@@ -103,8 +103,8 @@ def _auth(config: Config) -> AuthSpec:
 
 
 def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
-    """The job that stores these files or directories, and how to plan it: what is elsewhere carries over, and what
-    is gone stays listed. Raises BackupRunnerError for a path that does not exist or is of another kind."""
+    """The job that stores these files or directories, and how to plan it: other paths carry over, and deleted
+    files stay listed. Raises BackupRunnerError for a path that does not exist or is of another kind."""
     job = bare_job(config)
     if wish.stored_as:
         source = _standard_input(wish.stored_as, job.base)
@@ -113,7 +113,7 @@ def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
     sources = tuple(sorted((_source(path, job.base, wish.skip) for path in paths), key=lambda source: source.key))
     detect = Detect.CHECKSUM if wish.force_checksum else job.detect
     overwrite = Overwrite.CHANGED if wish.overwrite else Overwrite.NEVER
-    # Nothing is lost by holding files back, however many changed.
+    # Holding back files loses nothing, however many changed.
     guards = job.guards if wish.overwrite else replace(job.guards, max_change_percent=100)
     job = replace(job, sources=sources, overwrite=overwrite, detect=detect, guards=guards)
     scope = tuple(source.key for source in sources)
@@ -163,7 +163,7 @@ def _source(path: bytes, base: bytes, skip: Sequence[str]) -> Source:
 
 
 def _anchored(rule: str, path: str) -> str:
-    """A rule that spells out the directory's whole path means what is below it."""
+    """A rule with the directory's full path applies to what is below it."""
     root = path.rstrip("/") + "/"
     return "/" + rule.removeprefix(root) if rule.startswith(root) else rule
 
@@ -174,7 +174,7 @@ def _anchored(rule: str, path: str) -> str:
 def cleanup_job(config: Config, cat: Catalog, job_id: int) -> tuple[Job, PlanOptions]:
     """The job whose sources are where its files came from; its plan contains only `remove` actions.
 
-    These places must be there: a directory that was backed up, and the folder of each file that was backed up alone.
+    These must exist: each directory that was backed up, and the folder of each file that was backed up alone.
     """
     job = bare_job(config)
     sources = tuple(
@@ -201,10 +201,10 @@ def _places(cat: Catalog, job_id: int) -> set[bytes]:
 
 
 def prune_job(config: Config) -> tuple[Job, PlanOptions]:
-    """The job of which only the newest snapshot stays, and nothing that an import or a rebuild alone kept."""
+    """The job that keeps only the newest snapshot, and nothing that only an import or a rebuild kept."""
     job = bare_job(config)
     retention = Retention(keep_last=1, keep_imported=False, keep_rebuilt=False)
-    # To keep one snapshot alone is what the command is for; its plan is shown before.
+    # The command's purpose is to keep only one snapshot; its plan is shown first.
     guards = replace(job.prune_guards, max_forget_percent=100, max_free_percent=100)
     return replace(job, retention=retention, prune_guards=guards), PlanOptions(pruning="only")
 
@@ -213,7 +213,7 @@ def prune_job(config: Config) -> tuple[Job, PlanOptions]:
 
 
 def as_job_file(config: Config, wish: Wish, name: str) -> Iterator[str]:
-    """The lines of the job file that does what the wish says."""
+    """The lines of a job file that does the same as the wish."""
     from json import dumps
 
     job, _ = backup_job(config, wish)
@@ -264,7 +264,7 @@ def _target_lines(target: TargetSpec) -> Iterator[str]:
 
 
 def override_job(job: Job, config: Config) -> Job:
-    """A job from a file with what the command line says instead. Raises ConfigError if that does not fit it."""
+    """A job from a file with the overrides of the command line. Raises ConfigError if they do not apply to it."""
     said = config.overrides()
     if path := said.get("general.database_file"):
         job = replace(job, catalog=replace(job.catalog, path=path))

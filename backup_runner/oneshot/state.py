@@ -1,7 +1,7 @@
 """The `--cache-file` of `directory backup`: which interrupted run a second run continues with.
 
 What a run has stored is in the catalog and its journal, record by record, so a killed run loses nothing. The
-cache file says whose catalog that is, of which directories, and how the run ended.
+cache file says which catalog and directories it belongs to, and how the run ended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class CacheFile:
     """State of one run after another, in one small JSON file."""
 
     def __init__(self, path: str, job: Job, target: str) -> None:
-        """Raises UsageError if the file is something else, or of a run with another catalog, bucket or directories."""
+        """Raises UsageError if the file is something else, or belongs to a run with another catalog, bucket or
+        directories."""
         self._path = os.path.abspath(os.path.expanduser(path))
         self._about = {
             "catalog": job.catalog.path,
@@ -33,7 +34,7 @@ class CacheFile:
         self.interrupted = self._read()
 
     def _read(self) -> bool:
-        """Whether the last run with this file did not come to its end."""
+        """Whether the last run with this file was interrupted."""
         try:
             with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
                 state = json.loads(file.read(1 << 24))
@@ -59,7 +60,7 @@ class CacheFile:
         return True
 
     def write(self, status: str, **more: Any) -> None:
-        """Note how far the run is: `running`, `interrupted` or `complete`."""
+        """Record the state of the run: `running`, `interrupted` or `complete`."""
         state = {"backup_runner_state": _FORMAT, "status": status, "at": time.time(), **self._about, **more}
         with replacing(self._path) as file:
             file.write(f"{json.dumps(state, indent=1)}\n".encode("utf-8", "surrogateescape"))

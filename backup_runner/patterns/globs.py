@@ -1,8 +1,8 @@
 """Skip rules with the semantics of gitignore (gitignore(5)), on bytes.
 
-A rule without a slash looks at the name alone, at any depth; one with a leading or inner slash is
-anchored at the root of the source. The last rule that matches decides. Matching a million names must cost
-next to nothing, so each folder first asks cheaply whether any rule could match a name at all.
+A rule without a slash matches names at any depth; one with a leading or inner slash is
+anchored at the root of the source. The last rule that matches decides. Matching a million names must be
+very cheap, so each folder first checks whether any rule could match a name at all.
 
 Rules that ignore case are compiled for lower-case names, and names are lowered before they are compared; of ASCII
 letters only, as git does.
@@ -19,7 +19,7 @@ from .wildmatch import Last, Pattern, compile_pattern
 
 
 class Decision(NamedTuple):
-    """Which line decided (its index in the lines compiled), and what it says."""
+    """The line that decided (its index in the compiled lines), and its result."""
 
     line: int
     skip: bool
@@ -45,10 +45,10 @@ class _Rule:
 
 
 class FolderRules:
-    """The rules that can matter for the direct children of one folder.
+    """The rules that may apply to the direct children of one folder.
 
-    `could_skip_file` and `could_skip_folder` are None where no rule applies; otherwise they say, fast and
-    at times wrongly with True, whether a name needs `match`.
+    `could_skip_file` and `could_skip_folder` are None where no rule applies; otherwise they return quickly, sometimes
+    wrongly True, whether a name needs `match`.
     """
 
     __slots__ = ("_ignore_case", "_rules", "could_skip_file", "could_skip_folder")
@@ -73,7 +73,7 @@ class FolderRules:
         return None
 
     def skips(self, folder: bytes, name: bytes, *, is_dir: bool) -> bool:
-        """Whether `folder + name` is skipped, its parents not being so."""
+        """Whether `folder + name` is skipped, given that its parents are not."""
         decision = self.match(folder, name, is_dir=is_dir)
         return decision is not None and decision.skip
 
@@ -92,7 +92,7 @@ class Rules:
         return bool(self._rules)
 
     def folder(self, folder: bytes) -> FolderRules:
-        """What applies to the children of `folder`: b"" for the root, else a path that ends in a slash."""
+        """The rules for the children of `folder`: b"" for the root, else a path that ends in a slash."""
         if not self._anchored:
             return self._everywhere
         if self._ignore_case:
@@ -109,12 +109,12 @@ class Rules:
         return gate is not None and gate(name)
 
     def match(self, path: bytes, *, is_dir: bool) -> Decision | None:
-        """The last rule that matches `path` itself; what became of its parents is not asked."""
+        """The last rule that matches `path` itself, regardless of its parents."""
         folder, slash, name = path.rpartition(b"/")
         return self.folder(folder + slash).match(folder + slash, name, is_dir=is_dir)
 
     def decide(self, path: bytes, *, is_dir: bool) -> Decision | None:
-        """Like `git check-ignore -v`: a skipped parent decides for all that is below it."""
+        """Like `git check-ignore -v`: a skipped parent decides for everything below it."""
         at = path.find(b"/")
         while at >= 0:
             decision = self.match(path[:at], is_dir=True)
@@ -135,7 +135,7 @@ def compile_rules(lines: Sequence[bytes | str], *, ignore_case: bool = False) ->
 
 
 def _text(line: bytes | str) -> bytes:
-    """The pattern as git reads it from a file: line end and unescaped trailing spaces taken off."""
+    """The pattern as git reads it from a file: without line end and unescaped trailing spaces."""
     raw = line.encode("utf-8", "surrogateescape") if isinstance(line, str) else line
     raw = raw.partition(b"\0")[0].removesuffix(b"\n").removesuffix(b"\r")
     if raw.startswith(b"#"):
@@ -164,7 +164,7 @@ def _lowering(gate: Callable[[bytes], bool] | None) -> Callable[[bytes], bool] |
 
 
 def _gate(lasts: Iterable[Last]) -> Callable[[bytes], bool] | None:
-    """One cheap question for many rules: could any of them match this name?"""
+    """One cheap check for many rules: could any of them match this name?"""
     by_how: dict[str, set[bytes]] = {how: set() for how in ("is", "ends", "starts", "regex", "any")}
     for last in lasts:
         by_how[last.how].update(last.what)

@@ -1,4 +1,4 @@
-"""The one grammar in which people name stored files: for `restore`, `files list`, `find`, `diff` and `history`.
+"""The grammar for naming stored files: for `restore`, `files list`, `find`, `diff` and `history`.
 
 - An absolute path is one on disk, below the job's base.
 - `.`, `..` and what begins with `./` or `../` is relative to the current folder, or, outside the
@@ -7,7 +7,7 @@
 - With `*`, `?` or `[`, it is a pattern as in .gitignore: without a slash, for names at any depth; with one, for whole
   paths.
 
-A folder stands for all that is in it.
+A folder includes everything in it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SPECIAL = re.compile(rb"([*?\[\\])")
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """What a user wrote, as keys without a closing slash (b"" for all), the likeliest first."""
+    """The possible keys of a user's path, without trailing slash (b"" for all), the likeliest first."""
 
     text: bytes
     keys: tuple[bytes, ...]
     patterns: tuple[Pattern, ...]
-    """Empty if it has no wildcard, or can never match."""
+    """Empty if it has no wildcard, or cannot match."""
     by_name: bool
 
     @property
@@ -63,9 +63,9 @@ class PathPattern:
 
 
 def path_pattern(text: bytes, base: bytes, here: bytes | None, *, names: bool = False) -> PathPattern:
-    """Read what a user wrote. `here` is the current folder, None for nowhere.
+    """Parse a user's path. `here` is the current folder, None for nowhere.
 
-    With `names`, a word without a slash stands for names at any depth, wildcards or not, and for nothing else.
+    With `names`, a word without a slash only matches names at any depth, with or without wildcards.
     Raises BackupRunnerError for a path that is not below `base`."""
     wild = bool(_WILD.search(text))
     by_name = b"/" not in text.rstrip(b"/") and (wild or names) and text.rstrip(b"/") not in (b".", b"..")
@@ -91,7 +91,7 @@ def _keys(text: bytes, base: bytes, here: bytes | None, *, wild: bool) -> tuple[
     dotted = text.split(b"/", 1)[0] in (b".", b"..")
     mine = None if here is None else _below(_joined(here, text), base)
     if mine is not None and wild and here is not None:
-        # What is special in the name of the folder is not part of the pattern.
+        # Special characters in the name of the folder are not part of the pattern.
         mine = _below(_joined(_SPECIAL.sub(rb"\\\1", here), text), _SPECIAL.sub(rb"\\\1", base))
     stored = _below(_joined(base, text), base)
     found = [mine, stored] if dotted else [stored, mine]

@@ -1,6 +1,6 @@
 """One gitignore pattern as a regex over bytes: what git's wildmatch accepts, no more and no less.
 
-Grammar: gitignore(5) and POSIX.1-2017 XCU 2.13 (brackets and classes), with git's own corners.
+Grammar: gitignore(5) and POSIX.1-2017 XCU 2.13 (brackets and classes), with git's own corner cases.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _Token = int | frozenset[int] | _Op
 
 
 class Last(NamedTuple):
-    """What the last component of a rule demands of a name; a cheap, necessary condition."""
+    """The condition of a rule's last component on a name; cheap and necessary."""
 
     how: str
     """`is`, `ends`, `starts`, `regex` or `any`."""
@@ -102,7 +102,7 @@ def _tokens(pattern: bytes, *, by_name: bool, ignore_case: bool) -> list[_Token]
         byte = pattern[at]
         if byte == STAR:
             stop = at + len(_STAR_RUN.match(pattern, at)[0])  # type: ignore[index]
-            # git compares the literal start apart, so `**` right behind it counts as standing at the start.
+            # git compares the literal start separately, so `**` right after it counts as at the start.
             whole = stop - at > 1 and (at == first_special or pattern[at - 1] == SLASH)
             op = _stars(pattern[stop : stop + 2]) if whole and not by_name else _Op.STARS
             if op is not _Op.FOLDERS or tokens[-1:] != [op]:
@@ -134,7 +134,7 @@ def _stars(following: bytes) -> _Op:
 
 
 def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[int], int] | None:
-    """The bytes that the bracket expression behind `[` stands for, and where it ends; None if malformed."""
+    """The bytes that the bracket expression after `[` matches, and where it ends; None if malformed."""
     negated = pattern[at : at + 1] in (b"!", b"^")
     at += negated
     chosen: set[int] = set()
@@ -165,8 +165,8 @@ def _bracket(pattern: bytes, at: int, *, ignore_case: bool) -> tuple[frozenset[i
 
 
 def _regex(tokens: Sequence[_Token]) -> bytes:
-    """Within a component every star but the last takes the shortest match for good (an atomic group), which
-    loses nothing and keeps patterns with many stars from taking exponential time."""
+    """Within a component, every star except the last takes the shortest match (an atomic group), which
+    loses nothing and prevents exponential time for patterns with many stars."""
     out: list[bytes] = []
     is_open = False
     for at, token in enumerate(tokens):
@@ -218,7 +218,7 @@ def _last(tokens: Sequence[_Token]) -> Last:
 
 
 def _words(tokens: Sequence[_Token]) -> tuple[bytes, ...]:
-    """All the strings that tokens stand for, if those are few: `.py[co]` is `.pyc` and `.pyo`."""
+    """All strings that tokens match, if there are few: `.py[co]` is `.pyc` and `.pyo`."""
     sets = [frozenset([token]) if isinstance(token, int) else token for token in tokens]
     plain = [choice for choice in sets if not isinstance(choice, _Op)]
     if len(plain) < len(sets) or math.prod(map(len, plain)) > _FEW:

@@ -19,7 +19,7 @@ _GRACE_SECONDS = 5.0
 _SHOWN_BYTES = 2000
 _ROUNDS = 10
 _MARK = "BACKUP_RUNNER_HOOK_RUN"
-"""A variable by which a hook's processes are known, wherever they went."""
+"""A variable that marks a hook's processes."""
 _SHOWN_LINES = 20
 _SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|api_?key|credential)")
 
@@ -47,9 +47,9 @@ def run_hook(
     env: Mapping[str, str],
     hidden: Iterable[str] = (),
 ) -> Ended:
-    """Run a hook to its end, or end it and all that it started when `time_limit` seconds are over.
+    """Run a hook, or kill it and everything it started after `time_limit` seconds.
 
-    Its output goes to a temporary file, not a pipe: a hook that leaves a daemon behind cannot hang us."""
+    Its output goes to a temporary file, not a pipe: a hook that leaves a daemon behind cannot block us."""
     mark = secrets.token_hex(16)
     with unnamed(work_directory) as printed:
         try:
@@ -80,7 +80,8 @@ def _status(name: str, status: int) -> str:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End the hook's whole process group, gently first, then what left the group (a daemon, `setsid`)."""
+    """End the hook's whole process group, first with SIGTERM, then processes that left the group (a daemon,
+    `setsid`)."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -88,7 +89,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
     process.wait()
-    # One that is just being started may be missed in a round; it is there in the next.
+    # A process that is just being started may be missed in one round, but not in the next.
     for _ in range(_ROUNDS):
         if not _end_marked(f"{_MARK}={mark}".encode()):
             return
@@ -101,7 +102,7 @@ def _end_marked(variable: bytes) -> bool:
         for name in os.listdir("/proc"):
             if not name.isdecimal():
                 continue
-            # Processes come and go, and those of others say nothing.
+            # Processes come and go, and those of other users cannot be read.
             with contextlib.suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
                 if variable in file.read().split(b"\0"):
                     os.kill(int(name), signal.SIGKILL)

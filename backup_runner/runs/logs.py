@@ -1,6 +1,7 @@
-"""The log: everything down to debug into a rotated file, and onto the console when asked for. Never a key or content.
+"""The log: everything down to debug level in a rotated file, and on the console on request. Never a key or file
+content.
 
-Other modules use `log`; without `set_up` its lines go nowhere.
+Other modules use `log`; without `set_up`, its lines are dropped.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class _Json(logging.Formatter):
 
 
 class _PrivateFile(RotatingFileHandler):
-    """A log names every file that is backed up, so nobody else may read it."""
+    """A log contains the names of all files, so nobody else may read it."""
 
     def _open(self):  # type: ignore[no-untyped-def]
         return open(os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")
@@ -50,7 +51,7 @@ class _PrivateFile(RotatingFileHandler):
 
 
 def set_up(*, file: str | None, json_lines: bool, console: bool) -> str:
-    """Open the log. "", or why the file cannot be written, which ends nothing."""
+    """Open the log. Returns "", or why the file cannot be written, which is not fatal."""
     for handler in log.handlers[:]:
         log.removeHandler(handler)
         handler.close()

@@ -22,7 +22,7 @@ _HELP = {
 
 
 class Figures(NamedTuple):
-    """Of one run: times in seconds, `counts` of files by action."""
+    """Figures of one run: times in seconds, `counts` of files by action."""
 
     job: str
     ended: float
@@ -35,7 +35,7 @@ class Figures(NamedTuple):
 
 
 def write_metrics(path: str, figures: Figures) -> None:
-    """Replace the file in one step. Raises OSError."""
+    """Replace the file atomically. Raises OSError."""
     text = render(figures, _last_success(path))
     # The collector runs as another user.
     with replacing(path, mode=0o644) as file:
@@ -43,7 +43,7 @@ def write_metrics(path: str, figures: Figures) -> None:
 
 
 def render(figures: Figures, last_success: float) -> str:
-    """The file's text; `last_success` is what an earlier run left, 0 if none did."""
+    """The file's text; `last_success` is that of an earlier run, 0 if there was none."""
     values: dict[str, float] = {
         "last_run_timestamp_seconds": figures.ended,
         "last_success_timestamp_seconds": figures.ended if figures.success else last_success,

@@ -1,8 +1,8 @@
-"""Telling a service that a run started, succeeded or failed: as healthchecks.io and ntfy want it, or by apprise.
+"""Notifies a service that a run started, succeeded or failed, in the form of healthchecks.io or ntfy, or by apprise.
 
-Never fails a run. A process of its own sends the notice (`sending`), because only a process can be ended when its time
-is over: a name that does not resolve, or an answer of one byte a second, would hold a thread forever. It reports what
-went wrong in words of its own, so that neither the URL nor what a server answers gets into a message.
+Never fails a run. A separate process sends the notice (`sending`), because only a process can be killed at its time
+limit: a name that does not resolve, or a response of one byte per second, would block a thread forever. It reports
+errors in its own words, so that neither the URL nor the response of a server gets into a message.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from enum import StrEnum
 from ..spec import NoticeStyle, Notify
 
 SECONDS = 10.0
-"""A notice gets so long, from the start of its process to the end of the answer."""
+"""Time limit in seconds, from the start of its process to the end of the response."""
 _MOST = 10_000
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _SAID = re.compile(r"[A-Za-z0-9 ,.:'()-]{0,200}")
 
 
 class Event(StrEnum):
-    """What is told."""
+    """The events."""
 
     START = "start"
     SUCCESS = "success"
@@ -33,7 +33,7 @@ class Event(StrEnum):
 
 
 def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, str]) -> str:
-    """Send one notice; "" or what went wrong, naming the host at most, because the rest of such a URL is a secret."""
+    """Send one notice. Returns "" or the error, with at most the host, because the rest of such a URL is secret."""
     url = notify.url or env.get(notify.url_env or "", "")
     if not url:
         return f"the variable {notify.url_env}, which should contain the notice URL, is not set"
@@ -44,7 +44,7 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
     to = _addressee(notify.style, url)
     try:
         done = subprocess.run(
-            # -P: the folder that the program was started in is nothing to import from.
+            # -P: nothing must be imported from the current folder.
             [sys.executable, "-P", "-m", f"{__package__}.sending"], input=json.dumps(order).encode(),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=SECONDS, env=dict(env), check=False,
             start_new_session=True,
@@ -60,7 +60,7 @@ def tell(notify: Notify, event: Event, job: str, text: str, env: Mapping[str, st
 
 
 def _addressee(style: NoticeStyle, url: str) -> str:
-    """The host, where it is one; in apprise's URLs tokens may be in its place."""
+    """The host, if it is one; in apprise's URLs, it may be a token."""
     if style is NoticeStyle.APPRISE:
         return ""
     try:

@@ -45,7 +45,7 @@ def units(
 ) -> dict[str, str]:
     """systemd's service and timer by file name; `words` are the command and its arguments.
 
-    `environment_file` contains what the job takes from variables. `home` is set where systemd does not set it: in
+    `environment_file` contains the job's variables. `home` is set if systemd does not set it: in
     system units."""
     name = f"backup-runner-{job}"
     service = [
@@ -57,10 +57,10 @@ def units(
         "[Service]",
         "Type=oneshot",
         *([f"Environment={_quoted(f'HOME={home}', dollars=False)}"] if home else []),
-        # Read by systemd itself, so it may be readable by its owner only.
+        # systemd itself reads it, so it may be readable by its owner only.
         *([f"EnvironmentFile={environment_file.replace('%', '%%')}"] if environment_file else []),
         f"ExecStart={' '.join(_quoted(word) for word in words)}",
-        # 3 is: done, but some files could not be read; the log names them.
+        # 3: done, but some files could not be read; the log lists them.
         "SuccessExitStatus=3",
         "Nice=10",
         "IOSchedulingClass=idle",
@@ -89,6 +89,6 @@ def _quoted(word: str, *, dollars: bool = True) -> str:
 
 
 def environment_file(job: str, *, system: bool) -> str:
-    """Where the variables of a job's runs are kept, for units of the system or of this user."""
+    """The file for the variables of a job's runs, for system units or those of this user."""
     folder = "/etc/backup-runner" if system else os.path.expanduser("~/.config/backup-runner")
     return f"{folder}/{job}.env"

@@ -1,7 +1,7 @@
-"""The process that sends one notice: reads it from stdin, says on stdout what went wrong, nothing if all is well.
+"""The process that sends one notice: reads it from stdin, and prints errors on stdout.
 
-What it says is made of numbers and of names of errors alone: texts of exceptions contain URLs and what a server
-answered.
+Errors consist only of numbers and names of error types: texts of exceptions contain URLs and responses of
+servers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TYPES: Final = {"start": "info", "success": "success", "failure": "failure"}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A notice goes where the job says."""
+    """Send the notice to the job's URL."""
 
     def redirect_request(self, *_: object) -> None:
         return None
@@ -41,7 +41,7 @@ def main() -> None:
         said = f"could not be sent: {describe(cause if isinstance(cause, Exception) else error)}"
     sys.stdout.write(said)
     sys.stdout.flush()
-    # Libraries leave threads behind that wait for a server.
+    # Libraries leave threads that wait for a server.
     os._exit(0)
 
 

@@ -22,7 +22,7 @@ from .notices import Event, tell
 
 @dataclass
 class Watch:
-    """One run as hooks and notices see it. `warn` gets sentences for the person who runs it, `show` a hook's output."""
+    """One run, for hooks and notices. `warn` gets warnings for the user, `show` a hook's output."""
 
     job: Job
     warn: Callable[[str], None]
@@ -31,12 +31,12 @@ class Watch:
     header: Header | None = None
     outcome: Outcome | None = None
     declined: bool = False
-    """Somebody looked at the plan and said no."""
+    """The review declined the plan."""
     started: float = field(default_factory=time.time)
 
     @contextmanager
     def around(self) -> Iterator[Watch]:
-        """Start, the run, and its end. Raises HookError if `before` or `after` fails."""
+        """Calls hooks and notices around the block. Raises HookError if `before` or `after` fails."""
         self._tell(Event.START, "started")
         try:
             self._hook("before", "starting", 0, "")
