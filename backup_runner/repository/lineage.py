@@ -10,6 +10,7 @@ import hashlib
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import NamedTuple
 
 from ..catalog import Catalog
@@ -38,11 +39,14 @@ from ..errors import (
 )
 from ..records import StoredObject
 from ..targets.base import Target, Tier
+from .firstkeys import first_of
 from .sealing import Sealing
 from .seen import SeenKeys
 
 _TRIES = 500
 """Maximum number of unknown objects to read, lowest number first."""
+_AGAIN = 20
+"""Attempts to find a free name for the first envelope."""
 _NONE = hashlib.sha256(b"").digest()
 """In place of the last record of suite 1 if its bytes are not known."""
 
@@ -130,18 +134,22 @@ def keep_chain(cat: Catalog, store_id: int, found: KeyChain) -> None:
 
 
 def read_chain(
-    target: Target, lineage: bytes, identity: Identity, *, kept: KeyChain | None = None, suite1_end: str = ""
+    target: Target,
+    lineage: bytes,
+    identity: Identity,
+    *,
+    kept: KeyChain | None = None,
+    salt: bytes | None = None,
 ) -> KeyChain | None:
-    """The chain in the bucket, starting from what is known; None if there is none.
-
-    `suite1_end`: hex SHA-256 of the last record of suite 1, if known. Raises TargetError."""
+    """The chain in the bucket, starting from what is known; None if there is none. `salt` is the lineage's, if known.
+    Raises TargetError."""
     listed = _listed(target, lineage)
     known = {envelope.number for envelope in kept.chain.envelopes} if kept else set()
     fresh = [number for number in sorted(listed) if number not in known]
     candidates, notes = _candidates(target, lineage, fresh, must_read=kept is None)
     if kept is not None:
         chain, noise = kept.chain.continued(candidates)
-    elif first := next((one for one in candidates if one.is_first and _is_trusted(one, identity, suite1_end)), None):
+    elif first := first_of(candidates, identity, target, salt=salt):
         chain, noise = Chain.start(first, suite1_end=first.previous).continued(candidates)
     else:
         return None
@@ -198,14 +206,6 @@ def _stated(target: Target, object_id: ObjectId) -> Envelope:
     return twice(lambda: stated_envelope(target.get(object_id.name, 0, MAX_HEADER), object_id))
 
 
-def _is_trusted(first: Envelope, identity: Identity, suite1_end: str) -> bool:
-    """A first envelope is proved by the lineage's id, unless the lineage began under suite 1: then its owners must be
-    ours, or it must follow the last known record. Without either, it is trusted on first use."""
-    if not first.succeeds_suite1 or not suite1_end or first.previous.hex() == suite1_end:
-        return True
-    return identity.signing_key(first.salt).public in first.owners
-
-
 def _roster(target: Target, chain: Chain, identity: Identity) -> tuple[Roster | None, str]:
     """The roster of the newest envelope, or why it is not known."""
     object_id = ObjectId.keys(chain.newest.lineage, chain.newest.number)
@@ -238,10 +238,21 @@ def founded(
 
 
 def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:
-    """Upload the first envelope of a lineage of suite 1; returns another machine's, if that was faster."""
+    """Upload the first envelope of a lineage of suite 1; returns another machine's, if that was faster.
+
+    Raises CatalogError."""
     lineage, end = bytes.fromhex(store.lineage), bytes.fromhex(store.record_digest) or _NONE
-    found = founded(identity, store.salt, after=Succession(lineage, end), serial=store.serial)
-    return put_newest(target, found, identity)
+    for _ in range(_AGAIN):
+        # Junk may have the first names.
+        taken = {item.name for item in target.list(kind_prefix(lineage, ObjectKind.KEYS))}
+        number = next(number for number in count(1) if ObjectId.keys(lineage, number).name not in taken)
+        found = founded(identity, store.salt, after=Succession(lineage, end, number), serial=store.serial)
+        if there := _put(target, found, identity, kept=None, salt=store.salt):
+            return there
+    raise CatalogError(
+        "another program keeps taking the names of the first keys of this lineage",
+        hint="find out who puts objects there, then apply again",
+    )
 
 
 def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
@@ -253,19 +264,26 @@ def put_newest(target: Target, found: KeyChain, identity: Identity) -> KeyChain:
     lineage = owned_lineage(identity, envelope)
     if lineage is None or lineage.signer.public != envelope.signer:
         return found
+    before = found.chain.envelopes[:-1]
+    if there := _put(target, found, identity, kept=KeyChain(Chain(before)) if before else None, salt=envelope.salt):
+        return there
+    name = ObjectId.keys(envelope.lineage, envelope.number).name
+    raise CatalogError(
+        f"{name} is taken by something that is not an envelope of this lineage",
+        hint="find out who put it there, delete it, then apply again",
+    )
+
+
+def _put(target: Target, found: KeyChain, identity: Identity, *, kept: KeyChain | None, salt: bytes) -> KeyChain | None:
+    """The chain with its newest envelope put, or as another machine left it; None if junk has the name."""
+    envelope, lineage = found.newest, owned_lineage(identity, found.newest)
+    assert lineage is not None
+    assert found.roster is not None
     try:
         put_keys(target, lineage, found.roster)
     except ObjectExists:
-        before = Chain(found.chain.envelopes[:-1])
-        kept = KeyChain(before) if before.envelopes else None
-        there = read_chain(target, envelope.lineage, identity, kept=kept)
-        if there is None or there.newest.number < envelope.number:
-            name = ObjectId.keys(envelope.lineage, envelope.number).name
-            raise CatalogError(
-                f"{name} is taken by something that is not an envelope of this lineage",
-                hint="find out who put it there, delete it, then apply again",
-            ) from None
-        return there
+        there = read_chain(target, envelope.lineage, identity, kept=kept, salt=salt)
+        return None if there is None or there.newest.number < envelope.number else there
     return replace(found, stored=True)
 
 

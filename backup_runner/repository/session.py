@@ -160,9 +160,9 @@ class Session:
             cat = self.catalog()
             store = next((one for one in cat.stores() if one.lineage == lineage), None) if cat else None
             kept = kept_chain(cat, store) if cat and store else None
-            end = store.record_digest if store else ""
+            raw = bytes.fromhex(lineage)
             try:
-                found = read_chain(self.target, bytes.fromhex(lineage), self.identity, kept=kept, suite1_end=end)
+                found = read_chain(self.target, raw, self.identity, kept=kept, salt=store.salt if store else None)
             except AccessDenied:
                 # A host that may not read them is warned where it matters.
                 found = kept
@@ -172,7 +172,7 @@ class Session:
                 self.use_chain(found)
             elif store is not None and store.serial:
                 # A lineage of suite 1, unless somebody with its key upgraded it.
-                self.identity.accept(bytes.fromhex(lineage), ())
+                self.identity.accept(raw, ())
         return self._chains.get(lineage)
 
     def use_chain(self, found: KeyChain) -> None:

@@ -15,7 +15,7 @@ import pytest
 from backup_runner.catalog.envelopes import envelopes
 from backup_runner.container import Identity, ObjectId, ObjectKind, seal_object
 from backup_runner.container.suite2 import sealer
-from backup_runner.container.suite2.editing import Members, amend
+from backup_runner.container.suite2.editing import Members, Succession, amend, found
 from backup_runner.container.suite2.envelope import Envelope
 from backup_runner.container.suite2.lineage import NO_ENROLMENT, Lineage, Rights, Writer, enrol
 from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Roster, seal_keys
@@ -24,7 +24,7 @@ from backup_runner.errors import NoiseError
 from backup_runner.options import Level
 from backup_runner.repository.lineage import put_keys
 from tests.history.site import KEYRING, Site
-from tests.recovery.test_strangers import lineage_of, plant, restored, there
+from tests.recovery.test_strangers import lineage_of, plant, record, restored, there
 
 OUTSIDER = SigningKey.from_private(b"o" * 32)
 HOST = SigningKey.from_private(b"h" * 32)
@@ -193,3 +193,73 @@ def test_keys_that_were_seen_do_not_go_back(two: Site) -> None:
     os.unlink(two.catalog_path)
     with pytest.raises(NoiseError, match="seen here before"):
         two.pull()
+
+
+# -- a lineage of suite 1 that continues in suite 2
+
+
+@pytest.fixture
+def suite1(site: Site) -> Site:
+    """A site whose catalog was pulled from a lineage that knows suite 1 alone."""
+    lineage = "ab" * 16
+    plant(site, f"{lineage}/records/{1:016d}", record(lineage, 1, KEYRING, ["job", 1, "work"]))
+    site.pull()
+    return site
+
+
+def stranger_first(number: int, salt: bytes, last: bytes) -> tuple[str, bytes]:
+    """What looks like the first envelope of the lineage, by somebody who knows all that is public."""
+    members = Members([Identity.of_keyring(KEYRING).public(salt)], [OUTSIDER.public])
+    after = Succession(b"\xab" * 16, last, number)
+    object_id, data = seal_keys(Lineage(found(members, OUTSIDER, salt, after=after), Writer(OUTSIDER)), Roster([]))
+    return object_id.name, data
+
+
+def junk_keys(site: Site) -> dict[str, list[tuple[str, bytes]]]:
+    last = hashlib.sha256((Path(site.bucket) / site.names("records")[0]).read_bytes()).digest()
+    name = f"{'ab' * 16}/keys/{{:016d}}"
+    return {
+        "one byte": [(name.format(1), b"x")],
+        "nothing": [(name.format(1), b"")],
+        "too large": [(name.format(1), bytes(1 << 20))],
+        "a stranger's envelope": [stranger_first(1, bytes(32), last)],
+        "one after another record": [stranger_first(1, bytes(32), b"z" * 32)],
+        "twelve of other salts": [stranger_first(number, os.urandom(32), last) for number in range(1, 13)],
+        "a gap": [(name.format(1), b"x"), stranger_first(2, bytes(32), last), (name.format(10**16 - 1), b"x")],
+    }
+
+
+@pytest.mark.parametrize("what", range(7))
+def test_junk_under_the_first_names_of_keys_keeps_nobody_from_suite_2(suite1: Site, what: int) -> None:
+    planted = list(junk_keys(suite1).values())[what]
+    for name, data in planted:
+        plant(suite1, name, data)
+    for known in (True, False):
+        if not known:
+            suite1.lose_catalog()
+            suite1.pull()
+        suite1.write(f"a{known}", b"a")
+        assert suite1.apply()[1].status == "complete"
+    for how in ("pull", "rebuild"):
+        suite1.lose_catalog()
+        assert getattr(suite1, how)().serial == 3
+        assert restored(suite1) == there(suite1)
+    first = next(
+        number for number in range(1, 20) if f"keys/{number:016d}" not in " ".join(name for name, _ in planted)
+    )
+    with closing(suite1.session()) as session:
+        chain = session.know("ab" * 16)
+        assert chain is not None
+        assert [one.number for one in chain.chain.envelopes] == [first]
+    assert suite1.verify(level=Level.DATA).damaged == []
+
+
+@pytest.mark.parametrize("what", range(7))
+def test_nor_a_machine_that_knows_nothing_from_suite_1(suite1: Site, what: int) -> None:
+    """Before anybody continued: what strangers say about keys counts for nothing."""
+    for name, data in list(junk_keys(suite1).values())[what]:
+        plant(suite1, name, data)
+    suite1.lose_catalog()
+    assert suite1.pull().serial == 1
+    suite1.write("a", b"a")
+    assert suite1.apply()[1].serial == 2

@@ -24,7 +24,7 @@ class Chain:
         if remembered is not None:
             if first.digest != remembered:
                 raise NoiseError(f"envelope {first.number} differs from the one seen here before")
-        elif not first.is_first:
+        elif first.number > 1 and (suite1_end is None or not first.succeeds_suite1):
             raise NoiseError(f"envelope {first.number} is not the first of its lineage")
         elif first.succeeds_suite1 and first.previous != suite1_end:
             raise NoiseError("the first envelope does not follow the last record of suite 1")

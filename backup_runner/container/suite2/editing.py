@@ -43,6 +43,8 @@ class Succession:
 
     lineage: bytes
     last_record: bytes
+    number: int = 1
+    """Of its first envelope: the lowest whose name nothing has."""
 
 
 def found(
@@ -58,7 +60,8 @@ def found(
     secret = random(SECRET_LENGTH)
     public, owners = public_of(secret), tuple(members.owners)
     lineage = after.lineage if after else lineage_of(salt, public, owners, signer.public)
-    heading = (1, 1, salt, after.last_record if after else ZERO, public)
+    number, previous = (after.number, after.last_record) if after else (1, ZERO)
+    heading = (number, 1, salt, previous, public)
     return _sign(lineage, heading, members, secret, (), signer)
 
 

@@ -43,14 +43,10 @@ class Envelope:
         return stanza_info(self.lineage, self.epoch)
 
     @property
-    def is_first(self) -> bool:
-        """Whether no envelope comes before it."""
-        return self.number == 1
-
-    @property
     def succeeds_suite1(self) -> bool:
-        """Whether the lineage began under suite 1: `previous` is then the digest of suite 1's last record."""
-        return self.is_first and self.previous != ZERO
+        """Whether it can be the first envelope of a lineage that began under suite 1: `previous` is then the digest of
+        suite 1's last record. Its number may be any: junk may have had the names before."""
+        return self.previous != ZERO and self.epoch == 1 and self.signer in self.owners
 
 
 def stanza_info(lineage: bytes, epoch: int) -> bytes:
@@ -91,7 +87,7 @@ def parse_envelope(raw: bytes, lineage: bytes) -> Envelope:
             raise NoiseError(f"envelope: {error.message}") from error
     if not is_signed(envelope.signer, raw[-SIGNATURE_LENGTH:], b"envelope", lineage + raw[:-SIGNATURE_LENGTH]):
         raise NoiseError("the envelope's signature is invalid, or it belongs to another lineage")
-    if envelope.is_first:
+    if envelope.number == 1:
         _check_first(envelope)
     elif envelope.previous == ZERO:
         raise NoiseError("a later envelope must name its predecessor")

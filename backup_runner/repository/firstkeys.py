@@ -1,0 +1,79 @@
+"""Which envelope a lineage's chain starts with.
+
+Anybody who may write to the bucket can put some there that are sound in themselves, also before a lineage of suite 1
+continues in suite 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from ..container import MAX_HEADER, Identity, ObjectKind, kind_prefix, open_header, parse_name
+from ..container.suite2.chain import Chain
+from ..container.suite2.envelope import ZERO, Envelope
+from ..container.suites import is_signed
+from ..errors import AccessDenied, ContainerError, ObjectArchived, ObjectMissing
+from ..targets.base import Target
+
+_SALTS = 8
+"""Envelopes with so many different salts are tried: each costs a run of scrypt, where the salt is not known."""
+
+_RECORDS = 5
+"""So many records, the oldest first, are asked whether this key opens suite 1 in their lineage."""
+
+
+def first_of(
+    candidates: Sequence[Envelope], identity: Identity, target: Target, *, salt: bytes | None = None
+) -> Envelope | None:
+    """The first envelope, by number; None if none counts.
+
+    One that founds the lineage proves itself by the lineage's id. A lineage of suite 1 was continued by whoever has its
+    key, which signs; who has another key, and came later, takes the first that it can decrypt. `salt` is that of the
+    lineage, if it is known. Raises TargetError."""
+    for one in candidates:
+        if one.previous == ZERO:
+            return one
+    known = {one.digest for one in candidates}
+    after = [
+        one
+        for one in candidates
+        if one.succeeds_suite1 and one.previous not in known and (salt is None or one.salt == salt)
+    ]
+    salts = list(dict.fromkeys(one.salt for one in after))[:_SALTS]
+    after = [one for one in after if one.salt in salts]
+    if own := next((one for one in after if _signed(one, identity)), None):
+        return own
+    opened = next((one for one in after if any(_opens(identity, each) for each in _chain(one, candidates))), None)
+    return None if opened is None or _began(target, opened.lineage, identity) else opened
+
+
+def _began(target: Target, lineage: bytes, identity: Identity) -> bool:
+    """Whether this is the key of suite 1, of which all machines that have it are the same owner."""
+    if identity.keyring is None:
+        return False
+    for item in islice(target.list(kind_prefix(lineage, ObjectKind.RECORDS)), _RECORDS):
+        if object_id := parse_name(item.name):
+            try:
+                return not is_signed(open_header(target.get(item.name, 0, MAX_HEADER), object_id, identity).keys)
+            except (ContainerError, ObjectMissing, ObjectArchived, AccessDenied):
+                continue
+    return False
+
+
+def _chain(first: Envelope, candidates: Sequence[Envelope]) -> tuple[Envelope, ...]:
+    return Chain.start(first, suite1_end=first.previous).continued(candidates)[0].envelopes
+
+
+def _signed(envelope: Envelope, identity: Identity) -> bool:
+    try:
+        return identity.signing_key(envelope.salt).public == envelope.signer
+    except ContainerError:
+        return False
+
+
+def _opens(identity: Identity, envelope: Envelope) -> bool:
+    try:
+        identity.epoch_secrets(envelope)
+    except ContainerError:
+        return False
+    return True
