@@ -159,4 +159,4 @@ def test_a_plan_that_names_more_than_the_retention_lets_go(site: Site) -> None:
             )
         expected = {1, 2, 3, 4} if retention is None else {2, 3, 4}
         assert set(site.snapshots()) == expected
-        assert sum("is not forgotten" in note for note in outcome.notes) == len(expected)
+        assert sum("was not forgotten" in note for note in outcome.notes) == len(expected)

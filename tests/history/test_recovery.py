@@ -90,7 +90,7 @@ def test_without_records_every_content_has_a_name_it_had(lived: tuple[Site, dict
     site.lose_catalog()
     remove(site, "records", "copies")
     found = site.rebuild()
-    assert any("only records hold" in line for line in found.missing)
+    assert any("only the records contained" in line for line in found.missing)
     _every_content_back(site, trees)
     # What was made of the indexes is in the next record: a pull has it all.
     site.apply()

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from backup_runner.applying import run as engine
 from backup_runner.catalog import CatalogLock
 from backup_runner.container.keys import DEFAULT_COST, Cost
 from backup_runner.errors import BusyError, ForkedError, StalePlanError
@@ -75,10 +74,10 @@ def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.M
     site.machine = 1
     site.pull()
     monkeypatch.setattr("backup_runner.repository.lease.Lease.take", lambda self, wait: None)
-    begun = engine.committing.commit
+    begun = committing.commit
 
     def late(*args: Any, **options: Any) -> Any:
-        monkeypatch.setattr(engine.committing, "commit", begun)
+        monkeypatch.setattr(committing, "commit", begun)
         site.machine = 0
         site.write("b", b"of machine 0")
         site.apply()
@@ -86,7 +85,7 @@ def test_the_loser_of_a_record_commits_nothing(site: Site, monkeypatch: pytest.M
         return begun(*args, **options)
 
     site.write("c", b"of machine 1")
-    monkeypatch.setattr(engine.committing, "commit", late)
+    monkeypatch.setattr(committing, "commit", late)
     with pytest.raises(ForkedError) as error:
         site.apply()
     assert error.value.exit_code == 1

@@ -52,7 +52,7 @@ def test_a_second_run_stores_only_what_is_left(oci_home, emulator, how):
     assert state["status"] == ("interrupted" if how == signal.SIGINT else "running")
 
     said = home.run(*command)
-    assert "Going on with the interrupted run" in said
+    assert "Continuing the interrupted run" in said
     total = sum(_put_bytes(emulator, prefix))
     assert FILES * SIZE < total < FILES * SIZE * 1.02
     assert json.loads((home.root / "state.json").read_text())["status"] == "complete"

@@ -89,7 +89,7 @@ def test_directories(either):
     home.write("docs/new", b"new")
     again = home.run("directory", "backup", "--dir-paths", "data/docs", *skip)
     assert "hold" in again
-    assert "gone stay listed" in again
+    assert "no longer exist but stay listed" in again
     assert home.ids() == ids | {"data/docs/new": home.ids()["data/docs/new"]}
     home.run("directory", "backup", "--dir-paths", "data/docs", "--overwrite", *skip)
     home.run("file", "restore", str(ids["data/docs/deep/b"]))
