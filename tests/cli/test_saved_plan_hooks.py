@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-HOOK = 'hooks: {before: [sh, -c, "echo dump-$(date +%N) > data/dump.sql"]}'
+HOOK = 'hooks: {before: [sh, -c, "rm -f data/dump.sql; echo dump-$(date +%N) > data/dump.sql"]}'
 
 
 @pytest.fixture
@@ -17,6 +17,8 @@ def dumping(place: Any) -> Any:
     assert place.run("apply", "job.yaml", "--yes").code == 0
     (place.data / "docs" / "new").write_text("new")
     assert place.run("plan", "job.yaml", "--out", "saved.plan").code == 0
+    # Not the hook's doing, and as with any saved plan the next one's.
+    (place.data / "docs" / "later").write_text("later")
     time.sleep(2.1)
     return place
 

@@ -70,6 +70,10 @@ def test_names_that_are_there_are_fine(tmp_path):
         r".*\.(jpg|png)$",
         r"\d+",
         ".*/cache/.*",
+        "foo$",
+        ".+bak",
+        "backup(old|new)",
+        r".*\-old",
     ],
 )
 def test_regular_expressions_as_skip_patterns(tmp_path, pattern):
