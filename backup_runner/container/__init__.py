@@ -1,6 +1,6 @@
-"""Sealed objects, as docs/format.md has them.
+"""Encrypted (sealed) objects, as specified in docs/format.md.
 
-Sealing in parts: `new_header` once, `seal_segment_into` anywhere with the `SealKeys` it gave, `seal_index` last.
+Sealing in parts: `new_header` once, `seal_segment_into` anywhere with the `SealKeys` from it, `seal_index` last.
 Opening: `open_object`, or `open_header` and `segment_reader` with what the catalog knows; both for either suite.
 Sealing in suite 2: `suite2.sealer`, with a `suite2.lineage.Lineage`.
 """

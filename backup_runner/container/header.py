@@ -1,4 +1,4 @@
-"""The header of an object: who it is, its parameters, its wrapped data key (docs/format.md, Header)."""
+"""The header of an object: its name, its parameters, its wrapped data key (docs/format.md, Header)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CIPHER_LABELS = {16: b"aes-128-cbc", 24: b"aes-192-cbc", 32: b"aes-256-cbc"}
 
 @dataclass(frozen=True, slots=True)
 class SealKeys:
-    """What sealing and opening parts of one object takes; handed to worker processes as it is."""
+    """What is needed to seal and open parts of one object; handed to worker processes."""
 
     suite: ClassVar[int] = SUITE
 
@@ -45,13 +45,13 @@ class SealKeys:
     trailer_key: bytes = field(repr=False)
 
     def damaged(self, what: str) -> DamagedError:
-        """An error that names this object."""
+        """An error with the name of this object."""
         return DamagedError(f"{self.object_id.name}: {what}")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedHeader:
-    """A header that proved sound; `length` is where the data segments start."""
+    """A verified header; `length` is where the data segments start."""
 
     keys: SealKeys
     length: int
@@ -66,7 +66,7 @@ def new_header(
     segment_size: int = SEGMENT_SIZE,
     cost: Cost = DEFAULT_COST,
 ) -> tuple[bytes, SealKeys]:
-    """The header of a new object with a data key of its own, and the keys that seal the rest of it."""
+    """The header of a new object with a new data key, and the keys that seal the rest."""
     data_key = random(DATA_KEY_LENGTH)
     stanza = keyring.wrap(data_key, salt, cost)
     body = _SCRYPT.pack(stanza.key_id, *cost, stanza.salt, stanza.wrapped)
@@ -91,7 +91,7 @@ def new_header(
 
 
 def stated_id(data: bytes) -> ObjectId:
-    """Which object a header says that it is, for one whose name is lost; `open_header` then proves the header.
+    """The name of an object according to its header, if the name is lost; `open_header` then verifies the header.
 
     Raises DamagedError if this is not a header."""
     if len(data) < _FIXED.size:
@@ -166,7 +166,7 @@ def _unwrap(stanzas: list[Stanza], keyring: Keyring | None) -> bytes:
     """The data key from the first stanza that is ours."""
     if keyring is None:
         raise WrongKeyError("a suite 1 object, which only the raw crypto key of that time can open")
-    # Costs that were paid already come first: a stranger's stanza is not to make us pay before ours is tried.
+    # Known results come first: a stranger's stanza must not cost a run of scrypt before ours is tried.
     for stanza in sorted(stanzas, key=lambda one: not keyring.knows(one.salt, one.cost)):
         try:
             return keyring.unwrap(stanza)

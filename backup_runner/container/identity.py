@@ -1,4 +1,4 @@
-"""Who opens: a secret, what was made of it, and the epochs it has opened; for objects of both suites."""
+"""Who decrypts: a secret, what was derived from it, and the epochs it can open; for both suites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Accepted:
     """What counts in a lineage: `digests` of the envelopes of its chain.
 
     `suite1_end`: serial of the last record of suite 1; 0 for a lineage that began under suite 2, None if not known.
-    `void`: signing keys of writers who were removed, and the serial after which what they wrote is void.
+    `void`: signing keys of removed writers, and the serial after which their objects are void.
     """
 
     digests: frozenset[bytes]
@@ -31,9 +31,9 @@ class Accepted:
 
 @dataclass(slots=True)
 class Identity:
-    """One recipient's secret at work. Nothing is computed twice; pickles, with what it knows, for worker processes.
+    """One recipient's secret in use. Nothing is computed twice; pickles with its results, for worker processes.
 
-    `accepted`, by lineage: what counts in it. Where it is set, objects under other envelopes are noise.
+    `accepted`, by lineage: what counts in it. If set, objects under other envelopes are noise.
     """
 
     secret: Secret
@@ -54,28 +54,29 @@ class Identity:
         return cls(Secret(SecretKind.RAW, keyring.crypto_key.raw), keyring, keyring.budget)
 
     def seed(self, salt: bytes) -> bytes:
-        """The seed under a lineage's salt; scrypt at most once a salt. Raises DamagedError if the budget is spent."""
+        """The seed for a lineage's salt; runs scrypt at most once per salt. Raises DamagedError if the budget is
+        spent."""
         seed = self._seeds.get(salt)
         if seed is None:
             seed = self._seeds[salt] = self.secret.seed(salt, self._stretch(salt) if self.secret.stretched else None)
         return seed
 
     def public(self, salt: bytes) -> bytes:
-        """The public key that others seal to."""
+        """The public key that others encrypt to."""
         return expand(opening_secret(self.seed(salt)))[1]
 
     def signing_key(self, salt: bytes) -> SigningKey:
-        """The key that makes its holder an owner, where an envelope lists it."""
+        """The key that makes its holder an owner, if an envelope lists it."""
         return SigningKey.from_seed(self.seed(salt))
 
     @property
     def is_blind(self) -> bool:
-        """Whether it signs only, and decrypts nothing."""
+        """Whether it can only sign, not decrypt."""
         return self.secret.kind is SecretKind.HOST
 
     @property
     def crypto_key(self) -> CryptoKey:
-        """The raw key that backup-tool's format takes. Raises WrongKeyError for another secret."""
+        """The raw key for backup-tool's format. Raises WrongKeyError for another secret."""
         key = self.secret.crypto_key
         if key is None:
             raise WrongKeyError(
@@ -86,7 +87,7 @@ class Identity:
 
     @property
     def key_id(self) -> str:
-        """16 hex digits by which this machine tells secrets apart without scrypt. For the catalog only."""
+        """16 hex digits that distinguish secrets on this machine without scrypt. For the catalog only."""
         if self.secret.crypto_key is not None:
             return self.secret.crypto_key.key_id
         return hkdf(self.secret.value, b"local-key-id" + self.secret.kind.encode(), KEY_ID_LENGTH).hex()
@@ -103,28 +104,28 @@ class Identity:
         self.accepted[lineage] = Accepted(frozenset(digests), suite1_end, void or {})
 
     def check(self, envelope: Envelope) -> None:
-        """Raises NoiseError if the envelope is known not to be of its lineage's chain."""
+        """Raises NoiseError if the envelope is known not to be in its lineage's chain."""
         accepted = self.accepted.get(envelope.lineage)
         if accepted is not None and envelope.digest not in accepted.digests:
             raise NoiseError(f"envelope {envelope.number} does not belong to this lineage")
 
     def check_suite1(self, object_id: ObjectId) -> None:
-        """Raises NoiseError for an object of suite 1 where the lineage has left that behind."""
+        """Raises NoiseError for an object of suite 1 if the lineage was upgraded to suite 2."""
         accepted = self.accepted.get(object_id.lineage)
         end = accepted.suite1_end if accepted else None
         if end is not None and (end == 0 or (object_id.kind is ObjectKind.RECORDS and object_id.serial > end)):
             raise NoiseError(f"{object_id.name}: format suite 1, although its lineage was upgraded to suite 2")
 
     def check_signer(self, object_id: ObjectId, signer: bytes) -> None:
-        """Raises NotEntitledError for what a writer who was removed signed. What the records know of is read by what
-        they say, not by this; of all else nobody can tell when it was written."""
+        """Raises NotEntitledError for an object signed by a removed writer. Objects in records are read by their
+        metadata there, without this check; for others, the time of writing is unknown."""
         accepted = self.accepted.get(object_id.lineage)
         end = accepted.void.get(signer) if accepted else None
         if end is not None and not (object_id.kind is ObjectKind.RECORDS and object_id.serial <= end):
             raise NotEntitledError(f"{object_id.name}: signed by a writer who was removed")
 
     def epoch_secret(self, envelope: Envelope) -> bytes:
-        """What opens all objects of the envelope's epoch. Raises WrongKeyError if nothing here does."""
+        """The secret for all objects of the envelope's epoch. Raises WrongKeyError if there is none."""
         known = self._epochs.get(envelope.public)
         if known is None:
             known = self.epoch_secrets(envelope)[-1]
@@ -158,10 +159,10 @@ def check_signer(opener: Keyring | Identity, object_id: ObjectId, signer: Signer
 
 
 def as_identity(opener: Keyring | Identity) -> Identity:
-    """An identity, whichever of the two is given."""
+    """An identity, from either."""
     return opener if isinstance(opener, Identity) else Identity.of_keyring(opener)
 
 
 def as_keyring(opener: Keyring | Identity) -> Keyring | None:
-    """What opens suite 1; None for a recipient who has no raw crypto key."""
+    """The keyring for suite 1; None for a recipient without a raw crypto key."""
     return opener.keyring if isinstance(opener, Identity) else opener

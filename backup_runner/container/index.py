@@ -25,7 +25,7 @@ MAGIC = b"BKRTRAIL"
 _FIELDS = struct.Struct(">8sQQIIQQQQ")
 TRAILER_LENGTH = _FIELDS.size + MAC_LENGTH
 TAIL = 256 << 10
-"""As many bytes of an object's end hold trailer and index of most objects."""
+"""This many bytes at the end contain trailer and index of most objects."""
 
 
 class IndexEntry(NamedTuple):
@@ -100,7 +100,7 @@ class Trailer(NamedTuple):
 
 
 def seal_index(keys: SealKeys, index: Index, *, random: Random = os.urandom) -> bytes:
-    """All that follows the data segments: index segments and trailer."""
+    """Everything after the data segments: index segments and trailer."""
     plain = encode_index(keys, index)
     segments = seal_stream(keys, Stream.INDEX, plain, random=random)
     sealed = b"".join(segments)
@@ -122,7 +122,7 @@ def seal_index(keys: SealKeys, index: Index, *, random: Random = os.urandom) -> 
 def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
     """The index from the last bytes of an object of `size` bytes.
 
-    If `tail` does not reach back far enough, the number of last bytes that would do. Raises DamagedError.
+    If `tail` is too short, returns the number of last bytes that is enough. Raises DamagedError.
     """
     trailer = Trailer.parse(keys, tail, size)
     wanted = trailer.index_sealed + TRAILER_LENGTH
@@ -158,9 +158,9 @@ def seal_stream(keys: SealKeys, stream: Stream, plain: Buffer, *, random: Random
 
 
 def open_stream(keys: SealKeys, stream: Stream, sealed: Buffer) -> tuple[bytes, int]:
-    """Plaintext and number of segments of a whole sealed stream, walked by the lengths its segments tell.
+    """Plaintext and number of segments of a whole sealed stream, by the lengths in its segments.
 
-    Raises DamagedError if a segment is, or if anything follows the last.
+    Raises DamagedError if a segment is damaged, or if anything follows the last.
     """
     view = memoryview(sealed)
     parts: list[bytes] = []
@@ -191,7 +191,7 @@ def encode_index(keys: SealKeys, index: Index) -> bytes:
 
 
 def decode_index(keys: SealKeys, plain: bytes) -> Index:
-    """The opposite of `encode_index`. Raises DamagedError if it says what cannot be."""
+    """The inverse of `encode_index`. Raises DamagedError for invalid values."""
     try:
         head, *lines = (orjson.loads(line) for line in plain.splitlines())
         if (head["format"], head["version"]) != (FORMAT, VERSIONS[keys.suite]):

@@ -1,4 +1,4 @@
-"""The crypto key, how it is stretched, and how an object's data key is wrapped with it (docs/format.md).
+"""The crypto key, its stretching, and wrapping of an object's data key with it (docs/format.md).
 
 Key objects never show their bytes in `repr`, and pickle, so that worker processes get them without
 running scrypt again.
@@ -41,7 +41,7 @@ def hkdf(key: bytes, label: bytes, length: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class CryptoKey:
-    """The secret that opens everything: 16, 24 or 32 bytes."""
+    """The secret that decrypts everything: 16, 24 or 32 bytes."""
 
     raw: bytes = field(repr=False)
 
@@ -56,14 +56,14 @@ class CryptoKey:
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> CryptoKey:
-        """A key as its file holds it: one newline at the end is not part of it. Raises KeyFileError."""
+        """A key from the bytes of its file: one newline at the end is not part of it. Raises KeyFileError."""
         if raw.endswith(b"\r\n"):
             return cls(raw[:-2])
         return cls(raw.removesuffix(b"\n"))
 
     @classmethod
     def generate(cls, length: int = 32, *, random: Random = os.urandom) -> CryptoKey:
-        """A new random key that reads back the same whether or not a newline follows it."""
+        """A new random key that is read the same with or without a newline after it."""
         while True:
             raw = random(length)
             if not raw.endswith((b"\n", b"\r")):
@@ -71,10 +71,10 @@ class CryptoKey:
 
     @property
     def key_id(self) -> str:
-        """16 hex digits by which this machine tells keys apart without scrypt.
+        """16 hex digits that distinguish keys on this machine without scrypt.
 
-        For the catalog only. Objects carry the stretched id of their stanza instead, because this one would
-        let whoever sees it try guessable keys at full speed.
+        For the catalog only. Objects have the stretched id in their stanza instead, because with this one,
+        anybody could try guessable keys at full speed.
         """
         return hkdf(self.raw, b"local-key-id", KEY_ID_LENGTH).hex()
 
@@ -87,7 +87,7 @@ class Cost(NamedTuple):
     p: int = 1
 
     def check(self) -> None:
-        """Raises DamagedError outside the bounds that a reader accepts (1 GiB of memory)."""
+        """Raises DamagedError outside the limits for readers (1 GiB of memory)."""
         if not (1 <= self.log2_n <= MAX_LOG2_N and self.r == BLOCK_SIZE_R and 1 <= self.p <= MAX_P):
             raise DamagedError(f"refused scrypt cost: N=2^{self.log2_n} r={self.r} p={self.p}")
 
@@ -105,16 +105,16 @@ def scrypt(secret: bytes, salt: bytes, cost: Cost) -> bytes:
 
 @dataclass(slots=True)
 class KdfBudget:
-    """How much work all objects that one command reads may ask of scrypt; results that are known cost nothing.
+    """Limits the scrypt work for all objects that one command reads; known results cost nothing.
 
-    `units` of the usual cost, 0.2 s each. No single run may take more than `log2_n`, which bounds its memory.
+    `units` of the usual cost, 0.2 s each. No single run may exceed `log2_n`, which limits its memory.
     """
 
     units: int = 16
     log2_n: int = DEFAULT_COST.log2_n
 
     def spend(self, cost: Cost) -> None:
-        """Before a run. Raises DamagedError if it would be too much."""
+        """Call before a run. Raises DamagedError if it exceeds the budget."""
         cost.check()
         work = -(-(cost.p << cost.log2_n) >> DEFAULT_COST.log2_n)
         if cost.log2_n > self.log2_n or work > self.units:
@@ -133,7 +133,7 @@ class Stanza(NamedTuple):
 
 @dataclass(slots=True)
 class Keyring:
-    """A crypto key with what scrypt made of it, by salt and cost; scrypt runs once for each.
+    """A crypto key with the results of scrypt, by salt and cost; scrypt runs once for each.
 
     Wrap or unwrap once before handing it to threads or processes: they then find the result here.
     """
@@ -168,7 +168,7 @@ class Keyring:
         return Stanza(hkdf(stretched, b"key-id", KEY_ID_LENGTH), cost, salt, wrapped)
 
     def unwrap(self, stanza: Stanza) -> bytes:
-        """The data key. Raises WrongKeyError for another key's stanza, DamagedError for an unsound one."""
+        """The data key. Raises WrongKeyError for another key's stanza, DamagedError for a damaged one."""
         stretched = self.stretch(stanza.salt, stanza.cost)
         if not hmac.compare_digest(hkdf(stretched, b"key-id", KEY_ID_LENGTH), stanza.key_id):
             raise WrongKeyError("encrypted with another crypto key")

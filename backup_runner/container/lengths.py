@@ -1,4 +1,4 @@
-"""Lengths of sealed segments, as a catalog keeps them."""
+"""Lengths of sealed segments in the catalog's form."""
 
 from __future__ import annotations
 

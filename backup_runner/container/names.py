@@ -30,13 +30,13 @@ class ObjectKind(IntEnum):
 
     @property
     def numbered(self) -> bool:
-        """Whether its id is a number that the name shows in decimal digits."""
+        """Whether its id is a number, written as decimal digits in the name."""
         return self in (ObjectKind.RECORDS, ObjectKind.KEYS)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectId:
-    """Which object this is; its header says so, and opening it under another name fails."""
+    """The identity of an object; its header contains it, and opening it under another name fails."""
 
     lineage: bytes
     kind: ObjectKind
@@ -76,7 +76,7 @@ class ObjectId:
 
 
 def parse_name(name: str) -> ObjectId | None:
-    """The id that a name (less the target's prefix) stands for; None if it is not one of ours."""
+    """The id for a name (without the target's prefix); None if it is not one of ours."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -87,5 +87,5 @@ def parse_name(name: str) -> ObjectId | None:
 
 
 def kind_prefix(lineage: bytes, kind: ObjectKind) -> str:
-    """What the names of all such objects start with; for listings."""
+    """The prefix of all names of this kind, for listings."""
     return f"{lineage.hex()}/{kind.label}/"

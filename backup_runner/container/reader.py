@@ -1,4 +1,4 @@
-"""Whole objects: sealing what is in memory, opening what can be read by range, damaged or not."""
+"""Whole objects: seals payloads in memory, opens objects by range, damaged or not."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def seal_object(
 
 @dataclass(frozen=True, slots=True)
 class OpenedObject:
-    """An object whose header is sound. `damage` says what else is not; it is empty for a whole one.
+    """An object with a valid header. `damage` lists what else is damaged; it is empty for an intact one.
 
     `index` is None if it is lost; `lengths` are the sealed lengths of the data segments, as far as they are known
-    (0 for one that is missing). Every byte that comes out of `read`, `contents` or `payload` is authentic.
+    (0 for one that is missing). Every byte from `read`, `contents` or `payload` is authentic.
     """
 
     keys: SealKeys
@@ -62,9 +62,9 @@ class OpenedObject:
         return read_stretch(self.keys, self._segments(), offset, length)
 
     def contents(self) -> Iterator[tuple[IndexEntry, bytes | DamagedError]]:
-        """Each content with its bytes, or with what is wrong with it; none if the index is lost.
+        """Each content with its bytes, or with its damage; none if the index is lost.
 
-        Composed contents are left out: their pieces are contents, of this object or of others.
+        Without composed contents: their pieces are contents, of this object or of others.
         """
         segment = self._segments()
         for entry in self.index.entries if self.index else ():
@@ -76,13 +76,13 @@ class OpenedObject:
                 yield entry, error
 
     def payload(self) -> bytes:
-        """The whole data stream of an object that is whole. Raises DamagedError otherwise."""
+        """The whole data stream of an intact object. Raises DamagedError otherwise."""
         if self.damage or self.index is None:
             raise DamagedError("; ".join(self.damage))
         return b"".join(self.read(0, self.index.plaintext))
 
     def check(self) -> Iterator[str]:
-        """All that is damaged: what opening showed, then each data segment."""
+        """Everything that is damaged: what opening found, then each data segment."""
         yield from self.damage
         segment = self._segments()
         for number in range(len(self.lengths)):
@@ -99,7 +99,7 @@ def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Op
     """Open an object of `size` bytes for reading; what is intact in a damaged one of suite 1 can be read too.
 
     Raises WrongKeyError, or DamagedError if the header is damaged or another object's: nothing can be read then. An
-    object of suite 2 counts by the signature at its end: NotEntitledError, or DamagedError if that is lost.
+    object of suite 2 counts only with the signature at its end: NotEntitledError, or DamagedError if that is lost.
     """
     read = _reader(source) if isinstance(source, bytes) else source
     keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
@@ -114,9 +114,9 @@ def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Op
 
 
 def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Opener) -> OpenedObject:
-    """Open an object that is of use only if header, trailer and index are sound. Raises WrongKeyError, DamagedError.
+    """Open an object that is only useful if header, trailer and index are intact. Raises WrongKeyError, DamagedError.
 
-    Nothing of a damaged one is looked for: that takes as many reads as whoever damaged it likes."""
+    Does not search in a damaged one: whoever damaged it could cause any number of reads."""
     read = _reader(source) if isinstance(source, bytes) else source
     keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
     index = _fetch_index(keys, read, size)
@@ -127,8 +127,8 @@ def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Ope
 def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: bytes = b"") -> Callable[[int], bytes]:
     """Opens data segments by number, each fetched by its range; remembers the last one, for packs.
 
-    `macs`, from a signed index: each segment must be the one with that MAC. Without, a segment is bound to its header;
-    whoever can open the object could have made another, so contents are checked by their hashes.
+    `macs`, from a signed index: each segment must be the one with that MAC. Without it, a segment is only bound to its
+    header; anybody who can open the object could have made another, so contents are checked by their hashes.
     """
     starts = list(accumulate(lengths, initial=keys.header_length))
 
@@ -175,7 +175,7 @@ def _fetch_index(keys: SealKeys, read: Read, size: int) -> Index:
 
 
 def _salvage(keys: SealKeys, read: Read, size: int, damage: str) -> OpenedObject:
-    """What the segments themselves tell when trailer or index are damaged."""
+    """What the segments themselves show if trailer or index are damaged."""
     lengths, at = _walk(keys, read, size, keys.header_length)
     index = None
     try:
@@ -188,9 +188,9 @@ def _salvage(keys: SealKeys, read: Read, size: int, damage: str) -> OpenedObject
 
 
 def _walk(keys: SealKeys, read: Read, size: int, at: int) -> tuple[list[int], int]:
-    """Lengths of the segments from `at` to the one that says last, and where that ends.
+    """Lengths of the segments from `at` to the one marked last, and where that ends.
 
-    Where the walk loses its way, a segment of length 0 stands for what is missing.
+    If the walk fails, a segment of length 0 represents what is missing.
     """
     lengths: list[int] = []
     last = False

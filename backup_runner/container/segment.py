@@ -1,4 +1,4 @@
-"""Sealing and opening of single segments: compress, encrypt, authenticate (docs/format.md, Segments)."""
+"""Seals and opens single segments: compress, encrypt, authenticate (docs/format.md, Segments)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OVERHEAD = SEGMENT_HEADER.size + BLOCK + MAC_LENGTH
 
 _ZSTD_LEVEL = 1
 _WORTH = 0.97
-# OpenSSL may write up to one block less a byte beyond what `update_into` is asked for.
+# OpenSSL may write up to one block minus a byte beyond the requested length of `update_into`.
 SLACK = BLOCK - 1
 
 
@@ -48,7 +48,7 @@ class Codec(IntEnum):
 
 
 class _Coders(threading.local):
-    """zstd contexts are costly to make and serve one thread at a time."""
+    """zstd contexts are expensive to create and can be used by one thread at a time."""
 
     def __init__(self) -> None:
         self.compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL)
@@ -56,7 +56,7 @@ class _Coders(threading.local):
         self._buffer = bytearray()
 
     def buffer(self, size: int) -> memoryview:
-        """Room for `size` bytes, the same again and again: memory that is new to a process costs as much as AES."""
+        """Reused memory for `size` bytes: new memory costs a process as much as AES."""
         if len(self._buffer) < size:
             self._buffer = bytearray(size)
         return memoryview(self._buffer)[:size]
@@ -66,7 +66,7 @@ _coders = _Coders()
 
 
 def sealed_bound(plaintext_length: int) -> int:
-    """Bytes that `seal_segment_into` needs room for, at most."""
+    """Maximum bytes that `seal_segment_into` writes."""
     return plaintext_length + OVERHEAD + SLACK
 
 
@@ -123,7 +123,7 @@ def seal_segment_into(
 def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes:
     """The plaintext of one segment.
 
-    Raises DamagedError, naming object and segment, unless `sealed` is that very segment and whole.
+    Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.
     """
     view = memoryview(sealed)
     try:
@@ -133,7 +133,7 @@ def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *,
 
 
 def sealed_length(keys: SealKeys, start: Buffer) -> tuple[int, bool]:
-    """What the first 32 bytes of a segment say of its sealed length, and whether it is the last.
+    """The sealed length from the first 32 bytes of a segment, and whether it is the last.
 
     Not authenticated: only for walking an object whose segment table is lost. Raises DamagedError.
     """
@@ -146,7 +146,7 @@ def sealed_length(keys: SealKeys, start: Buffer) -> tuple[int, bool]:
 
 
 def segments_of(offset: int, length: int, segment_size: int) -> tuple[int, int]:
-    """First and last number of the data segments that hold `length` > 0 bytes at `offset` of the stream."""
+    """First and last number of the data segments with `length` > 0 bytes at `offset` of the stream."""
     return offset // segment_size, (offset + length - 1) // segment_size
 
 
@@ -156,8 +156,8 @@ def segment_span(lengths: Sequence[int], header_length: int, first: int, last: i
 
 
 def encode(plaintext: Buffer) -> tuple[Codec, Buffer]:
-    """Compressed where it helps."""
-    # No probe first: at level 1, zstd passes over incompressible bytes many times faster than AES.
+    """Compress if it helps."""
+    # No probe first: at level 1, zstd skips incompressible bytes many times faster than AES.
     compressed = _coders.compressor.compress(plaintext)
     if len(compressed) <= len(plaintext) * _WORTH:
         return Codec.ZSTD, compressed
@@ -196,11 +196,11 @@ def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) 
 
 
 def decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
-    """AES-CBC without its padding, of bytes whose MAC is right. Raises DamagedError."""
+    """Decrypt AES-CBC and remove the padding, of bytes whose MAC was verified. Raises DamagedError."""
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()
     padded = bytearray(len(ciphertext) + SLACK)
     length = decryptor.update_into(ciphertext, padded)
-    # The MAC has vouched for the ciphertext, so how padding fails tells an attacker nothing.
+    # The MAC authenticated the ciphertext, so errors of padding tell an attacker nothing.
     padding = padded[length - 1]
     if not 1 <= padding <= BLOCK or padded[length - padding : length] != bytes([padding]) * padding:
         raise DamagedError("wrong padding")
@@ -208,7 +208,7 @@ def decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
 
 
 def decode(codec: int, encoded: memoryview, size: int) -> bytes:
-    """The opposite of `encode`, never more than `size` bytes. Raises DamagedError."""
+    """The inverse of `encode`, never more than `size` bytes. Raises DamagedError."""
     if codec == Codec.RAW:
         return bytes(encoded)
     if codec != Codec.ZSTD:

@@ -1,4 +1,4 @@
-"""The one place that tells suites apart: by the number in an object's header, and then by that of its keys."""
+"""The one place that distinguishes suites: by the number in an object's header, and then by that of its keys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .suite2 import index as index2
 from .suite2 import segment as segment2
 
 Opener = Keyring | Identity
-"""Who opens: the holder of a raw crypto key, or any recipient."""
+"""Who decrypts: the holder of a raw crypto key, or any recipient."""
 
 _START = struct.Struct(">8sHH")
 
@@ -51,7 +51,7 @@ _SUITES = {
 
 
 def suite_of(data: bytes) -> int:
-    """The suite that the start of an object states; 0 if it is none that is known here."""
+    """The suite number at the start of an object; 0 if it is unknown."""
     if len(data) < _START.size:
         return 0
     magic, _, suite = _START.unpack_from(data)
@@ -64,14 +64,14 @@ def open_header(data: bytes, object_id: ObjectId, opener: Opener) -> OpenedHeade
     Raises WrongKeyError if it is sealed to others; DamagedError if it is not what was written, or is stored under the
     name of another object; NoiseError, which is a DamagedError, if it never was an object of its lineage.
     """
-    # What no suite claims is refused by the first, which names what is wrong with it.
+    # Objects of unknown suites go to the first, which reports what is wrong.
     return _SUITES[suite_of(data) or 1].open_header(data, object_id, opener)
 
 
 def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
     """The index from the last bytes of an object of `size` bytes.
 
-    If `tail` does not reach back far enough, the number of last bytes that would do. Raises DamagedError;
+    If `tail` is too short, returns the number of last bytes that is enough. Raises DamagedError;
     NotEntitledError, which is one, if somebody signed it who may not write.
     """
     return _SUITES[keys.suite].read_index(keys, tail, size)
@@ -80,7 +80,7 @@ def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
 def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes:
     """The plaintext of one segment.
 
-    Raises DamagedError, naming object and segment, unless `sealed` is that very segment and whole.
+    Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.
     """
     return _SUITES[keys.suite].open_segment(keys, stream, number, sealed, last=last)
 

@@ -152,7 +152,8 @@ def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot) ->
 
 
 def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot, look: Look) -> Iterator[str]:
-    """One line per differing path. Merely touched folders are just counted: adding a file touches its folder."""
+    """One line per differing path. Folders that were only touched are just counted: adding a file touches its
+    folder."""
     counts: Counter[str] = Counter()
     touched = 0
     for item in found:

@@ -1,4 +1,4 @@
-"""Who can open a lineage and who may write to it."""
+"""Who can decrypt a lineage and who may write to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key on paper: a page to print, as text and as HTML with a QR code. It is the one thing here that shows a secret."""
+"""A key on paper: a page to print, as text and as HTML with a QR code. The only output that shows a secret."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IN_LINE = 6
 
 
 def grouped(text: str) -> list[str]:
-    """The letters in groups that an eye can follow; white space does not count when they are typed again."""
+    """The letters in readable groups; white space is ignored when they are typed."""
     groups = [text[at : at + _GROUP] for at in range(0, len(text), _GROUP)]
     return [" ".join(groups[at : at + _IN_LINE]) for at in range(0, len(groups), _IN_LINE)]
 
@@ -35,9 +35,9 @@ def paper_lines(text: str, key_id: str) -> list[str]:
 
 
 def paper_html(text: str, key_id: str) -> str:
-    """The page as HTML that needs nothing else; the QR code holds the same letters."""
+    """The page as self-contained HTML; the QR code contains the same letters."""
     drawn = BytesIO()
-    # Capital letters take less room in a QR code, and mean the same.
+    # Capital letters take less space in a QR code, and mean the same.
     segno.make(text.upper(), error="q", micro=False).save(drawn, kind="svg", scale=5, xmldecl=False)
     letters = "\n".join(grouped(text))
     advice = "".join(f"<p>{escape(line)}</p>" for line in _advice(key_id))

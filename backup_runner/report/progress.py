@@ -62,13 +62,13 @@ class LineReporter:
         self._say(f"{name}: {', '.join(ahead)}" if ahead else name)
 
     def advance(self, files: int, size: int) -> None:
-        """Nothing: logs need no ticks."""
+        """Does nothing: logs need no ticks."""
 
     def ahead(self, files: int, size: int) -> None:
-        """Nothing, for the same reason."""
+        """Does nothing, for the same reason."""
 
     def limited(self, rate: float) -> None:
-        """Once a phase: what ceases and begins again says nothing new."""
+        """Once per phase: if the limit stops and starts again, that is nothing new."""
         if rate and not self._limited:
             self._limited = True
             self._say(f"{self._name}: {_limited(rate)}")
@@ -94,7 +94,7 @@ class Pace:
         self._size = 0
 
     def add(self, size: int, now: float) -> None:
-        """So many bytes more are done."""
+        """This many more bytes are done."""
         self._steps.append((now, size))
         self._size += size
         self._forget(now)
@@ -130,7 +130,7 @@ class BarReporter:
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         progress = self._bar()
         if self._task is not None:
-            # So that a phase is seen to reach its end.
+            # So that the bar is shown at the end of a phase.
             progress.refresh()
             progress.remove_task(self._task)
         self._by_size = size > 0
@@ -176,13 +176,13 @@ class BarReporter:
             return
         self._progress.update(self._task, completed=self._size if self._by_size else self._files, detail=self._detail())
         for task in self._progress.tasks:
-            # Not through `update`, which would begin the estimate of the time left again each time.
+            # Not through `update`, which would restart the estimate of the time left.
             if task.total is not None:
                 task.total = max(self._total_size if self._by_size else self._total_files, task.completed)
 
     def _detail(self) -> str:
         files = units.count(self._files)
-        # A scan expects the files of the last time; there may be more.
+        # A scan expects as many files as last time; there may be more.
         if self._total_files >= self._files:
             files += f" of {units.count(self._total_files)}"
         parts = [f"{files} {self._noun}s"]

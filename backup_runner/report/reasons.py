@@ -1,4 +1,4 @@
-"""Reasons in words: the only place that makes texts of them."""
+"""Turns reasons into text: the only place that does."""
 
 from __future__ import annotations
 

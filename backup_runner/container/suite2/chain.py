@@ -11,7 +11,7 @@ from .envelope import Envelope
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Envelopes that follow each other, from the first, or from one that was remembered."""
+    """Consecutive envelopes, from the first, or from a remembered one."""
 
     envelopes: tuple[Envelope, ...]
 
@@ -46,7 +46,7 @@ class Chain:
         return Chain((*self.envelopes, envelope))
 
     def continued(self, candidates: Iterable[Envelope]) -> tuple[Chain, list[Envelope]]:
-        """As far as it goes with what is in the bucket, and what counts for nothing: junk, forks, copies."""
+        """The longest chain from the envelopes in the bucket, and those that do not count: junk, forks, copies."""
         found, noise = list(self.envelopes), []
         known = set(self.digests)
         for envelope in sorted(candidates, key=lambda one: one.number):
@@ -63,7 +63,7 @@ class Chain:
 
 
 def follows(before: Envelope, after: Envelope) -> None:
-    """Raises NoiseError unless `after` is a lawful next envelope."""
+    """Raises NoiseError unless `after` is a valid next envelope."""
     where = f"envelope {after.number}"
     if after.lineage != before.lineage or after.previous != before.digest or after.number <= before.number:
         raise NoiseError(f"{where} does not follow envelope {before.number}")

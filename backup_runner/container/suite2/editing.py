@@ -1,4 +1,4 @@
-"""New envelopes: founding a lineage, other recipients, a new epoch. All of it is pure; nothing is stored here."""
+"""Creates envelopes: for a new lineage, other recipients, a new epoch. Pure; nothing is stored here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .signing import SigningKey
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Who can open (public keys, 1 to 16) and who may change that (signing keys, 1 to 8)."""
+    """Who can decrypt (public keys, 1 to 16) and who may change that (signing keys, 1 to 8)."""
 
     recipients: Sequence[bytes] = field(repr=False)
     owners: Sequence[bytes]
@@ -68,9 +68,9 @@ def found(
 def amend(
     newest: Envelope, secrets: Sequence[bytes], members: Members, signer: SigningKey, *, number: int | None = None
 ) -> Envelope:
-    """The next envelope, in the same epoch: recipients come, owners change.
+    """The next envelope, in the same epoch, with more recipients or other owners.
 
-    Who is left out can still open what is written under this epoch: `rotate` ends that. `secrets`: of epoch 1 to the
+    Removed recipients can still decrypt what is written in this epoch; `rotate` ends that. `secrets`: of epoch 1 to the
     newest's, as `Identity.epoch_secrets` gives them.
     """
     heading = (_next(newest, number), newest.epoch, newest.salt, newest.digest, newest.public)
@@ -86,7 +86,7 @@ def rotate(
     number: int | None = None,
     random: Random = os.urandom,
 ) -> Envelope:
-    """The next envelope, in a new epoch: who is left out opens nothing that is sealed under it."""
+    """The next envelope, in a new epoch: removed recipients cannot decrypt what is written in it."""
     if newest.epoch >= MAX_EPOCH:
         raise ValueError(f"a lineage has at most {MAX_EPOCH} epochs")
     secret = random(SECRET_LENGTH)
@@ -111,5 +111,5 @@ def _sign(
 ) -> Envelope:
     stanzas = seal_epoch(secret, lineage, heading[1], members.recipients)
     body = unsigned(heading, tuple(members.owners), stanzas, wrap_older(secret, older), signer.public)
-    # Parsed again, so that nothing is written that a reader would refuse.
+    # Parsed again, so that nothing is written that a reader would reject.
     return parse_envelope(body + signer.sign(b"envelope", lineage + body), lineage)

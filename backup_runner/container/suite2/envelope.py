@@ -1,4 +1,4 @@
-"""The envelope: who can open, in keys (docs/format.md, Envelope)."""
+"""The envelope: who can decrypt, as keys (docs/format.md, Envelope)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIXED = struct.Struct(f">QI{SALT_LENGTH}s{DIGEST}s{PUBLIC_LENGTH}s")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An envelope that is sound in itself; whether the lineage ever had it is its chain's to say."""
+    """An envelope that is valid by itself; whether it belongs to the lineage is decided by the chain."""
 
     lineage: bytes
     number: int
@@ -66,13 +66,13 @@ def unsigned(
     older: bytes,
     signer: bytes,
 ) -> bytes:
-    """All of an envelope but its signature; `heading` is number, epoch, salt, previous and public key."""
+    """An envelope without its signature; `heading` is number, epoch, salt, previous and public key."""
     parts = (_FIXED.pack(*heading), bytes([len(owners)]), *owners, bytes([len(stanzas)]), *stanzas, older, signer)
     return b"".join(parts)
 
 
 def lineage_of(salt: bytes, public: bytes, owners: tuple[bytes, ...], signer: bytes) -> bytes:
-    """The id of the lineage that an envelope founds."""
+    """The id of the lineage that starts with an envelope."""
     return sha256(LABEL, b"lineage", salt, public, *owners, signer)[:16]
 
 

@@ -1,4 +1,4 @@
-"""What an identity seals with: the lineage that it founds, or one where it is an owner or was enrolled."""
+"""What an identity seals with: a lineage that it founds, or one where it is an owner or was enrolled."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def found_lineage(
     after: Succession | None = None,
     random: Random = os.urandom,
 ) -> Lineage:
-    """A new lineage with this identity as its one owner, who also opens it, and more recipients (public keys).
+    """A new lineage with this identity as its only owner and first recipient, and further recipients (public keys).
 
-    `salt`: that of suite 1's records, for a lineage `after` it. For the holder of a raw key that is all there is to
-    founding: every machine with the key is the same owner.
+    `salt`: that of suite 1's records, for a lineage `after` it. The holder of a raw key needs nothing else: every
+    machine with the key is the same owner.
     """
     salt = random(SALT_LENGTH) if salt is None else salt
     key = identity.signing_key(salt)
@@ -33,13 +33,13 @@ def found_lineage(
 
 
 def owned_lineage(identity: Identity, envelope: Envelope) -> Lineage | None:
-    """What this identity seals with as an owner; None if it is none, and needs a key that an owner enrolled."""
+    """What this identity seals with as an owner; None if it is not one, and needs a key that an owner enrolled."""
     key = identity.signing_key(envelope.salt)
     return Lineage(envelope, Writer(key)) if key.public in envelope.owners else None
 
 
 def enrolled_lineage(owner: Identity, envelope: Envelope, key: SigningKey, rights: Rights) -> Lineage:
-    """What a machine with a signing key of its own seals with, once the owner enrolled it."""
+    """What a machine with its own signing key seals with, once an owner enrolled it."""
     proof = enrolled_by(owner.signing_key(envelope.salt), envelope, key, rights)
     return Lineage(envelope, Writer(key, rights, proof))
 

@@ -35,7 +35,7 @@ _AFTER = SEALED_LENGTH + DIGEST
 
 @dataclass(frozen=True, slots=True)
 class ObjectKeys(SealKeys):
-    """What sealing and opening parts of one suite 2 object takes; `owners` say who may have signed it."""
+    """What is needed to seal and open parts of one suite 2 object; `owners` are those who may have signed it."""
 
     suite: ClassVar[int] = SUITE
 
@@ -48,7 +48,7 @@ class ObjectKeys(SealKeys):
 def new_header(
     lineage: Lineage, object_id: ObjectId, *, segment_size: int = SEGMENT_SIZE, random: Random = os.urandom
 ) -> tuple[bytes, ObjectKeys]:
-    """The header of a new object with a data key of its own, and the keys that seal the rest of it."""
+    """The header of a new object with a new data key, and the keys that seal the rest."""
     envelope = lineage.envelope
     if object_id.lineage != envelope.lineage or not _is_segment_size(segment_size):
         raise ValueError("another lineage's object, or a segment size out of bounds")
@@ -82,7 +82,8 @@ def open_header(data: bytes, object_id: ObjectId, identity: Identity) -> OpenedH
 
 
 def read_header(data: bytes, object_id: ObjectId) -> tuple[bytes, int, Envelope]:
-    """Header, segment size and envelope: all that a header tells without a secret. Raises DamagedError, NoiseError."""
+    """Header, segment size and envelope: everything in a header that needs no secret. Raises DamagedError,
+    NoiseError."""
     if len(data) < _FIXED.size:
         raise DamagedError("truncated in the header")
     magic, version, suite, length, lineage, kind, id_, zero, segment_size, size = _FIXED.unpack_from(data)

@@ -20,7 +20,7 @@ INDEX_VERSION = 2
 
 
 class Tail(NamedTuple):
-    """All that follows the data segments; so many of its bytes are padding."""
+    """Everything after the data segments, and how many of its bytes are padding."""
 
     data: bytes
     padding: int
@@ -52,9 +52,9 @@ def seal_tail(keys: ObjectKeys, lineage: Lineage, index: Index, *, random: Rando
 
 
 def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
-    """The index from the last bytes of an object of `size` bytes, which somebody entitled signed.
+    """The index from the last bytes of an object of `size` bytes, signed by an authorised writer.
 
-    If `tail` does not reach back far enough, the number of last bytes that would do. Raises DamagedError,
+    If `tail` is too short, returns the number of last bytes that is enough. Raises DamagedError,
     NotEntitledError.
     """
     assert isinstance(keys, ObjectKeys)
@@ -77,7 +77,7 @@ def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
 
 
 def _open_index(keys: ObjectKeys, sealed: memoryview, lengths: Lengths, digest: bytes) -> bytes:
-    """The index stream; no segment is opened before the signature's digest has covered its MAC."""
+    """The index stream; no segment is opened before its MAC was verified by the signed digest."""
     spans: list[memoryview] = []
     at, last = 0, False
     while not last and len(spans) < lengths.index_segments:

@@ -1,4 +1,4 @@
-"""Opening an object of kind `keys`: an envelope of the lineage, and what it says in words."""
+"""Opens an object of kind `keys`: an envelope of the lineage, and its roster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .roster import MAX_OBJECT, Roster, check_keys, decode_roster
 
 
 def stated_envelope(data: bytes, object_id: ObjectId) -> Envelope:
-    """The envelope that `keys/<n>` shows to everybody; sound in itself, its chain says the rest.
+    """The envelope in the header of `keys/<n>`; valid by itself, the rest is checked by the chain.
 
     Raises DamagedError, NoiseError.
     """

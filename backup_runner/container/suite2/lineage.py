@@ -1,4 +1,4 @@
-"""All that sealing takes; a host that cannot read has the same."""
+"""Everything needed for sealing; a host that cannot decrypt has the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The newest envelope that is known, and who signs. Pickles, for worker processes."""
+    """The newest known envelope, and who signs. Pickles, for worker processes."""
 
     envelope: Envelope
     writer: Writer
@@ -47,7 +47,7 @@ class Lineage:
 
     @property
     def signer(self) -> Signer:
-        """What trailers say of the writer."""
+        """The writer as in trailers."""
         return Signer(self.writer.key.public, self.writer.rights, self.writer.enrolment)
 
 

@@ -1,4 +1,5 @@
-"""How long objects are: Padmé's steps, so that a size tells little (docs/format.md, Padding and trailer)."""
+"""The padded length of objects, in Padmé's steps, so that a size reveals little (docs/format.md, Padding and
+trailer)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,6 @@ def padded(length: int) -> int:
 
 
 def step_at(length: int) -> int:
-    """How far apart the padded lengths around `length` are."""
+    """The distance between padded lengths around `length`."""
     exponent = length.bit_length() - 1
     return max(LEAST, 1 << exponent - exponent.bit_length())

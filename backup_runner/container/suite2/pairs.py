@@ -1,4 +1,4 @@
-"""Key pairs that objects and epochs' secrets are sealed to: HPKE with MLKEM768-X25519 (docs/format.md, Secrets)."""
+"""Key pairs for encrypting objects and secrets of epochs: HPKE with MLKEM768-X25519 (docs/format.md, Secrets)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 @lru_cache(maxsize=128)
 def expand(secret: bytes) -> tuple[MLKEM768X25519PrivateKey, bytes]:
-    """The private key that 32 secret bytes stand for, and its public key."""
+    """The private key from 32 secret bytes, and its public key."""
     stream = hashlib.shake_256(secret).digest(_MLKEM_SEED + 32)
     kem = MLKEM768PrivateKey.from_seed_bytes(stream[:_MLKEM_SEED])
     curve = X25519PrivateKey.from_private_bytes(stream[_MLKEM_SEED:])

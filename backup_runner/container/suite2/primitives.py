@@ -1,4 +1,4 @@
-"""The functions that suite 2 is made of, each with this suite's label before every use."""
+"""The primitives of suite 2, each with this suite's label."""
 
 from __future__ import annotations
 
@@ -50,6 +50,6 @@ def encrypt_blocks(key: bytes, iv: bytes, blocks: bytes) -> bytes:
 
 
 def decrypt_blocks(key: bytes, iv: bytes, blocks: Buffer) -> bytes:
-    """The opposite of `encrypt_blocks`."""
+    """The inverse of `encrypt_blocks`."""
     decryptor = Cipher(AES(key), CBC(iv)).decryptor()
     return decryptor.update(blocks) + decryptor.finalize()

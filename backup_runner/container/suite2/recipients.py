@@ -1,4 +1,4 @@
-"""A recipient in public: what others need to seal to somebody, as text."""
+"""A recipient's public keys, as text: what others need to encrypt to somebody."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from .signing import KEY_LENGTH, check_point
 
 
 class Public(NamedTuple):
-    """Both public keys of one recipient; those of raw and text keys and of passphrases hold for one lineage only."""
+    """Both public keys of one recipient; those of raw and text keys and of passphrases are valid for one lineage
+    only."""
 
     opening: bytes
     signing: bytes
 
     @classmethod
     def of(cls, identity: Identity, salt: bytes) -> Public:
-        """The public half of an identity, under a lineage's salt (which key pairs do not depend on)."""
+        """The public keys of an identity, for a lineage's salt (which key pairs do not depend on)."""
         return cls(identity.public(salt), identity.signing_key(salt).public)
 
     @property
@@ -46,6 +47,6 @@ def read_recipient(text: str) -> Public:
 
 
 def fingerprint(public: bytes) -> str:
-    """By what people tell public keys apart: 16 hex digits in groups of four."""
+    """A short form for people to compare public keys: 16 hex digits in groups of four."""
     digits = sha256(LABEL, b"fingerprint", public).hex()[:16]
     return "-".join(digits[at : at + 4] for at in range(0, 16, 4))

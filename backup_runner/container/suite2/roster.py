@@ -1,4 +1,4 @@
-"""What an object of kind `keys` says in words: names of recipients and writers (docs/format.md, keys/<n>)."""
+"""The payload of an object of kind `keys`: names of recipients and writers (docs/format.md, keys/<n>)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Mark(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """Somebody who can open; `owner` is their signing key if they may change the envelope, `job` the job file that
+    """Somebody who can decrypt; `owner` is their signing key if they may change the envelope, `job` the job file that
     named them."""
 
     name: str
@@ -45,7 +45,7 @@ class Recipient(NamedTuple):
 
 
 class EnrolledWriter(NamedTuple):
-    """Somebody who may sign; what they wrote after `void` counts for nothing."""
+    """Somebody who may sign; what they wrote after `void` is ignored."""
 
     name: str
     key: bytes
@@ -68,7 +68,7 @@ class Roster(NamedTuple):
         return next((writer for writer in self.writers if writer.key == key), None)
 
     def is_void(self, key: bytes, serial: int) -> bool:
-        """Whether what this signer wrote under that serial counts for nothing."""
+        """Whether what this signer wrote with that serial is ignored."""
         writer = self.writer(key)
         return writer is not None and writer.void is not None and serial > writer.void.serial
 
@@ -106,7 +106,7 @@ def encode_roster(roster: Roster) -> bytes:
 
 
 def decode_roster(payload: bytes) -> Roster:
-    """The opposite of `encode_roster`. Raises DamagedError if it says what cannot be."""
+    """The inverse of `encode_roster`. Raises DamagedError for invalid values."""
     try:
         line = orjson.loads(payload)
         if line["keys"] != _FORMAT:

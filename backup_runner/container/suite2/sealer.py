@@ -20,7 +20,7 @@ from .segment import seal_segment_into
 
 @dataclass(slots=True)
 class ObjectSealer:
-    """Seals an object in its order: `header`, data segments, then what `finish` gives.
+    """Seals an object in order: `header`, data segments, then the result of `finish`.
 
     Segments are sealed here, or anywhere with `keys` and `seal_segment_into` and then noted with `add`, in order.
     """
@@ -37,7 +37,7 @@ class ObjectSealer:
     def new(
         cls, lineage: Lineage, object_id: ObjectId, *, segment_size: int = SEGMENT_SIZE, random: Random = os.urandom
     ) -> ObjectSealer:
-        """An object with a data key of its own."""
+        """A new object with a new data key."""
         header, keys = new_header(lineage, object_id, segment_size=segment_size, random=random)
         return cls(lineage, keys, header)
 
@@ -67,7 +67,7 @@ class ObjectSealer:
         self._closed = last
 
     def finish(self, entries: Sequence[IndexEntry] = (), *, random: Random = os.urandom) -> bytes:
-        """All that follows the data segments: index, padding, signed trailer."""
+        """Everything after the data segments: index, padding, signed trailer."""
         if not self._closed:
             raise ValueError("no segment was the last")
         index = Index(self.plaintext, self.lengths, entries, bytes(self._macs))

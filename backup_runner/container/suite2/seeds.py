@@ -1,4 +1,4 @@
-"""From what a person holds to the seed of their key pair (docs/format.md, Secrets)."""
+"""From a person's secret to the seed of their key pair (docs/format.md, Secrets)."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class SecretKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What one recipient holds; `stretched` says whether it takes scrypt."""
+    """One recipient's secret; `stretched`: whether it needs scrypt."""
 
     kind: SecretKind
     value: bytes = field(repr=False)
 
     @classmethod
     def of_passphrase(cls, text: str) -> Secret:
-        """A passphrase, the same however its accents were typed. Raises KeyFileError."""
+        """A passphrase, normalised so that it does not matter how accents were typed. Raises KeyFileError."""
         value = unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")
         if not 1 <= len(value) <= MAX_PASSPHRASE:
             raise KeyFileError(f"a passphrase has 1 to {MAX_PASSPHRASE} bytes, this one has {len(value)}")
@@ -67,7 +67,7 @@ class Secret:
 
     @property
     def crypto_key(self) -> CryptoKey | None:
-        """The key that opens suite 1, if it is one."""
+        """The key for suite 1, if it is one."""
         return CryptoKey(self.value) if self.kind is SecretKind.RAW else None
 
     @property
@@ -95,7 +95,7 @@ class Secret:
 
 
 def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget | None = None) -> Secret:
-    """A secret as a key file holds it: bytes, or any of the text forms.
+    """A secret from the contents of a key file: bytes, or any of the text forms.
 
     Raises KeyFileError (KeyTextError for a mistyped letter); WrongKeyError if `passphrase` does not open a sealed pair.
     """
@@ -152,7 +152,7 @@ def _unseal(data: bytes, passphrase: str | None, budget: KdfBudget | None) -> by
 
 
 def _plain(text: str) -> bytes | None:
-    """A raw key as hex or base64, where its length leaves no doubt; shorter ones are raw keys by their length."""
+    """A raw key as hex or base64, if its length is unambiguous; shorter ones are raw keys by their length."""
     if re.fullmatch(r"[0-9a-fA-F]{48}|[0-9a-fA-F]{64}", text):
         return bytes.fromhex(text)
     if re.fullmatch(r"[0-9A-Za-z+/]{43}=", text):

@@ -1,4 +1,4 @@
-"""Sealing and opening of single suite 2 segments (docs/format.md, Suite 2, Segments)."""
+"""Seals and opens single suite 2 segments (docs/format.md, Suite 2, Segments)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .primitives import Buffer, decrypt_blocks, keyed
 
 HEAD = struct.Struct(">BBBBIII")
 START = IV_LENGTH + HEAD.size
-"""As many bytes of a segment tell its length."""
+"""This many bytes of a segment are enough for its length."""
 OVERHEAD = START + BLOCK + MAC_LENGTH
 
 
@@ -58,7 +58,7 @@ def seal_segment_into(
 
 
 def sealed_length(keys: SealKeys, start: Buffer) -> tuple[int, bool]:
-    """What the first 32 bytes of a segment say of its sealed length, and whether it is the last.
+    """The sealed length from the first 32 bytes of a segment, and whether it is the last.
 
     Not authenticated: only for walking. Raises DamagedError.
     """
@@ -74,7 +74,7 @@ def sealed_length(keys: SealKeys, start: Buffer) -> tuple[int, bool]:
 def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes:
     """The plaintext of one segment.
 
-    Raises DamagedError, naming object and segment, unless `sealed` is that very segment and whole.
+    Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.
     """
     try:
         return _open(keys, (stream, number, last), memoryview(sealed))

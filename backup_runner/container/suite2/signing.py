@@ -1,4 +1,4 @@
-"""Ed25519 (RFC 8032), with the public keys refused for which a signature proves nothing."""
+"""Ed25519 (RFC 8032), rejecting public keys for which a signature proves nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNATURE_LENGTH = 64
 
 _PRIME = 2**255 - 19
 _ORDER_EIGHT = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
-# y of the eight points of small order. OpenSSL takes them, and one signature then holds for every message.
+# y of the eight points of small order. OpenSSL accepts them, and one signature is then valid for every message.
 _SMALL = {0, 1, _PRIME - 1, _ORDER_EIGHT, _PRIME - _ORDER_EIGHT}
 
 
@@ -37,12 +37,12 @@ class SigningKey:
         return cls.from_private(hkdf(seed, b"sign"))
 
     def sign(self, purpose: bytes, message: bytes) -> bytes:
-        """A signature that holds for this purpose only."""
+        """A signature that is valid for this purpose only."""
         return Ed25519PrivateKey.from_private_bytes(self.private).sign(LABEL + purpose + message)
 
 
 def check_point(public: bytes) -> None:
-    """Raises DamagedError for what is not a public key that can prove anything."""
+    """Raises DamagedError for a public key that cannot prove anything."""
     y = int.from_bytes(public, "little") & (2**255 - 1)
     if len(public) != KEY_LENGTH or y >= _PRIME:
         raise DamagedError("a signing key is not canonical")

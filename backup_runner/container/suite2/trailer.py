@@ -1,4 +1,4 @@
-"""The trailer: lengths, and the signature that an object counts by (docs/format.md, Padding and trailer)."""
+"""The trailer: lengths, and the signature of an object (docs/format.md, Padding and trailer)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Lengths(NamedTuple):
 
 
 class Trailer(NamedTuple):
-    """What a sound trailer says."""
+    """The contents of a valid trailer."""
 
     lengths: Lengths
     index_digest: bytes
@@ -62,7 +62,7 @@ def seal_trailer(
 def open_trailer(keys: ObjectKeys, tail: Buffer, size: int) -> Trailer:
     """The trailer at the end of `tail`, the last bytes of an object of `size` bytes.
 
-    Raises DamagedError; NotEntitledError if it is sound but its signature is by nobody who may write.
+    Raises DamagedError; NotEntitledError if it is intact but not signed by an authorised writer.
     """
     raw = bytes(tail[-TRAILER_LENGTH:])
     covered, mac = raw[:-DIGEST], raw[-DIGEST:]

@@ -1,4 +1,4 @@
-"""A job's history as a page: its newest snapshot, what that changed, and the snapshots before."""
+"""A job's history as a page: its newest snapshot, what changed in it, and earlier snapshots."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def history_page(
     files: Iterable[PathVersion],
     changes: Iterable[Difference],
 ) -> Page:
-    """`files` are those of `newest`, `changes` what became different since `before`."""
+    """`files` are those of `newest`, `changes` the differences from `before`."""
     tree, number, size = FolderTree(), 0, 0
     for version in files:
         if version.kind != Kind.DIRECTORY:

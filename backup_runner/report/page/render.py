@@ -1,4 +1,4 @@
-"""Everything the page says, and the page itself from its template."""
+"""The contents of the page, and the page from its template."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Page:
 def render(page: Page) -> str:
     """The whole HTML document."""
     script = _part("page.js")
-    # Only this very script runs: a name that got past the escaping would still be no code.
+    # Only this script may run: even a name that got past the escaping would not be executed.
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _template().render(
         page=page,

@@ -1,4 +1,4 @@
-"""The rows of the page's list, packed so that a hundred thousand of them are a small page that opens at once."""
+"""The rows of the page's list, packed so that a page with a hundred thousand of them is small and opens quickly."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Rows:
         self._heap: list[tuple[int, int, int, str, int, int]] = []
 
     def add(self, kind: str, path: str, size: int, why: str) -> None:
-        """One row; `path` is fit to be shown, `size` is in bytes."""
+        """Add one row; `path` is printable, `size` in bytes."""
         at = self._index[kind]
         reason = self._whys.setdefault(why, len(self._whys))
         row = (-self.kinds[at].rank, size, -self.total, path, at, reason)

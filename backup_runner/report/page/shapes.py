@@ -1,4 +1,4 @@
-"""What the page shows of many files: a treemap of folders, what grows, and the snapshots as bars."""
+"""Charts of the page: a treemap of folders, what grows, and the snapshots as bars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WIDE, _NARROW = (1.25, 1.0), (1.0, 1.05)
 """Width and height of the treemap's two shapes, for screens and phones."""
 _GROWING = 9
 _SMALLEST = 1_000_000
-"""The part of all bytes that a tile has at least."""
+"""The minimum share of all bytes for a tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +36,19 @@ class Tile:
 
     @property
     def leaf(self) -> str:
-        """The folder's own name: what is left of a long path where there is little room."""
+        """The folder's own name, for places too small for the path."""
         return self.name[len(self.above) :]
 
     @property
     def above(self) -> str:
-        """The folders it is in."""
+        """Its parent folders."""
         return self.find.rstrip("/").rpartition("/")[0] + "/" if "/" in self.find.rstrip("/") else ""
 
 
 def tiles(tree: FolderTree) -> list[Tile]:
-    """The heaviest folders; nothing where there are no bytes."""
+    """The largest folders; none if there are no bytes."""
     sums = tree.largest(_TILES) if tree.used else []
-    # What is too small to be seen would be a rectangle of no width, which divides by zero.
+    # Invisibly small ones would be rectangles without width, which divides by zero.
     least = sum(item.size for item in sums) / _SMALLEST
     sums = sorted((item for item in sums if item.size > least), key=lambda item: -item.size)
     if not sums:
