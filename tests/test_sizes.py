@@ -34,8 +34,10 @@ def attributes(node: ast.ClassDef) -> set[str]:
 
 
 def parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """Names of all that callers hand in."""
+    """Names of all that callers hand in. Those of a command are its options, and users need what they need."""
     of = node.args
+    if any(one.annotation is not None and ast.unparse(one.annotation) == "typer.Context" for one in of.args):
+        return []
     every = [*of.posonlyargs, *of.args, *of.kwonlyargs, *filter(None, (of.vararg, of.kwarg))]
     return [one.arg for one in every if one.arg not in ("self", "cls")]
 

@@ -50,7 +50,6 @@ def backup(
 
     Example: backup-runner directory backup --dir-paths ~/documents ~/photos --skip-files "*.tmp" .cache/
     """
-    # Larger than usual, because its parameters are the options of the command.
     from ..api import oneshot
 
     out = output(context, json=json)

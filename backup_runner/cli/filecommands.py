@@ -47,7 +47,6 @@ def backup(
 
     Example: mysqldump shop | backup-runner file backup - --as dumps/shop.sql
     """
-    # Larger than usual, because its parameters are the options of the command.
     from ..api import oneshot
 
     out = output(context, json=json)

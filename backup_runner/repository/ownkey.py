@@ -23,9 +23,11 @@ _KDF_UNITS = 64
 class OwnKey:
     """Close it: a thread may be at work."""
 
-    def __init__(self, job: Job, env: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, job: Job, env: Mapping[str, str], warn: Callable[[str], None], given: Identity | None = None
+    ) -> None:
         self._job, self._env, self._warn = job, env, warn
-        self._identity: Identity | None = None
+        self._identity = given
         self._stretching: threading.Thread | None = None
 
     @property

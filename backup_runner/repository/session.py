@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from ..catalog import Catalog
 from ..catalog.database import Store
@@ -30,11 +30,13 @@ class Session:
     warn: Callable[[str], None] = lambda _: None
     _target: Target | None = None
     _catalog: Catalog | None = None
+    _identity: InitVar[Identity | None] = None
+    """In place of the one that the job's secret gives."""
     _chains: dict[str, KeyChain] = field(default_factory=dict, repr=False)
     """By lineage, as the bucket had them when this command first read them."""
 
-    def __post_init__(self) -> None:
-        self.key = OwnKey(self.job, self.env, self.warn)
+    def __post_init__(self, _identity: Identity | None) -> None:
+        self.key = OwnKey(self.job, self.env, self.warn, _identity)
 
     @property
     def identity(self) -> Identity:
