@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from .places import TargetCheck, check_target
     from .plans import Plan, Saved, explain, is_plan_file, open_plan, plan
     from .reading import restore, verify
+    from .streaming import restore_stream
 
 _HOMES = {
     "api.applies": "apply forget prune",
@@ -97,6 +98,7 @@ _HOMES = {
     "api.places": "TargetCheck check_target",
     "api.plans": "Plan Saved explain is_plan_file open_plan plan",
     "api.reading": "restore verify",
+    "api.streaming": "restore_stream",
     "catalog.browsing": "Difference PathVersion",
     "catalog.database": "Snapshot",
     "repository.lineage": "KeyChain",
@@ -208,6 +210,7 @@ __all__ = [
     "rebuild",
     "remove_holder",
     "restore",
+    "restore_stream",
     "rotate_keys",
     "show_key",
     "skips",

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
-from typing import Annotated
+import sys
+from contextlib import ExitStack, closing
+from typing import IO, Annotated
 
 import typer
 
 from .. import api
-from ..errors import Interrupted
+from ..errors import Interrupted, UsageError
 from .completing import snapshots, stored_paths
 from .exits import exit_code
 from .jobs import load_job
 from .options import Exclude, JobFile, Json, Overwrite, ThawHours, Workers, encoded, here
 from .outcomes import interrupt
-from .output import output
+from .output import Output, output
+from .streams import complain
 
 _AGAIN = "files restored so far are whole; run the same restore again to continue"
 
@@ -35,7 +37,14 @@ def command(
     exclude: Exclude = None,
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="DIR", help="Restore to DIR/<stored path> instead of the original location."),
+        typer.Option(
+            "--to",
+            metavar="DIR|-",
+            help="Restore to DIR/<stored path> instead of the original location; - writes one file to stdout.",
+        ),
+    ] = None,
+    as_tar: Annotated[
+        str | None, typer.Option("--as-tar", metavar="FILE|-", help="Write a tar archive, to a new file or to stdout.")
     ] = None,
     at: Annotated[
         str | None,
@@ -75,6 +84,8 @@ def command(
         thaw_hours=thaw_hours,
     )
     loaded = load_job(job, out)
+    if as_tar or to == "-":
+        return _stream(loaded, paths or [], options, out, to=to, as_tar=as_tar)
     goal = os.path.abspath(to) if to else None
     with closing(out.reporter()) as reporter:
         outcome = api.restore(loaded, paths or (), options, to=goal, events=reporter, stop=interrupt(_AGAIN))
@@ -86,3 +97,35 @@ def command(
             "interrupted; files restored so far are complete", hint="run the same restore again to continue"
         )
     return exit_code(outcome)
+
+
+def _stream(
+    job: api.Job, paths: list[str], options: api.RestoreOptions, out: Output, *, to: str | None, as_tar: str | None
+) -> int:
+    """To standard output, or as an archive: text goes to stderr."""
+    from ..report.results import restore_lines
+
+    if (as_tar and to) or out.json or options.dry_run:
+        raise UsageError("--to - and --as-tar go with none of --json, --dry-run and each other", hint="leave one out")
+    to_stdout = as_tar in (None, "-")
+    if to_stdout and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal", hint="redirect it to a file or a program")
+    with closing(out.reporter()) as reporter, ExitStack() as opened:
+        sink: IO[bytes] = sys.stdout.buffer if to_stdout else opened.enter_context(_new_file(str(as_tar)))
+        outcome = api.restore_stream(
+            job, paths, sink, options, tar=bool(as_tar), events=reporter, stop=interrupt("nothing was written")
+        )
+        sink.flush()
+    if outcome.problems or not to_stdout:
+        complain(restore_lines(outcome, out.look, dry_run=False))
+    if outcome.interrupted:
+        raise Interrupted("interrupted; the output is not complete")
+    return exit_code(outcome)
+
+
+def _new_file(path: str) -> IO[bytes]:
+    """Readable by its owner only: it may contain anything. Raises UsageError if it exists."""
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+    except FileExistsError:
+        raise UsageError(f"{path} exists", hint="name a new file") from None

@@ -14,6 +14,7 @@ import orjson
 
 from ..catalog import history
 from ..catalog.retirement import holders
+from ..errors import UsageError
 from ..options import PlanOptions
 from ..progress import Events
 from ..reasons import Cause, Reason
@@ -123,6 +124,10 @@ class _Planning:
         if past.cat is None or past.store is None or past.job_id is None:
             return
         if self.session.host_of(past.store):
+            if self.options.forget:
+                raise UsageError(
+                    "snapshots of a host that may only write cannot be chosen from here", hint="use `prune JOB`"
+                )
             hosted = HostedPruning(self.session, past.cat, past.store, self.noted.notes)
             yield from map(self.ledger.add, hosted.actions())
             self.prune_hits = hosted.hits
