@@ -128,6 +128,10 @@ class NotEntitledError(DamagedError):
     usual_hint = "it is ignored; `key list JOB` shows who may write"
 
 
+class RemovedWriterError(NotEntitledError):
+    """Signed by a writer whose later objects an owner declared void."""
+
+
 class TargetError(BackupRunnerError):
     """A request to the target failed. `retryable` says whether the same call may work later."""
 

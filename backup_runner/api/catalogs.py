@@ -45,13 +45,15 @@ def pull(
     job: Job,
     *,
     min_serial: int = 0,
+    until: int = 0,
     lineage: str = "",
     thaw_hours: int | None = None,
     events: Events | None = None,
 ) -> Recovered:
     """Fetch the catalog from the bucket: the newest full copy and the records after it. Needs only job file and key.
 
-    Fails if the newest record in the bucket is older than `min_serial`. With `thaw_hours`, archived records are made
+    Fails if the newest record in the bucket is older than `min_serial`. With `until`, fetches the state of that serial
+    and nothing later. With `thaw_hours`, archived records are made
     readable for that many hours. Raises CatalogError, WrongKeyError, TargetError.
     """
     from ..recovery import choose as recovery
@@ -59,7 +61,7 @@ def pull(
     heard = listener(events)
     with opened(job, heard, as_cached=True, decrypting="`catalog pull`") as session:
         thaw = None if thaw_hours is None else recovery.Thaw(thaw_hours)
-        return recovery.pull(session, heard, min_serial=min_serial, lineage=lineage, thaw=thaw)
+        return recovery.pull(session, heard, min_serial=min_serial, until=until, lineage=lineage, thaw=thaw)
 
 
 def rebuild(

@@ -15,7 +15,7 @@ from ..errors import KeyFileError, UsageError, WrongKeyError
 from ..foreign import describe
 from ..progress import Events
 from ..repository.keycheck import KeyCheck
-from ..repository.recipients import Ground, KeyChange, change_keys, find_recipient, find_writer
+from ..repository.recipients import Ground, KeyChange, change_keys, find_recipient, find_writer, is_recipient
 from .work import listener, opened
 
 if TYPE_CHECKING:
@@ -147,12 +147,14 @@ def add_recipient(
     passphrase_env: str | None = None,
     name: str = "",
     owner: bool = False,
+    writer: bool = False,
     agree: Agree | None = None,
     events: Events | None = None,
 ) -> KeyChain | None:
     """Let somebody else decrypt a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
-    `owner` lets them add and remove others. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
+    `owner` lets them add and remove others, `writer` makes backups with their key pair count; who can decrypt already
+    becomes one. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
     if (recipient is None) == (passphrase_env is None):
         raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
 
@@ -165,8 +167,13 @@ def add_recipient(
             kind, called = SecretKind.PASSPHRASE, name or "passphrase"
         signing = public.signing if owner else None
         new = Recipient(called[:_NAME_LENGTH], kind, public.opening, signing, ground.store.serial)
-        _refuse_known(ground, new)
-        return KeyChange(adds=(new,))
+        known = next((one for one in ground.roster.recipients if one.public == new.public), None)
+        if not writer:
+            _refuse_known(ground, new)
+            return KeyChange(adds=(new,))
+        if known is None:
+            _refuse_known(ground, new)
+        return KeyChange(adds=(new,) if known is None else (), writers=(ground.enrolled(known or new, public.signing),))
 
     return _change(job, make, agree, events)
 
@@ -180,9 +187,11 @@ def remove_holder(
 
     def make(ground: Ground) -> KeyChange:
         writer = find_writer(ground.roster, who)
-        if writer is None:
-            return KeyChange(removes=(find_recipient(ground.roster, who).public,))
-        return KeyChange(voids=((writer.key, _mark(ground, after)),))
+        if writer is not None and (after is not None or not is_recipient(ground.roster, who)):
+            return KeyChange(voids=((writer.key, _mark(ground, after)),))
+        # Who may write, too, goes as both.
+        voids = ((writer.key, ground.head),) if writer is not None and ground.head is not None else ()
+        return KeyChange(removes=(find_recipient(ground.roster, who).public,), voids=voids)
 
     return _change(job, make, agree, events)
 

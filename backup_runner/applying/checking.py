@@ -81,6 +81,11 @@ class Check:
                 f"the records of these backups are written by the host {host}, which this is not",
                 hint="restore and prune them here; to go on with them on this machine, `key remove` that host first",
             )
+        if session.ends_void(store):
+            raise CatalogError(
+                f"this catalog ends at record {store.serial}, which a removed writer wrote and which counts no longer",
+                hint="fetch the state before it with `catalog pull JOB`, then apply again",
+            )
         if store.state == "forked":
             raise ForkedError(
                 "another machine continued this lineage; newer changes in this catalog are not recorded in the bucket",

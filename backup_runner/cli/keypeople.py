@@ -49,6 +49,9 @@ def add(
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The name shown in `key list`.")] = "",
     owner: Annotated[bool, typer.Option("--owner", help="Allow them to add and remove others.")] = False,
+    writer: Annotated[
+        bool, typer.Option("--writer", help="They may make backups, too; a recipient who is there becomes one.")
+    ] = False,
     yes: Yes = False,
 ) -> int:
     """Let somebody else decrypt a job's backups, older ones included, except what suite 1 wrote.
@@ -62,6 +65,7 @@ def add(
         passphrase_env=passphrase_env,
         name=name,
         owner=owner,
+        writer=writer,
         agree=partial(_agreed, out, yes),
         events=out.reporter(),
     )

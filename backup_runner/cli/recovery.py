@@ -33,6 +33,9 @@ def pull(
     min_serial: Annotated[
         int, typer.Option(metavar="N", min=0, help="Fail if the newest record in the bucket is older than N.")
     ] = 0,
+    until: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Fetch the state of serial N and nothing later, for restores.")
+    ] = 0,
     lineage: Lineage = "",
     thaw: ThawRecords = False,
     thaw_hours: ThawHours = 24,
@@ -46,7 +49,12 @@ def pull(
     loaded = load_job(job, out)
     with closing(out.reporter()) as reporter:
         found = api.pull(
-            loaded, min_serial=min_serial, lineage=lineage, thaw_hours=thaw_hours if thaw else None, events=reporter
+            loaded,
+            min_serial=min_serial,
+            until=until,
+            lineage=lineage,
+            thaw_hours=thaw_hours if thaw else None,
+            events=reporter,
         )
     _tell(found, out)
     return 0

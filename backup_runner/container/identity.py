@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..errors import NoiseError, NotEntitledError, WrongKeyError
+from ..errors import NoiseError, RemovedWriterError, WrongKeyError
 from .keys import DEFAULT_COST, KEY_ID_LENGTH, CryptoKey, KdfBudget, Keyring, hkdf, scrypt
 from .names import ObjectId, ObjectKind
 from .suite2.envelope import Envelope
@@ -117,12 +117,12 @@ class Identity:
             raise NoiseError(f"{object_id.name}: format suite 1, although its lineage was upgraded to suite 2")
 
     def check_signer(self, object_id: ObjectId, signer: bytes) -> None:
-        """Raises NotEntitledError for an object signed by a removed writer. Objects in records are read by their
+        """Raises RemovedWriterError for an object signed by a removed writer. Objects in records are read by their
         metadata there, without this check; for others, the time of writing is unknown."""
         accepted = self.accepted.get(object_id.lineage)
         end = accepted.void.get(signer) if accepted else None
         if end is not None and not (object_id.kind is ObjectKind.RECORDS and object_id.serial <= end):
-            raise NotEntitledError(f"{object_id.name}: signed by a writer who was removed")
+            raise RemovedWriterError(f"{object_id.name}: signed by a writer who was removed")
 
     def epoch_secret(self, envelope: Envelope) -> bytes:
         """The secret for all objects of the envelope's epoch. Raises WrongKeyError if there is none."""

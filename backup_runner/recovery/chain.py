@@ -10,7 +10,7 @@ from functools import cached_property
 from ..container import Identity
 from ..errors import WrongKeyError
 from ..records import StoredObject
-from ..repository.heads import is_ours, noise_notes
+from ..repository.heads import is_ours, is_void, noise_notes
 from ..targets.base import Target
 
 _RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
@@ -19,16 +19,19 @@ _TRIES = 50
 
 
 class Records:
-    """The objects below `<lineage>/records/`, by serial. Only serials and sizes are kept in memory."""
+    """The objects below `<lineage>/records/`, by serial. Only serials and sizes are kept in memory.
 
-    def __init__(self, target: Target, identity: Identity, lineage: str) -> None:
+    With `until`, those with a higher serial are left out: the state that was."""
+
+    def __init__(self, target: Target, identity: Identity, lineage: str, *, until: int = 0) -> None:
         self._target, self._identity, self._lineage = target, identity, lineage
         self._sizes: dict[int, int] = {}
         self._known: set[int] = set()
         self.noise: list[int] = []
         """Serials whose objects were tried and are not ours."""
         for item in target.list(f"{lineage}/records/"):
-            if match := _RECORD.fullmatch(item.name):
+            match = _RECORD.fullmatch(item.name)
+            if match and (not until or int(match[1]) <= until):
                 self._sizes[int(match[1])] = item.size
         self._order = sorted(self._sizes)
 
@@ -78,6 +81,10 @@ class Records:
             else:
                 self.noise.append(serial)
         return serial in self._known
+
+    def is_void(self, serial: int) -> bool:
+        """Whether a writer signed that record who was removed since. Raises AccessDenied, TransientError."""
+        return serial in self._sizes and is_void(self._target, self._identity, self.item(serial).name)
 
     def notes(self) -> list[str]:
         """The note about the noise found."""

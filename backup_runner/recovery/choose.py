@@ -40,12 +40,24 @@ __all__ = ["Recovered", "Thaw", "find_lineage", "pull", "rebuild"]
 
 
 def pull(
-    session: Session, events: Events, *, min_serial: int = 0, lineage: str = "", thaw: Thaw | None = None
+    session: Session,
+    events: Events,
+    *,
+    min_serial: int = 0,
+    until: int = 0,
+    lineage: str = "",
+    thaw: Thaw | None = None,
 ) -> Recovered:
     """Update the local catalog from the bucket. Raises CatalogError if the bucket is older than what this machine
-    has seen, or if its chain has gaps; then the local catalog is unchanged."""
+    has seen, or if its chain has gaps; then the local catalog is unchanged. With `until`, take the state of that serial
+    and nothing later."""
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path), readable_records(session.target, thaw):
+        if until:
+            bucket = Bucket(session, _choose(session, lineage), events, until=until)
+            found = _state_of(bucket, until)
+            found.seconds = time.monotonic() - started
+            return found
         bucket = Bucket(session, _choose(session, lineage), events)
         bucket.check_age(min_serial)
         if not lineage:
@@ -53,6 +65,21 @@ def pull(
         found = _advance(session, bucket) or bucket.load()
         found.seconds = time.monotonic() - started
         return found
+
+
+def _state_of(bucket: Bucket, until: int) -> Recovered:
+    """An older state on purpose: before a machine was taken over, say."""
+    if bucket.newest == 0:
+        raise CatalogError(
+            f"the bucket has no record up to serial {until} of lineage {bucket.lineage}",
+            hint="`catalog pull JOB` says which serial is the newest",
+        )
+    found = bucket.load()
+    found.notes.append(
+        f"this is the state of serial {found.serial}; for restores. `catalog pull JOB` brings the newest state back, "
+        f"and applies need that"
+    )
+    return found
 
 
 def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw | None = None) -> Recovered:
@@ -73,6 +100,9 @@ def _advance(session: Session, bucket: Bucket) -> Recovered | None:
     cat = session.catalog()
     store = next((store for store in cat.stores() if store.lineage == bucket.lineage), None) if cat else None
     if cat is None or store is None or not can_advance(session, store) or lines.has_changes(cat, store):
+        return None
+    if store.serial > bucket.newest:
+        # It ends at what a removed writer wrote.
         return None
     try:
         return bucket.advance(store)

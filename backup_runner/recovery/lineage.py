@@ -38,7 +38,7 @@ _Base = Copy | None
 class Bucket:
     """Reads one lineage into the session's catalog. The caller holds the catalog's lock."""
 
-    def __init__(self, session: Session, lineage: str, events: Events) -> None:
+    def __init__(self, session: Session, lineage: str, events: Events, *, until: int = 0) -> None:
         self._session = session
         self.lineage = lineage
         self._events = events
@@ -46,7 +46,8 @@ class Bucket:
         self.missing: list[str] = []
         self.notes: list[str] = []
         self._keys = session.know(lineage)
-        self._records = Records(session.target, session.identity, lineage)
+        self._until = until
+        self._records = Records(session.target, session.identity, lineage, until=until)
 
     @property
     def newest(self) -> int:
@@ -56,7 +57,8 @@ class Bucket:
     def check_age(self, min_serial: int) -> None:
         """Raises CatalogError if this machine, or its user, has seen a newer state."""
         seen = max(seen_serials(self._session.job.catalog.path).get(self.lineage, 0), min_serial)
-        if self.newest < seen:
+        # What a removed writer wrote was seen, and counts no longer.
+        if self.newest < seen and not self._records.is_void(seen):
             raise CatalogError(
                 f"the bucket is older than expected: its newest record is {self.newest}, serial {seen} was seen; "
                 "it was rolled back, or its newest records were deleted",
@@ -231,7 +233,8 @@ class Bucket:
         )
 
     def _copies(self, known: list[list[object]]) -> list[Copy]:
-        return full_copies(self._target, self._session.identity, self.lineage, known, self.notes)
+        found = full_copies(self._target, self._session.identity, self.lineage, known, self.notes)
+        return [one for one in found if not self._until or one[0] <= self._until]
 
 
 def _sum_up(cat: Catalog, store: Store, result: Recovered) -> None:

@@ -28,14 +28,27 @@ def roster_fields(envelope: Envelope, roster: Roster, lineage: str) -> dict[str,
             for one in roster.recipients
         ],
         "writers": [
-            {
-                "name": one.name,
-                "fingerprint": fingerprint(one.key),
-                "rights": one.rights.name.lower(),
-                "since": one.since,
-                "void_after": one.void.serial if one.void else None,
-            }
-            for one in roster.writers
+            *(
+                {
+                    "name": one.name,
+                    "fingerprint": fingerprint(one.owner),
+                    "rights": "owner",
+                    "since": one.since,
+                    "void_after": None,
+                }
+                for one in roster.recipients
+                if one.owner is not None
+            ),
+            *(
+                {
+                    "name": one.name,
+                    "fingerprint": fingerprint(one.key),
+                    "rights": one.rights.name.lower(),
+                    "since": one.since,
+                    "void_after": one.void.serial if one.void else None,
+                }
+                for one in roster.writers
+            ),
         ],
     }
 

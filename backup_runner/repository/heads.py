@@ -12,7 +12,7 @@ from ..container import MAX_HEADER, Identity, ObjectId, ObjectKind, OpenedObject
 from ..container.keys import SALT_LENGTH
 from ..container.suites import is_signed
 from ..contents.again import twice
-from ..errors import ContainerError, DamagedError, ObjectMissing
+from ..errors import ContainerError, DamagedError, ObjectMissing, RemovedWriterError
 from ..records import StoredObject
 from ..targets.base import Target
 
@@ -50,6 +50,17 @@ def _prove(target: Target, identity: Identity, object_id: ObjectId) -> None:
 def size_of(target: Target, name: str) -> int:
     """An object's size in bytes, found by reading it: shortly after a put, only that may work. Raises TargetError."""
     return target.get_tail(name, 1)[1]
+
+
+def is_void(target: Target, identity: Identity, name: str) -> bool:
+    """Whether a writer signed that record who was removed since. Raises AccessDenied, TransientError."""
+    try:
+        head_of(target, identity, StoredObject(name, size_of(target, name), "", "", 0.0, "", ""))
+    except RemovedWriterError:
+        return True
+    except (ContainerError, ObjectMissing):
+        return False
+    return False
 
 
 def open_record(target: Target, identity: Identity, item: StoredObject) -> OpenedObject:

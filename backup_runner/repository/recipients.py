@@ -7,7 +7,7 @@ what the first one did and applies its own change to that: none is lost. A kill 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..catalog import CatalogLock
 from ..catalog.database import Store
@@ -15,8 +15,10 @@ from ..container import Identity
 from ..container.suite2.editing import Members, amend, rotate
 from ..container.suite2.envelope import MAX_EPOCH, MAX_OWNERS, MAX_RECIPIENTS
 from ..container.suite2.founding import owned_lineage
+from ..container.suite2.lineage import Rights, Signer, check_entitled, enrol
 from ..container.suite2.recipients import fingerprint
 from ..container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster
+from ..container.suite2.signing import SigningKey
 from ..errors import KeyFileError, NotEntitledError, ObjectExists
 from ..targets.base import Target
 from .lineage import KeyChain, put_keys, read_chain
@@ -86,6 +88,11 @@ def find_recipient(roster: Roster, wanted: str) -> Recipient:
     )
 
 
+def is_recipient(roster: Roster, wanted: str) -> bool:
+    """Whether some recipient has that name or fingerprint."""
+    return any(wanted in (one.name, fingerprint(one.public)) for one in roster.recipients)
+
+
 def find_writer(roster: Roster, wanted: str) -> EnrolledWriter | None:
     """The same for writers; None if there is none."""
     return next((one for one in roster.writers if wanted in (one.name, fingerprint(one.key))), None)
@@ -130,6 +137,8 @@ def changed(
     changed_roster = _roster(roster, change)._replace(head=head or roster.head)
     members = _members(changed_roster.recipients, found.newest.owners, roster)
     key, newest = owner.writer.key, found.newest
+    writers = [_still_enrolled(one, newest.lineage, tuple(members.owners), key) for one in changed_roster.writers]
+    changed_roster = changed_roster._replace(writers=writers)
     secrets = identity.epoch_secrets(newest)
     if change.rotate or change.removes:
         if newest.epoch >= MAX_EPOCH:
@@ -141,6 +150,17 @@ def changed(
     else:
         envelope = amend(newest, secrets, members, key, number=number)
     return KeyChain(found.chain.extended(envelope), changed_roster, stored=False)
+
+
+def _still_enrolled(
+    one: EnrolledWriter, lineage: bytes, owners: tuple[bytes, ...], owner: SigningKey
+) -> EnrolledWriter:
+    """A writer whose owner goes is enrolled again by the one who makes the change."""
+    try:
+        check_entitled(lineage, owners, Signer(one.key, one.rights, one.enrolment))
+    except NotEntitledError:
+        return one if one.void else one._replace(enrolment=enrol(owner, lineage, one.key, one.rights))
+    return one
 
 
 def _roster(roster: Roster, change: KeyChange) -> Roster:
@@ -180,11 +200,20 @@ class Ground:
     store: Store
     found: KeyChain
     roster: Roster
+    identity: Identity = field(repr=False)
 
     @property
     def head(self) -> Mark | None:
         """The newest record of this lineage that the catalog has."""
         return mark_of(self.store)
+
+    def enrolled(self, one: Recipient, key: bytes) -> EnrolledWriter:
+        """That recipient as one who may write with the signing key of their pair. Raises NotEntitledError."""
+        owner = owned_lineage(self.identity, self.found.newest)
+        if owner is None:
+            raise NotEntitledError("only an owner can enrol writers", hint="`key list JOB` shows who the owners are")
+        proof = enrol(owner.writer.key, self.found.newest.lineage, key, Rights.WRITER)
+        return EnrolledWriter(one.name, key, Rights.WRITER, proof, self.store.serial)
 
 
 def change_keys(
@@ -198,7 +227,7 @@ def change_keys(
         assert found is not None
         if found.roster is None:
             raise NotEntitledError("this key cannot decrypt the list of recipients")
-        ground = Ground(store, found, found.roster)
+        ground = Ground(store, found, found.roster, keys.identity)
         change = make(ground)
         # Refused before asking.
         changed(found, keys.identity, change, head=ground.head)

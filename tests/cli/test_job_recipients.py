@@ -197,7 +197,31 @@ def test_a_host_without_a_secret_backs_up_and_says_who_reads(place: Any) -> None
         assert "with the key of a recipient: ops (" in done.err
     assert place.run("verify", "job.yaml").code == 0
     listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
-    assert [one["rights"] for one in listed["writers"]] == ["host"]
+    assert [one["rights"] for one in listed["writers"]] == ["owner", "host"]
     assert opens(place, "key_file: ./ops.pair")
     # Its own file is no part of a backup, and decrypts nothing as a key either.
     assert not opens(place, "key_file: ./catalog.db.host-key")
+
+
+def test_a_writer_comes_and_what_they_wrote_goes(place: Any) -> None:
+    pair(place, "ops")
+    place.run("apply", "job.yaml", "--yes")
+    done = place.run("key", "add", "job.yaml", "ops.pub", "--writer", "--yes")
+    assert done.code == 0, done.err
+    assert "may write" in done.out
+    listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
+    assert [one["rights"] for one in listed["writers"]] == ["owner", "writer"]
+    encryption(place, "{key_file: ./ops.pair}")
+    (place.data / "theirs.txt").write_text("theirs")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    encryption(place, "{key_file: ./key}")
+    assert place.run("catalog", "pull", "job.yaml", "--until", "1").code == 0
+    assert place.run("restore", "job.yaml", "--to", "one").code == 0
+    assert not (place.root / "one" / "theirs.txt").exists()
+    assert place.run("catalog", "pull", "job.yaml").code == 0
+    told = place.run("key", "remove", "job.yaml", "ops", "--after", "1", "--yes")
+    assert "wrote after record 1 is ignored" in told.out, told.err
+    assert place.run("catalog", "pull", "job.yaml").code == 0
+    assert place.run("restore", "job.yaml", "--to", "two").code == 0
+    assert not (place.root / "two" / "theirs.txt").exists()
+    assert place.run("apply", "job.yaml", "--yes").code == 0

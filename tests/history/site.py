@@ -166,7 +166,8 @@ class Site:
         target = self.target or DirectoryTarget(self.bucket)
         if self.fuse is not None:
             target = Mortal(target, self.fuse)  # type: ignore[assignment]
-        session = Session(self.job(), {}, _target=target, _identity=Identity.of_keyring(self.keyring))
+        session = Session(self.job(), {}, _target=target)
+        session.key._identity = Identity.of_keyring(self.keyring)
         if self.fuse is not None:
             os.makedirs(os.path.dirname(self.catalog_path), exist_ok=True)
             cat = session.catalog(create=True)

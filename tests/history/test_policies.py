@@ -37,7 +37,9 @@ class OciSite(Site):
 
     def session(self) -> Session:
         self.job_changes["target"] = self.spec
-        return Session(self.job(), {}, _identity=Identity.of_keyring(self.keyring))
+        session = Session(self.job(), {})
+        session.key._identity = Identity.of_keyring(self.keyring)
+        return session
 
     def see(self, emulator: Running, config_file: str, *, tier: StorageTier = StorageTier.STANDARD) -> None:
         self.spec = OciTargetSpec(

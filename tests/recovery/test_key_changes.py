@@ -107,7 +107,7 @@ def test_going_on_from_suite_1_puts_a_full_copy(tmp_path: Path) -> None:
     home.apply()
     (tmp_path / "catalog.db").unlink()
     with closing(home.session()) as session:
-        session._identity = Identity(PAIR)
+        session.key._identity = Identity(PAIR)
         from backup_runner.progress import Silent
         from backup_runner.recovery import choose as recovery
 

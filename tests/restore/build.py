@@ -118,7 +118,9 @@ class World:
             catalog=CatalogSpec(self.catalog.path),
             work_directory=f"{self.root}/work",
         )
-        return Session(job, {}, _target=self.target, _catalog=self.catalog, _identity=Identity.of_keyring(keyring))
+        session = Session(job, {}, _target=self.target, _catalog=self.catalog)
+        session.key._identity = Identity.of_keyring(keyring)
+        return session
 
     def back_up(self, *, status: str = "complete", scanned_ns: int = 1_000, flags: int = 0) -> int:
         """A snapshot of what is below `base` now."""

@@ -102,7 +102,9 @@ class Home:
         return Job(**(fields | self.settings))
 
     def session(self) -> Session:
-        return Session(self.job(), {}, _target=self.target, _identity=Identity.of_keyring(self.keyring))
+        session = Session(self.job(), {}, _target=self.target)
+        session.key._identity = Identity.of_keyring(self.keyring)
+        return session
 
     def plan(self, **options: Any) -> Plan:
         session = self.session()
