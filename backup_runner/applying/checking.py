@@ -78,8 +78,8 @@ class Check:
             return ground
         if header.pruning != "only" and (host := session.host_of(store)):
             raise CatalogError(
-                f"the records of these backups are written by the host {host}, which this is not",
-                hint="restore and prune them here; to go on with them on this machine, `key remove` that host first",
+                f"the records of these backups are written by another host, {host}",
+                hint="only restore and prune them here; to continue them on this machine, `key remove` that host",
             )
         if session.ends_void(store):
             raise CatalogError(

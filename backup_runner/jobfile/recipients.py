@@ -47,7 +47,7 @@ def _why_not(value: object, *, has_secret: bool) -> tuple[str, str | None] | Non
             return None
         return (
             "a host without a secret of its own seals to public keys only: its passphrase would open its backups",
-            "make a key pair elsewhere (`key pair FILE`), and list its public half",
+            "make a key pair elsewhere (`key pair FILE`), and list its public key",
         )
     if not isinstance(value, str):
         return None

@@ -123,7 +123,7 @@ def backup_job(config: Config, wish: Wish) -> tuple[Job, PlanOptions]:
 def _standard_input(name: str, base: bytes) -> Source:
     path = os.fsencode(name) if name.startswith("/") else base + b"/" + os.fsencode(name)
     if os.path.normpath(path) != path or b"\0" in path:
-        raise UsageError(f"{name} is no path of a file", hint="e.g. --as dumps/shop.sql")
+        raise UsageError(f"{name} is not the path of a file", hint="e.g. --as dumps/shop.sql")
     return replace(_source(path, base, ()), key=path[len(base) + 1 :], output=Output())
 
 

@@ -228,9 +228,8 @@ def refuse_known_job(session: Session) -> None:
     for lineage in lineages(session.target):
         if session.is_blind:
             raise CatalogError(
-                f"the bucket already holds backups (lineage {lineage}), and this host cannot decrypt whose they are",
-                hint="bring this host's catalog back if they are its own; or begin beside them with --new-lineage, or "
-                "below a `prefix` of its own",
+                f"the bucket contains backups (lineage {lineage}); this host cannot decrypt whose they are",
+                hint="if they are its own, restore its catalog; otherwise use --new-lineage or another `prefix`",
             )
         try:
             head = newest_readable(session, lineage)

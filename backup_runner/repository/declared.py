@@ -30,7 +30,7 @@ def read_public(file: str) -> Public:
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(
             f"cannot read the recipient's public key {file}: {describe(error)}",
-            hint="`key recipient FILE` prints the public half of a key pair",
+            hint="`key recipient FILE` prints the public key of a key pair",
         ) from None
 
 
@@ -42,7 +42,7 @@ def name_of_file(file: str) -> str:
 def passphrase_of(variable: str, env: Mapping[str, str]) -> Secret:
     """The secret in a variable. Raises KeyFileError."""
     if variable not in env:
-        raise KeyFileError(f"the variable {variable} that should hold the passphrase is not set")
+        raise KeyFileError(f"the variable {variable}, which should contain the passphrase, is not set")
     return Secret.of_passphrase(env[variable])
 
 
