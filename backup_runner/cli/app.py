@@ -39,6 +39,7 @@ from . import (
     validate,
     verify,
 )
+from .otherverbs import helpful, hint_for
 from .settings import Chosen
 from .spread import spread
 from .streams import complain, flush_or_drop, quiet_pipe, stderr_look
@@ -159,7 +160,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(args=spread(list(arguments)), prog_name="backup-runner", standalone_mode=False)
+        code = app(args=spread(helpful(list(arguments))), prog_name="backup-runner", standalone_mode=False)
         sys.stdout.flush()
     except BackupRunnerError as error:
         return _tell(error)
@@ -205,7 +206,7 @@ def _wrong_usage(error: Exception) -> int:
         complain([message])
         return UsageError.exit_code
     command = context.command_path if context else "backup-runner"
-    hint = f"`{command} --help` shows what there is"
+    hint = hint_for(message, command) or f"`{command} --help` shows what there is"
     return _tell(UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint))
 
 

@@ -24,7 +24,7 @@ from ..spec.model import (
     ScheduleModel,
 )
 from ..spec.sourcemodel import GuardsModel, SourceModel
-from . import rules, wording
+from . import others, rules, wording
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
@@ -129,7 +129,10 @@ def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:
         rules.UNKNOWN_KEY,
         document.key_span(loc),
         f"unknown key {quoted(key)}{wording.inside(block)}{_origin(loc, document)}",
-        wording.nearest(key, known) or _elsewhere(key, block) or f"valid keys: {', '.join(known)}",
+        others.of_other_tools(key, block)
+        or wording.nearest(key, known)
+        or _elsewhere(key, block)
+        or f"valid keys: {', '.join(known)}",
         secret=in_encryption,
     )
 
