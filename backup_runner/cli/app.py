@@ -179,7 +179,7 @@ def _run(arguments: Sequence[str]) -> int:
             flush_or_drop()
         told = explained(error)
         return _tell(told) if told else _unexpected(error)
-    # The parser turns Ctrl-C into this code without a word.
+    # The parser silently turns Ctrl-C into this code.
     return _interrupted() if code == Interrupted.exit_code else int(code or 0)
 
 
@@ -202,7 +202,7 @@ def _wrong_usage(error: Exception) -> int:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     message = message.replace("Value error, ", "")
     if context and message == context.get_help():
-        # A group without a command: its help says it all.
+        # A group without a command: its help was printed.
         complain([message])
         return UsageError.exit_code
     command = context.command_path if context else "backup-runner"

@@ -76,7 +76,7 @@ def command(
         wait_seconds=seconds(wait),
         tags=tags_given(tag),
         note=note_given(note) or "",
-        # A person who said yes to one plan has not said so to the next.
+        # Confirming one plan does not confirm the next.
         plans_again=yes,
     )
     out = output(context, json=json)
@@ -138,7 +138,7 @@ def _apply_saved(path: str, options: ApplyOptions, out: Output, *, job_file: str
 
 
 def _show_saved(out: Output, plan: Plan) -> bool:
-    """Briefly: it was reviewed before."""
+    """A short form: the plan was reviewed before."""
     from ..report.plan_text import heading_lines, totals_line
 
     with shown_whole():

@@ -1,6 +1,6 @@
 """What the shell offers when Tab is pressed: job files by path or by the job's name, snapshots, stored paths.
 
-A completion that cannot be had is no error: the shell then offers nothing.
+If completions cannot be determined, that is not an error: the shell offers nothing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ..api import Browser
 
 Offers = list[tuple[str, str]]
-"""(what to insert, what to say about it)"""
+"""(text to insert, description)"""
 
 _LOOKED_INTO = 200
-"""Files whose names are read for the job's, at most."""
+"""At most this many files are read to find the names of their jobs."""
 _NAME = re.compile(r"^name:[ \t]*[\"']?([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 
 
 class _Found(str):
-    """A path found by the job's name: typer would drop it, since it does not start as what was typed."""
+    """A path found by the job's name. typer would drop it, because it does not start with what was typed."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ class _Found(str):
 
 
 def job_files(incomplete: str) -> Offers:
-    """Folders, and YAML files that start so; also files whose job's name starts so."""
+    """Folders and YAML files whose path starts with what was typed, and files whose job name does."""
     folder, _, start = incomplete.rpartition("/")
     offers: Offers = []
     for name, is_folder in _listed(folder, incomplete):
@@ -63,7 +63,7 @@ def jobs_and_plans(incomplete: str) -> Offers:
 
 
 def snapshots(ctx: typer.Context) -> Offers:
-    """`latest` and the snapshots of the job that was named before, newest first."""
+    """`latest` and the snapshots of the job named earlier on the command line, newest first."""
     with suppress(Exception), _past_of(ctx) as past:
         found = [("latest", "the newest complete one")]
         found += [(str(one.id), f"{one.date_text}, {one.status}") for one in reversed(past.snapshots())]
@@ -72,13 +72,13 @@ def snapshots(ctx: typer.Context) -> Offers:
 
 
 def stored_paths(ctx: typer.Context, incomplete: str) -> Offers:
-    """The next part of a stored path, as the catalog has it."""
+    """The next part of a stored path, from the catalog."""
     with suppress(Exception), _past_of(ctx) as past:
         typed, base = os.fsencode(incomplete), past.job.base
         above = base + b"/" if typed.startswith(base + b"/") else b""
         names = past.names_below(typed[len(above) :])
         offers = [(os.fsdecode(above + name), "folder" if name.endswith(b"/") else "file") for name in names]
-        # Shells take one offer a line, and get no byte through that is not text.
+        # Shells read one completion per line, and cannot pass bytes that are not text.
         return [offer for offer in offers if offer[0].isprintable()]
     return []
 
@@ -99,11 +99,11 @@ def _name_in(path: str) -> str:
 
 
 def _past_of(ctx: typer.Context) -> Browser:
-    """The snapshots of the job that was named before, from the catalog here as it is."""
+    """The snapshots of the job named earlier on the command line, from the local catalog as it is."""
     named = ctx.params.get("job") or ctx.params.get("jobs")
     path = named[0] if isinstance(named, list | tuple) and named else named
     if not path:
-        # An option without its value: the words were not told apart yet.
+        # An option without its value: the arguments are not parsed yet.
         path = next((word for word in ctx.args if os.path.isfile(os.path.expanduser(word))), None)
     if not path:
         raise UsageError("no job yet")

@@ -1,4 +1,4 @@
-"""Exit codes of commands that came to their end; errors bring their own (docs/cli.md lists all)."""
+"""Exit codes of commands that finished. Errors have their own (docs/cli.md lists all)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ NOT_DONE = 1
 """Declined, or partly done."""
 CHANGES = 2
 INCOMPLETE = 3
-"""Done, but some files are not backed up or restored, or something in the bucket is missing; each was named."""
+"""Done, but some files are not backed up or restored, or something in the bucket is missing; each was listed."""
 GUARD = 5
 
 WEIGHT = (DONE, CHANGES, INCOMPLETE, 4, GUARD, 6, NOT_DONE)
-"""Lightest first: of several jobs the heaviest code is the command's."""
+"""Least severe first: with several jobs, the command ends with the most severe code."""
 
 
 class Found(Protocol):
-    """What a run came to."""
+    """The exit code of a run."""
 
     @property
     def incomplete(self) -> bool: ...

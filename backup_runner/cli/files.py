@@ -1,4 +1,4 @@
-"""Files that commands write what they show to."""
+"""Files to which commands write their output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .output import Output
 
 
 class _FileOutput(Output):
-    """Text and JSON alike into one file."""
+    """Writes text and JSON into one file."""
 
     def raw(self, data: bytes) -> None:
         self.human.flush()
@@ -23,7 +23,7 @@ class _FileOutput(Output):
 
 
 def check_goal(path: str, inputs: Sequence[str]) -> None:
-    """Before a long run: whether `path` can be written, and is none of `inputs`, which it would replace.
+    """Before a long run, check that `path` can be written and is not one of `inputs`, which it would replace.
 
     Raises UsageError."""
     try:
@@ -48,7 +48,8 @@ def cannot_write(path: str, why: str | None) -> UsageError:
 
 @contextmanager
 def written(path: str) -> Iterator[Output]:
-    """An output whose file is there whole, under its name, or not at all. Raises UsageError if it cannot be written."""
+    """An output file that appears under its name only when it is complete. Raises UsageError if it cannot be
+    written."""
     from ..replacing import replacing
     from ..report.look import Look
 

@@ -52,7 +52,7 @@ def from_command(
 
 
 def _parse(words: list[str]) -> dict[str, Any]:
-    """What the command itself would have been given. Raises the parser's usage errors."""
+    """The parameters that the command itself would receive. Raises the parser's usage errors."""
     from . import directory, filecommands
 
     group = typer.main.get_command(directory.app if words[0] == "directory" else filecommands.app)

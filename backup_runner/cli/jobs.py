@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def load_jobs(paths: Sequence[str], out: Output, *, confined: bool = False) -> list[Job]:
-    """The jobs of these files, checked together; every complaint is printed. Raises BackupRunnerError.
+    """The jobs of these files, checked together; all diagnostics are printed. Raises BackupRunnerError.
 
-    `confined` is for commands that look at what others wrote: no symlink to a file elsewhere is followed."""
+    `confined` is for commands that read files written by others: no symlink to a file elsewhere is followed."""
     from .. import api
 
     with mistakes_named("s" if len(paths) > 1 else ""):
@@ -32,7 +32,7 @@ def load_job(path: str, out: Output) -> Job:
 
 @contextmanager
 def mistakes_named(plural: str = "") -> Iterator[None]:
-    """Prints what is wrong in a job file (or files, with "s"), and sums it up in the error."""
+    """Prints what is wrong in a job file (or files, with "s"), and raises an error that sums it up."""
     try:
         yield
     except BackupRunnerError as error:
@@ -53,7 +53,7 @@ def mistakes_named(plural: str = "") -> Iterator[None]:
 
 
 def each_job(jobs: Sequence[Job], work: Callable[[Job], int], out: Output) -> int:
-    """Do the work for every job; one that fails is told and does not keep the others from their turn."""
+    """Do the work for every job. The error of a job is printed, and the other jobs still run."""
     if len(jobs) == 1:
         return work(jobs[0])
     from ..report.failures import error_lines

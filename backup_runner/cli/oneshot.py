@@ -1,4 +1,4 @@
-"""What the one-shot commands share: options, and from a job in memory through plan and apply."""
+"""What the one-shot commands share: options, and planning and applying a job that exists only in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", "-d", help="Show the plan and
 def show_and_apply(
     job: Job, planning: PlanOptions, out: Output, *, dry_run: bool = False, ask: bool = False, wait: float = 0.0
 ) -> int:
-    """Show the plan and carry it out. With `ask`, a person at a terminal is asked first."""
+    """Show the plan and carry it out. With `ask`, ask first if there is a terminal."""
     if dry_run:
         reporter = out.reporter()
         with api.plan(job, planning, events=reporter) as plan:

@@ -19,7 +19,7 @@ GUARDS = (
 
 
 class Level(StrEnum):
-    """`api.Level`, without loading what that needs for `--help`; a test compares them."""
+    """The same values as `api.Level`, so that `--help` need not import the API; a test compares them."""
 
     LISTING = "listing"
     HEADERS = "headers"
@@ -27,7 +27,7 @@ class Level(StrEnum):
 
 
 class Overwrite(StrEnum):
-    """`api.Overwrite`, likewise."""
+    """The same values as `api.Overwrite`, likewise."""
 
     NEVER = "never"
     CHANGED = "changed"
@@ -70,7 +70,7 @@ ThawHours = Annotated[
 
 
 def encoded(paths: list[str] | None) -> tuple[bytes, ...]:
-    """Paths as the system has them."""
+    """Paths as the bytes that the system uses."""
     return tuple(os.fsencode(path) for path in paths or ())
 
 

@@ -16,14 +16,14 @@ _AGAIN = "the next apply continues from what was recorded"
 
 
 def interrupt(what_now: str = _AGAIN) -> Interrupt:
-    """Ctrl-C and SIGTERM ask the engine to stop; `what_now` is said when a second one ends it at once."""
+    """Ctrl-C and SIGTERM ask the engine to stop; a second one ends it at once, after printing `what_now`."""
     from ..api import Interrupt
 
     return Interrupt(first_notice, second_notice(what_now), lasting=True)
 
 
 def finish_apply(name: str, outcome: Outcome, out: Output) -> int:
-    """Say what became of it. Raises Interrupted."""
+    """Print the result. Raises Interrupted."""
     if outcome.status == "declined":
         return NOT_DONE
     from ..report.machine import outcome_summary

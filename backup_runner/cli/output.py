@@ -34,7 +34,7 @@ class Output:
 
     @property
     def settings(self) -> Settings:
-        """The config file with what the command line puts in its place. Raises BackupRunnerError."""
+        """The config file, overridden by the command line. Raises BackupRunnerError."""
         return self.chosen.settings
 
     def say(self, lines: Iterable[str]) -> None:
@@ -53,13 +53,13 @@ class Output:
             self.raw(line(fields))
 
     def raw(self, data: bytes) -> None:
-        """Bytes that are JSON already."""
+        """Write bytes that are JSON already."""
         from ..inert import inert_json
 
         sys.stdout.buffer.write(inert_json(data))
 
     def reporter(self) -> Reporter:
-        """The listener that shows progress on stderr; with --quiet it shows nothing. The log is open from here on."""
+        """The listener that shows progress on stderr, or nothing with --quiet. Opens the log."""
         from ..report.progress import Quiet, reporter_for
 
         shown = reporter_for(sys.stderr, os.environ)
@@ -69,7 +69,7 @@ class Output:
 
 
 def output(context: typer.Context, *, json: bool = False) -> Output:
-    """The output of a command, with what was chosen before it."""
+    """The output of a command, with the options given before it."""
     from ..report.look import look_of
 
     make_lenient()

@@ -37,7 +37,7 @@ def _history_of(path: str, out: Output) -> Iterator[Browser]:
 
 
 def _put(out: Output, documents: Iterable[dict[str, Any]], lines: Iterable[str]) -> None:
-    """JSON if that was asked for, else text; either reads the catalog as it goes."""
+    """JSON with --json, else text; both read the catalog as they are printed."""
     if not out.json:
         out.say(lines)
         return

@@ -95,7 +95,7 @@ def _refuse_programs(jobs: Sequence[Job]) -> None:
 
 
 def _check_out(path: str, jobs: Sequence[str]) -> None:
-    """A plan replaces an older plan, or an empty file, and nothing else. Raises UsageError."""
+    """A plan may replace only an older plan or an empty file. Raises UsageError."""
     from .files import check_goal
 
     check_goal(path, jobs)
@@ -155,7 +155,7 @@ def _explain(job: Job, *, options: PlanOptions, out: Output, paths: list[str]) -
 
 
 def exit_code(plan: Plan, *, detailed: bool) -> int:
-    """A guard weighs more than lost files, and those more than changes."""
+    """A guard outranks lost files, and these outrank changes."""
     if plan.header.guards:
         return GUARD
     if plan.losses:

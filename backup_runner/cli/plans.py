@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def heading_of(plan: Plan) -> Heading:
-    """Where a plan goes to and what is there already."""
+    """The target of a plan and what is in it already."""
     from ..report.plan_text import Heading
 
     last = plan.last_complete
@@ -28,7 +28,7 @@ def heading_of(plan: Plan) -> Heading:
 
 
 def print_plan(plan: Plan, heading: Heading, out: Output, *, asking: bool = False) -> None:
-    """The whole plan as text; nothing with --quiet, unless a question follows that needs it."""
+    """Print the whole plan as text; nothing with --quiet, unless a question follows."""
     if out.quiet and not asking:
         return
     from ..report.plan_text import plan_lines
@@ -37,7 +37,7 @@ def print_plan(plan: Plan, heading: Heading, out: Output, *, asking: bool = Fals
 
 
 def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
-    """All but the actions as text: for people who watch while a program reads the JSON."""
+    """Print everything but the actions as text, for people who watch while a program reads the JSON."""
     if out.quiet:
         return
     from ..report.plan_text import closing_lines, heading_lines
@@ -47,7 +47,7 @@ def print_plan_brief(plan: Plan, heading: Heading, out: Output) -> None:
 
 
 def emit_plan(plan: Plan, out: Output) -> None:
-    """Header and actions as JSON Lines; the summary is for the caller."""
+    """Print header and actions as JSON Lines; the caller prints the summary."""
     from ..report.machine import plan_body
 
     for line in plan_body(plan.body()):
@@ -56,7 +56,7 @@ def emit_plan(plan: Plan, out: Output) -> None:
 
 @contextmanager
 def shown_whole() -> Iterator[None]:
-    """A plan that nobody read to its end is not carried out, and that is said: a pipe hides the exit code."""
+    """A plan that was not read to its end is not carried out. Say so, because a pipe hides the exit code."""
     try:
         yield
         sys.stdout.flush()
@@ -70,8 +70,8 @@ def shown_whole() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Shows a plan and, with `ask`, asks whether to go on. `whole`: also with --json, where a question follows.
-    `guarded`: a plan that a guard stops is shown as where nothing is asked."""
+    """Shows a plan and, with `ask`, asks for confirmation. `whole`: also with --json, where a question follows.
+    `guarded`: a guard stops the plan, so it is shown but nothing is asked."""
 
     out: Output
     reporter: Reporter
@@ -101,6 +101,6 @@ class Review:
 
 
 def confirmed(out: Output) -> bool:
-    """Ask whether to go on; anything but yes is no."""
+    """Ask for confirmation; anything but yes means no."""
     print("\nApply this plan? [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

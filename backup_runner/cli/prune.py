@@ -88,7 +88,7 @@ def forget(
 
 
 def _review(show: Review, codes: list[int], plan: Plan) -> bool:
-    """Where nothing follows the plan, its summary ends the JSON and its exit code is the command's."""
+    """If nothing follows the plan, its summary ends the JSON and the command ends with its exit code."""
     from ..report.machine import plan_summary
 
     codes.append(exit_code(plan, detailed=False))

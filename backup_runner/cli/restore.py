@@ -124,7 +124,8 @@ def _stream(
 
 
 def _new_file(path: str) -> IO[bytes]:
-    """Readable by its owner only: it may contain anything. Raises UsageError if it exists."""
+    """Create the archive, readable by its owner only because it may contain anything. Raises UsageError if it
+    exists."""
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
     except FileExistsError:

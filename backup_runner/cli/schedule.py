@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Form(StrEnum):
-    """What runs it."""
+    """The scheduler that runs the job."""
 
     SYSTEMD = "systemd"
     CRONTAB = "crontab"
@@ -40,7 +40,7 @@ def command(
     out = output(context, json=json)
     loaded = load_job(job, out)
     program = shutil.which("backup-runner")
-    # Units and cron find programs by a path of their own, so every part of the command is absolute.
+    # systemd and cron have a PATH of their own, so all paths in the command are absolute.
     words = [os.path.abspath(program)] if program else [sys.executable, "-P", "-m", "backup_runner"]
     words += ["apply", os.path.abspath(job), "--yes", "--wait", "30m"]
     timers = api.timers(loaded, words)

@@ -1,4 +1,4 @@
-"""What stands before the command, and the settings that follow from it: read once, when a command first asks."""
+"""Options before the command, and the settings that they lead to: read once, when a command first needs them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Chosen:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings. What is wrong with the file is printed. Raises BackupRunnerError."""
+        """The settings. Prints the mistakes in the config file. Raises BackupRunnerError."""
         from ..api import JobFileError, load_settings
         from ..report.failures import diagnostics_text
 
@@ -40,7 +40,7 @@ class Chosen:
 
     @cached_property
     def log_problem(self) -> str:
-        """Opens the log, once; "", or why its file cannot be written."""
+        """Opens the log, once. Returns "", or why its file cannot be written."""
         from ..runs.logs import set_up
 
         found = self.settings

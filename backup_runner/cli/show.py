@@ -44,7 +44,7 @@ def command(
     Example: backup-runner show documents.plan --format html --out plan.html
     """
     form = PlanFormat.JSON if json else form
-    # open_plan reads to the closing line, so that no part of an altered plan is passed on.
+    # open_plan reads to the closing line first, so that no part of a modified plan is printed.
     with api.open_plan(plan_file, confined=True) as plan:
         if out_file is None:
             _show(plan, form, output(context, json=form is PlanFormat.JSON))

@@ -1,4 +1,4 @@
-"""What is said when Ctrl-C is pressed while something is being done; run inside signal handlers."""
+"""Messages for Ctrl-C during a run, printed from signal handlers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def first_notice() -> None:
 
 
 def second_notice(what_now: str) -> Callable[[], None]:
-    """After the second: says `what_now`, and gives back the cursor that a progress bar may have hidden."""
+    """After the second: prints `what_now` and shows the cursor again, which a progress bar may have hidden."""
     text = f"\nstopped at once; {what_now}\n".encode()
     return lambda: _write((_SHOW_CURSOR if os.isatty(2) else b"") + text)
 

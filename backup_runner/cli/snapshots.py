@@ -1,4 +1,4 @@
-"""`snapshots`: what can be restored, and what people say of it."""
+"""`snapshots`: what can be restored, with its tags and notes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="On
 
 
 def tags_given(tags: list[str] | None) -> tuple[str, ...]:
-    """Tags as the command line has them. Raises UsageError."""
+    """Check tags from the command line. Raises UsageError."""
     for tag in tags or ():
         if not _TAG.fullmatch(tag):
             raise UsageError(f"{tag!r} is not a tag", hint="a tag is up to 64 letters, digits, '.', '_' and '-'")
@@ -48,7 +48,7 @@ def tags_given(tags: list[str] | None) -> tuple[str, ...]:
 
 
 def note_given(note: str | None) -> str | None:
-    """Raises UsageError for what is no line of text."""
+    """Raises UsageError for anything but one line of text."""
     if note and (len(note) > NOTE_LENGTH or not note.isprintable()):
         raise UsageError("a note is one line", hint=f"use at most {NOTE_LENGTH} printable characters")
     return note

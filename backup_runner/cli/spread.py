@@ -1,4 +1,4 @@
-"""Command lines as people wrote them for backup-tool, put into the form that the parser takes."""
+"""Converts command lines written for backup-tool to the form that the parser accepts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _RENAMED = {"-cf": "--cache-file", "-sr": "--set-restore", "-fc": "--force-check
 
 
 def spread(arguments: list[str]) -> list[str]:
-    """`--dir-paths a b` becomes `--dir-paths a --dir-paths b`, two short options get their long names, and what is
-    about all commands may stand behind one, too."""
+    """`--dir-paths a b` becomes `--dir-paths a --dir-paths b`, two short options get their long names, and
+    options for all commands may also follow the command."""
     arguments = _hoisted(arguments)
     for group, commands in (("directory", ("backup",)), ("file", ("restore", "backup"))):
         for at, word in enumerate(arguments[:-1]):

@@ -1,4 +1,4 @@
-"""Standard error and output themselves, for what must be said whatever a command's output is."""
+"""Standard output and standard error themselves, for messages that are independent of a command's output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def make_lenient() -> None:
-    """Characters that the streams' encodings lack are escaped rather than failing."""
+    """Escape characters that the streams' encodings lack, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -27,7 +27,7 @@ def stderr_look() -> Look:
 
 
 def complain(lines: Iterable[str]) -> None:
-    """Text on stderr, whatever stdout is for."""
+    """Print text to stderr, whatever stdout is used for."""
     from ..inert import inert
 
     stream = sys.stderr
@@ -36,7 +36,7 @@ def complain(lines: Iterable[str]) -> None:
 
 
 def flush_or_drop() -> None:
-    """Write out what stdout still holds, or let it go: with a full disk behind it, every later flush would fail."""
+    """Flush stdout, or drop what it still buffers: with a full disk behind it, every later flush would fail."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -44,7 +44,7 @@ def flush_or_drop() -> None:
 
 
 def quiet_pipe() -> None:
-    """Let the exit flush go nowhere: whoever read our output has gone, and that is no error to report."""
+    """Discard the flush at exit: the reader of our output is gone, which is not an error."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

@@ -73,7 +73,7 @@ def _show(result: LoadResult, form: Format, out: Output, files: list[str], *, st
     elif form is Format.JUNIT:
         from ..report.junit import junit
 
-        # As a log that is not redirected shows it, no name in it is a command.
+        # Printed to a CI log if not redirected, so no name may act as a command there.
         sys.stdout.buffer.write(junit(result, strict=strict).replace("##", "#&#35;").encode() + b"\n")
     elif form is Format.GITHUB:
         from ..report.annotations import workflow_commands
