@@ -20,7 +20,7 @@ class BackupRunnerError(Exception):
         self.hint = hint or self.usual_hint
 
     def beside(self, name: str) -> str:
-        """The message for a list that shows the name of what it is about already."""
+        """The message for a list that already shows the name of the object or file."""
         return self.message.removeprefix(f"{name}: ")
 
 

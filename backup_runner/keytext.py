@@ -39,7 +39,7 @@ def encode_text(prefix: str, data: bytes) -> str:
 
 
 def decode_text(text: str) -> tuple[str, bytes]:
-    """Prefix and data of a text; white space and lines that start with `#` do not count. Raises KeyTextError."""
+    """Prefix and data of a text; white space and lines that start with `#` are ignored. Raises KeyTextError."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     joined = "".join("".join(lines).split())
     if len(joined) > MAX_TEXT:
@@ -57,14 +57,14 @@ def decode_text(text: str) -> tuple[str, bytes]:
         raise KeyTextError("this is not a key text, or its start is missing")
     if (polymod := _polymod(_expanded(prefix) + values)) != _CONSTANT:
         places = [str(len(prefix) + 2 + place) for place in _one_wrong(polymod ^ _CONSTANT, len(values))]
-        # The code cannot tell places apart that lie 1,023 letters from each other.
+        # The code cannot distinguish positions 1,023 letters apart.
         where = f"; if only one letter is wrong, it is character {' or '.join(places)}" if places else ""
         raise KeyTextError(f"the key text has a wrong or missing letter: its checksum does not match{where}")
     return prefix, bytes(_regroup(bytes(values[:-_CHECKSUM]), 5, 8, pad=False))
 
 
 def _parts(text: str) -> tuple[str, str]:
-    """Prefix and letters. In a key of ours a later 1 is a mistyped l."""
+    """Prefix and letters. In our keys, a later 1 is a mistyped l."""
     for known in (TEXT_KEY, RAW_KEY, PAIR, SEALED_PAIR, HOST, RECIPIENT):
         if text.startswith(f"{known}1"):
             return known, text[len(known) + 1 :]
@@ -77,9 +77,9 @@ def _expanded(prefix: str) -> list[int]:
 
 
 def _one_wrong(difference: int, length: int) -> list[int]:
-    """The places where another letter would make the checksum match."""
+    """The positions where another letter would make the checksum match."""
     found = []
-    # What each of the 31 wrong letters adds to the checksum, from the last place on.
+    # What each of the 31 wrong letters adds to the checksum, starting at the last position.
     added = list(range(1, 32))
     for place in range(length - 1, -1, -1):
         if difference in added:

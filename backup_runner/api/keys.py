@@ -28,7 +28,7 @@ _RECIPIENT_BYTES = 1 << 14
 _NAME_LENGTH = 64
 
 Agree = Callable[[KeyChange], bool]
-"""Gets a change before it is made; `lines` and `caveats` describe it. False declines it."""
+"""Receives a change before it is made; `lines` and `caveats` describe it. False declines it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def remove_holder(
         writer = find_writer(ground.roster, who)
         if writer is not None and (after is not None or not is_recipient(ground.roster, who)):
             return KeyChange(voids=((writer.key, _mark(ground, after)),))
-        # Who may write, too, goes as both.
+        # Recipients who are also writers are removed as both.
         voids = ((writer.key, ground.head),) if writer is not None and ground.head is not None else ()
         return KeyChange(removes=(find_recipient(ground.roster, who).public,), voids=voids)
 

@@ -196,7 +196,7 @@ def _opened(settings: Config, events: Events | None) -> Iterator[tuple[Session, 
             raise CatalogError(
                 f"the catalog {path} has no backups at {session.target.identity}"
                 if cat
-                else f"there is there is no catalog at {path} yet",
+                else f"there is no catalog at {path} yet",
                 hint="back up something first, or import backup-tool's database",
             )
         yield session, cat, store

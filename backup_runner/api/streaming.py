@@ -1,7 +1,7 @@
 """A restore as a stream: one file's bytes, or a tar archive of what was chosen.
 
 The files are restored to a private folder in the job's work directory first, so that what is written was checked
-byte for byte, by the same code as every restore.
+byte for byte by the same code as every restore.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def restore_stream(
 ) -> RestoreOutcome:
     """Write one file's bytes to `sink`, or, with `tar`, all that is chosen as a tar archive (pax format).
 
-    Of a single file, nothing is written if it could not be restored; an archive lacks what could not be, which is in
-    the outcome's `problems`. Raises UsageError if more than one file was chosen without `tar`, and what `restore`
-    raises."""
+    If a single file cannot be restored, nothing is written; an archive lacks what could not be restored, and
+    the outcome's `problems` lists it. Raises UsageError if more than one file was chosen without `tar`, and what
+    `restore` raises."""
     options, wanted = options or RestoreOptions(), list(paths)
     with browse(job, events=events, here=options.here) as past:
         snapshot = past.snapshot(options.at)
@@ -106,7 +106,7 @@ def _write_tar(rows: Iterable[PathVersion], folder: bytes, sink: IO[bytes]) -> N
 
 
 def _entry(row: PathVersion, path: bytes) -> tarfile.TarInfo:
-    """Owner, mode and time as they were backed up, whoever restores."""
+    """Owner, mode and time from the snapshot, regardless of who restores."""
     entry = tarfile.TarInfo(os.fsdecode(row.key.rstrip(b"/")))
     entry.mode, entry.uid, entry.gid = row.mode, row.uid, row.gid
     whole, rest = divmod(row.mtime_ns, _SECOND_NS)

@@ -32,7 +32,7 @@ def pass_on_problems(header: Header, outcome: Outcome) -> None:
 def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:
     """The totals that the catalog stores with a snapshot; sizes in bytes."""
     recorder = versions.recorder
-    # In retention, a snapshot made despite its guards does not replace others.
+    # For retention: a snapshot made despite its guards does not replace others.
     doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
     return doubtful | {
         "files": max(0, header.totals.known + recorder.added - versions.removed),
@@ -50,7 +50,7 @@ def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dic
 
 
 def _bytes_before(recorder: Recorder) -> int:
-    """Bytes of the job's files before this snapshot: from the last one, unless it was killed."""
+    """Total bytes of the job's files before this snapshot: from the last one, unless that was killed."""
     cat = recorder.cat
     earlier = [one for one in cat.snapshots(recorder.job_id) if one.id < recorder.snapshot_id]
     if not earlier:
@@ -60,7 +60,7 @@ def _bytes_before(recorder: Recorder) -> int:
 
 
 def _is_succession(session: Session, store: Store) -> bool:
-    """Whether all copies are of suite 1, so that who is added as a recipient could not pull the catalog."""
+    """Whether all copies have suite 1, so that a recipient added later could not pull the catalog."""
     found = session.know(store.lineage)
     end = found.suite1_end if found else None
     return bool(end) and max((serial for serial, _ in json.loads(store.copies)), default=0) <= (end or 0)

@@ -1,4 +1,4 @@
-"""Tags and notes of snapshots that exist: changed in the catalog, and recorded in the bucket like everything else."""
+"""Changes tags and notes of existing snapshots, in the catalog and by a record in the bucket, like every change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def relabel(
     remove: Collection[str] = (),
     note: str | None = None,
 ) -> list[tuple[int, About]]:
-    """Add and remove tags of snapshots and, if one is given, write their note; what they say afterwards, by id.
+    """Add and remove tags of snapshots and, if one is given, write their note. Returns their labels afterwards, by id.
 
     Raises ForkedError, BusyError, CatalogError."""
     with CatalogLock(session.job.catalog.path):

@@ -1,4 +1,4 @@
-"""What people type who come from other backup programs, and what to type here."""
+"""Commands of other backup programs, and their equivalents here."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _VERBS = {
 
 
 def hint_for(message: str, command: str) -> str | None:
-    """For the parser's complaint about a command; None if that is not known from elsewhere."""
+    """The hint for an unknown command; None if no other program is known to have it."""
     found = _UNKNOWN.match(message)
     if found is None:
         return None

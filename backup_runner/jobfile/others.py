@@ -1,4 +1,4 @@
-"""Keys of other programs' configuration files, and what they are here."""
+"""Keys in configuration files of other programs, and their equivalents here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks the public keys below `encryption.recipients`, letter by letter, with their place in the file."""
+"""Checks the public keys below `encryption.recipients`, and reports mistakes with their position in the file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .diagnostics import Complaints
 from .document import Document, Loc
 
 _LENGTH = 1248
-"""Bytes of a public key: 1,216 to seal to and 32 that signatures are checked with."""
+"""Bytes of a public key: 1,216 to encrypt to and 32 to verify signatures with."""
 _FOREIGN = {"age1": "age", "ssh-": "ssh", "-----BEGIN": "OpenSSL or GnuPG"}
 
 
 def is_key(value: object) -> bool:
-    """Whether it is a public key itself, and not the path of a file that holds one."""
+    """Whether it is a public key itself, not the path of a file that contains one."""
     return isinstance(value, str) and value.lower().startswith(f"{RECIPIENT}1")
 
 
 def check_recipients(document: Document, complaints: Complaints) -> None:
-    """Report what is no public key, a secret in the place of one, and what is listed twice."""
+    """Report invalid public keys, secrets in place of public keys, and duplicates."""
     encryption = document.data.get("encryption")
     listed = encryption.get("recipients") if isinstance(encryption, dict) else None
     if not isinstance(encryption, dict) or not isinstance(listed, list):

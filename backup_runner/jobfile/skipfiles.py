@@ -42,7 +42,7 @@ def read_skip_files(document: Document, paths: dict[Loc, str], complaints: Compl
 
 
 def _read(path: str) -> bytes | None:
-    """At most a byte more than is allowed; None if it is no regular file."""
+    """At most one byte more than is allowed; None for anything but a regular file."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -52,7 +52,7 @@ def _read(path: str) -> bytes | None:
 
 
 def _lines(data: bytes) -> list[tuple[int, str]]:
-    """The rules as git reads them, with the number of each one's line."""
+    """The rules as git reads them, with their line numbers."""
     found = []
     for number, line in enumerate(data.removeprefix(_BOM).split(b"\n"), start=1):
         rule = line.removesuffix(b"\r")

@@ -1,4 +1,4 @@
-"""What the bucket has, looked at while a plan is made."""
+"""Examines the bucket while a plan is made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .past import Past
 
 
 def look_at_bucket(session: Session, past: Past, options: PlanOptions, events: Events, notes: list[str]) -> Drift:
-    """How bucket and catalog differ; `notes` gets sentences. Raises TargetError, ForkedError, StalePlanError."""
+    """How bucket and catalog differ; `notes` receives sentences. Raises TargetError, ForkedError, StalePlanError."""
     cat, store = past.cat, past.store
     if options.offline:
         notes.append("offline: the bucket was not checked")
@@ -33,7 +33,8 @@ def look_at_bucket(session: Session, past: Past, options: PlanOptions, events: E
 
 
 def bucket_notes(drift: Drift) -> Iterator[str]:
-    """What this host cannot read: what others put there, and what a lifecycle rule moved; and a gap in the records."""
+    """Notes on objects that this host cannot read (a stranger's, or archived by a lifecycle rule), and on a gap in the
+    records."""
     if drift.strange:
         yield (
             f"{drift.strange} object(s) in the bucket are not in the catalog, and this host cannot decrypt them; "

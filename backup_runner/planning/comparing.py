@@ -1,4 +1,4 @@
-"""One path as it was found, and as the catalog has it: what differs, as the reason of an action."""
+"""Compares a path with the catalog; the difference becomes the reason of an action."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def moved(entry: Entry, row: CatalogRow, detect: Detect) -> Reason | None:
 
 
 def stale(row: CatalogRow) -> Reason | None:
-    """Whether what is stored is older than what was there at the last apply."""
+    """Whether the stored content is older than the file was at the last apply."""
     return Reason(Cause.UNREAD) if row.flags & Flag.STALE else None
 
 

@@ -1,4 +1,4 @@
-"""What has to be done to one file: whether its content may have changed, and whether the content is stored already."""
+"""Decides what to do with a file: whether its content may have changed, and whether the content is stored already."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FilePlanner:
         self._tally = tally
 
     def store(self, entry: Entry, leader: bytes | None, kind: ActionKind, reason: Reason) -> Action:
-        """A file whose content is not known to be stored; it may be, under another name."""
+        """A new file. Its content may be stored already, under another name."""
         digests = self._facts.digest(entry.key) if self._facts.has_size(entry.size) else None
         if digests is None:
             return path_action(kind, entry, reason, leader=leader)
@@ -31,8 +31,8 @@ class FilePlanner:
         return path_action(ActionKind.LINK, entry, reason, leader=leader, digests=digests, content_id=found)
 
     def known(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
-        """A file that was one before; `leader` is the first path of its inode, if it has several."""
-        # A lost content cannot be protected: only the current file is left.
+        """A path that already was a file; `leader` is the first path of its inode, if it has several."""
+        # A lost content cannot be protected: only the current file exists.
         never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
         if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
             self._tally.held(row)
@@ -99,7 +99,7 @@ class FilePlanner:
             self._tally.same(row)
 
     def reseals(self, row: CatalogRow) -> bool:
-        """Whether a content that another tool sealed is to be stored as our own."""
+        """Whether to store a content again, in our format, that another tool encrypted."""
         return self._policy.reseal and row.content_id is not None and self._facts.imported(row.content_id)
 
     def _equal_import(self, entry: Entry, row: CatalogRow) -> bool:

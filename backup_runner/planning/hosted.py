@@ -1,5 +1,5 @@
-"""Pruning what a host forgot that can only add: its records say what is no longer needed, and whoever holds a
-recipient's key deletes that. Nothing is forgotten or recorded here, since records of that lineage are the host's."""
+"""Prunes for a host that can only add objects: its records say what is no longer needed, and a recipient deletes it.
+Nothing is forgotten or recorded here, because only the host writes records of that lineage."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ..repository.session import Session
 from .guards import GuardHit, weigh_pruning
 
 _UPLOADING = 86_400
-"""Objects that no record knows may be those of a run that is at work: seconds for which they are left alone."""
+"""Seconds for which objects that are in no record are kept: they may belong to a run in progress."""
 
 
 @dataclass
 class HostedPruning:
-    """After `actions`, `hits` are the guards that stop the plan. Ages are by the bucket's own dates, not the host's."""
+    """After `actions`, `hits` has the guards that stop the plan. Ages are computed from the bucket's dates, not the
+    host's."""
 
     session: Session
     cat: Catalog
@@ -29,11 +30,11 @@ class HostedPruning:
     hits: list[GuardHit] = field(default_factory=list)
 
     def actions(self) -> Iterator[Action]:
-        """Deletions of what the host's records mark."""
+        """Delete actions for what the host's records mark."""
         guards = self.session.job.prune_guards
         marked = {name: size for _, name, size in retirement.marked(self.cat, self.store.id)}
         listed = {item.name: item for item in self.session.target.list(f"{self.store.lineage}/data/")}
-        # What the bucket no longer has was deleted before: the host drops it with its next run.
+        # If the bucket no longer has it, it was deleted before: the host drops it in its next run.
         old = [name for name in marked if name in listed and _age(listed[name]) >= guards.min_age]
         if young := sum(name in listed for name in marked) - len(old):
             self.notes.append(f"{young} object(s) that the host no longer needs are younger than min_age and stay")
@@ -48,7 +49,7 @@ class HostedPruning:
 
 
 def leftovers(unknown: Iterable[StoredObject]) -> list[StoredObject]:
-    """Of objects that no record knows, those that no run of the host can still be putting there."""
+    """Objects that are in no record and too old to belong to a run of the host in progress."""
     return [item for item in unknown if _age(item) >= _UPLOADING]
 
 

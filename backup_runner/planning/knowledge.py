@@ -1,4 +1,4 @@
-"""What the planner of paths is told, may ask, and counts."""
+"""Settings of the planner of paths, the questions it may ask, and its counts."""
 
 from __future__ import annotations
 

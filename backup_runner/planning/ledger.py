@@ -1,4 +1,4 @@
-"""What a plan's actions add up to: totals, what guards weigh, cost, and what is repaired."""
+"""What a plan's actions add up to: totals, numbers for the guards, cost, and repairs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from .weighing import Scales
 
 
 class Ledger:
-    """Takes every action of a plan, one after the other."""
+    """Adds up every action of a plan."""
 
     def __init__(self, job: Job, past: Past, facts: PlanFacts, scanned_ns: int) -> None:
         self.totals = Totals()
         self.scales = Scales(job)
         self.cost = PlanCost(job, past.cat, past.store, scanned_ns)
         self.repaired: set[int] = set()
-        """Contents that are lost and are stored again."""
+        """Lost contents that the plan stores again."""
         self.left_undone: Counter[ActionKind] = Counter()
-        """Files with actions that this plan is not to take."""
+        """Files whose actions this plan omits."""
         self.scanned_ns = scanned_ns
         self._facts = facts
 
     def leave(self, action: Action) -> None:
-        """An action that is not taken."""
+        """Count an action that the plan omits."""
         self.left_undone[action.kind] += action.entry_kind != Kind.DIRECTORY
 
     def path(self, action: Action) -> Action:
-        """An action on a path."""
+        """Count an action on a path."""
         self.scales.add(action)
         content_id = action.content_id if action.kind is ActionKind.REPAIR else None
         if self._facts.damaged and action.kind in (ActionKind.UPLOAD, ActionKind.UPDATE) and action.blake3:
@@ -44,13 +44,13 @@ class Ledger:
         return self.add(action)
 
     def add(self, action: Action) -> Action:
-        """Any action."""
+        """Count any action."""
         self.totals.add(action)
         self.cost.add(action)
         return action
 
     def unchanged(self, tally: Tally) -> None:
-        """What no action is taken on."""
+        """Add what needs no action."""
         totals = self.totals
         totals.unchanged, totals.unchanged_bytes = tally.unchanged, tally.unchanged_bytes
         totals.held_before, totals.known = tally.held_before, tally.known

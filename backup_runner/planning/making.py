@@ -54,7 +54,8 @@ def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
     scanned_ns, past, noted = time.time_ns(), Past.of(session), Noted()
     scanning = Scanning(session.job, options, past, noted.problem)
     try:
-        # What takes long runs beside the rest: the scan in a process, then scrypt on a thread; forks want none.
+        # Slow parts run in parallel: the scan in a process, then scrypt on a thread. The process comes first: forking
+        # with threads is unsafe.
         scanning.begin()
         if options.applies:
             session.stretch_ahead()
@@ -72,7 +73,7 @@ def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
 
 @dataclass
 class _Planning:
-    """One plan, once disk and bucket are being looked at."""
+    """Makes one plan; the scans of disk and bucket are already running."""
 
     session: Session
     options: PlanOptions
@@ -88,7 +89,7 @@ class _Planning:
     prune_hits: list[GuardHit] = field(default_factory=list)
 
     def write(self) -> Plan:
-        """The header comes first but is known last, so actions go to a separate file first."""
+        """The header comes first in the spool but is known last, so actions are written to a separate file first."""
         folder = self.session.job.work_directory
         with unnamed(folder) as body:
             for action in self._actions():
@@ -173,7 +174,7 @@ class _Planning:
         return (row for row in history.current(cat, job_id) if any(_covers(key, row.key) for key in scope))
 
     def _losses(self) -> None:
-        """Report every file whose only copy was in a bad object and that no source has any more."""
+        """Report every file whose only copy was in a damaged object and that no source has any more."""
         cat, drift = self.past.cat, self.drift
         if cat is None or self.past.store is None:
             return
@@ -184,7 +185,7 @@ class _Planning:
         }
         for content_id, key, first, last, job in holders(cat, lost):
             when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
-            # Another job's own plan knows what its sources still have.
+            # The plan of the other job knows what its sources still have.
             when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
             self.noted.problem(Problem(key, "lost", f"lost from {when}: {damage_text(drift.bad[lost[content_id]])}"))
 

@@ -36,11 +36,11 @@ _FINDINGS = {
 }
 _LINK = "hard link to "
 _MOST = 2
-"""No text had more findings."""
+"""No text has more findings."""
 
 
 def reason_of(text: str) -> Reason:
-    """The reason that a text stands for; a text on which nothing depends stays a text."""
+    """The reason for a text; a text on which nothing depends stays a text."""
     if text in _CAUSES:
         return _CAUSES[text]
     if text.startswith(_LINK):

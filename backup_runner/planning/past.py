@@ -1,4 +1,4 @@
-"""What the catalog has of a job: nothing before its first apply."""
+"""What the catalog contains of a job: nothing before its first apply."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..repository.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Catalog, store and id of a job, as far as there are any."""
+    """Catalog, store and id of a job; None for what does not exist yet."""
 
     cat: Catalog | None = None
     store: Store | None = None
@@ -32,10 +32,10 @@ class Past:
 
     @property
     def files(self) -> int:
-        """How many files the last complete snapshot has."""
+        """The number of files in the last complete snapshot."""
         last = self.cat.last_complete(self.job_id) if self.cat and self.job_id is not None else None
         return int(orjson.loads(last.totals).get("files", 0)) if last else 0
 
     def count_files(self, key: bytes) -> int:
-        """How many files there are below a key."""
+        """The number of files below a key."""
         return history.count_files(self.cat, self.job_id, key) if self.cat and self.job_id is not None else 0

@@ -1,5 +1,5 @@
 """Which of a lineage's records count: those that our key can decrypt. Anybody who may write to the bucket can create
-objects with such names and any number; these are noise, which is counted and reported, but never trusted."""
+objects with such names and any number; such objects are noise: counted and reported, never trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRIES = 50
 class Records:
     """The objects below `<lineage>/records/`, by serial. Only serials and sizes are kept in memory.
 
-    With `until`, those with a higher serial are left out: the state that was."""
+    With `until`, records with a higher serial are left out, which gives the state at that serial."""
 
     def __init__(self, target: Target, identity: Identity, lineage: str, *, until: int = 0) -> None:
         self._target, self._identity, self._lineage = target, identity, lineage
@@ -83,7 +83,8 @@ class Records:
         return serial in self._known
 
     def is_void(self, serial: int) -> bool:
-        """Whether a writer signed that record who was removed since. Raises AccessDenied, TransientError."""
+        """Whether that record was signed by a writer who has since been removed. Raises AccessDenied,
+        TransientError."""
         return serial in self._sizes and is_void(self._target, self._identity, self.item(serial).name)
 
     def notes(self) -> list[str]:

@@ -49,8 +49,8 @@ def pull(
     thaw: Thaw | None = None,
 ) -> Recovered:
     """Update the local catalog from the bucket. Raises CatalogError if the bucket is older than what this machine
-    has seen, or if its chain has gaps; then the local catalog is unchanged. With `until`, take the state of that serial
-    and nothing later."""
+    has seen, or if its chain has gaps; then the local catalog is unchanged. With `until`, take the state at that
+    serial."""
     started = time.monotonic()
     with CatalogLock(session.job.catalog.path), readable_records(session.target, thaw):
         if until:
@@ -68,7 +68,7 @@ def pull(
 
 
 def _state_of(bucket: Bucket, until: int) -> Recovered:
-    """An older state on purpose: before a machine was taken over, say."""
+    """An older state on request, e.g. from before a machine was taken over."""
     if bucket.newest == 0:
         raise CatalogError(
             f"the bucket has no record up to serial {until} of lineage {bucket.lineage}",
@@ -96,13 +96,13 @@ def rebuild(session: Session, events: Events, *, lineage: str = "", thaw: Thaw |
 
 
 def _advance(session: Session, bucket: Bucket) -> Recovered | None:
-    """The short way, if the local catalog is an ancestor without changes of its own."""
+    """Replay only later records, if the local catalog is an ancestor without changes of its own."""
     cat = session.catalog()
     store = next((store for store in cat.stores() if store.lineage == bucket.lineage), None) if cat else None
     if cat is None or store is None or not can_advance(session, store) or lines.has_changes(cat, store):
         return None
     if store.serial > bucket.newest:
-        # It ends at what a removed writer wrote.
+        # Its last record is from a removed writer.
         return None
     try:
         return bucket.advance(store)
@@ -215,7 +215,7 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
 
 
 def _newest_record(session: Session, lineage: str) -> StoredObject | None:
-    """If there are very many, most may be a stranger's."""
+    """With very many objects, most may be a stranger's."""
     records = Records(session.target, session.identity, lineage)
     try:
         return records.item(records.newest)
@@ -224,7 +224,7 @@ def _newest_record(session: Session, lineage: str) -> StoredObject | None:
 
 
 def refuse_known_job(session: Session) -> None:
-    """Without a catalog here, but with a lineage in the bucket that has this job, continuing would start all over."""
+    """If there is no local catalog but the bucket has a lineage with this job, continuing would start from scratch."""
     for lineage in lineages(session.target):
         if session.is_blind:
             raise CatalogError(

@@ -12,15 +12,15 @@ Copy = tuple[int, StoredObject]
 """A full copy and its serial."""
 
 _MOST_COPIES = 200
-"""So many objects that are no copies of ours are tried; there are two or three copies."""
+"""At most this many objects that are not our copies are tried; there are two or three copies."""
 _NAMED = 3
 
 
 def full_copies(
     target: Target, identity: Identity, lineage: str, known: list[list[object]], notes: list[str]
 ) -> list[Copy]:
-    """Those that can be opened, by serial; the ones in `known` ([serial, name]) are not opened again. `notes` gets
-    what is wrong with others. Raises TargetError."""
+    """The copies that can be opened, by serial. Those in `known` ([serial, name]) are not opened again; `notes`
+    receives what is wrong with others. Raises TargetError."""
     serials = {str(name): int(str(serial)) for serial, name in known}
     found: list[Copy] = []
     refused: list[str] = []

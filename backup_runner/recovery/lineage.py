@@ -80,7 +80,7 @@ class Bucket:
                 hint=f"find out who changed the bucket; `--lineage {self.lineage}` uses it anyway",
             )
 
-    # -- from a catalog that is behind
+    # -- from an older catalog
 
     def advance(self, store: Store) -> Recovered:
         """Replay only the records after the store's serial; ids stay. Raises Rewritten if the store is no ancestor."""
@@ -117,7 +117,7 @@ class Bucket:
                 hint="find out who changed the bucket; `catalog pull JOB` accepts the bucket's current state",
             )
 
-    # -- from nothing
+    # -- from scratch
 
     def load(self) -> Recovered:
         """Replace the store of this lineage in the local catalog by the newest full copy and the records after it.
@@ -170,7 +170,7 @@ class Bucket:
                 try:
                     store, previous = replayer.copy(store, base, replay)
                 except (ContainerError, CatalogError):
-                    # The catalog must not take it for a way back.
+                    # The catalog must not treat it as a step back to an older state.
                     copies.remove(base)
                     raise
             store = replayer.records(store, previous, replay, exact=exact)

@@ -1,4 +1,4 @@
-"""Records and full copies of a lineage, read from the bucket and done to the catalog."""
+"""Reads records and full copies of a lineage from the bucket and applies them to the catalog."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .reading import format_of, rows_of
 
 
 class Replayer:
-    """Works within the caller's transaction; `result` gets what was read and what is missing."""
+    """Works within the caller's transaction; `result` receives what was read and what is missing."""
 
     def __init__(self, session: Session, cat: Catalog, records: Records, events: Events, result: Recovered) -> None:
         self._session = session
@@ -28,7 +28,7 @@ class Replayer:
         self._result = result
 
     def copy(self, store: Store, base: Copy, replay: Replay) -> tuple[Store, str]:
-        """Replay a full copy; the store as it is then, and the digest of the record that the copy follows."""
+        """Replay a full copy. Returns the resulting store and the digest of the record that the copy follows."""
         head, _ = self._replay(store, base[1], replay)
         self._cat.set_store(store.id, serial=base[0], salt=bytes.fromhex(str(head["salt"])))
         self._result.copies, self._result.created_ns = 1, int(str(head["created_ns"]))
@@ -37,7 +37,8 @@ class Replayer:
     def records(self, store: Store, previous: str, replay: Replay, *, exact: bool) -> Store:
         """Replay the records after the store's serial, which has the digest `previous`, up to the newest.
 
-        Without `exact`, one that cannot be read ends it; else raises CatalogError, ContainerError, TargetError."""
+        Without `exact`, stops at a record that cannot be read; with it, raises CatalogError, ContainerError,
+        TargetError."""
         serial, salt = store.serial, store.salt
         for number in self._records.between(serial, self._records.newest):
             if number != serial + 1 and not self._records.ours(number):
@@ -81,7 +82,7 @@ class Replayer:
 
 
 def gap(records: Records, serial: int) -> CatalogError:
-    """What to raise where a record is not there."""
+    """The error for a missing record."""
     return CatalogError(
         f"record {serial} of {records.newest} is missing from the bucket",
         hint="`catalog rebuild JOB` recovers what it can from the objects themselves",

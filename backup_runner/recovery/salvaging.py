@@ -1,4 +1,4 @@
-"""What records do not tell: objects that none of them knows, and objects that are missing."""
+"""What records do not contain: objects that are in none of them, and which objects are missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .outcome import Recovered
 
 
 def take_unknown_objects(session: Session, cat: Catalog, store: Store, events: Events, result: Recovered) -> None:
-    """Record objects that are in no record: each content with the path that it had when it was stored."""
+    """Add objects that are in no record to the catalog: each content with the path that it had when it was stored."""
     known = {row.name for row in history.objects(cat, store.id)}
     own = f"{result.lineage}/data/"
     # There may be a million, so only the time and the end of the name of each is kept.
@@ -45,7 +45,7 @@ def take_unknown_objects(session: Session, cat: Catalog, store: Store, events: E
 
 
 def name_missing_objects(session: Session, cat: Catalog, store: Store, result: Recovered) -> None:
-    """Say which objects of the catalog the bucket does not have."""
+    """Report objects of the catalog that the bucket does not have."""
     own = f"{result.lineage}/data/"
     listed = {item.name for item in session.target.list(own)}
     for row in history.objects(cat, store.id):

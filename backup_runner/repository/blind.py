@@ -1,7 +1,7 @@
-"""Hosts that encrypt and cannot decrypt: a signing key of their own, and a lineage that opens for others only.
+"""Hosts that can encrypt but not decrypt: a signing key of their own, and a lineage that only others can open.
 
-The host draws the lineage's key and a key that signs its first envelope, uses both once and keeps neither. What it
-keeps is its own signing key, which that owner enrolled to add objects. All later envelopes are the recipients'.
+The host generates the lineage's key and a key that signs its first envelope, uses both once and keeps neither. It keeps
+only its own signing key, which the first envelope allows to add objects. The recipients write all later envelopes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SEED = 32
 
 
 def host_path(catalog_path: str) -> str:
-    """Where a host keeps its signing key: it decrypts nothing."""
+    """The file of a host's signing key, which decrypts nothing."""
     return f"{catalog_path}.host-key"
 
 
 def load_host(catalog_path: str, *, make: bool) -> Secret:
-    """This host's signing key, made when it is first needed. Raises KeyFileError."""
+    """This host's signing key, created when first needed. Raises KeyFileError."""
     path = host_path(catalog_path)
     try:
         with open(path, "rb") as file:
@@ -63,7 +63,8 @@ def load_host(catalog_path: str, *, make: bool) -> Secret:
 
 
 def found_blind(target: Target, host: Identity, salt: bytes, recipients: Sequence[Recipient]) -> KeyChain:
-    """A new lineage for these recipients, its first envelope in the bucket. Raises KeyFileError, TargetError."""
+    """Create a lineage for these recipients and put its first envelope into the bucket. Raises KeyFileError,
+    TargetError."""
     owners = [one.owner for one in recipients if one.owner]
     if not owners:
         raise KeyFileError("no recipient can be an owner", hint="list at least one public key in `recipients`")

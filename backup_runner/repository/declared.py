@@ -74,7 +74,7 @@ def _recipient(
         return Recipient(spec.passphrase_env[:_NAME_LENGTH], SecretKind.PASSPHRASE, public.opening, None, since)
     public = read_public(spec.file) if spec.file else read_recipient(spec.text)
     name = name_of_file(spec.file) if spec.file else f"recipient {fingerprint(public.opening)}"
-    # Where nobody else can be one, recipients are the owners.
+    # If nobody else can be the owner, recipients are.
     owner = public.signing if blind else None
     return Recipient(name, SecretKind.PAIR, public.opening, owner, since)
 

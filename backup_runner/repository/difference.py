@@ -16,8 +16,8 @@ _REPLACED = Reason(Cause.OBJECT_REPLACED)
 
 
 def difference(row: ObjectRow, item: StoredObject | None, target: Target | None) -> Reason | None:
-    """What is wrong with an object of the catalog, of which a listing has `item`; None if nothing is. Without a
-    `target`, the listing is believed. Raises TargetError."""
+    """What is wrong with an object of the catalog that is listed as `item`; None if nothing is. Without a
+    `target`, the listing is trusted. Raises TargetError."""
     reason = _stated(row, item)
     if reason and target is not None:
         # One check is not enough: listings may be outdated or damaged in transit, and one 404 proves nothing.

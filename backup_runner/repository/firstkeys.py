@@ -1,7 +1,7 @@
 """Which envelope a lineage's chain starts with.
 
-Anybody who may write to the bucket can put some there that are sound in themselves, also before a lineage of suite 1
-continues in suite 2."""
+Anybody who may write to the bucket can put valid envelopes there, even before a lineage of suite 1 continues in suite
+2."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..errors import AccessDenied, ContainerError, ObjectArchived, ObjectMissing
 from ..targets.base import Target
 
 _SALTS = 8
-"""Envelopes with so many different salts are tried: each costs a run of scrypt, where the salt is not known."""
+"""Envelopes with at most this many different salts are tried: if the salt is not known, each costs a run of scrypt."""
 
 _RECORDS = 5
-"""So many records, the oldest first, are asked whether this key opens suite 1 in their lineage."""
+"""At most this many records, oldest first, are tried to find out whether this key opens suite 1 in their lineage."""
 
 
 def first_of(
     candidates: Sequence[Envelope], identity: Identity, target: Target, *, salt: bytes | None = None
 ) -> Envelope | None:
-    """The first envelope, by number; None if none counts.
+    """The first envelope, by number; None if none is valid.
 
-    One that founds the lineage proves itself by the lineage's id. A lineage of suite 1 was continued by whoever has its
-    key, which signs; who has another key, and came later, takes the first that it can decrypt. `salt` is that of the
-    lineage, if it is known. Raises TargetError."""
+    If it founded the lineage, the lineage's id proves it. A lineage of suite 1 is continued by a holder of its
+    key, which signs the envelope; a later recipient with another key accepts the first that it can decrypt. `salt` is
+    that of the lineage, if known. Raises TargetError."""
     for one in candidates:
         if one.previous == ZERO:
             return one
@@ -48,7 +48,7 @@ def first_of(
 
 
 def _began(target: Target, lineage: bytes, identity: Identity) -> bool:
-    """Whether this is the key of suite 1, of which all machines that have it are the same owner."""
+    """Whether this is the key of suite 1: all machines that have it are one owner."""
     if identity.keyring is None:
         return False
     for item in islice(target.list(kind_prefix(lineage, ObjectKind.RECORDS)), _RECORDS):

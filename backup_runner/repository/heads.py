@@ -53,7 +53,7 @@ def size_of(target: Target, name: str) -> int:
 
 
 def is_void(target: Target, identity: Identity, name: str) -> bool:
-    """Whether a writer signed that record who was removed since. Raises AccessDenied, TransientError."""
+    """Whether that record was signed by a writer who has since been removed. Raises AccessDenied, TransientError."""
     try:
         head_of(target, identity, StoredObject(name, size_of(target, name), "", "", 0.0, "", ""))
     except RemovedWriterError:

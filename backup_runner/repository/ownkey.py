@@ -1,4 +1,4 @@
-"""A job's own secret, read when it is first needed; a host that only encrypts has a signing key in its place."""
+"""A job's own secret, read when it is first needed. A host that only encrypts has a signing key instead."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KDF_UNITS = 64
 
 
 class OwnKey:
-    """Close it: a thread may be at work."""
+    """Close it after use, because a thread may be running."""
 
     def __init__(
         self, job: Job, env: Mapping[str, str], warn: Callable[[str], None], given: Identity | None = None
@@ -46,7 +46,7 @@ class OwnKey:
         return self._identity
 
     def need_secret(self, what: str) -> None:
-        """Raises WrongKeyError on a host that has no secret, and says who has one."""
+        """Raises WrongKeyError, which says who has a secret, on a host that has none."""
         if not self._job.encryption.is_blind:
             return
         named = [f"{one.name} ({fingerprint(one.public)})" for one in declared(self._job, self._env, None, 0)]
@@ -69,7 +69,7 @@ class OwnKey:
         return identity.keyring.new_salt() if identity.keyring else os.urandom(SALT_LENGTH)
 
     def enrol_host(self) -> None:
-        """Make this host's signing key, if it has none. Raises KeyFileError."""
+        """Create this host's signing key, if it has none. Raises KeyFileError."""
         self._identity = Identity(load_host(self._job.catalog.path, make=True))
 
     def close(self) -> None:

@@ -155,7 +155,7 @@ def changed(
 def _still_enrolled(
     one: EnrolledWriter, lineage: bytes, owners: tuple[bytes, ...], owner: SigningKey
 ) -> EnrolledWriter:
-    """A writer whose owner goes is enrolled again by the one who makes the change."""
+    """Writers enrolled by a removed owner are enrolled again by whoever makes the change."""
     try:
         check_entitled(lineage, owners, Signer(one.key, one.rights, one.enrolment))
     except NotEntitledError:
@@ -195,7 +195,7 @@ def mark_of(store: Store) -> Mark | None:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a change of keys works with."""
+    """The objects that a change of keys works with."""
 
     store: Store
     found: KeyChain
@@ -208,7 +208,7 @@ class Ground:
         return mark_of(self.store)
 
     def enrolled(self, one: Recipient, key: bytes) -> EnrolledWriter:
-        """That recipient as one who may write with the signing key of their pair. Raises NotEntitledError."""
+        """That recipient as a writer, with the signing key of their pair. Raises NotEntitledError."""
         owner = owned_lineage(self.identity, self.found.newest)
         if owner is None:
             raise NotEntitledError("only an owner can enrol writers", hint="`key list JOB` shows who the owners are")

@@ -1,4 +1,4 @@
-"""Kinds of values in job and config files: texts with a form, numbers with bounds."""
+"""Types of values in job and config files: texts in a certain form, numbers within bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .values import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN
 
 COUNT_LIMIT = 100_000
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
-# Editors read a lone ~ as null, as YAML defines; in these two places people mean the home folder.
+# YAML defines a lone ~ as null, and editors read it so; in these two places people mean the home folder.
 LONE_TILDE: JsonDict = {"type": ["string", "null"]}
 
 
@@ -22,7 +22,7 @@ class Strict(BaseModel):
 
 
 def no_variable(text: str) -> str:
-    """Refuse what looks like a variable, in text that is not a path."""
+    """Reject what looks like a variable in text that is not a path."""
     # Taken literally, hosts that should differ would share a prefix.
     if "${" in text:
         raise ValueError("${…} is expanded in paths only")
@@ -36,7 +36,7 @@ def _usable_prefix(text: str) -> str:
 
 
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
-# Git takes a carriage return at the end for a part of the line's end; `Icon[\r]` names the files of macOS.
+# Git treats a carriage return at the end as part of the line ending; `Icon[\r]` matches the files of macOS.
 SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\u0000]*[^\n\r\u0000]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 SnapshotTag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]

@@ -1,4 +1,4 @@
-"""Listings: page by page, each checked, never endless."""
+"""Lists objects page by page. Every page is checked, and a listing cannot be endless."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...records import StoredObject
 from .answers import as_dict, as_list, check_page, listed, readable
 
 _THIN, _THIN_PAGES = 10, 200
-"""After this many nearly empty pages in a row, a listing counts as endless."""
+"""After this many nearly empty pages in a row, a listing is rejected as endless."""
 MOST_LISTED = 1_000_000
-"""Objects in one listing, unless the job says otherwise: some 30 TB in packs."""
+"""Maximum objects in a listing, unless the job sets another one: some 30 TB in packs."""
 _FIELDS = "name,size,md5,etag,timeCreated,storageTier,archivalState"
 
 Page = tuple[list[StoredObject], str | None]
@@ -21,7 +21,7 @@ Options = dict[str, Any]
 
 
 def page_of(data: object, options: Options, ours: str, prefix: str) -> Page:
-    """What one response lists, of the objects below `ours` (the target's prefix) and `prefix`. Raises TargetError."""
+    """Parse a response that lists objects below `ours` (the target's prefix) and `prefix`. Raises TargetError."""
     body = as_dict(data)
     with readable():
         items = [listed(item, ours) for item in as_list(body.get("objects"))]
@@ -32,7 +32,7 @@ def page_of(data: object, options: Options, ours: str, prefix: str) -> Page:
 
 def pages(fetch: Callable[[Options], Page], prefix: str, limit: int, most: int | None) -> Iterator[StoredObject]:
     """All objects whose whole names begin with `prefix`, in pages of `limit`. Raises EndlessListing if there are more
-    than `most`, None for what is plausible, and TargetError."""
+    than `most` (None: the default), and TargetError."""
     options: Options = {"prefix": prefix, "fields": _FIELDS, "limit": limit}
     thin = count = 0
     while True:
