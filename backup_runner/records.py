@@ -15,8 +15,8 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 - Between processes a list of pieces is packed: 40 bytes a row, `BLAKE3 (32) + length (u64, little-endian)`, the
   BLAKE3 of a run of zeros being 32 zero bytes (`pack_pieces`, `unpack_pieces`).
 - `md5` of a piece is None. `md5` of a composed content is None too where more zeros were skipped than could be hashed
-  in reasonable time (`SKIPPED_ZEROS`); its `blake3` then is `pieces_digest(packed)`, not that of the bytes. With an
-  MD5, `blake3` and `md5` are of the whole bytes as ever.
+  in reasonable time (`policy.skipped_zeros`); its `blake3` then is `pieces_digest(packed)`, not that of the bytes.
+  With an MD5, `blake3` and `md5` are of the whole bytes as ever.
 - A digest says nothing about which of both a content is: (size, blake3) is the identity of a content, placed or
   composed. A file whose list would be one piece alone is a placed content (with its MD5, if the piece is not in the
   catalog without).
@@ -143,8 +143,6 @@ class Digests(NamedTuple):
     md5: bytes
 
 
-SKIPPED_ZEROS = 1 << 30
-"""From this many zero bytes in holes on, a file has no MD5: computing it would take longer than everything else."""
 _ZEROS = bytes(32)
 _PIECE = struct.Struct("<32sQ")
 

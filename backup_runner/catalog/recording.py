@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ..records import Composed, Digests, Extent, Kind, NewObject, Placed
+from ..records import Composed, Kind, NewObject, Placed
 from .database import Catalog
 from .many import next_id, select
-from .storing import add_object, put_composed, put_content, put_contents, put_placed
+from .storing import add_object, put_composed, put_placed
 
 
 class Meta(NamedTuple):
@@ -180,14 +180,3 @@ class Recorder:
         """Record contents whose pieces are all in the catalog; returns their ids. The index of `object_id` has their
         lists."""
         return put_composed(self.cat, self.store_id, items, object_id)
-
-    def add_object(self, new: NewObject) -> int:
-        return add_object(self.cat, self.store_id, new)
-
-    def put_content(self, digests: Digests, extents: Sequence[Extent]) -> int:
-        """Record a content; one that exists already now is at these extents instead."""
-        return put_content(self.cat, self.store_id, digests, extents)
-
-    def put_contents(self, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
-        """The same for many different contents; returns their ids."""
-        return put_contents(self.cat, self.store_id, items)

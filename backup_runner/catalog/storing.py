@@ -31,17 +31,6 @@ def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def finish_object(cat: Catalog, store_id: int, new: NewObject) -> int:
-    """The same for a continued upload: a killed run may have created the object already, so that it was adopted as an
-    orphan and is in the catalog, without what only the end of the upload shows."""
-    row = cat.conn.execute("SELECT id FROM object WHERE store_id = ? AND name = ?", (store_id, new.name)).fetchone()
-    if row is None:
-        return add_object(cat, store_id, new)
-    columns = "size = ?, plain = ?, checksum = ?, etag = ?, parts = ?, header = ?, segments = ?, tier = ?"
-    cat.conn.execute(f"UPDATE object SET {columns}, state = 'live' WHERE id = ?", (*new[1:9], row[0]))
-    return int(row[0])
-
-
 def put_placed(
     cat: Catalog, store_id: int, object_id: int, items: Sequence[Placed], *, anew: bool = False
 ) -> list[int]:
@@ -132,28 +121,14 @@ def _clear(cat: Catalog, content_id: int) -> None:
 
 def put_content(cat: Catalog, store_id: int, digests: Digests, extents: Sequence[Extent]) -> int:
     """Record a content at these extents; one that exists already is moved to them and unmarked."""
-    return put_contents(cat, store_id, [(digests, extents)])[0]
-
-
-def put_contents(cat: Catalog, store_id: int, items: Sequence[tuple[Digests, Sequence[Extent]]]) -> list[int]:
-    """Record different contents like `put_content`; returns their ids."""
-    known = content_ids(cat, store_id, [digests for digests, _ in items])
-    first = next_id(cat, "content")
-    ids: list[int] = []
-    rows: list[tuple[object, ...]] = []
-    stretches: list[tuple[int, int, int, int, int]] = []
-    for (size, strong, weak), extents in items:
-        content_id = known.get((size, strong))
-        if content_id is None:
-            content_id = first + len(rows)
-            rows.append((content_id, store_id, *_place(extents), size, strong, weak, None))
-            stretches += _stretches(content_id, extents)
-        else:
-            move_content(cat, content_id, extents)
-        ids.append(content_id)
-    cat.conn.executemany(_NEW, rows)
-    cat.conn.executemany(_STRETCH, stretches)
-    return ids
+    content_id = content_ids(cat, store_id, [digests]).get(digests[:2])
+    if content_id is not None:
+        move_content(cat, content_id, extents)
+        return content_id
+    content_id = next_id(cat, "content")
+    cat.conn.execute(_NEW, (content_id, store_id, *_place(extents), *digests, None))
+    cat.conn.executemany(_STRETCH, _stretches(content_id, extents))
+    return content_id
 
 
 def move_content(cat: Catalog, content_id: int, extents: Sequence[Extent]) -> None:

@@ -1,6 +1,6 @@
 """Encrypted (sealed) objects, as specified in docs/format.md.
 
-Sealing in parts: `new_header` once, `seal_segment_into` anywhere with the `SealKeys` from it, `seal_index` last.
+Sealing in suite 1, as tests do: `seal_object`, or `new_header`, `seal_segment` with the keys it gave, `seal_index`.
 Opening: `open_object`, or `open_header` and `segment_reader` with what the catalog knows; both for either suite.
 Sealing in suite 2: `suite2.sealer`, with a `suite2.lineage.Lineage`.
 """
@@ -11,7 +11,7 @@ from .index import TAIL, Index, IndexEntry, Trailer, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
 from .reader import OpenedObject, Read, open_object, open_whole, read_stretch, seal_object, segment_reader
 from .segment import Stream, seal_segment, sealed_bound, segment_span, segments_of
-from .suites import Opener, open_header, open_segment, read_index, seal_segment_into, suite_of
+from .suites import Opener, open_header, open_segment, read_index, suite_of
 
 __all__ = [
     "MAGIC",
@@ -42,7 +42,6 @@ __all__ = [
     "seal_index",
     "seal_object",
     "seal_segment",
-    "seal_segment_into",
     "sealed_bound",
     "segment_reader",
     "segment_span",

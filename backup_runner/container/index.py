@@ -74,11 +74,6 @@ class Trailer(NamedTuple):
     header_length: int
     total: int
 
-    @property
-    def index_offset(self) -> int:
-        """Where the index segments start in the object."""
-        return self.header_length + self.data_sealed
-
     def seal(self, keys: SealKeys) -> bytes:
         """The last bytes of the object."""
         fields = _FIELDS.pack(MAGIC, *self)

@@ -28,7 +28,6 @@ class _Suite(NamedTuple):
     open_header: Callable[[bytes, ObjectId, Opener], OpenedHeader]
     read_index: Callable[[SealKeys, Buffer, int], Index | int]
     open_segment: Callable[..., bytes]
-    seal_segment_into: Callable[..., int]
     signed: bool
 
 
@@ -45,8 +44,8 @@ def _open_header_2(data: bytes, object_id: ObjectId, opener: Opener) -> OpenedHe
 
 
 _SUITES = {
-    1: _Suite(_open_header_1, index.read_index, segment.open_segment, segment.seal_segment_into, signed=False),
-    2: _Suite(_open_header_2, index2.read_index, segment2.open_segment, segment2.seal_segment_into, signed=True),
+    1: _Suite(_open_header_1, index.read_index, segment.open_segment, signed=False),
+    2: _Suite(_open_header_2, index2.read_index, segment2.open_segment, signed=True),
 }
 
 
@@ -83,13 +82,6 @@ def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *,
     Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.
     """
     return _SUITES[keys.suite].open_segment(keys, stream, number, sealed, last=last)
-
-
-def seal_segment_into(
-    keys: SealKeys, stream: Stream, number: int, plaintext: Buffer, out: memoryview, *, last: bool
-) -> int:
-    """Seal segment `number` into `out`, which has room for `sealed_bound(len(plaintext))` bytes; its sealed length."""
-    return _SUITES[keys.suite].seal_segment_into(keys, stream, number, plaintext, out, last=last)
 
 
 def is_signed(keys: SealKeys) -> bool:

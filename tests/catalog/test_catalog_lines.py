@@ -18,6 +18,7 @@ from backup_runner.catalog import Catalog, history, lines, retirement
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.recording import Meta, Recorder
 from backup_runner.catalog.replaying import replay
+from backup_runner.catalog.storing import add_object, put_content
 from backup_runner.errors import CatalogError
 from backup_runner.records import Digests, Extent, Flag, Kind, NewObject
 
@@ -70,12 +71,14 @@ class Site:
         return (found if found is not None else self.pack([digests])[0]), number
 
     def pack(self, wanted: list[Digests]) -> list[int]:
-        recorder = Recorder(self.cat, self.store_id, self.job_id, 0)
         name = os.urandom(8).hex()
-        object_id = recorder.add_object(
-            NewObject(name, 100, 50, "sum", "etag", None, b"head", b"\1\0\0\0", "Standard", 1)
+        object_id = add_object(
+            self.cat, self.store_id, NewObject(name, 100, 50, "sum", "etag", None, b"head", b"\1\0\0\0", "Standard", 1)
         )
-        return [recorder.put_content(one, [Extent(object_id, at, one.size)]) for at, one in enumerate(wanted)]
+        return [
+            put_content(self.cat, self.store_id, one, [Extent(object_id, at, one.size)])
+            for at, one in enumerate(wanted)
+        ]
 
 
 def put(site: Site, recorder: Recorder, one: int, two: int) -> None:

@@ -13,6 +13,7 @@ from backup_runner.catalog import Catalog, history
 from backup_runner.catalog.many import known_pieces, usable_contents
 from backup_runner.catalog.recording import Recorder
 from backup_runner.catalog.states import set_states
+from backup_runner.catalog.storing import put_content
 from backup_runner.records import Composed, Digests, Extent, NewObject, Piece, Placed, pack_pieces, pieces_digest
 
 
@@ -86,7 +87,8 @@ def test_a_piece_that_is_not_there(recorder: Recorder) -> None:
 def test_a_spread_content_that_is_stored_in_pieces_keeps_its_id(recorder: Recorder) -> None:
     recorder.record_pack(new_object(1), [piece(1), piece(2)])
     item = composed((1, 100), (2, 100))
-    old = recorder.put_content(Digests(200, item.blake3, b"m" * 16), [Extent(1, 0, 100), Extent(1, 100, 100)])
+    digests = Digests(200, item.blake3, b"m" * 16)
+    old = put_content(recorder.cat, recorder.store_id, digests, [Extent(1, 0, 100), Extent(1, 100, 100)])
     set_states(recorder.cat, {1: "missing"})
     recorder.record_pack(new_object(2), [piece(1), piece(2)])
     assert recorder.put_composed([item], 2) == [old]

@@ -22,13 +22,13 @@ from backup_runner.container import (
     new_header,
     open_segment,
     seal_segment,
-    seal_segment_into,
     sealed_bound,
     segment_span,
     segments_of,
 )
 from backup_runner.container import segment as segment_module
 from backup_runner.container.keys import Cost, CryptoKey, Keyring
+from backup_runner.container.segment import seal_segment_into
 from backup_runner.errors import DamagedError
 
 SIZE = 4096

@@ -17,11 +17,12 @@ from backup_runner.container.keys import CryptoKey, KdfBudget, Keyring
 from backup_runner.container.segment import sealed_bound
 from backup_runner.container.suite2.lineage import Lineage, Rights, Signer, Writer
 from backup_runner.container.suite2.padding import padded
-from backup_runner.container.suite2.sealer import ObjectSealer, seal_object
+from backup_runner.container.suite2.sealer import seal_object
 from backup_runner.container.suite2.segment import seal_segment_into
 from backup_runner.container.suite2.signing import SigningKey
 from backup_runner.container.suite2.trailer import TRAILER_LENGTH
 from backup_runner.errors import DamagedError, NoiseError, NotEntitledError, WrongKeyError
+from tests.container.sealer import ObjectSealer
 
 from .lineages import SALT, SEGMENT, World, pair
 

@@ -13,6 +13,7 @@ from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import find_content
 from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.storing import add_object, put_content
 from backup_runner.container import Identity, IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.container.keys import Cost, CryptoKey, Keyring
 from backup_runner.container.lengths import pack_lengths
@@ -197,7 +198,7 @@ class _BackUp:
             part = data[at : at + size]
             entry = IndexEntry(digests.size, digests.md5, digests.blake3, 0, len(part), at, group)
             extents.append(Extent(self.put(part, [entry]), 0, len(part)))
-        self.recorder.put_content(digests, extents)
+        put_content(self.recorder.cat, self.recorder.store_id, digests, extents)
 
     def flush(self) -> None:
         entries, offset = [], 0
@@ -207,7 +208,9 @@ class _BackUp:
         if entries:
             object_id = self.put(b"".join(data for _, data in self.pack), entries)
             for (digests, data), entry in zip(self.pack, entries, strict=True):
-                self.recorder.put_content(digests, [Extent(object_id, entry.offset, len(data))])
+                put_content(
+                    self.recorder.cat, self.recorder.store_id, digests, [Extent(object_id, entry.offset, len(data))]
+                )
         for entry, digests, xattrs, sparse in self.waiting:
             leader = None
             if entry.links > 1:
@@ -239,7 +242,7 @@ class _BackUp:
             tier=world.tier,
             created_ns=0,
         )
-        return self.recorder.add_object(new)
+        return add_object(self.recorder.cat, self.recorder.store_id, new)
 
 
 def _meta(entry: Entry, *, link: bytes | None = None, xattrs: bytes | None = None, flags: int = 0) -> Meta:
