@@ -17,7 +17,7 @@ from .document import Document, Loc, make_document
 from .lint import lint as lint_job
 from .lint import lint_secrets
 from .nodes import Node
-from .paths import Surroundings, resolve_all, resolve_outputs
+from .paths import Surroundings, expand_texts, resolve_all, resolve_outputs
 from .relations import check_relations
 from .resolve import build
 from .rules import Severity
@@ -111,6 +111,7 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], 
     except Stop:
         return draft
     fill_up(document, defaults)
+    expand_texts(document, around.env, draft.complaints)
     model = check(document, draft.complaints)
     require(document, draft.complaints)
     places = draft.places = resolve_all(document, around, draft.complaints)

@@ -15,6 +15,7 @@ from .recipients import is_key
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_FORM = "write ${NAME} or ${NAME:-default}; $${ is a literal ${"
 DEFAULT_OCI_CONFIG = "~/.oci/config"
 
 
@@ -65,18 +66,53 @@ def expand(text: str, around: Surroundings) -> str:
 
 
 def _substitute(match: re.Match[str], env: Mapping[str, str], reasons: list[tuple[str, str, str | None]]) -> str:
-    name = match[1]
-    if name is None:
+    if match[1] is None:
         return "${"
+    name, given, default = match[1].partition(":-")
     if not match[2] or not _NAME.fullmatch(name):
         shown = quoted(match[0])
-        reasons.append((rules.BAD_PATH, f"{shown} is not a variable reference", "write ${NAME}; $${ is a literal ${"))
+        reasons.append(
+            (
+                rules.BAD_PATH,
+                f"{shown} is not a variable reference",
+                "write ${NAME} or ${NAME:-default}; $${ is a literal ${",
+            )
+        )
         return ""
-    value = env.get(name, "")
-    if not value:
+    value = env.get(name, "") or default
+    if not value and not given:
         state = "is empty" if name in env else "is not set"
-        reasons.append((rules.UNSET_VARIABLE, f"the variable {name} {state}", f"set {name}, or write the path"))
+        reasons.append(
+            (
+                rules.UNSET_VARIABLE,
+                f"the variable {name} {state}",
+                f"set {name}, write the value itself, or a default: ${{{name}:-…}}",
+            )
+        )
     return value
+
+
+IN_TEXTS = (("", "name"), ("target", "bucket"), ("target", "prefix"), ("target", "namespace"), ("target", "region"))
+"""Values besides paths in which variables are expanded."""
+
+
+def expand_texts(document: Document, env: Mapping[str, str], complaints: Complaints) -> None:
+    """Put the values of variables into texts of a job, before the models see them; report those that are not set."""
+    for block_name, key in IN_TEXTS:
+        loc: Loc = (block_name, key) if block_name else (key,)
+        block = document.data.get(block_name) if block_name else document.data
+        text = block.get(key) if isinstance(block, dict) else None
+        if not isinstance(text, str) or "${" not in text or loc not in document.nodes:
+            continue
+        reasons: list[tuple[str, str, str | None]] = []
+        value = _VARIABLE.sub(lambda match: _substitute(match, env, reasons), text)  # noqa: B023 - called at once
+        for code, message, hint in reasons:
+            complaints.add(code, document.span(loc), message, hint)
+        if reasons:
+            document.settled.add(loc)
+        else:
+            assert isinstance(block, dict)
+            block[key] = value
 
 
 def resolve_all(document: Document, around: Surroundings, complaints: Complaints) -> dict[Loc, str]:

@@ -124,7 +124,7 @@ def of_value(kind: str, loc: Loc, detail: ErrorDetails, written: Scalar | None, 
     if kind == "enum":
         return _choice(name, shown, value, str(context["expected"]))
     if isinstance(value, str) and "${" in value and kind in ("string_pattern_mismatch", "value_error"):
-        return Complaint(rules.MALFORMED, f"{shown}: ${{…}} is expanded in paths only", "write the value itself")
+        return Complaint(rules.MALFORMED, f"{shown}: ${{…}} is not expanded here", "write the value itself")
     if kind == "string_pattern_mismatch":
         form, hint = _FORMS[_key(loc)]
         return Complaint(rules.MALFORMED, f"{shown} is not {form}", hint)

@@ -39,6 +39,7 @@ from .texts import (
     Strict,
     Url,
     no_variable,
+    or_variable,
 )
 
 _KEEP_SOMETHING: list[JsonValue] = [
@@ -117,12 +118,17 @@ class OciTargetModel(Strict):
 
     type: Literal["oci"]
     namespace: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]{1,128}$", description="Default: queried from the service."
+        None,
+        pattern=r"^[A-Za-z0-9_-]{1,128}$",
+        json_schema_extra=or_variable("[A-Za-z0-9_-]{1,128}"),
+        description="Default: queried from the service.",
     )
-    bucket: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,256}$")
+    bucket: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9._-]{1,256}$", json_schema_extra=or_variable("[A-Za-z0-9._-]{1,256}")
+    )
     prefix: Prefix = Field("", description='Prepended to every object name; a missing trailing "/" is added.')
     storage_tier: StorageTier = _lax("The tier of data objects.", StorageTier.STANDARD)
-    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$")
+    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$", json_schema_extra=or_variable("[a-z0-9-]{1,64}"))
     endpoint: Url | None = Field(None, description="A server other than the region's default.")
     proxy: Url | None = None
     ca_bundle: PathText | None = None

@@ -15,6 +15,11 @@ VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,255}$"
 LONE_TILDE: JsonDict = {"type": ["string", "null"]}
 
 
+def or_variable(pattern: str) -> JsonDict:
+    """For the schema: text of this form, or with a variable in it, which is expanded before the model sees it."""
+    return {"pattern": f"^({pattern}|.*\\$\\{{.*)$"}
+
+
 class Strict(BaseModel):
     """A block whose values are validated strictly, and without unknown keys."""
 
@@ -22,10 +27,10 @@ class Strict(BaseModel):
 
 
 def no_variable(text: str) -> str:
-    """Reject what looks like a variable in text that is not a path."""
+    """Reject what looks like a variable where none is expanded."""
     # Taken literally, hosts that should differ would share a prefix.
     if "${" in text:
-        raise ValueError("${…} is expanded in paths only")
+        raise ValueError("${…} is not expanded here")
     return text
 
 
@@ -38,7 +43,8 @@ def _usable_prefix(text: str) -> str:
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 # Git treats a carriage return at the end as part of the line ending; `Icon[\r]` matches the files of macOS.
 SkipText = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\n\u0000]*[^\n\r\u0000]$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{_NAME}$", json_schema_extra=or_variable(_NAME))]
 SnapshotTag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Rate = Annotated[str, Field(pattern=RATE_PATTERN, examples=["10MiB/s", "500kB/s"])]
 Duration = Annotated[str, Field(pattern=DURATION_PATTERN, examples=["12h", "7d", "2w", "1y"])]
