@@ -133,11 +133,9 @@ class RemovedWriterError(NotEntitledError):
 
 
 class TargetError(BackupRunnerError):
-    """A request to the target failed. `retryable` says whether the same call may work later."""
+    """A request to the target failed."""
 
     usual_hint = "`target check JOB` tests every operation on the job's target"
-
-    retryable = False
 
 
 class TransientError(TargetError):
@@ -145,7 +143,18 @@ class TransientError(TargetError):
 
     usual_hint = "try again later; completed work is recorded"
 
-    retryable = True
+
+class UnreachableError(TransientError):
+    """No connection was established: the name does not resolve, or nothing listens."""
+
+
+class RetryLaterError(TransientError):
+    """The service said when to retry."""
+
+    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+        """Seconds."""
 
 
 class ObjectMissing(TargetError):  # noqa: N818

@@ -31,6 +31,8 @@ class StoringPolicy:
     """or this many contents."""
     small: int = MIB
     """Files of fewer bytes are stored whole; larger ones are cut into pieces."""
+    unsized: int = 64 * MIB
+    """Files without a meaningful size, as in /proc, may have this many bytes."""
     batch_bytes: int = 2 * MIB
     """Approximate total size of the small files that a worker gets at once."""
     batch_files: int = 1000

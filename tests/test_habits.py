@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -105,3 +106,106 @@ def test_words_that_decide_are_found(line: str) -> None:
 def test_there_are_words_for_every_reason() -> None:
     assert {*reasons._CAUSES, *damage._WORDS, Cause.METADATA} == {*Cause}
     assert {*reasons._FINDINGS} == {*Finding}
+
+
+# -- only the catalog speaks SQL
+
+STATEMENT = re.compile(
+    r"\s*(SELECT\b.+\bFROM\b|SELECT [\d*]|INSERT (OR \w+ )?INTO\b|UPDATE (\w+ SET\b|$)|DELETE FROM\b|BEGIN\b|COMMIT$|"
+    r"ROLLBACK$|PRAGMA \w|CREATE (TEMP )?(TABLE|INDEX|VIEW|TRIGGER)\b|REPLACE INTO\b|WITH \w+ AS \()",
+    re.DOTALL,
+)
+SPEAK_SQL = ("backup_runner/catalog/", "backup_runner/recovery/backup_tool_database.py")
+"""The second reads a database of another tool."""
+
+
+def statements(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)) if STATEMENT.match(text):
+                yield where(path, node)
+            case ast.Call(func=ast.Attribute(attr="execute" | "executemany" | "executescript" | "commit" | "rollback")):
+                if "conn" in ast.unparse(node.func):
+                    yield where(path, node)
+
+
+def test_only_the_catalog_speaks_sql() -> None:
+    paths = [path for path in modules() if not str(path.relative_to(ROOT)).startswith(SPEAK_SQL)]
+    found = [line for path in paths for line in statements(path, tree_of(path))]
+    assert not found, "\n".join(found)
+    assert sum(len(list(statements(path, tree_of(path)))) for path in modules(below=PROGRAM / "catalog")) > 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'cat.conn.execute("SELECT id FROM store")', 'x = "DELETE FROM object WHERE id = ?"', 'x = "BEGIN IMMEDIATE"',
+        'f"UPDATE {table} SET x = 1"', 'cat.conn.commit()', 'sql = "INSERT INTO path VALUES (?)"', 'n = "SELECT 1"',
+    ],
+)  # fmt: skip
+def test_sql_is_found(line: str) -> None:
+    assert list(statements(PROGRAM / "api/applies.py", ast.parse(line)))
+
+
+# -- targets say what they can, and nobody asks for their attributes
+
+
+def asking_attributes(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id="hasattr" | "getattr" | "setattr"), args=[what, *_]) if (
+                "target" in ast.unparse(what).lower()
+            ):
+                yield where(path, node)
+            case ast.Call(func=ast.Name(id="isinstance"), args=[what, kind]) if "Target" in ast.unparse(kind):
+                # What a job file says of its target is a value of the job, and no target.
+                if not re.search("Target(Spec|Model)", ast.unparse(kind)) and "Error" not in ast.unparse(kind):
+                    yield where(path, node)
+
+
+def test_nobody_asks_targets_for_attributes_or_types() -> None:
+    found = [line for path in modules() for line in asking_attributes(path, tree_of(path))]
+    assert not found, "\n".join(found)
+
+
+def test_asking_targets_is_found() -> None:
+    for line in ('hasattr(session.target, "thaw")', "getattr(target, name)", "isinstance(target, OciTarget)"):
+        assert list(asking_attributes(PROGRAM / "api/applies.py", ast.parse(line)))
+
+
+# -- sizes are handed in
+
+CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
+PATCHED = {
+    "LIFETIME": "seconds",
+    "_LOOK": "seconds",
+    "_RENEW": "seconds",
+    "_PATIENCE": "seconds",
+    "_COMMAND_SECONDS": "seconds",
+    "SECONDS": "seconds",
+}
+"""Constants that tests may set: times, so that nobody waits for them. Never sizes."""
+
+
+def patched(path: Path, tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="setattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                pass
+            case ast.Call(func=ast.Attribute(attr="setattr"), args=[ast.Constant(value=str(name)), *_]):
+                pass
+            case _:
+                continue
+        last = name.rpartition(".")[2]
+        if CONSTANT.fullmatch(last) and last not in PATCHED:
+            yield where(path, node)
+
+
+def test_no_test_patches_a_size() -> None:
+    found = [line for path in modules(below=ROOT / "tests") for line in patched(path, tree_of(path))]
+    assert not found, "\n".join(found)
+
+
+def test_a_patched_size_is_found() -> None:
+    for line in ('patch.setattr(module, "CHUNK", 7)', 'patch.setattr("backup_runner.source.reading.UNSIZED", 1)'):
+        assert list(patched(ROOT / "tests/x.py", ast.parse(line)))

@@ -136,7 +136,8 @@ class Worker:
         self._store_small(small)
 
     def _read_small(self, key: bytes, room: memoryview) -> tuple[FileRead, memoryview] | None:
-        return read_small(self._setting.tree, key, self._setting.policy.small, room)
+        policy = self._setting.policy
+        return read_small(self._setting.tree, key, policy.small, room, unsized=policy.unsized)
 
     def _store_small(self, files: list[tuple[Asked, FileRead, memoryview]]) -> None:
         new = self._known.new_files([read for _, read, _ in files], [asked.anew for asked, _, _ in files])

@@ -86,6 +86,12 @@ def parse_name(name: str) -> ObjectId | None:
     return ObjectId(bytes.fromhex(lineage), ObjectKind[kind.upper()], bytes.fromhex(hex_id))
 
 
+def record_serial(name: str) -> int | None:
+    """The serial in the name of a record; None for any other name."""
+    object_id = parse_name(name)
+    return object_id.serial if object_id is not None and object_id.kind is ObjectKind.RECORDS else None
+
+
 def kind_prefix(lineage: bytes, kind: ObjectKind) -> str:
     """The prefix of all names of this kind, for listings."""
     return f"{lineage.hex()}/{kind.label}/"

@@ -20,7 +20,6 @@ from .document import make_document
 from .formatting import dump, format_text, round_trip
 from .yamltext import READER_ERRORS, TOP, parse
 
-NEWEST = 1
 _NOT_REWRITTEN = "cannot be rewritten without losing comments"
 _BY_HAND = "remove them first, or migrate the file by hand"
 _RENAMED = {

@@ -3,17 +3,16 @@ objects with such names and any number; such objects are noise: counted and repo
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from functools import cached_property
 
 from ..container import Identity
+from ..container.names import record_serial
 from ..errors import WrongKeyError
 from ..records import StoredObject
 from ..repository.heads import is_ours, is_void, noise_notes
 from ..targets.base import Target
 
-_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 _TRIES = 50
 """Number of objects to try from the highest number down, before searching upwards from what is known."""
 
@@ -30,9 +29,9 @@ class Records:
         self.noise: list[int] = []
         """Serials whose objects were tried and are not ours."""
         for item in target.list(f"{lineage}/records/"):
-            match = _RECORD.fullmatch(item.name)
-            if match and (not until or int(match[1]) <= until):
-                self._sizes[int(match[1])] = item.size
+            serial = record_serial(item.name)
+            if serial is not None and (not until or serial <= until):
+                self._sizes[serial] = item.size
         self._order = sorted(self._sizes)
 
     def __contains__(self, serial: int) -> bool:

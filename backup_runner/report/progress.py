@@ -15,7 +15,6 @@ from .look import Look, look_of
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_SHOW_CURSOR = "\x1b[?25h"
 _NOUNS = {"verifying": "object", "repacking": "object", "deleting": "object", "looking at objects": "object"} | {
     "reading new records from the bucket": "record",
     "reading records from the bucket": "record",
@@ -218,8 +217,3 @@ def _limited(rate: float) -> str:
 def warning(text: str, look: Look) -> str:
     """A message for the user, as one safe line."""
     return f"{look.paint('warning:', 'yellow', 'bold')} {escape.one_line(text)}"
-
-
-def cursor_back(look: Look) -> bytes:
-    """Restores the cursor if the process ends while a bar is shown."""
-    return _SHOW_CURSOR.encode() if look.terminal else b""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import time
 from base64 import b64encode
@@ -21,6 +20,7 @@ import orjson
 from ..catalog import Catalog, lines
 from ..catalog.database import Store
 from ..container import Identity, ObjectId, ObjectKind
+from ..container.names import record_serial
 from ..errors import (
     AccessDenied,
     ChecksumMismatch,
@@ -45,7 +45,6 @@ _ROOM = 1 << 20
 """Most encrypted records are smaller than this (bytes)."""
 _TAKEN = 100
 """Maximum number of consecutive serials taken by strangers' objects before an apply gives up."""
-_RECORD = re.compile(r"[0-9a-f]{32}/records/[0-9]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +239,7 @@ def copy_is_due(store: Store) -> bool:
 
 def lineages(target: Target) -> list[str]:
     """All lineages that have records in the bucket."""
-    found = {item.name.split("/", 1)[0] for item in target.list() if _RECORD.fullmatch(item.name)}
+    found = {item.name.split("/", 1)[0] for item in target.list() if record_serial(item.name) is not None}
     return sorted(found)
 
 
@@ -263,7 +262,8 @@ def trim(cat: Catalog, store: Store, target: Target, *, records: bool) -> Store:
             target.delete(name)
     if records and len(kept) == 2:
         for item in target.list(f"{store.lineage}/records/"):
-            if _RECORD.fullmatch(item.name) and int(item.name[-16:]) < kept[0][0]:
+            serial = record_serial(item.name)
+            if serial is not None and serial < kept[0][0]:
                 target.delete(item.name)
     if kept != copies:
         with cat.transaction():

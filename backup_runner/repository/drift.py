@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from ..catalog.history import ObjectRow
 from ..catalog.states import note_bucket, settle_bucket
 from ..catalog.storage import stored_by_tier
 from ..container import Identity
+from ..container.names import record_serial
 from ..errors import (
     AccessDenied,
     ForkedError,
@@ -34,7 +34,6 @@ _TRIES = 50
 """Number of records beyond the catalog's serial that are tried from either end."""
 _STRANGE = 250_000
 """If this many objects of the lineage are not in the catalog, they are not leftovers of a killed run."""
-_RECORD = re.compile(r"[0-9a-f]{32}/records/([0-9]{16})")
 
 
 @dataclass(slots=True)
@@ -128,9 +127,9 @@ def _seen(cat: Catalog, store: Store, target: Target, drift: Drift) -> _Seen:
             seen.data.append(found)
             continue
         drift.cold_records += found.cold
-        if match := _RECORD.fullmatch(found.name):
-            seen.records[int(match[1])] = found.size
-            seen.checksums[int(match[1])] = found.checksum
+        if (serial := record_serial(found.name)) is not None:
+            seen.records[serial] = found.size
+            seen.checksums[serial] = found.checksum
         else:
             seen.copies[found.name] = found.size
     return seen

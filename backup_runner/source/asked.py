@@ -35,6 +35,10 @@ class ScanOptions:
 
     symlinks: Symlinks = Symlinks.SKIP
     own: tuple[bytes, ...] = ()
+    chunk: int = 4096
+    """Names of a folder that are looked up at once."""
+    batch: int = 2000
+    """Entries that are handed on at once, at least."""
 
 
 @dataclass(slots=True)

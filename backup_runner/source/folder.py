@@ -25,9 +25,6 @@ from .asked import OnProblem, OwnFiles, ScanTotals
 from .marks import mark_of
 from .times import kept_times, odd_times
 
-CHUNK: Final = 4096
-"""Number of entries read at once."""
-
 _NAMED: Final = 5
 _FILE, _DIRECTORY, _SYMLINK, _SPECIAL = int(Kind.FILE), int(Kind.DIRECTORY), int(Kind.SYMLINK), -1
 _KINDS: Final = {stat.S_IFREG: _FILE, stat.S_IFDIR: _DIRECTORY, stat.S_IFLNK: _SYMLINK}
@@ -58,6 +55,8 @@ class Context:
     own: OwnFiles
     totals: ScanTotals
     on_problem: OnProblem
+    chunk: int
+    """Names that are looked up at once."""
 
 
 class Chunk(NamedTuple):
@@ -77,7 +76,7 @@ class FolderReader:
         self._largest = sys.maxsize if bounds.max_file_size is None else bounds.max_file_size
 
     def read(self, key: bytes) -> Iterator[Chunk] | None:
-        """The children of a folder by key order, in chunks of at most CHUNK, none if it cannot be listed.
+        """The children of a folder by key order, in chunks, none if it cannot be listed.
 
         None (not an empty iterator) if the folder is no longer there at all, or excluded because of a file in it."""
         relative = key[len(self._context.key) :]
@@ -90,16 +89,16 @@ class FolderReader:
                 self._context.totals.marked += 1
                 return None
             names = self._names(fd, relative)
-            first = self._entries(fd, key, names[:CHUNK])
+            first = self._entries(fd, key, names[: self._context.chunk])
         except OSError as error:
             return iter(()) if self._unlisted(key, error) else None
         finally:
             os.close(fd)
-        return iter((first,)) if len(names) <= CHUNK else self._chunks(key, first, names)
+        return iter((first,)) if len(names) <= self._context.chunk else self._chunks(key, first, names)
 
     def _chunks(self, key: bytes, first: Chunk, names: list[bytes]) -> Iterator[Chunk]:
         yield first
-        for at in range(CHUNK, len(names), CHUNK):
+        for at in range(self._context.chunk, len(names), self._context.chunk):
             # Reopened for each chunk: in between, the scan may be a thousand folders deep elsewhere.
             try:
                 fd = self._open(key[len(self._context.key) :])
@@ -107,7 +106,7 @@ class FolderReader:
                 self._unlisted(key, error)
                 return
             try:
-                chunk = self._entries(fd, key, names[at : at + CHUNK])
+                chunk = self._entries(fd, key, names[at : at + self._context.chunk])
             finally:
                 os.close(fd)
             yield chunk

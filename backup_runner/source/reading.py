@@ -20,7 +20,7 @@ from .tree import Tree
 from .xattrs import encode_xattrs
 
 _BLOCK = 512
-UNSIZED = 64 << 20
+_UNSIZED = 64 << 20
 """Maximum bytes of a file without a meaningful size, as in /proc."""
 _CLOCK_STEP_NS = 20_000_000
 """Kernels set file times in steps of up to 10 ms (HZ=100)."""
@@ -80,9 +80,10 @@ def _attributes(read: Callable[[], dict[bytes, bytes]]) -> tuple[int, bytes | No
 
 
 def read_small(
-    tree: Tree, key: bytes, limit: int, room: memoryview | None = None
+    tree: Tree, key: bytes, limit: int, room: memoryview | None = None, *, unsized: int = _UNSIZED
 ) -> tuple[FileRead, memoryview] | None:
-    """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError.
+    """Metadata and bytes of a file; None if it has `limit` bytes or more. Raises OSError, also for a file without a
+    meaningful size that has more than `unsized` bytes.
 
     The bytes are at the start of `room`, if they fit there. A file that changes while it is read is read once more; if
     it changes again, it is stored as read and flagged."""
@@ -92,7 +93,7 @@ def read_small(
             before, still = settled(fd, status)
             if before.st_size >= limit:
                 return None
-            data = _read_whole(fd, before.st_size, room)
+            data = _read_whole(fd, before.st_size, room, unsized)
             after = os.fstat(fd)
             size = len(data)
             moved = not still or read_changed(before, after) or (size != before.st_size and not _is_unsized(before))
@@ -119,7 +120,7 @@ def read_small(
         os.close(fd)
 
 
-def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
+def _read_whole(fd: int, size: int, room: memoryview | None, unsized: int) -> memoryview:
     """All bytes of a file of `size` bytes; one more if it has grown; all of them if its size is not meaningful."""
     if room is None or len(room) <= size:
         room = memoryview(bytearray(size + 1))
@@ -127,7 +128,7 @@ def _read_whole(fd: int, size: int, room: memoryview | None) -> memoryview:
     while have <= size and (count := os.preadv(fd, [room[have : size + 1]], have)):
         have += count
     if have > size and _is_unsized(status := os.fstat(fd)) and status.st_size == size:
-        return _read_on(fd, room[:have])
+        return _read_on(fd, room[:have], unsized)
     return room[:have]
 
 
@@ -137,12 +138,12 @@ def _is_unsized(status: os.stat_result) -> bool:
     return status.st_blocks == 0
 
 
-def _read_on(fd: int, start: memoryview) -> memoryview:
+def _read_on(fd: int, start: memoryview, most: int) -> memoryview:
     data = bytearray(start)
     while chunk := os.pread(fd, 1 << 20, len(data)):
         data += chunk
-        if len(data) > UNSIZED:
-            text = f"has no known size and more than {UNSIZED >> 20} MiB; copy it to a regular file and back that up"
+        if len(data) > most:
+            text = f"has no known size and more than {most >> 20} MiB; copy it to a regular file and back that up"
             raise OddFileError(errno.EFBIG, text)
     return memoryview(data)
 

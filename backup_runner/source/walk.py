@@ -13,7 +13,6 @@ import stat
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
-from typing import Final
 
 from ..foreign import describe
 from ..records import OUTPUT_DEV, Entry, EntryFields, Kind, Problem
@@ -34,9 +33,6 @@ __all__ = [
     "scan",
     "scan_fields",
 ]
-
-BATCH: Final = 2000
-"""Batches have at least this many entries, except the last one, and at most about three times as many."""
 
 
 def scan(
@@ -104,10 +100,11 @@ def _of_disk(
             own=own,
             totals=totals,
             on_problem=on_problem,
+            chunk=options.chunk,
         )
         for run in _walk(root, context):
             batch += run
-            if len(batch) >= BATCH:
+            if len(batch) >= options.batch:
                 yield batch
                 batch = []
         totals.files_by_source[root[0]] = totals.files + totals.symlinks - before

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import ChecksumMismatch, TargetError, TransientError
-from .oci.errors import RetryLaterError, UnreachableError
+from ..errors import ChecksumMismatch, RetryLaterError, TargetError, TransientError, UnreachableError
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backup_runner.policy import StoringPolicy
 from backup_runner.records import Flag
 from backup_runner.source.xattrs import decode_xattrs
 from backup_runner.spec import Source
@@ -43,7 +44,7 @@ def test_files_of_size_0_or_of_a_page_are_read_to_their_end(tmp_path: Path) -> N
     assert home.apply().problems == []
 
 
-def test_an_endless_file_of_size_0_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_file_of_size_0_is_named(tmp_path: Path) -> None:
     """A file of a few megabytes that says 0: /proc/kallsyms, about 10 MB on any kernel."""
     if len(Path("/proc/kallsyms").read_bytes()) < 5 << 20:
         pytest.skip("no file in /proc is large enough here")
@@ -51,8 +52,9 @@ def test_an_endless_file_of_size_0_is_named(tmp_path: Path, monkeypatch: pytest.
     assert home.apply().problems == []
     home.restore()
     assert Path(f"{home.root}/back/proc/kallsyms").read_bytes() == Path("/proc/kallsyms").read_bytes()
-    monkeypatch.setattr("backup_runner.source.reading.UNSIZED", 1 << 20)
-    (named,) = from_root(tmp_path / "again", "/proc/kallsyms").apply().problems
+    again = from_root(tmp_path / "again", "/proc/kallsyms")
+    again.policy = StoringPolicy(unsized=1 << 20)
+    (named,) = again.apply().problems
     assert (named.kind, "more than" in named.message) == ("unreadable", True)
 
 

@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 
 from backup_runner.patterns.globs import compile_rules
 from backup_runner.records import Entry, Kind, Problem
-from backup_runner.source import folder as scan_folder
-from backup_runner.source import walk as scan_module
 from backup_runner.source.walk import ScanOptions, ScanSource, ScanTotals, scan
 from backup_runner.spec import Symlinks
 
@@ -96,12 +94,11 @@ def plant(path: bytes, tree: object) -> None:
 )
 @settings(max_examples=1500 if FULL else 100, deadline=None)
 def test_entries_are_those_of_walk_sorted_by_key(tree: dict[bytes, object], chunk: int, batch: int) -> None:
-    with tempfile.TemporaryDirectory() as base, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan_folder, "CHUNK", chunk)
-        patch.setattr(scan_module, "BATCH", batch)
+    with tempfile.TemporaryDirectory() as base:
         top = os.fsencode(base) + b"/top"
         plant(top, tree)
-        entries, totals, problems = run(ScanSource(top, b"k/top"))
+        options = ScanOptions(STORE.symlinks, chunk=chunk, batch=batch)
+        entries, totals, problems = run(ScanSource(top, b"k/top"), options=options)
         assert entries == walked(top, b"k/top/")
         by_kind = [sum(entry.kind == kind for entry in entries) for kind in Kind]
         assert [totals.files, totals.folders, totals.symlinks] == by_kind
@@ -226,15 +223,14 @@ def test_own_files_are_known_under_other_names(root: bytes) -> None:
 class Moving:
     """A scan that stops after every entry, so that a test can change the tree under it."""
 
-    def __init__(
-        self, root: bytes, patch: pytest.MonkeyPatch, *, chunk: int = 4096, own: tuple[bytes, ...] = ()
-    ) -> None:
-        patch.setattr(scan_module, "BATCH", 1)
-        patch.setattr(scan_folder, "CHUNK", chunk)
+    def __init__(self, root: bytes, *, chunk: int = 4096, own: tuple[bytes, ...] = ()) -> None:
         self.totals, self.problems = ScanTotals(), list[Problem]()
         source = ScanSource(root, b"s")
         self._batches = scan(
-            [source], ScanOptions(STORE.symlinks, own), totals=self.totals, on_problem=self.problems.append
+            [source],
+            ScanOptions(STORE.symlinks, own, chunk, batch=1),
+            totals=self.totals,
+            on_problem=self.problems.append,
         )
 
     def step(self) -> list[bytes]:
@@ -244,12 +240,10 @@ class Moving:
         return [entry.key for batch in self._batches for entry in batch]
 
 
-def test_a_folder_that_vanishes_is_named_and_what_is_below_protected(
-    root: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_vanishes_is_named_and_what_is_below_protected(root: bytes) -> None:
     write(root + b"/a/f")
     write(root + b"/z/f")
-    moving = Moving(root, monkeypatch)
+    moving = Moving(root)
     assert moving.step() + moving.step() == [b"s/", b"s/a/"]
     shutil.rmtree(root + b"/z")
     assert moving.rest() == [b"s/a/f"]
@@ -257,11 +251,11 @@ def test_a_folder_that_vanishes_is_named_and_what_is_below_protected(
     assert (moving.totals.unlisted, moving.totals.folders) == ([b"s/z/"], 2)
 
 
-def test_a_folder_swapped_for_a_symlink_is_not_followed(root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_swapped_for_a_symlink_is_not_followed(root: bytes) -> None:
     write(root + b"/s/a/f")
     write(root + b"/s/z/f")
     write(root + b"/secret/f")
-    moving = Moving(root + b"/s", monkeypatch)
+    moving = Moving(root + b"/s")
     assert moving.step() + moving.step() == [b"s/", b"s/a/"]
     os.rename(root + b"/s/z", root + b"/z-before")
     os.symlink(root + b"/secret", root + b"/s/z")
@@ -270,10 +264,10 @@ def test_a_folder_swapped_for_a_symlink_is_not_followed(root: bytes, monkeypatch
     assert moving.totals.unlisted == [b"s/z/"]
 
 
-def test_files_that_vanish_or_turn_after_the_listing_are_named(root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_vanish_or_turn_after_the_listing_are_named(root: bytes) -> None:
     for name in (b"a", b"b", b"c", b"d/f", b"e"):
         write(root + b"/" + name)
-    moving = Moving(root, monkeypatch, chunk=1)
+    moving = Moving(root, chunk=1)
     assert moving.step() + moving.step() == [b"s/", b"s/a"]
     os.unlink(root + b"/b")
     os.unlink(root + b"/c")
@@ -287,10 +281,10 @@ def test_files_that_vanish_or_turn_after_the_listing_are_named(root: bytes, monk
     assert moving.totals.unlisted == [b"s/c/", b"s/c", b"s/d/", b"s/d"]
 
 
-def test_an_own_file_that_appears_during_the_scan_is_left_out(root: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_own_file_that_appears_during_the_scan_is_left_out(root: bytes) -> None:
     write(root + b"/a/f")
     write(root + b"/z/f")
-    moving = Moving(root, monkeypatch, own=(root + b"/z/catalog.db-wal",))
+    moving = Moving(root, own=(root + b"/z/catalog.db-wal",))
     moving.step()
     write(root + b"/z/catalog.db-wal")
     assert moving.rest() == [b"s/a/", b"s/a/f", b"s/z/", b"s/z/f"]
@@ -304,7 +298,7 @@ def test_a_huge_folder_comes_in_bounded_batches(root: bytes) -> None:
     totals = ScanTotals()
     sizes = [len(b) for b in scan([ScanSource(root, b"s")], STORE, totals=totals, on_problem=pytest.fail)]
     assert (sum(sizes), totals.files) == (9002, 9000)
-    assert max(sizes) <= 3 * scan_module.BATCH
+    assert max(sizes) <= 3 * ScanOptions().batch
     assert keys(ScanSource(root, b"s")) == [entry.key for entry in walked(root, b"s/")]
 
 

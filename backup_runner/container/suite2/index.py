@@ -16,8 +16,6 @@ from .primitives import Buffer, keystream, sha256
 from .segment import START, open_segment, seal_segment_into, sealed_length
 from .trailer import MAX_INDEX, TRAILER_LENGTH, Lengths, open_trailer, seal_trailer
 
-INDEX_VERSION = 2
-
 
 class Tail(NamedTuple):
     """Everything after the data segments, and how many of its bytes are padding."""

@@ -20,8 +20,10 @@ from ...errors import (
     ObjectExists,
     ObjectMissing,
     ObjectProtected,
+    RetryLaterError,
     TargetError,
     TransientError,
+    UnreachableError,
 )
 from ...foreign import describe, sifted
 from .policy import policy_line
@@ -77,21 +79,8 @@ class Doing:
         return f"{self} in bucket {place.bucket} at {place.endpoint}"
 
 
-class UnreachableError(TransientError):
-    """No connection was established: the name does not resolve, or nothing listens."""
-
-
 class SilentError(UnreachableError):
     """A server that accepts connections but never responds: treated as unreachable, unless it responded before."""
-
-
-class RetryLaterError(TransientError):
-    """The service said when to retry."""
-
-    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after = retry_after
-        """Seconds."""
 
 
 class HiddenError(TargetError):
