@@ -38,11 +38,11 @@ def _head(results: Results) -> Iterator[str]:
     yield "Memory was touched before, and each restore goes to a new file system, where the machine allows it."
     yield "Memory is the highest sum of the proportional set sizes of all processes. Each restore was compared with the"
     yield f"source. `others` is how many cores other work kept busy meanwhile: above {QUIET} (or unknown, –), seconds"
-    yield "prove nothing, and no verdict is given on them.\n"
+    yield "mean nothing, and no verdict is given.\n"
     versions = [f"{results.facts[key]}" for key in sorted(results.facts) if key.startswith("version-")]
     yield f"Versions: {', '.join(versions) or 'none'}."
     absent = [key.removeprefix("absent-") for key in results.facts if key.startswith("absent-")]
-    yield f"Not installed, and left out: {', '.join(absent)}.\n" if absent else ""
+    yield f"Not installed and therefore omitted: {', '.join(absent)}.\n" if absent else ""
     yield "![Seconds by set and tool](benchmarks.svg)\n"
 
 
@@ -141,7 +141,7 @@ def _single(results: Results) -> Iterator[str]:
             said.append(f"`{name}` takes {found['cpu']:.2f} s of CPU, {found['seconds']:.2f} s")
     if found := facts.get("first-output"):
         said.append(
-            f"`plan` over a million files says its first word after {found[0]:.2f} s and ends after {found[1]:.2f} s"
+            f"`plan` over a million files prints its first line after {found[0]:.2f} s and ends after {found[1]:.2f} s"
         )
     if found := facts.get("one-of-million"):
         said.append(
