@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,10 +52,23 @@ def chosen() -> list[tuple[str, str]]:
 
 @dataclass
 class World:
-    """A sound backup of a small tree, of which each run gets a copy of its own."""
+    """A sound backup of a small tree. Each run gets a copy of what is on disk, and the bucket as it was."""
 
     site: Site
     folder: Path
+    names: frozenset[str] = frozenset()
+    """Objects that there are; a lease is nobody's."""
+
+    def __post_init__(self) -> None:
+        with closing(self.site.bucket()) as bucket:
+            self.names = frozenset(item.name for item in bucket.list() if "/lease/" not in item.name)
+
+    def reset(self) -> None:
+        """Delete what an earlier apply put: to the next one the bucket would be ahead of its catalog."""
+        with closing(self.site.bucket()) as bucket:
+            for item in list(bucket.list()):
+                if item.name not in self.names:
+                    bucket.delete(item.name)
 
     def copy(self, name: str, endpoint: str, *, forget: bool) -> Site:
         root = self.folder / name
@@ -103,6 +117,7 @@ def attack(world: World, running: Running, command: str, name: str) -> None:
             f"{command}-{re.sub('[^a-z0-9]+', '-', name.lower())}", url, forget=command in ("pull", "rebuild")
         )
         site.write("d/new", 1000)
+        world.reset()
         took, text = run(site, COMMANDS[command])
     finally:
         server.kill()
