@@ -112,12 +112,15 @@ class KdfBudget:
 
     units: int = 16
     log2_n: int = DEFAULT_COST.log2_n
+    refused: int = 0
+    """Runs that were asked for and not made."""
 
     def spend(self, cost: Cost) -> None:
         """Call before a run. Raises DamagedError if it exceeds the budget."""
         cost.check()
         work = -(-(cost.p << cost.log2_n) >> DEFAULT_COST.log2_n)
         if cost.log2_n > self.log2_n or work > self.units:
+            self.refused += 1
             raise DamagedError(f"refused scrypt cost: N=2^{cost.log2_n} p={cost.p} exceeds the limit of this command")
         self.units -= work
 

@@ -10,7 +10,7 @@ from ..container import Identity
 from ..container.names import record_serial
 from ..errors import WrongKeyError
 from ..records import StoredObject
-from ..repository.heads import is_ours, is_void, noise_notes
+from ..repository.heads import is_ours, is_void, learn_salt, noise_notes
 from ..targets.base import Target
 
 _TRIES = 50
@@ -55,6 +55,8 @@ class Records:
     def newest(self) -> int:
         """The highest serial that our key can decrypt, 0 without records. Raises WrongKeyError if it can decrypt
         none."""
+        if self._order:
+            learn_salt(self._target, self._identity, self.item(self._order[0]).name)
         for serial in reversed(self._order[-_TRIES:]):
             if self.ours(serial):
                 return serial

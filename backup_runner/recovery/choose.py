@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 from ..catalog import CatalogLock, lines
 from ..catalog.database import Store
-from ..container import parse_name
 from ..errors import (
     AccessDenied,
     CatalogError,
@@ -26,7 +25,7 @@ from ..errors import (
 from ..progress import Events
 from ..records import StoredObject
 from ..repository.commits import job_names, lineages
-from ..repository.heads import Head, head_of
+from ..repository.heads import Head, head_of, learn_salt
 from ..repository.session import Session
 from .archived import Thaw, readable_records, refuse_archived
 from .chain import Records
@@ -35,6 +34,8 @@ from .outcome import Recovered, Rewritten
 
 _TRIES = 50
 """Number of objects of a lineage to try, highest number first."""
+
+_TOO_MUCH = "more key derivations than one command makes"
 
 __all__ = ["Recovered", "Thaw", "find_lineage", "pull", "rebuild"]
 
@@ -138,10 +139,7 @@ def find_lineage(session: Session, warn: Callable[[str], None]) -> str | None:
 
 def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
     """The lineage in the bucket that has this job; the newest, if there are several. Raises CatalogError."""
-    if any_object:
-        names = sorted({item.name.split("/", 1)[0] for item in session.target.list() if parse_name(item.name)})
-    else:
-        names = lineages(session.target)
+    names = lineages(session.target, any_object=any_object)
     if wanted:
         if wanted not in names:
             raise CatalogError(
@@ -159,6 +157,11 @@ def _choose(session: Session, wanted: str, *, any_object: bool = False) -> str:
         raise WrongKeyError(
             "this key cannot decrypt anything in the bucket: everything is encrypted with another key",
             hint="set `encryption` to the key that the backups were made with",
+        )
+    if session.identity.budget and session.identity.budget.refused:
+        raise CatalogError(
+            f'no backups of job "{session.job.name}" were found, and the lineages in the bucket ask for {_TOO_MUCH}',
+            hint="name the job's lineage with --lineage ID; find out who put the others there",
         )
     several = ", ".join(names) if any_object and len(names) > 1 else ""
     raise CatalogError(
@@ -180,6 +183,8 @@ def _candidates(session: Session, names: list[str]) -> tuple[list[tuple[int, str
             continue
         if head is not None and session.job.name in job_names(head):
             found.append((int(str(head["created_ns"])), name))
+    if session.identity.budget and session.identity.budget.refused:
+        session.warn(f"the {len(names)} lineages in the bucket ask for {_TOO_MUCH}; some were not read")
     return found, wrong
 
 
@@ -191,7 +196,12 @@ def newest_readable(session: Session, lineage: str) -> Head | None:
     wrong: WrongKeyError | None = None
     session.know(lineage)
     for kind in ("records", "copies"):
-        items = deque(session.target.list(f"{lineage}/{kind}/"), maxlen=_TRIES)
+        listed = session.target.list(f"{lineage}/{kind}/")
+        first = next(listed, None)
+        items = deque([first] if first else [], maxlen=_TRIES)
+        items.extend(listed)
+        if first and kind == "records":
+            learn_salt(session.target, session.identity, first.name)
         if kind == "records" and len(items) == _TRIES:
             items.append(_newest_record(session, lineage) or items[-1])
         heads = []

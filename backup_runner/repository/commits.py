@@ -19,7 +19,7 @@ import orjson
 
 from ..catalog import Catalog, lines
 from ..catalog.database import Store
-from ..container import Identity, ObjectId, ObjectKind
+from ..container import Identity, ObjectId, ObjectKind, parse_name
 from ..container.names import record_serial
 from ..errors import (
     AccessDenied,
@@ -237,10 +237,17 @@ def copy_is_due(store: Store) -> bool:
 # -- what is in a bucket
 
 
-def lineages(target: Target) -> list[str]:
-    """All lineages that have records in the bucket."""
-    found = {item.name.split("/", 1)[0] for item in target.list() if record_serial(item.name) is not None}
-    return sorted(found)
+def lineages(target: Target, *, any_object: bool = False) -> list[str]:
+    """All lineages that have records in the bucket, or any object, the oldest first.
+
+    To find out whether a key decrypts one may take scrypt, of which a command makes only so much. What strangers put
+    there is newer than what it is meant to hide."""
+    found: dict[str, float] = {}
+    for item in target.list():
+        if record_serial(item.name) is not None or (any_object and parse_name(item.name)):
+            name = item.name.split("/", 1)[0]
+            found[name] = min(item.created, found.get(name, item.created))
+    return sorted(found, key=lambda name: (found[name], name))
 
 
 def job_names(head: dict[str, object]) -> list[str]:

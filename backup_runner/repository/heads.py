@@ -4,6 +4,7 @@ anything else is fetched, so a stranger's object costs 64 KiB, however large it 
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import orjson
 
@@ -12,7 +13,14 @@ from ..container import MAX_HEADER, Identity, ObjectId, ObjectKind, OpenedObject
 from ..container.keys import SALT_LENGTH
 from ..container.suites import is_signed
 from ..contents.again import twice
-from ..errors import ContainerError, DamagedError, ObjectMissing, RemovedWriterError
+from ..errors import (
+    AccessDenied,
+    ContainerError,
+    DamagedError,
+    ObjectArchived,
+    ObjectMissing,
+    RemovedWriterError,
+)
 from ..records import StoredObject
 from ..targets.base import Target
 
@@ -38,6 +46,16 @@ def is_ours(target: Target, identity: Identity, name: str) -> bool:
     except (ContainerError, ObjectMissing):
         return False
     return True
+
+
+def learn_salt(target: Target, identity: Identity, name: str) -> None:
+    """Before others of its lineage, try the oldest record: what it takes of scrypt is then known, and later objects, of
+    which strangers may have put many, cannot use up the budget first. Raises TransientError."""
+    object_id = parse_name(name)
+    if object_id is None or identity.keyring is None or object_id.lineage in identity.accepted:
+        return
+    with suppress(ContainerError, ObjectMissing, ObjectArchived, AccessDenied):
+        open_header(target.get(name, 0, MAX_HEADER), object_id, identity)
 
 
 def _prove(target: Target, identity: Identity, object_id: ObjectId) -> None:

@@ -122,13 +122,15 @@ def attack(world: World, running: Running, command: str, name: str) -> None:
     finally:
         server.kill()
         server.wait()
-    said = f"{command} × {name}: exit {took.code}, {took.seconds:.1f} s, {took.mebibytes} MiB\n{text[-2000:]}"
+    said = f"{command} × {name}: exit {took.code}, {took.seconds:.1f} s ({took.delayed:.1f} s without a processor), "
+    said += f"{took.mebibytes} MiB\n{text[-2000:]}"
     print(said.splitlines()[0], flush=True)
     assert took.code in (CODES if name not in HARMLESS else {0}), said
     assert "Traceback" not in text, said
     assert "\x1b" not in text, said
     assert len(text) < 100_000, said
-    assert took.seconds <= SECONDS, said
+    # On a machine with other work, not all of it is the server's doing.
+    assert took.seconds - took.delayed <= SECONDS, said
     assert took.mebibytes <= MEBIBYTES, said
     if took.code == 0 and command == "restore":
         (site.data / "d/new").unlink()
@@ -149,7 +151,7 @@ def run(site: Site, command: list[str]) -> tuple[Measured, str]:
         found = measured(
             [sys.executable, "-m", "backup_runner", first, *rest, str(site.job), *options],
             cwd=site.root, env=site.environment() | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            out=out, limit=SECONDS + 15,
+            out=out, limit=4 * SECONDS,
         )  # fmt: skip
         out.seek(0)
         return found, out.read().decode("utf-8", "replace")

@@ -19,24 +19,28 @@ report, limit, command = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]
 os.set_inheritable(report, False)
 started = time.monotonic()
 child = os.posix_spawnp(command[0], command, os.environ)
-pid = 0
-while not pid and time.monotonic() - started < limit:
+ended = None
+while ended is None and time.monotonic() - started < limit:
     time.sleep(0.02)
-    pid, status, usage = os.wait4(child, os.WNOHANG)
-if not pid:
-    os.kill(child, 9)
-    pid, status, usage = os.wait4(child, 0)
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 seconds = time.monotonic() - started
-os.write(report, f"{os.waitstatus_to_exitcode(status)} {seconds} {usage.ru_maxrss}".encode())
+with open(f"/proc/{child}/schedstat") as file:
+    delayed = int(file.read().split()[1]) / 1e9
+if ended is None:
+    os.kill(child, 9)
+_, status, usage = os.wait4(child, 0)
+os.write(report, f"{os.waitstatus_to_exitcode(status)} {seconds} {delayed} {usage.ru_maxrss}".encode())
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Exit code (-9 if it took too long), wall time in seconds, and the largest of its processes in MiB."""
+    """Exit code (-9 if it took too long), and the largest of its processes in MiB. Of the `seconds` it took, it could
+    not run for `delayed`, because other processes had the processors."""
 
     code: int
     seconds: float
+    delayed: float
     mebibytes: int
 
 
@@ -52,9 +56,9 @@ def measured(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], out: 
             )  # fmt: skip
         finally:
             os.close(writing)
-        code, seconds, kibibytes = report.read().split()
+        code, seconds, delayed, kibibytes = report.read().split()
         process.wait()
-    return Measured(int(code), float(seconds), int(kibibytes) >> 10)
+    return Measured(int(code), float(seconds), float(delayed), int(kibibytes) >> 10)
 
 
 def peak() -> int:
