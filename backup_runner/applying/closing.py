@@ -12,13 +12,18 @@ from ..catalog.recording import Recorder
 from ..errors import AccessDenied
 from ..options import ApplyOptions
 from ..planning.file import Header, key_of
+from ..planning.sources import busy_rules, is_busy
 from ..progress import Outcome
 from ..records import Problem
 from ..repository import commits as committing
 from ..repository.session import Session
+from ..spec import Job
 from .checking import Ground
 from .firsts import give_way, two_lineages
 from .versions import Versions
+
+_EXCUSED = ("changed", "vanished")
+_NAMED = 5
 
 
 def pass_on_problems(header: Header, outcome: Outcome) -> None:
@@ -27,6 +32,20 @@ def pass_on_problems(header: Header, outcome: Outcome) -> None:
     for fields in header.problems:
         if (key_of(fields), fields["problem"]) not in named:
             outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
+
+
+def excuse_busy(job: Job, outcome: Outcome) -> None:
+    """Files that the job calls busy may change or vanish while they are read: a note, and no problem."""
+    if not job.busy:
+        return
+    rules = busy_rules(job)
+    excused = [one for one in outcome.problems if one.kind in _EXCUSED and is_busy(job, rules, one.key)]
+    if not excused:
+        return
+    outcome.problems[:] = [one for one in outcome.problems if one not in excused]
+    named = ", ".join(one.key.decode("utf-8", "backslashreplace") for one in excused[:_NAMED])
+    more = f" and {len(excused) - _NAMED} more" if len(excused) > _NAMED else ""
+    outcome.notes.append(f"{len(excused)} busy file(s) changed or vanished while being read: {named}{more}")
 
 
 def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:

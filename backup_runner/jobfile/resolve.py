@@ -77,6 +77,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         reseal=model.reseal,
         hooks=None if model.hooks is None else _hooks(model.hooks),
         notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
+        busy=tuple(model.busy or ()),
         tags=tuple(model.tags or ()),
         metrics_file=paths.get(("metrics", "textfile")),
         schedule=None if model.schedule is None else _schedule(model.schedule),

@@ -54,6 +54,7 @@ _FORMS = {
     "url_env": ("the name of an environment variable", "put the URL into the variable"),
     "max_file_size": ("a size", "e.g. 4GiB or 500MB"),
     "skip_if_present": ("the name of a file or folder", "write the name alone, without a path, e.g. .nobackup"),
+    "busy": ("one line of text", "write one item per rule"),
     "tags": ('a tag: up to 64 letters, digits, ".", "_" and "-"', "e.g. `tags: [nightly]`"),
     "keep_tags": ('a tag: up to 64 letters, digits, ".", "_" and "-"', "e.g. `keep_tags: [before-upgrade]`"),
     "at": ("a time of day", 'e.g. `at: "02:30"`'),
@@ -76,6 +77,7 @@ _EXAMPLES = {
     "bucket": "set it here or in the config file",
 }
 _UNITS = {"keep_within": "d", "max_file_size": "MiB", "upload": "MiB/s", "download": "MiB/s"}
+_LISTS = ("skip", "skip_from", "skip_if_present", "busy", "tags", "keep_tags")
 _COMMANDS = ("before", "after", "on_failure", "command")
 _SHELL = re.compile(r"[|&;<>()$`*?\n]")
 _PLAIN_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")
@@ -205,7 +207,9 @@ def _type_hint(kind: str, loc: Loc, written: Scalar | None) -> str | None:
     if kind == "list_type":
         if _key(loc) in _COMMANDS:
             return _command_hint(text)
-        one_rule = _key(loc) in ("skip", "skip_from", "skip_if_present", "tags", "keep_tags") and "\n" not in text
+        one_rule = (
+            _key(loc) in ("skip", "skip_from", "skip_if_present", "busy", "tags", "keep_tags") and "\n" not in text
+        )
         return f"write [{quoted(text)}]" if one_rule else "write each item on its own line, after `- `"
     if loc[:1] == ("sources",) and len(loc) == 2:
         return f"write `path: {text[:60]}`" if text.isprintable() else "a source has a `path`"

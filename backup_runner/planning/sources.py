@@ -27,3 +27,18 @@ def lines_of(job: Job, source: Source) -> tuple[SkipLine, ...]:
 def rules_of(lines: Sequence[SkipLine], source: Source) -> Rules:
     """These lines, compiled with the source's settings."""
     return compile_rules([line.text for line in lines], ignore_case=source.ignore_case)
+
+
+def busy_rules(job: Job) -> Rules:
+    """The rules of `busy`."""
+    return compile_rules(job.busy)
+
+
+def is_busy(job: Job, rules: Rules, key: bytes) -> bool:
+    """Whether the job calls a stored path busy; as with skip rules, it is matched below its source."""
+    for source in job.sources:
+        if source.covers(key):
+            relative = key[len(source.key.rstrip(b"/")) :].strip(b"/")
+            decision = rules.decide(relative, is_dir=key.endswith(b"/")) if relative else None
+            return decision is not None and decision.skip
+    return False

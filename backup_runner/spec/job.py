@@ -270,6 +270,8 @@ class Job:
     reseal: bool = field(default=False, metadata=_LATER)
     hooks: Hooks | None = field(default=None, metadata=_LATER)
     notify: tuple[Notify, ...] = field(default=(), metadata=_WHERE)
+    busy: tuple[str, ...] = field(default=(), metadata=_LATER)
+    """gitignore rules for files of which nobody minds that they change or vanish while they are read."""
     tags: tuple[str, ...] = field(default=(), metadata=_LATER)
     """Of each snapshot."""
     metrics_file: str | None = field(default=None, metadata=_WHERE)

@@ -308,6 +308,10 @@ class JobModel(Strict):
     skip_caches: Caches = False
     max_file_size: MaxFileSize | None = None
     one_file_system: OneFileSystem = False
+    busy: list[SkipText] | None = Field(
+        None,
+        description="gitignore rules for files that may change or vanish while they are read.",
+    )
     relative_path: PathText | None = Field(
         None, description="Removed from stored paths, and added again on restore.", json_schema_extra=LONE_TILDE
     )
