@@ -35,7 +35,7 @@ types: $(BIN)/.ready
 	$(BIN)/mypy
 
 # The proofs that measure time run alone, one after the other; the rest shares the cores.
-TIMED := tests/oci/test_latency.py tests/apply/test_real_tree.py tests/history/test_recovery.py
+TIMED := tests/targets/oci/test_latency.py tests/applying/test_real_tree.py tests/history/test_recovery.py
 proof: $(BIN)/.ready
 	$(SCRATCH) PROOF=full $(BIN)/python -m pytest -m proof -s -n 0 $(TIMED)
 	$(SCRATCH) PROOF=full $(BIN)/python -m pytest -m proof -vv -rP --durations=10 -n $(JOBS) --dist worksteal $(TIMED:%=--ignore=%)

@@ -29,7 +29,7 @@ from backup_runner.workers.interrupt import Interrupt
 from tests.history.model_clock import ZONES, Clocks
 from tests.history.model_restore import Restores
 from tests.history.site import NO_GUARDS, Crash, Fuse, Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.jobs import CUT
 from tests.support.places import HELD, KEPT
 

@@ -22,7 +22,7 @@ from backup_runner.planning import making, pruning
 from backup_runner.planning.retention import SnapshotTime
 from backup_runner.restoring.select import choose_snapshot
 from backup_runner.spec import Retention
-from tests.retention.test_local_calendars import read_independently
+from tests.planning.test_local_calendars import read_independently
 
 if TYPE_CHECKING:
     from tests.history.site import Site

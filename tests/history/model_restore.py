@@ -18,7 +18,7 @@ from backup_runner.restoring.run import RestoreOptions, restore
 from backup_runner.source.access import read_xattrs
 from backup_runner.spec import Overwrite
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.users import USER, as_user, give_away
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from backup_runner.repository import commits as committing
 from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.jobs import CUT
 from tests.support.places import HELD
 

@@ -10,7 +10,7 @@ import pytest
 
 from backup_runner.spec import Retention
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 
 FULL = os.environ.get("PROOF") == "full"
 FILES, SNAPSHOTS, KEPT, CHANGING = (10_000, 30, 5, 20) if FULL else (300, 8, 5, 6)

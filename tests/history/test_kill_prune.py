@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.spec import Retention
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.places import KEPT
 
 FULL = os.environ.get("PROOF") == "full"

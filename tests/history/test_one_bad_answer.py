@@ -17,7 +17,7 @@ from backup_runner.spec import Retention
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import Level
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.faulty import FaultyTarget, no_fault
 from tests.support.jobs import CUT
 

@@ -19,7 +19,7 @@ from backup_runner.repository.session import Session
 from backup_runner.spec import AuthSpec, OciTargetSpec, Retention, StorageTier
 from tests.history.site import Site
 from tests.oci_emulator.fixture import Running, start
-from tests.restore.build import tree
+from tests.restoring.build import tree
 
 _DAY = 86_400
 

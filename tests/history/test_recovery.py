@@ -17,7 +17,7 @@ from backup_runner.repository import commits as committing
 from backup_runner.spec import Retention
 from tests.history.many import fill
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 from tests.support.jobs import CUT
 
 FULL = os.environ.get("PROOF") == "full"

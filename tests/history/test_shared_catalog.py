@@ -13,7 +13,7 @@ import pytest
 
 from backup_runner.spec import CatalogSpec, Retention
 from tests.history.site import Site
-from tests.restore.build import tree
+from tests.restoring.build import tree
 
 FULL = os.environ.get("PROOF") == "full"
 SEEDS, STEPS = (range(40), 60) if FULL else ((1, 19), 40)

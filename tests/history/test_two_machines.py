@@ -21,7 +21,7 @@ from tests.history.site import KEYRING, CheapKeyring, Site
 from tests.history_cli.machines import Machine
 from tests.history_cli.machines import Site as Places
 from tests.oci_emulator.fixture import Running, start
-from tests.restore.build import tree
+from tests.restoring.build import tree
 
 FULL = os.environ.get("PROOF") == "full"
 ROUNDS = 50 if FULL else 1

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.behaviours import BEHAVIOURS
-from tests.oci.site import Site
 from tests.oci_emulator.fixture import Running, start
 from tests.support.jobs import assert_same, photograph
 from tests.support.measured import Measured, measured
+from tests.targets.oci.site import Site
 
 COMMANDS = {
     "pull": ["catalog", "pull"],

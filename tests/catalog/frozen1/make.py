@@ -28,7 +28,7 @@ from backup_runner.repository.session import Session
 from backup_runner.spec import Retention
 from backup_runner.targets.base import Tier
 from backup_runner.workers.interrupt import Interrupt
-from tests.legacy.conftest import KEY, Old, Shell
+from tests.recovery.backup_tool.conftest import KEY, Old, Shell
 from tests.support.jobs import ALL_GUARDS
 
 NEVER = Interrupt()
