@@ -20,7 +20,7 @@ from backup_runner.planning.file import (
 )
 from backup_runner.planning.oldreasons import reason_of
 from backup_runner.reasons import Cause, Finding, Reason
-from backup_runner.records import Action, ActionKind, Kind
+from backup_runner.records import Action, ActionKind, Holder, Kind
 from backup_runner.report.reasons import reason_text, why
 
 _KEYS = st.binary(max_size=12).filter(lambda key: b"\0" not in key)
@@ -61,7 +61,13 @@ _OBJECTS = st.builds(
 _SNAPSHOTS = st.builds(
     Action, kind=st.just(ActionKind.FORGET), reason=_REASONS, size=st.integers(0, 9), snapshot_id=st.integers(1, 9)
 )
-_ACTIONS = st.lists(st.one_of(_PATHS, _OBJECTS, _SNAPSHOTS), max_size=6)
+_RECIPIENTS = st.builds(
+    lambda reason, change, name: Action(ActionKind.KEY, reason, holder=Holder(change, name, "1a2b-3c4d")),
+    _REASONS,
+    st.sampled_from(["add", "remove"]),
+    st.text(max_size=5),
+)
+_ACTIONS = st.lists(st.one_of(_PATHS, _OBJECTS, _SNAPSHOTS, _RECIPIENTS), max_size=6)
 
 
 def header_of(actions: list[Action]) -> Header:
