@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from backup_runner.errors import BackupRunnerError
 from backup_runner.repository.keycheck import check_key
 from backup_runner.spec import Retention
 from backup_runner.targets.directory.target import DirectoryTarget
@@ -159,6 +160,18 @@ def _behind(site: Site) -> Callable[[], object]:
     return lambda: (site.pull().missing, site.snapshots(), site.plan().totals.changes)
 
 
+def _forked(site: Site) -> Callable[[], object]:
+    """The bucket has a record that this machine's catalog does not know: the plan stops."""
+    _behind(site)
+
+    def act() -> object:
+        with pytest.raises(BackupRunnerError) as caught:
+            site.apply()
+        return type(caught.value), caught.value.message
+
+    return act
+
+
 def _put_back(place: Path) -> None:
     """All but the sources, which are never written to: new ctimes would have them looked at again."""
     for path in (place / "site").iterdir():
@@ -169,7 +182,20 @@ def _put_back(place: Path) -> None:
 
 @pytest.mark.parametrize(
     "scene",
-    [_restore, _verify, _headers, _pull, _rebuild, _rebuild_from_objects, _adopt, _repack, _key, _drift, _behind],
+    [
+        _restore,
+        _verify,
+        _headers,
+        _pull,
+        _rebuild,
+        _rebuild_from_objects,
+        _adopt,
+        _repack,
+        _key,
+        _drift,
+        _behind,
+        _forked,
+    ],
 )
 def test_it_comes_out_all_the_same(scene: Callable[[Site], Callable[[], object]], tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
