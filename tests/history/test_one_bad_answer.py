@@ -29,6 +29,8 @@ class OneBad:
 
     counter: str
     number: int
+    place: float
+    """Where in the answer, from 0 to 1."""
 
     def __call__(self, name: str, result: Any) -> Any:
         if name not in ("get", "get_tail"):
@@ -39,7 +41,7 @@ class OneBad:
         now = os.fstat(fd).st_size
         os.close(fd)
         if now == self.number and data:
-            at = len(data) * 2 // 3
+            at = min(int(len(data) * self.place), len(data) - 1)
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         return (data, rest) if name == "get_tail" else data
 
@@ -204,17 +206,18 @@ def test_it_comes_out_all_the_same(scene: Callable[[Site], Callable[[], object]]
     shutil.copytree(tmp_path / "site", tmp_path / "kept", ignore=shutil.ignore_patterns("data"))
     shutil.copytree(f"{site.bucket}", tmp_path / "kept/bucket", dirs_exist_ok=True)
 
-    def once(number: int) -> tuple[object, int]:
+    def once(number: int, place: float) -> tuple[object, int]:
         """What it comes to with that answer wrong, and how many answers there were."""
         counter = tmp_path / "answers"
         counter.unlink(missing_ok=True)
-        site.target = FaultyTarget(DirectoryTarget(site.bucket), no_fault, altered=OneBad(str(counter), number))  # type: ignore[assignment]
+        site.target = FaultyTarget(DirectoryTarget(site.bucket), no_fault, altered=OneBad(str(counter), number, place))  # type: ignore[assignment]
         found = act()
         _put_back(tmp_path)
         return found, counter.stat().st_size
 
-    expected, answers = once(0)
+    expected, answers = once(0, 0)
     assert answers > 0
     for number in range(1, answers + 1):
-        found, _ = once(number)
-        assert found == expected, f"answer {number} of {answers}"
+        for place in (0.02, 0.67, 0.98):
+            found, _ = once(number, place)
+            assert found == expected, f"answer {number} of {answers}, at {place}"
