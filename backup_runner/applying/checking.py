@@ -83,8 +83,8 @@ class Check:
             )
         if session.ends_void(store):
             raise CatalogError(
-                f"this catalog ends at record {store.serial}, which a removed writer wrote and which counts no longer",
-                hint="fetch the state before it with `catalog pull JOB`, then apply again",
+                f"the last record of this catalog, {store.serial}, was written by a removed writer and is void",
+                hint="get the state before it with `catalog pull JOB`, then apply again",
             )
         if store.state == "forked":
             raise ForkedError(

@@ -50,7 +50,7 @@ def add(
     name: Annotated[str, typer.Option("--name", help="The name shown in `key list`.")] = "",
     owner: Annotated[bool, typer.Option("--owner", help="Allow them to add and remove others.")] = False,
     writer: Annotated[
-        bool, typer.Option("--writer", help="They may make backups, too; a recipient who is there becomes one.")
+        bool, typer.Option("--writer", help="Let them make backups, too. Also for existing recipients.")
     ] = False,
     yes: Yes = False,
 ) -> int:

@@ -34,7 +34,7 @@ def pull(
         int, typer.Option(metavar="N", min=0, help="Fail if the newest record in the bucket is older than N.")
     ] = 0,
     until: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Fetch the state of serial N and nothing later, for restores.")
+        int, typer.Option(metavar="N", min=0, help="Fetch the state at serial N, to restore from it.")
     ] = 0,
     lineage: Lineage = "",
     thaw: ThawRecords = False,

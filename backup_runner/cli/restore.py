@@ -106,7 +106,9 @@ def _stream(
     from ..report.results import restore_lines
 
     if (as_tar and to) or out.json or options.dry_run:
-        raise UsageError("--to - and --as-tar go with none of --json, --dry-run and each other", hint="leave one out")
+        raise UsageError(
+            "--to - and --as-tar cannot be combined with each other, --json or --dry-run", hint="leave one out"
+        )
     to_stdout = as_tar in (None, "-")
     if to_stdout and sys.stdout.isatty():
         raise UsageError("standard output is a terminal", hint="redirect it to a file or a program")
@@ -129,4 +131,4 @@ def _new_file(path: str) -> IO[bytes]:
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
     except FileExistsError:
-        raise UsageError(f"{path} exists", hint="name a new file") from None
+        raise UsageError(f"{path} already exists", hint="choose another file name") from None

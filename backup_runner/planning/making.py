@@ -127,7 +127,7 @@ class _Planning:
         if self.session.host_of(past.store):
             if self.options.forget:
                 raise UsageError(
-                    "snapshots of a host that may only write cannot be chosen from here", hint="use `prune JOB`"
+                    "snapshots of a host that can only write cannot be forgotten by name", hint="use `prune JOB`"
                 )
             hosted = HostedPruning(self.session, past.cat, past.store, self.noted.notes)
             yield from map(self.ledger.add, hosted.actions())
