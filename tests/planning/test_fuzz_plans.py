@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ HUGE = [1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, -(1 << 63), 1e15, 1e299,
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, *HUGE, 1.5, "", "a", "\0", "../x", "é" * 300, "zz" * 32, "[" * 1000,
     "\x1b[31m", "##[error]x", "::error::x", "‮", "a/" * 3000, "🙈", "x" * 5000, "Yg==", "Yg=", "2Q==", "file", "forget",
+    "text", "owner", "metadata-changed", "object-size", "hard-link", "resealed",
     [], {}, [[]], [{}], [[1]] * 50, {"a": 1}, {"path": 1}, {"upload": -1}, {"upload": 1e308}, [None] * 300,
 ]  # fmt: skip
 DEEP = [b"[" * 200 + b"]" * 200, b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"1e999", b"NaN"]
@@ -75,7 +77,12 @@ ACTIONS: list[dict[str, Any]] = [
     upload("d/e/gone", action="remove"),
     {"kind": "action", "action": "forget", "snapshot": 1, "size": 0, "why": "x"},
     {"kind": "action", "action": "delete", "object": "l/data/a", "size": 0, "why": "x"},
+    {"kind": "action", "action": "update", "path": "r", "type": "file", "size": 1, "mtime_ns": 0, "ctime_ns": 0,
+     "reason": "type-changed", "found": ["content-stored", "overwrite-never"], "details": ["symlink"]},
+    {"kind": "action", "action": "repack", "object": "l/data/b", "size": 3, "reason": "mostly-dead",
+     "details": [90, 10]},
 ]  # fmt: skip
+"""Reasons as formats 1 and 2 have them, and as format 3."""
 MARK = 123_456_789_123
 
 
@@ -94,14 +101,16 @@ def mutate(chance: random.Random, rows: list[Any]) -> bool:
     if what < 0.12 and name in (inside if isinstance(inside, dict) else range(len(inside))):
         del inside[name]
     elif what < 0.2 and isinstance(inside, dict):
-        inside[chance.choice(("x", "", "path_base64", "leader", "a" * 5000, "\x1b", "é"))] = chance.choice(ODD)
+        inside[chance.choice(("x", "", "path_base64", "leader", "a" * 5000, "\x1b", "é"))] = deepcopy(
+            chance.choice(ODD)
+        )
     elif what < 0.25 and isinstance(inside, list):
-        inside.extend(chance.choice(((), inside * 200)))
+        inside.extend(deepcopy(chance.choice(((), inside * 200))))
     elif what < 0.32:
         inside[name] = MARK
         return True
     else:
-        inside[name] = chance.choice(ODD)
+        inside[name] = deepcopy(chance.choice(ODD))
     return False
 
 

@@ -86,7 +86,7 @@ def test_a_seal_that_is_no_hex(place: Place) -> None:
     data = (place.root / "odd.plan").read_text()
     (place.root / "odd.plan").write_text(data.replace('"actions":', '"mac":"é","actions":'))
     applied = place.run("apply", "odd.plan")
-    assert (applied.code, "its seal does not fit" in applied.err) == (1, True)
+    assert (applied.code, "its signature is invalid" in applied.err) == (1, True)
 
 
 def test_free_texts_cannot_act_on_a_terminal(tmp_path: Path) -> None:
