@@ -38,7 +38,7 @@ Contents: what the storing half hands to the catalog, one `PackReport` a pack, o
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -172,25 +172,46 @@ class Piece(NamedTuple):
     size: int
 
 
+class PieceList(Collection[Piece]):
+    """Pieces in order, 40 bytes of memory each; adjacent runs of zeros become one row, empty ones none."""
+
+    def __init__(self, packed: bytes = b"") -> None:
+        self._packed = bytearray(packed)
+
+    def add(self, strong: bytes | None, size: int) -> None:
+        if strong is None and self._packed:
+            last, before = _PIECE.unpack_from(self._packed, len(self._packed) - _PIECE.size)
+            if last == _ZEROS:
+                _PIECE.pack_into(self._packed, len(self._packed) - _PIECE.size, _ZEROS, before + size)
+                return
+        if strong is not None or size:
+            self._packed += _PIECE.pack(strong or _ZEROS, size)
+
+    def packed(self) -> bytes:
+        """The list in the form that is sent and hashed."""
+        return bytes(self._packed)
+
+    def __len__(self) -> int:
+        return len(self._packed) // _PIECE.size
+
+    def __iter__(self) -> Iterator[Piece]:
+        for strong, size in _PIECE.iter_unpack(self._packed):
+            yield Piece(None if strong == _ZEROS else strong, size)
+
+    def __contains__(self, item: object) -> bool:
+        return any(piece == item for piece in self)
+
+
 def pack_pieces(pieces: Iterable[Piece]) -> bytes:
-    """The list in the form that is sent and hashed; adjacent runs of zeros become one row, empty ones none."""
-    packed, zeros = [], 0
+    """The list in the form that is sent and hashed."""
+    found = PieceList()
     for strong, size in pieces:
-        if strong is None:
-            zeros += size
-            continue
-        if zeros:
-            packed.append(_PIECE.pack(_ZEROS, zeros))
-            zeros = 0
-        packed.append(_PIECE.pack(strong, size))
-    if zeros:
-        packed.append(_PIECE.pack(_ZEROS, zeros))
-    return b"".join(packed)
+        found.add(strong, size)
+    return found.packed()
 
 
-def unpack_pieces(packed: bytes) -> Iterator[Piece]:
-    for strong, size in _PIECE.iter_unpack(packed):
-        yield Piece(None if strong == _ZEROS else strong, size)
+def unpack_pieces(packed: bytes) -> PieceList:
+    return PieceList(packed)
 
 
 def pieces_digest(packed: bytes) -> bytes:

@@ -71,7 +71,7 @@ class Packs:
         strong, weak, packed = cut.digests()
         self._open.composed.append((cut.size, strong, weak, packed))
         # The list goes into the index of the open pack, so that the file can be recovered from objects alone.
-        pieces = list(unpack_pieces(packed))
+        pieces = unpack_pieces(packed)
         entry = IndexEntry(
             cut.size, weak, strong, 0, 0, path=key, mode=read.mode, mtime_ns=read.mtime_ns, pieces=pieces
         )

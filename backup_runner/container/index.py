@@ -6,7 +6,7 @@ import base64
 import hmac
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,7 +46,7 @@ class IndexEntry(NamedTuple):
     path: bytes | None = None
     mode: int | None = None
     mtime_ns: int | None = None
-    pieces: Sequence[tuple[bytes | None, int]] | None = None
+    pieces: Collection[tuple[bytes | None, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future
 from blake3 import blake3
 
 from ..policy import StoringPolicy
-from ..records import Digests, Piece, pack_pieces, pieces_digest
+from ..records import Digests, PieceList, pieces_digest
 from ..source.holes import Stretch, stretches
 from .chunking import Cutter
 
@@ -105,7 +105,7 @@ class FileCut:
         """Whether the whole file is hashed: not if it would mean hashing a terabyte of zeros."""
         self._strong = blake3()
         self._weak = hashlib.md5(usedforsecurity=False)
-        self._pieces: list[Piece] = []
+        self._pieces = PieceList()
         self.size = 0
         """Bytes processed so far, holes included."""
         self.read = 0
@@ -164,7 +164,7 @@ class FileCut:
 
     def _skip(self, length: int) -> None:
         self.size += length
-        self._pieces.append(Piece(None, length))
+        self._pieces.add(None, length)
         if self.hashed:
             self._windows.settle()
             zeros = memoryview(bytes(min(length, 1 << 20)))
@@ -174,19 +174,19 @@ class FileCut:
     def took(self, digest: bytes, size: int) -> bool:
         """Add the next piece; False if it is only zeros, which are not stored."""
         if digest == self.cutter.zeros:
-            self._pieces.append(Piece(None, size))
+            self._pieces.add(None, size)
             return False
-        self._pieces.append(Piece(digest, size))
+        self._pieces.add(digest, size)
         return True
 
     @property
     def composed(self) -> bool:
         """Whether the file is stored as a list of pieces; a single piece is stored as such."""
-        return len(self._pieces) != 1 or self._pieces[0].blake3 is None
+        return len(self._pieces) != 1 or next(iter(self._pieces)).blake3 is None
 
     def digests(self) -> tuple[bytes, bytes | None, bytes]:
         """BLAKE3 and MD5 of the whole, and the packed list of pieces; see `records`."""
-        packed = pack_pieces(self._pieces)
+        packed = self._pieces.packed()
         if self.hashed:
             return self._strong.digest(), self._weak.digest(), packed
         return pieces_digest(packed), None, packed
