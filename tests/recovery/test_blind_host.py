@@ -228,7 +228,7 @@ def test_the_owner_does_not_write_between_the_hosts_records(host: Host) -> None:
     host.apply()
     ops = owner(host)
     ops.pull()
-    with pytest.raises(CatalogError, match="written by the host"):
+    with pytest.raises(CatalogError, match="written by another host"):
         ops.apply()
 
 

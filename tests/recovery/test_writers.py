@@ -81,7 +81,7 @@ def test_what_a_writer_wrote_after_a_serial_is_void_and_blocks_nothing(site: Sit
     void(site, after=2)
     assert roster(site).writers[0].void is not None
     # A catalog that ends there is not what others go on from.
-    with pytest.raises(CatalogError, match="removed writer wrote"):
+    with pytest.raises(CatalogError, match="written by a removed writer"):
         site.apply()
     # This machine has seen record 3; it is no rollback that it counts no longer.
     assert site.pull().serial == 2
