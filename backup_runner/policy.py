@@ -41,7 +41,7 @@ class StoringPolicy:
     """From this size of a file on, pieces are twice as large; they double again at each fourfold size."""
     coarsest: int = 16
     """The largest factor by which pieces grow."""
-    window: int = 4 * MIB
+    window: int = 3 * MIB
     """How much of a large file is read at once; two windows are in memory."""
     hole: int = 128 * KIB
     """Shorter holes are read like data."""
