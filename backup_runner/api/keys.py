@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ..container import Identity
 from ..container.suite2.recipients import Public, fingerprint, read_recipient
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _RECIPIENT_BYTES = 1 << 14
 _NAME_LENGTH = 64
 
+Role = Literal["reader", "writer", "owner"]
+"""What somebody may do who is added: decrypt; make backups, too; or change who else can."""
 Agree = Callable[[KeyChange], bool]
 """Receives a change before it is made; `lines` and `caveats` describe it. False declines it."""
 
@@ -146,14 +148,13 @@ def add_recipient(
     *,
     passphrase_env: str | None = None,
     name: str = "",
-    owner: bool = False,
-    writer: bool = False,
+    role: Role = "reader",
     agree: Agree | None = None,
     events: Events | None = None,
 ) -> KeyChain | None:
     """Let somebody else decrypt a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
-    `owner` lets them add and remove others, `writer` makes backups with their key pair count; who can decrypt already
+    An `owner` can add and remove others; a `writer` can make backups with their key pair, and who can decrypt already
     becomes one. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
     if (recipient is None) == (passphrase_env is None):
         raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
@@ -165,10 +166,10 @@ def add_recipient(
             secret = Secret.of_passphrase(_passphrase(passphrase_env or ""))
             public = Public.of(Identity(secret), ground.found.newest.salt)
             kind, called = SecretKind.PASSPHRASE, name or "passphrase"
-        signing = public.signing if owner else None
+        signing = public.signing if role == "owner" else None
         new = Recipient(called[:_NAME_LENGTH], kind, public.opening, signing, ground.store.serial)
         known = next((one for one in ground.roster.recipients if one.public == new.public), None)
-        if not writer:
+        if role != "writer":
             _refuse_known(ground, new)
             return KeyChange(adds=(new,))
         if known is None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog
 from ..catalog.database import Store
-from ..errors import CatalogError, ForkedError, GuardError, StalePlanError
+from ..errors import AccessDenied, CatalogError, ForkedError, GuardError, StalePlanError
 from ..options import ApplyOptions
 from ..planning.file import Header
 from ..progress import Events, Outcome
 from ..records import StoredObject
 from ..repository import commits as committing
 from ..repository.drift import Drift, look
+from ..repository.heads import is_void
 from ..repository.lease import Lease
 from ..repository.session import Session, new_store
 from .firsts import first_note, make_way
@@ -81,7 +83,7 @@ class Check:
                 f"the records of these backups are written by another host, {host}",
                 hint="only restore and prune them here; to continue them on this machine, `key remove` that host",
             )
-        if session.ends_void(store):
+        if _ends_void(session, store):
             raise CatalogError(
                 f"the last record of this catalog, {store.serial}, was written by a removed writer and is void",
                 hint="get the state before it with `catalog pull JOB`, then apply again",
@@ -138,3 +140,14 @@ class Check:
 
             refuse_known_job(session)
         return new_store(session, cat)
+
+
+def _ends_void(session: Session, store: Store) -> bool:
+    """Whether a writer who was removed wrote the record that this store ends at, as far as it can be read."""
+    found = session.know(store.lineage)
+    voids = [one.void.serial for one in found.roster.writers if one.void] if found and found.roster else []
+    if not any(serial < store.serial for serial in voids):
+        return False
+    with suppress(AccessDenied):
+        return is_void(session.target, session.identity, committing.record_name(store, store.serial))
+    return False

@@ -64,8 +64,7 @@ def add(
         recipient,
         passphrase_env=passphrase_env,
         name=name,
-        owner=owner,
-        writer=writer,
+        role="owner" if owner else "writer" if writer else "reader",
         agree=partial(_agreed, out, yes),
         events=out.reporter(),
     )

@@ -15,9 +15,7 @@ from ..spec import Job
 from ..targets.base import Target
 from ..targets.opening import key_warnings, open_target
 from .blind import found_blind
-from .commits import record_name
 from .declared import declared
-from .heads import is_void
 from .lineage import KeyChain, Keys, check_memory, founded, keep_chain, kept_chain, put_newest, read_chain, succeeded
 from .ownkey import OwnKey
 from .seen import remember_keys, seen_keys
@@ -124,16 +122,6 @@ class Session:
         """The host that writes this store's records, if this is not it and it is no more than that; else ""."""
         found = None if self.is_blind else self._chains.get(store.lineage) or kept_chain(self.need_catalog(), store)
         return found.host if found else ""
-
-    def ends_void(self, store: Store) -> bool:
-        """Whether a writer who was removed wrote the record that this store ends at, as far as it can be read."""
-        found = self._chains.get(store.lineage)
-        voids = [one.void.serial for one in found.roster.writers if one.void] if found and found.roster else []
-        if not any(serial < store.serial for serial in voids):
-            return False
-        with suppress(AccessDenied):
-            return is_void(self.target, self.identity, record_name(store, store.serial))
-        return False
 
     def check_key(self, store: Store) -> Identity:
         """The identity, if it can decrypt this store. Raises WrongKeyError."""
