@@ -155,7 +155,9 @@ def add_recipient(
     """Let somebody else decrypt a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
     An `owner` can add and remove others; a `writer` can make backups with their key pair, and who can decrypt already
-    becomes one. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
+    becomes one. Returns None if `agree` declined. Raises UsageError, KeyFileError.
+
+    Larger than usual, because all but the recipient are choices with a default."""
     if (recipient is None) == (passphrase_env is None):
         raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
 

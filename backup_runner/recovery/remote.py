@@ -9,7 +9,7 @@ from ..catalog.database import Store
 from ..errors import CatalogError, ObjectMissing
 from ..progress import Events
 from ..repository.commits import record_name, resolve_pending
-from ..repository.session import Session
+from ..repository.session import Session, check_place
 from .choose import can_advance, find_lineage
 from .lineage import Bucket
 from .outcome import Recovered, Rewritten
@@ -61,7 +61,7 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
         bucket = Bucket(session, lineage, events)
         bucket.check_lineage()
         return _load(session, bucket)
-    session.check_place(store)
+    check_place(session.target, store)
     bucket = Bucket(session, store.lineage, events)
     bucket.check_age(store.serial)
     if store.state == "ok" and bucket.newest == store.serial:

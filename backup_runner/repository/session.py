@@ -108,16 +108,6 @@ class Session:
             )
         return cat, store, job_id
 
-    def check_place(self, store: Store) -> None:
-        """Raises TargetError if the place of the objects is missing as a whole, although this store has objects
-        there."""
-        absence = self.target.absence if store.serial else ""
-        if absence:
-            raise TargetError(
-                f"{absence}, but the catalog lists objects there",
-                hint="is its disk mounted? If it is lost, `plan JOB` shows what an apply can upload again",
-            )
-
     def host_of(self, store: Store) -> str:
         """The host that writes this store's records, if this is not it and it is no more than that; else ""."""
         found = None if self.is_blind else self._chains.get(store.lineage) or kept_chain(self.need_catalog(), store)
@@ -215,6 +205,17 @@ class Session:
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
+
+
+def check_place(target: Target, store: Store) -> None:
+    """Raises TargetError if the place of the objects is missing as a whole, although this store has objects
+    there."""
+    absence = target.absence if store.serial else ""
+    if absence:
+        raise TargetError(
+            f"{absence}, but the catalog lists objects there",
+            hint="is its disk mounted? If it is lost, `plan JOB` shows what an apply can upload again",
+        )
 
 
 def new_store(session: Session, cat: Catalog) -> Store:

@@ -22,7 +22,7 @@ from ..errors import BackupRunnerError
 from ..foreign import describe
 from ..options import RestoreOptions
 from ..progress import Events, RestoreOutcome
-from ..repository.session import Session
+from ..repository.session import Session, check_place
 from ..spec import Job
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
@@ -74,7 +74,7 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
 def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
     """All steps, in order; a dry run takes the same ones, with a goal that pretends and without fetching files."""
     options, totals = book.options, chosen.totals()
-    session.check_place(store)
+    check_place(session.target, store)
     identity = None if options.dry_run else session.unlock(store)
     frozen = look_at_archive(session.target, store.lineage, chosen, replace(options, thaw=_thaws(options)))
     book.outcome.pending_thaw = frozen.pending

@@ -23,7 +23,7 @@ from ..options import Level, VerifyOptions
 from ..progress import Events, VerifyOutcome
 from ..records import StoredObject
 from ..repository.heads import noise_notes
-from ..repository.session import Session
+from ..repository.session import Session, check_place
 from ..targets.base import Target
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
@@ -44,7 +44,7 @@ def verify(session: Session, options: VerifyOptions, events: Events) -> VerifyOu
     """
     started = time.monotonic()
     cat, store, _ = session.need_store()
-    session.check_place(store)
+    check_place(session.target, store)
     run = _Verify(session, options, events, cat, store)
     run.all()
     run.outcome.seconds = time.monotonic() - started
