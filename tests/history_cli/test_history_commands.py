@@ -46,7 +46,8 @@ def test_snapshots_say_what_each_came_to(one: Machine) -> None:
     ]
     assert found[0]["totals"]["stored_bytes"] > 0
     head, *rows = one.run("snapshots").out.splitlines()
-    assert " ".join(head.split()) == "id scanned status files added changed removed problems size read new stored took host"
+    names = "id scanned status files added changed removed problems size read new stored took host"
+    assert " ".join(head.split()) == names
     assert len(rows) == 4
 
 
