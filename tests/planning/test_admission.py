@@ -91,7 +91,7 @@ def test_forgetting_more_than_retention_does(place: Place, filled: Path) -> None
     forge(filled, header | {"pruning": "retention"}, [*actions, *forget])
     result = applied(place, filled)
     assert result.code == 0, result.err
-    assert "snapshot 1 is not forgotten" in result.out
+    assert "snapshot 1 was not forgotten" in result.out
     assert [item["id"] for item in snapshots(place)] == [1, 2, 3]
 
 
@@ -139,7 +139,7 @@ def test_an_engine_without_rules_forgets_nothing(tmp_path: Path) -> None:
     outcome = home.apply(open_plan(str(path)))
     assert "forget" not in outcome.counts
     assert [number for (number,) in home.rows("SELECT id FROM snapshot ORDER BY id")] == [1, 2, 3]
-    assert any("is not forgotten" in note for note in outcome.notes)
+    assert any("was not forgotten" in note for note in outcome.notes)
 
 
 def test_rules_that_are_there_still_forget(tmp_path: Path) -> None:

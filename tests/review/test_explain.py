@@ -158,7 +158,7 @@ def test_explain_tells_action_object_and_snapshots(place: Any, schema: Check) ->
     assert found[0]["stored"]["objects"][0]["state"] == "live"
     assert [(item["first"]["id"], item["last"]["id"]) for item in found[0]["versions"]] == [(1, 2)]
     text = place.run("plan", "job.yaml", *asked).out
-    assert "taken?    not backed up: it is not in any source of the job" in text
+    assert "included  not backed up: it is not in any source of the job" in text
     assert "snapshots 1 to 2 (2): 6 B" in text
 
 

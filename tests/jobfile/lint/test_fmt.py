@@ -159,7 +159,7 @@ def test_other_yaml_is_not_ours_to_rewrite(command, tmp_path, monkeypatch, capsy
     Path("a.yml").write_text(workflow)
     assert run([command, "."]) == 0
     assert Path("a.yml").read_text() == workflow
-    assert "a.yml is no job" in capsys.readouterr().err
+    assert "a.yml is not a job file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("character", ["\x85", "\u2028", "\u202e", "\u200b", "\u3000# x"])

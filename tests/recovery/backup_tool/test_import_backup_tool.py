@@ -161,7 +161,7 @@ def refused(old, run, text: str, *options: str) -> None:
 def test_another_key(old, run):
     small(old)
     (old.root / "key").write_bytes(b"another key 1234")
-    refused(old, run, "cannot open")
+    refused(old, run, "cannot decrypt")
 
 
 def test_a_missing_object(old, run, contents, tmp_path):
