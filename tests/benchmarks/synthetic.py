@@ -127,7 +127,7 @@ def _objects(cat: Catalog, store_id: int, lineage: str, bucket: str, contents: i
 def main(job: str, count: int) -> int:
     """Plan with a scan of `entries`, in the scan's own process and through its pipe."""
     from backup_runner.__main__ import main as program
-    from backup_runner.planning import making as planning
+    from backup_runner.planning import scanning
     from backup_runner.source import process as scan_process
 
     def scan(sources: Any, options: Any, *, totals: Any, on_problem: Any) -> Iterator[list[EntryFields]]:
@@ -140,7 +140,7 @@ def main(job: str, count: int) -> int:
         yield batch
         totals.files, totals.files_by_source = count, {sources[0].key.rstrip(b"/"): count}
 
-    scan_process.scan_fields = planning.scan_fields = scan
+    scan_process.scan_fields = scanning.scan_fields = scan
     sys.argv = ["backup-runner", "plan", job]
     return program() or 0
 

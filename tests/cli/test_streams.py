@@ -76,7 +76,7 @@ def test_a_full_disk_behind_stdout_is_said(place: Any, arguments: list[str]) -> 
         )
     text = done.stderr.decode()
     assert (done.returncode, "Traceback" in text, "unexpected" in text) == (1, False, False), text
-    assert "No space left on device\n  hint: make room" in text
+    assert "No space left on device\n  hint: free space" in text
 
 
 @pytest.mark.parametrize("option", ["--yes", "--json"])

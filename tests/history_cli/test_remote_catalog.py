@@ -122,23 +122,23 @@ def test_without_wait_the_second_leaves(site: Site) -> None:
 
 def test_a_lost_race_heals_by_itself(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other machine commits between this one's last look and its record."""
-    from backup_runner.applying import run as engine
+    from backup_runner.repository import commits as committing
 
     site.write("a.txt", "first")
     one, two = site.machine("one", remote=True), site.machine("two", remote=True)
     one.apply()
     two.run("snapshots")
-    commit = engine.committing.commit
+    commit = committing.commit
 
     def slow(*arguments: object) -> object:
-        monkeypatch.setattr(engine.committing, "commit", commit)
+        monkeypatch.setattr(committing, "commit", commit)
         # Its lease is taken away, as if it had stood still for too long.
         shutil.rmtree(next((site.root / "bucket").glob("*/lease")))
         assert two.run("apply", "--yes", "--workers", "1").code == 0
         return commit(*arguments)  # type: ignore[arg-type]
 
     site.write("b.txt", "of one")
-    monkeypatch.setattr(engine.committing, "commit", slow)
+    monkeypatch.setattr(committing, "commit", slow)
     lost = one.run("apply", "--yes", "--workers", "1")
     assert lost.code == 1
     assert "another machine committed serial 2 of this lineage first; nothing was committed here" in lost.err

@@ -95,7 +95,7 @@ def test_a_hook_that_hangs_is_ended_with_all_it_started(home, job):
     started = time.monotonic()
     home.run("apply", path, "--yes", code=1)
     assert time.monotonic() - started < 30
-    assert "did not end within 2 s" in home.err
+    assert "did not finish within 2 s" in home.err
     wait_until_gone(home.root / "child")
 
 
@@ -104,7 +104,7 @@ def test_what_left_the_group_of_a_hook_that_hangs_is_ended_too(home, job):
     (home.root / "daemon.sh").write_text("trap : TERM; echo $$ > daemon; while :; do sleep 1; done")
     (home.root / "hang.sh").write_text("(setsid sh daemon.sh &); sleep 300")
     home.run("apply", job("hooks: {before: [sh, hang.sh], time_limit: 2}"), "--yes", code=1)
-    assert "did not end within 2 s" in home.err
+    assert "did not finish within 2 s" in home.err
     wait_until_gone(home.root / "daemon")
 
 

@@ -228,7 +228,7 @@ def test_a_cache_file_of_another_run_or_kind_is_left_alone(home):
     home.run(*command, "data/more")
     cache.write_text(cache.read_text().replace("complete", "interrupted"))
     home.run(*command, "data/docs", code=64)
-    assert "Going on" in home.run(*command, "data/more")
+    assert "Continuing" in home.run(*command, "data/more")
     cache.write_text('{"backup": {"pending_upload": {}, "processed": []}}')
     home.run(*command, "data/docs", code=64)
     assert "backup-tool's" in home.err

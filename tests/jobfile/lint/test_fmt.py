@@ -17,7 +17,7 @@ from backup_runner.jobfile.yamltext import parse
 from backup_runner.spec.model import JobModel
 
 HERE = Path(__file__).parent
-VALID = [path.read_text(encoding="utf-8") for path in (HERE.parent / "jobfile" / "valid").glob("*.yaml")]
+VALID = [path.read_text(encoding="utf-8") for path in (HERE.parent / "valid").glob("*.yaml")]
 UNTIDY = (HERE / "layout" / "untidy.yaml").read_text(encoding="utf-8")
 FULL = os.environ.get("PROOF") == "full"
 
