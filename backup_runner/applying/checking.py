@@ -102,7 +102,10 @@ class Check:
         """Compare the bucket's listing with the plan's. Releases the lease if that fails."""
         try:
             self._events.phase("listing the bucket")
-            found = look(ground.cat, ground.store, self._session.target, identity=lambda: self._session.identity)
+            session = self._session
+            found = look(
+                ground.cat, ground.store, session.target, identity=lambda: session.identity, blind=session.is_blind
+            )
             if started:
                 ground.orphans = found.unknown
             elif found.digest != self._header.listing:

@@ -26,7 +26,7 @@ def look_at_bucket(session: Session, past: Past, options: PlanOptions, events: E
                 "the bucket contains objects that are not in the local catalog; `catalog info` shows whose they are"
             )
         return Drift(digest=listing_digest([]))
-    found = look(cat, store, session.target, identity=lambda: session.unlock(store))
+    found = look(cat, store, session.target, identity=lambda: session.unlock(store), blind=session.is_blind)
     if found.noise:
         notes.append(f"ignored {found.noise} object(s) with names of records that this key cannot decrypt")
     return found

@@ -136,16 +136,22 @@ def _seen(cat: Catalog, store: Store, target: Target, drift: Drift) -> _Seen:
 
 
 def look(
-    cat: Catalog, store: Store, target: Target, *, identity: Callable[[], Identity] | None = None, confirm: bool = True
+    cat: Catalog,
+    store: Store,
+    target: Target,
+    *,
+    identity: Callable[[], Identity] | None = None,
+    blind: bool = False,
+    confirm: bool = True,
 ) -> Drift:
     """Compare the listing with the catalog. Raises ForkedError if another machine is ahead of this catalog,
     StalePlanError if another run with this catalog committed in the meantime.
 
-    With an `identity`, records beyond the catalog's serial count only if its key can decrypt them."""
+    With an `identity`, records beyond the catalog's serial count only if its key can decrypt them; it is asked for only
+    where there are any. `blind`: this host cannot decrypt anything, and is the only one to write records."""
     drift = Drift()
     seen = _seen(cat, store, target, drift)
     records = seen.records
-    blind = identity is not None and identity().is_blind
     if blind:
         drift.newest_record = _newest_blind(drift, store, records, seen.checksums)
     else:

@@ -55,6 +55,16 @@ def test_plan_json(place: Any, schema: Callable[[str], Callable[[Any], None]]) -
     assert applied.out.count("pipe is a fifo") == 1
 
 
+def test_a_plan_needs_no_key(place: Any) -> None:
+    """CI plans without the secret, as long as nobody else wrote to the bucket."""
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    (place.root / "key").unlink()
+    (place.data / "b.txt").write_text("changed")
+    planned = place.run("plan", "job.yaml", "--detailed-exitcode")
+    assert planned.code == 2, planned.err
+    assert "b.txt" in planned.out
+
+
 @pytest.mark.parametrize("name", ["saved.plan", "saved.plan.zst"])
 def test_a_saved_plan_is_applied_once_without_a_question(place: Any, name: str) -> None:
     saved = place.run("plan", "job.yaml", "--out", name)
