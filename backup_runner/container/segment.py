@@ -177,7 +177,7 @@ def _plausible(keys: SealKeys, size: int, ciphertext_length: int) -> bool:
 
 def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) -> bytes:
     if len(view) < OVERHEAD:
-        raise DamagedError("truncated")
+        raise DamagedError("it is truncated")
     stream, last, codec, zero, number, size, ciphertext_length, iv = SEGMENT_HEADER.unpack_from(view)
     end = SEGMENT_HEADER.size + ciphertext_length
     if not _plausible(keys, size, ciphertext_length) or end + MAC_LENGTH != len(view):

@@ -247,7 +247,7 @@ def test_a_cut_object_blames_only_what_is_missing(seal: Seal, keyring: Keyring, 
     for cut in (207 + 2 * (SEGMENT + 80), 207 + 2 * (SEGMENT + 80) + 20, 207 + 3 * (SEGMENT + 80) - 1):
         said = list(opened(data[:cut], object_id, keyring).check())
         assert len(said) == 2
-        assert "data segment 2: truncated" in said[1]
+        assert "data segment 2: it is truncated" in said[1]
 
 
 def test_reading_beyond_the_end_is_no_short_answer(seal: Seal, keyring: Keyring, object_id: ObjectId) -> None:

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import stat
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from backup_runner.progress import RestoreOutcome
 from backup_runner.spec import Overwrite
 from tests.restoring.build import World
+from tests.support.settling import settled
 from tests.support.users import give_away, open_folder
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
@@ -43,7 +43,7 @@ def test_never_touches_nothing_that_is_there(world: World) -> None:
     os.chown(world.out + b"/folder/link", 1234, 2345, follow_symlinks=False)
     os.utime(world.out + b"/folder/link", ns=(7, 7), follow_symlinks=False)
     names = [b"/folder", b"/folder/file", b"/folder/again", b"/folder/third", b"/folder/link"]
-    before = {name: _facts(world.out + name) for name in names}
+    before = settled(lambda: {name: _facts(world.out + name) for name in names})
     outcome = world.restore()
     assert outcome.problems == []
     assert {name: _facts(world.out + name) for name in names} == before
@@ -60,9 +60,7 @@ def test_what_is_as_it_should_be_is_left_without_a_trace(world: World) -> None:
     world.back_up()
     world.restore()
     names = [b"/folder", b"/folder/file"]
-    # Within a few milliseconds of the change, the kernel may still show a coarser ctime for it.
-    time.sleep(0.1)
-    before = [_facts(world.out + name) for name in names]
+    before = settled(lambda: [_facts(world.out + name) for name in names])
     for overwrite in (Overwrite.NEVER, Overwrite.CHANGED):
         assert world.restore(overwrite=overwrite).problems == []
         assert [_facts(world.out + name) for name in names] == before
