@@ -3,7 +3,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 3
 export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: demo demo-oci test lint types proof bench docs clean
