@@ -5,40 +5,47 @@ from __future__ import annotations
 import re
 
 _UNKNOWN = re.compile(r"No such command '([^']*)'")
+_INIT = "create a key with `backup-runner key new FILE`, write a job file, then run `backup-runner apply JOB`"
+_BROWSE = "browse with `backup-runner files list JOB` and `find JOB NAME`; restore with `restore JOB PATH --to DIR`"
+_REPAIR = (
+    "`backup-runner apply JOB` uploads again what `verify JOB` found missing; "
+    "`catalog rebuild JOB` makes a new catalog from the bucket"
+)
 _VERBS = {
-    "backup": "apply JOB",
-    "create": "apply JOB",
-    "run": "apply JOB",
-    "snapshot": "apply JOB",
-    "sync": "apply JOB",
-    "init": "key new FILE` creates a key; then write a job file and `apply JOB",
-    "rcreate": "key new FILE` creates a key; then write a job file and `apply JOB",
-    "repo-create": "key new FILE` creates a key; then write a job file and `apply JOB",
-    "check": "verify JOB",
-    "list": "snapshots JOB",
-    "rlist": "snapshots JOB",
-    "repo-list": "snapshots JOB",
-    "ls": "files list JOB",
-    "extract": "restore JOB --to DIR",
-    "mount": "files list JOB` and `find JOB NAME` browse; `restore JOB PATH --to DIR",
-    "umount": "files list JOB` and `find JOB NAME` browse; `restore JOB PATH --to DIR",
-    "dump": "restore JOB FILE --to -",
-    "cat": "restore JOB FILE --to -",
-    "export-tar": "restore JOB --as-tar -",
-    "tag": "snapshots tag JOB SNAPSHOT --add TAG",
-    "delete": "forget JOB SNAPSHOT",
-    "remove": "forget JOB SNAPSHOT",
-    "compact": "prune JOB",
-    "info": "catalog info JOB",
-    "recover": "catalog rebuild JOB",
-    "repair": "apply JOB` uploads again what `verify JOB` found missing; `catalog rebuild JOB",
-    "rebuild-index": "catalog rebuild JOB",
-    "unlock": "apply JOB --wait 10m",
-    "policy": "validate JOB",
-    "maintenance": "prune JOB",
-    "edit": "validate JOB",
-    "config-check": "validate JOB",
+    "backup": "use `backup-runner apply JOB`",
+    "create": "use `backup-runner apply JOB`",
+    "run": "use `backup-runner apply JOB`",
+    "snapshot": "use `backup-runner apply JOB`",
+    "sync": "use `backup-runner apply JOB`",
+    "init": _INIT,
+    "rcreate": _INIT,
+    "repo-create": _INIT,
+    "check": "use `backup-runner verify JOB`",
+    "list": "use `backup-runner snapshots JOB`",
+    "rlist": "use `backup-runner snapshots JOB`",
+    "repo-list": "use `backup-runner snapshots JOB`",
+    "ls": "use `backup-runner files list JOB`",
+    "extract": "use `backup-runner restore JOB --to DIR`",
+    "mount": _BROWSE,
+    "umount": _BROWSE,
+    "dump": "use `backup-runner restore JOB FILE --to -`",
+    "cat": "use `backup-runner restore JOB FILE --to -`",
+    "export-tar": "use `backup-runner restore JOB --as-tar -`",
+    "tag": "use `backup-runner snapshots tag JOB SNAPSHOT --add TAG`",
+    "delete": "use `backup-runner forget JOB SNAPSHOT`",
+    "remove": "use `backup-runner forget JOB SNAPSHOT`",
+    "compact": "use `backup-runner prune JOB`",
+    "info": "use `backup-runner catalog info JOB`",
+    "recover": "use `backup-runner catalog rebuild JOB`",
+    "repair": _REPAIR,
+    "rebuild-index": "use `backup-runner catalog rebuild JOB`",
+    "unlock": "use `backup-runner apply JOB --wait 10m`",
+    "policy": "use `backup-runner validate JOB`",
+    "maintenance": "use `backup-runner prune JOB`",
+    "edit": "use `backup-runner validate JOB`",
+    "config-check": "use `backup-runner validate JOB`",
 }
+"""The whole hint, by verb."""
 
 
 def hint_for(message: str, command: str) -> str | None:
@@ -49,8 +56,7 @@ def hint_for(message: str, command: str) -> str | None:
     word = found[1]
     if command == "backup-runner backup" and word.endswith((".yaml", ".yml")):
         return f"`backup-runner apply {word}` backs up a job"
-    here = _VERBS.get(word) if command == "backup-runner" else None
-    return f"here it is `backup-runner {here}`" if here else None
+    return _VERBS.get(word) if command == "backup-runner" else None
 
 
 def helpful(arguments: list[str]) -> list[str]:

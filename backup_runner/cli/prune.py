@@ -1,11 +1,12 @@
-"""`prune`: forget snapshots that no retention rule keeps, and delete objects that are no longer needed."""
+"""`prune` and `forget`: delete snapshots that no rule keeps, or that are named, and objects no longer needed."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -15,12 +16,12 @@ from .completing import snapshots as known_snapshots
 from .jobs import load_job
 from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, seconds
 from .outcomes import finish_apply, interrupt
-from .output import output
+from .output import Output, output
 from .plan import exit_code
 from .plans import Review
 
 if TYPE_CHECKING:
-    from ..api import Plan
+    from ..api import Outcome, Plan
 
 
 def command(
@@ -37,21 +38,8 @@ def command(
 
     Example: backup-runner prune documents.yaml --dry-run
     """
-    if not dry_run and not yes and not sys.stdin.isatty():
-        raise UsageError(
-            "no terminal to ask for confirmation",
-            hint="use --yes to prune without asking, or --dry-run to change nothing",
-        )
-    options = api.ApplyOptions(overrides=guard_names(override_guard), wait_seconds=seconds(wait))
-    out = output(context, json=json)
-    loaded = load_job(job, out)
-    codes: list[int] = []
-    with closing(out.reporter()) as reporter:
-        review = partial(_review, Review(out, reporter, ask=not yes, dry_run=dry_run, guarded=True), codes)
-        outcome = api.prune(loaded, options, events=reporter, stop=interrupt(), review=review)
-    if dry_run or outcome.status == "nothing":
-        return codes[-1]
-    return finish_apply(loaded.name, outcome, out)
+    asked = _Asked("prune", dry_run, yes, guard_names(override_guard), seconds(wait))
+    return _carry_out(job, output(context, json=json), asked, api.prune)
 
 
 def forget(
@@ -72,19 +60,39 @@ def forget(
 
     Example: backup-runner forget documents.yaml 17 tag:mistake --dry-run
     """
-    if not dry_run and not yes and not sys.stdin.isatty():
+    asked = _Asked("forget", dry_run, yes, guard_names(override_guard), seconds(wait))
+    return _carry_out(
+        job, output(context, json=json), asked,
+        lambda loaded, options, **how: api.forget(loaded, snapshots, options, **how),
+    )  # fmt: skip
+
+
+class _Asked(NamedTuple):
+    """What was asked of a command that deletes snapshots. `wait_seconds` is for the locks of other runs."""
+
+    verb: str
+    dry_run: bool
+    yes: bool
+    overrides: frozenset[str]
+    wait_seconds: float
+
+
+def _carry_out(job: str, out: Output, asked: _Asked, delete: Callable[..., Outcome]) -> int:
+    """Show the plan, ask, and delete. Returns the exit code."""
+    if not asked.dry_run and not asked.yes and not sys.stdin.isatty():
         raise UsageError(
             "no terminal to ask for confirmation",
-            hint="use --yes to forget without asking, or --dry-run to change nothing",
+            hint=f"use --yes to {asked.verb} without asking, or --dry-run to change nothing",
         )
-    options = api.ApplyOptions(overrides=guard_names(override_guard), wait_seconds=seconds(wait))
-    out = output(context, json=json)
+    options = api.ApplyOptions(overrides=asked.overrides, wait_seconds=asked.wait_seconds)
     loaded = load_job(job, out)
     codes: list[int] = []
     with closing(out.reporter()) as reporter:
-        review = partial(_review, Review(out, reporter, ask=not yes, dry_run=dry_run, guarded=True), codes)
-        outcome = api.forget(loaded, snapshots, options, events=reporter, stop=interrupt(), review=review)
-    return codes[-1] if dry_run else finish_apply(loaded.name, outcome, out)
+        shown = Review(out, reporter, ask=not asked.yes, dry_run=asked.dry_run, guarded=True)
+        outcome = delete(loaded, options, events=reporter, stop=interrupt(), review=partial(_review, shown, codes))
+    if asked.dry_run or outcome.status == "nothing":
+        return codes[-1]
+    return finish_apply(loaded.name, outcome, out)
 
 
 def _review(show: Review, codes: list[int], plan: Plan) -> bool:

@@ -18,7 +18,7 @@ from backup_runner.jobfile.others import _KEYS
 def test_verbs_of_others(place: Any, capsys: Any, verb: str) -> None:
     done = place.call(capsys, verb, "x")
     assert done.code == 64
-    assert f"here it is `backup-runner {_VERBS[verb]}`" in done.err
+    assert f"hint: {_VERBS[verb]}\n" in done.err
     for command in re.findall(r"(?:^|`)((?:[a-z]+ ?)+)", _VERBS[verb]):
         found: Any = get_command(app)
         for word in command.split():
@@ -44,7 +44,7 @@ def test_help_in_three_ways(place: Any, capsys: Any) -> None:
 def test_keys_of_others(place: Any, capsys: Any, key: str) -> None:
     place.write_job(**{key: "x"})
     done = place.call(capsys, "validate", "job.yaml")
-    assert f"here it is `{_KEYS[key]}`" in done.out + done.err
+    assert f"use {_KEYS[key]} instead" in done.out + done.err
     for name in re.findall(r"^([a-z_.]+)|` (?:and|with) `([a-z_.]+)", _KEYS[key]):
         first, _, second = (name[0] or name[1]).partition(".")
         assert first in BLOCKS[""].model_fields
