@@ -83,12 +83,14 @@ def is_void(target: Target, identity: Identity, name: str) -> bool:
 
 def open_record(target: Target, identity: Identity, item: StoredObject) -> OpenedObject:
     """A record or copy, of which only header and index were fetched. Raises ContainerError, TargetError."""
+    return twice(lambda: _opened(target, identity, item))
+
+
+def _opened(target: Target, identity: Identity, item: StoredObject) -> OpenedObject:
     object_id = parse_name(item.name)
     if object_id is None:
         raise DamagedError(f"{item.name} is not an object name of backup-runner")
-    return twice(
-        lambda: open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, identity)
-    )
+    return open_whole(lambda offset, length: target.get(item.name, offset, length), item.size, object_id, identity)
 
 
 def head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
@@ -97,7 +99,7 @@ def head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
 
 
 def _head_of(target: Target, identity: Identity, item: StoredObject) -> Head:
-    opened = open_record(target, identity, item)
+    opened = _opened(target, identity, item)
     length = min(opened.index.plaintext, _HEAD) if opened.index else 0
     return checked_head(opened, next(opened.read(0, length), b"").split(b"\n", 1)[0])
 

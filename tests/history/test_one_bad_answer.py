@@ -22,6 +22,9 @@ from tests.restoring.build import tree
 from tests.support.faulty import FaultyTarget, no_fault
 from tests.support.jobs import CUT
 
+PLACES = (0.02, 0.2, 0.35, 0.5, 0.67, 0.98)
+"""Where in an answer the byte is: in the header, in stored data, in padding, in the index, in the trailer."""
+
 
 @dataclass(frozen=True)
 class OneBad:
@@ -215,9 +218,11 @@ def test_it_comes_out_all_the_same(scene: Callable[[Site], Callable[[], object]]
         _put_back(tmp_path)
         return found, counter.stat().st_size
 
+    # What is put back has other ctimes, so more is looked at than the first time.
+    once(0, 0)
     expected, answers = once(0, 0)
     assert answers > 0
     for number in range(1, answers + 1):
-        for place in (0.02, 0.67, 0.98):
+        for place in PLACES:
             found, _ = once(number, place)
             assert found == expected, f"answer {number} of {answers}, at {place}"
