@@ -40,19 +40,10 @@ def replacing(path: str, *, mode: int = PRIVATE, temporary: str = "") -> Iterato
 
 
 def unnamed(folder: str) -> IO[bytes]:
-    """A temporary file without a name. The folder is created if necessary, and removed again."""
-    while True:
-        made = False
-        try:
-            with contextlib.suppress(FileExistsError):
-                os.makedirs(folder, mode=0o700)
-                made = True
-            return tempfile.TemporaryFile(dir=folder)
-        except FileNotFoundError:
-            # Another run removed the folder at this very moment.
-            continue
-        finally:
-            if made:
-                # The file does without a folder, like every file that was deleted while it is open.
-                with contextlib.suppress(OSError):
-                    os.rmdir(folder)
+    """A temporary file without a name, on the disk of `folder`, which need not exist. Raises OSError.
+
+    A folder that does not exist is not created: not every file system has files without a name (O_TMPFILE), so
+    processes could not agree on who removes it again."""
+    while not os.path.isdir(folder) and folder != (parent := os.path.dirname(folder) or os.curdir):
+        folder = parent
+    return tempfile.TemporaryFile(dir=folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -59,20 +60,30 @@ def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("page", "old")]
 
 
-def test_the_folder_for_temporary_files_does_not_stay(tmp_path: Path) -> None:
+# False stands for file systems that have no files without a name.
+@pytest.fixture(params=[True, False])
+def nameless(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "_O_TMPFILE_WORKS", request.param)
+
+
+@pytest.mark.usefixtures("nameless")
+def test_temporary_files_leave_nothing_and_need_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = tmp_path / "given"
     given.mkdir(mode=0o700)
-    for folder in (given, tmp_path / "made/here"):
-        with unnamed(str(folder)) as one, unnamed(str(folder)) as other:
+    monkeypatch.chdir(tmp_path)
+    for folder in (str(given), str(tmp_path / "made/here"), "relative", ""):
+        with unnamed(folder) as one, unnamed(folder) as other:
             for file in (one, other):
                 file.write(b"text")
                 file.seek(0)
                 assert file.read() == b"text"
     # One that was there stays; its owner may have chosen it and its mode.
-    assert (given.is_dir(), (tmp_path / "made/here").exists()) == (True, False)
+    assert [path.name for path in tmp_path.iterdir()] == ["given"]
+    assert not list(given.iterdir())
 
 
-def test_runs_at_once_do_not_take_the_folder_from_each_other(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("nameless")
+def test_runs_at_once_leave_no_folder(tmp_path: Path) -> None:
     folder = str(tmp_path / "work")
 
     def many() -> None:
