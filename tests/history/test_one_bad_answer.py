@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from backup_runner.errors import BackupRunnerError
+from backup_runner.recovery.outcome import Recovered
+from backup_runner.repository.heads import head_of, open_record
 from backup_runner.repository.keycheck import check_key
+from backup_runner.repository.lineage import read_chain
 from backup_runner.spec import Retention
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import Level
@@ -91,14 +94,18 @@ def _headers(site: Site) -> Callable[[], object]:
 
 def _pull(site: Site) -> Callable[[], object]:
     site.lose_catalog()
-    return lambda: (site.pull().missing, site.snapshots(), site.plan().totals.changes)
+    return lambda: (_told(site.pull()), site.snapshots(), site.plan().totals.changes)
+
+
+def _told(found: Recovered) -> object:
+    return found.missing, found.notes
 
 
 def _rebuild(site: Site) -> Callable[[], object]:
     for name in site.names("copies"):
         os.unlink(f"{site.bucket}/{name}")
     site.lose_catalog()
-    return lambda: (site.rebuild().missing, site.snapshots(), site.plan().totals.changes)
+    return lambda: (_told(site.rebuild()), site.snapshots(), site.plan().totals.changes)
 
 
 def _rebuild_from_objects(site: Site) -> Callable[[], object]:
@@ -145,6 +152,32 @@ def _key(site: Site) -> Callable[[], object]:
     return act
 
 
+def _recipients(site: Site) -> Callable[[], object]:
+    """A machine that knows nothing of the lineage reads who can decrypt and who may write."""
+    lineage = bytes.fromhex(site.names("keys")[0].split("/")[0])
+
+    def act() -> object:
+        with closing(site.session()) as session:
+            found = read_chain(session.target, lineage, session.identity)
+            return found and (found.roster, found.notes)
+
+    return act
+
+
+def _records(site: Site) -> Callable[[], object]:
+    def act() -> object:
+        with closing(site.session()) as session:
+            session.know(site.names("keys")[0].split("/")[0])
+            records = [item for item in DirectoryTarget(site.bucket).list() if "/records/" in item.name]
+            return [
+                (head_of(session.target, session.identity, item)["serial"],
+                 open_record(session.target, session.identity, item).index)
+                for item in records
+            ]  # fmt: skip
+
+    return act
+
+
 def _drift(site: Site) -> Callable[[], object]:
     """An object is gone, so the plan looks at the newest record, whose machine may have been another one."""
     os.unlink(f"{site.bucket}/{site.names()[0]}")
@@ -162,7 +195,7 @@ def _behind(site: Site) -> Callable[[], object]:
     site.write("f2", os.urandom(3001))
     site.apply()
     site.machine = 1
-    return lambda: (site.pull().missing, site.snapshots(), site.plan().totals.changes)
+    return lambda: (_told(site.pull()), site.snapshots(), site.plan().totals.changes)
 
 
 def _forked(site: Site) -> Callable[[], object]:
@@ -197,6 +230,8 @@ def _put_back(place: Path) -> None:
         _adopt,
         _repack,
         _key,
+        _recipients,
+        _records,
         _drift,
         _behind,
         _forked,

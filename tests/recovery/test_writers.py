@@ -13,6 +13,8 @@ from backup_runner.container import Identity
 from backup_runner.container.suite2.recipients import Public
 from backup_runner.container.suite2.roster import Mark, Recipient, Roster
 from backup_runner.errors import CatalogError, NotEntitledError
+from backup_runner.progress import Silent
+from backup_runner.recovery import choose as recovery
 from backup_runner.repository.recipients import Ground, KeyChange, change_keys
 from tests.history.site import Site
 from tests.recovery.test_blind_host import OPS, Host, owner
@@ -134,3 +136,27 @@ def test_back_to_before_a_host_was_taken(tmp_path: Path) -> None:
     ops.pull()
     assert restored(ops) == there(ops)
     assert roster(ops).recipients[0].public == Identity(OPS).public(bytes(32))
+
+
+def test_a_damaged_list_of_writers_is_reported_where_nothing_else_is_known(site: Site) -> None:
+    """Who may overwrite objects can damage the list that names them. See the threat model."""
+    lives(site, "before")
+    enrol(site)
+    theirs = by(site, PAIR, 3)
+    theirs.pull()
+    lives(theirs, "bad")
+    site.pull()
+    void(site, after=1)
+    with open(f"{site.bucket}/{max(site.names('keys'))}", "r+b") as file:
+        file.seek(-100, 2)
+        (byte,) = file.read(1)
+        file.seek(-1, 1)
+        file.write(bytes([byte ^ 1]))
+    # A machine that knows the list keeps to it.
+    assert site.pull().serial == 1
+    site.lose_catalog()
+    said: list[str] = []
+    with closing(site.session()) as session:
+        session.warn = said.append
+        recovery.pull(session, Silent())
+    assert any("cannot read who may write" in text for text in said)
