@@ -24,8 +24,7 @@ SCRATCH = scratch=$$(mktemp -d) && chmod 755 $$scratch && export TMPDIR=$$scratc
 	trap 'chmod -R u+rwX $$scratch; rm -rf $$scratch' EXIT &&
 
 test: lint types $(BIN)/.ready
-	# Tests of kills, locks and races watch real processes; a machine that stalls for seconds gets a second look.
-	$(SCRATCH) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --reruns 2 -r fEsR
+	$(SCRATCH) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -r fEs
 
 lint: $(BIN)/.ready
 	$(BIN)/ruff check .
