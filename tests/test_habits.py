@@ -183,8 +183,9 @@ PATCHED = {
     "_PATIENCE": "seconds",
     "_COMMAND_SECONDS": "seconds",
     "SECONDS": "seconds",
+    "_O_TMPFILE_WORKS": "the standard library's: whether the file system has files without a name",
 }
-"""Constants that tests may set: times, so that nobody waits for them. Never sizes."""
+"""Constants that tests may set: times, so that nobody waits for them, and what another system has. Never sizes."""
 
 
 def patched(path: Path, tree: ast.Module) -> Iterator[str]:
