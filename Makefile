@@ -39,9 +39,12 @@ proof: $(BIN)/.ready
 	$(SCRATCH) PROOF=full $(BIN)/python -m pytest -m proof -s -n 0 $(TIMED)
 	$(SCRATCH) PROOF=full $(BIN)/python -m pytest -m proof -vv -rP --durations=10 -n $(JOBS) --dist worksteal $(TIMED:%=--ignore=%)
 
-# docs/cli.md is made from the commands; a test fails when it is stale.
+# What is made from the code; tests fail when it is stale.
 docs: $(BIN)/.ready
 	$(BIN)/python -m backup_runner.cli.reference > docs/cli.md
+	$(BIN)/python -m backup_runner.jobfile.rulepages docs/rules
+	for name in $$($(BIN)/backup-runner schema list); do \
+		$(BIN)/backup-runner schema $$name > schemas/$$name.schema.json || exit 1; done
 
 # SETS=small,big,million,catalog,oci,startup TOOLS=us,restic,borg,rclone ROUNDS=3 SCALE=1 FULL=1 AGAIN=1
 bench: $(BIN)/.ready

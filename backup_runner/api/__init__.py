@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Settings,
         Timers,
         Validation,
+        config_schema,
         format_job,
         job_schema,
         load_job,
@@ -91,8 +92,8 @@ _HOMES = {
     "api.applies": "apply forget prune",
     "api.browsing": "Browser Diff Files browse diff files find history snapshots tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
-    "api.jobs": "Rewriting Settings Timers Validation format_job job_schema load_job load_jobs load_settings"
-    " migrate_job skips timers validate",
+    "api.jobs": "Rewriting Settings Timers Validation config_schema format_job job_schema load_job load_jobs"
+    " load_settings migrate_job skips timers validate",
     "api.keys": "KeyHolders ShownKey add_recipient check_key fingerprint_of key_holders new_key new_pair public_half"
     " remove_holder rotate_keys show_key write_private",
     "api.places": "TargetCheck check_target",
@@ -183,6 +184,7 @@ __all__ = [
     "catalog_info",
     "check_key",
     "check_target",
+    "config_schema",
     "diff",
     "explain",
     "files",

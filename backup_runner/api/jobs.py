@@ -143,6 +143,13 @@ def job_schema() -> dict[str, Any]:
     return schema()
 
 
+def config_schema() -> dict[str, Any]:
+    """The JSON schema of the config file."""
+    from ..spec.schema import config_schema as schema
+
+    return schema()
+
+
 # -- rewriting
 
 

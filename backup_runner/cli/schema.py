@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -10,14 +11,21 @@ from .. import api
 from ..errors import UsageError
 from .output import output
 
+_FILES: dict[str, Callable[[], dict[str, Any]]] = {
+    "job": lambda: api.job_schema(),
+    "config": lambda: api.config_schema(),
+}
+"""What people write; looked up late, because the API is imported when it is used."""
+
 
 def command(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="`job`, or a command that has --json. `schema list` shows all.")
+        str,
+        typer.Argument(metavar="NAME", help="`job`, `config`, or a command that has --json. `schema list` shows all."),
     ],
 ) -> int:
-    """Print a JSON schema, of job files or of a command's --json output.
+    """Print a JSON schema: of job files, of the config file, or of a command's --json output.
 
     Example: backup-runner schema job > job.schema.json
     """
@@ -26,11 +34,12 @@ def command(
     from ..report.schemas import OUTPUTS, output_schema
 
     out = output(context)
+    names = [*_FILES, *OUTPUTS]
     if name == "list":
-        out.say(["job", *OUTPUTS])
+        out.say(names)
         return 0
-    if name != "job" and name not in OUTPUTS:
-        raise UsageError(f'unknown schema "{name}"', hint=f"there are: job, {', '.join(OUTPUTS)}")
-    schema = api.job_schema() if name == "job" else output_schema(name)
+    if name not in names:
+        raise UsageError(f'unknown schema "{name}"', hint=f"there are: {', '.join(names)}")
+    schema = _FILES[name]() if name in _FILES else output_schema(name)
     out.say([json.dumps(schema, indent=2, ensure_ascii=False)])
     return 0

@@ -1,12 +1,7 @@
-"""The JSON Schema of job files, generated from the models; `schemas/job.schema.json` is the committed copy.
-
-`python -m backup_runner.spec.schema` prints it.
-"""
+"""The JSON Schemas of job files and of the config file, generated from the models; copies are in `schemas/`."""
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -79,11 +74,6 @@ def config_schema() -> dict[str, Any]:
     }
 
 
-def job_schema_text() -> str:
-    """The text of the committed file."""
-    return json.dumps(job_schema(), indent=2) + "\n"
-
-
 def _drop_titles(node: Any) -> None:
     """Remove titles that only repeat the key's name; editors show the description."""
     if isinstance(node, list):
@@ -94,7 +84,3 @@ def _drop_titles(node: Any) -> None:
             del node["title"]
         for item in node.values():
             _drop_titles(item)
-
-
-if __name__ == "__main__":
-    sys.stdout.write(job_schema_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -100,12 +99,8 @@ def test_overrides_that_cannot_be_meant(tmp_path, override):
         load(tmp_path, TEXT, override)
 
 
-def test_the_committed_schema_is_current_and_takes_the_example():
-    path = Path(__file__).parents[2] / "schemas" / "config.schema.json"
-    committed = json.loads(path.read_text())
-    assert committed == config_schema()
-    Draft202012Validator.check_schema(committed)
-    Draft202012Validator(committed).validate({"general": {"database_file": "~/x"}, "oci": {"bucket": "b"}})
+def test_the_schema_takes_the_example():
+    Draft202012Validator(config_schema()).validate({"general": {"database_file": "~/x"}, "oci": {"bucket": "b"}})
 
 
 def test_config_show_and_the_order_of_command_line_job_and_file(home):
