@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         load_jobs,
         load_settings,
         migrate_job,
+        resolved_job,
         skips,
         timers,
         validate,
@@ -93,7 +94,7 @@ _HOMES = {
     "api.browsing": "Browser Diff Files browse diff files find history snapshots tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation config_schema format_job job_schema load_job load_jobs"
-    " load_settings migrate_job skips timers validate",
+    " load_settings migrate_job resolved_job skips timers validate",
     "api.keys": "KeyHolders ShownKey add_recipient check_key fingerprint_of key_holders new_key new_pair public_half"
     " remove_holder rotate_keys show_key write_private",
     "api.places": "TargetCheck check_target",
@@ -211,6 +212,7 @@ __all__ = [
     "pull",
     "rebuild",
     "remove_holder",
+    "resolved_job",
     "restore",
     "restore_stream",
     "rotate_keys",

@@ -89,6 +89,17 @@ def validate(paths: Sequence[str], *, settings: Settings | None = None) -> Valid
     return Validation(files, load(files, env=os.environ, defaults=job_defaults(settings), lint=True, confined=True))
 
 
+def resolved_job(path: str, *, settings: Settings | None = None) -> str:
+    """The text of a job file after `extends`: a job file that could replace it. Variables are not expanded.
+
+    Raises JobFileError with every mistake in the job."""
+    from ..jobfile.showing import resolved_text
+
+    settings = load_settings() if settings is None else settings
+    load_jobs([path], settings=settings, confined=True)
+    return resolved_text(path, frozenset(job_defaults(settings)))
+
+
 def skips(job: Job) -> SkipSurvey:
     """What each skip line of a job excludes, in files and bytes. Reads only the sources."""
     from ..planning.skips import survey

@@ -1,4 +1,4 @@
-"""`job from-command`: a one-shot command as a job file, ready for git."""
+"""`job`: a one-shot command as a job file, ready for git; a job after `extends`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from .. import api
 from ..errors import UsageError
+from .jobs import mistakes_named
+from .options import JobFile
 from .output import output
 from .spread import spread
 
-app = typer.Typer(help="Create job files.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Create and show job files.", no_args_is_help=True, rich_markup_mode=None)
 _NAME = "documents"
 
 
 @app.callback()
 def _job() -> None:
-    """Create job files."""
+    """Create and show job files."""
 
 
 @app.command("from-command", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -48,6 +51,21 @@ def from_command(
     )
     out = output(context)
     out.say(job_file(out.settings, wish, name))
+    return 0
+
+
+@app.command("show")
+def show(context: typer.Context, job: JobFile) -> int:
+    """Print a job as it is after `extends`, with the origin of each shared value. Reads only job files.
+
+    The output is a job file, too. Variables are not expanded, and settings of the config file are only listed.
+
+    Example: backup-runner job show jobs/web01.yaml
+    """
+    out = output(context)
+    with mistakes_named():
+        text = api.resolved_job(job, settings=out.settings)
+    out.say(text.splitlines())
     return 0
 
 

@@ -51,15 +51,17 @@ BLOCKS: dict[str, type[BaseModel]] = {
 _TAGS = {("catalog", "path"), ("catalog", "remote"), *(("target", kind) for kind in TARGET_MODELS)}
 
 
-def check(document: Document, complaints: Complaints) -> JobModel | None:
-    """The validated model, or None after every validation error was reported."""
+def check(document: Document, complaints: Complaints, *, partial: bool = False) -> JobModel | None:
+    """The validated model, or None after every validation error was reported; `partial` is for a file that sets only
+    some keys."""
     check_hooks(document, complaints)
     check_recipients(document, complaints)
     try:
         return JobModel.model_validate(document.data)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            _complain(detail, document, complaints)
+            if not partial or detail["type"] not in ("missing", "union_tag_not_found"):
+                _complain(detail, document, complaints)
         return None
 
 
@@ -154,7 +156,7 @@ def _secret_key(loc: Loc, document: Document, complaints: Complaints) -> None:
 
 def _elsewhere(key: str, block: str) -> str | None:
     if key == "<<":
-        return "YAML 1.2 has no merge keys; put settings that jobs share into the config file"
+        return "YAML 1.2 has no merge keys; put settings that jobs share into a file, and write `extends: FILE`"
     homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes:
         return None

@@ -122,6 +122,17 @@ def apply_ignores(text: str, root: Node, complaints: Complaints) -> None:
     complaints.items = [item for item in complaints.items if not _is_hidden(item, hidden)]
 
 
+def ignored_in(text: str, root: Node) -> set[str]:
+    """The codes of a shared file's comments; which of them are of use depends on the job."""
+    found = (_IGNORE.match(comment.text) for comment in find_comments(text, root)) if _MARK in text else ()
+    return {code for match in found if match is not None for code in _CODE.findall(match[1])}
+
+
+def hide(file: str, codes: set[str], complaints: Complaints) -> None:
+    """Drop warnings with a place in a shared file that its comments suppress."""
+    complaints.items = [item for item in complaints.items if item.file != file or not _is_hidden(item, codes)]
+
+
 def _may_be_ignored(code: str, span: Span, complaints: Complaints) -> bool:
     rule = RULES.get(code)
     if rule is None:

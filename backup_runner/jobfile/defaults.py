@@ -10,7 +10,7 @@ from .diagnostics import Complaints
 from .document import Document
 from .wording import example
 
-_BY_KEY = ("target", "guards", "prices")
+BY_KEY = ("target", "guards", "prices")
 """Blocks merged key by key; any other block comes entirely from the job or entirely from the config file."""
 
 
@@ -21,7 +21,7 @@ def fill_up(document: Document, defaults: Mapping[str, object]) -> None:
         if key not in data:
             if key != "target":
                 data[key] = _copy(value)
-        elif key in _BY_KEY and isinstance(data[key], dict) and isinstance(value, Mapping):
+        elif key in BY_KEY and isinstance(data[key], dict) and isinstance(value, Mapping):
             if key == "target" and value.get("type", "oci") != data[key].get("type"):
                 continue
             data[key] = {**{name: _copy(item) for name, item in value.items()}, **data[key]}

@@ -13,12 +13,19 @@ from .veil import veiled
 
 
 class Span(NamedTuple):
-    """Lines and columns count from 1, columns in characters; the end is one past the last character."""
+    """Lines and columns count from 1, columns in characters; the end is one past the last character.
+
+    `file` is the name of the file in messages; "" for the one that is being checked."""
 
     line: int
     column: int
     end_line: int
     end_column: int
+    file: str = ""
+
+    def seen_from(self, other: Span) -> str:
+        """`line 5`, or with the file's name if that is another one."""
+        return f"line {self.line}" if self.file == other.file else f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Complaints:
         end = max((span.line, span.column), (span.end_line, span.end_column))
         self.items.append(
             Diagnostic(
-                file=self.file,
+                file=span.file or self.file,
                 line=span.line,
                 column=span.column,
                 code=code,
@@ -93,7 +100,10 @@ class Complaints:
         return Stop()
 
     def in_order(self) -> list[Diagnostic]:
-        return sorted(set(self.items), key=lambda item: (item.line, item.column, item.code, item.message))
+        def order(item: Diagnostic) -> tuple[object, ...]:
+            return (item.file != self.file, item.file, item.line, item.column, item.code, item.message)
+
+        return sorted(set(self.items), key=order)
 
 
 def printable(text: str) -> str:

@@ -28,6 +28,8 @@ class Document:
     settled: set[Loc] = field(default_factory=set)
     skip_files: dict[Loc, list[tuple[int, str]]] = field(default_factory=dict)
     """The rules in files of `skip_from`, with their lines."""
+    folders: dict[str, str] = field(default_factory=dict)
+    """The folders of shared files, by their names in spans."""
 
     def span(self, loc: Loc) -> Span:
         """The place of the value; for a value that is not in the file, the place of its nearest parent."""

@@ -20,13 +20,14 @@ from .characters import escape_refused
 from .comments import find_comments
 from .diagnostics import Complaints, Stop
 from .document import Document, make_document
+from .extending import only_shared
 from .layout import reorder
 from .nodes import Mapping, Node, Scalar
 from .nodes import Sequence as SequenceNode
 from .yamltext import READER_ERRORS, parse, split_lines
 
 _ROUNDS = 4
-_OF_JOBS = frozenset({"sources", "target", "directories", "dir_paths"})
+_OF_JOBS = frozenset({"extends", "sources", "target", "directories", "dir_paths"})
 
 
 class _Representer(RoundTripRepresenter):
@@ -60,7 +61,7 @@ def is_job(text: str) -> bool:
 
     Text that cannot be parsed counts as a job, so that the error is reported."""
     found = _try_read(text)
-    return found is None or not _OF_JOBS.isdisjoint(found[1].data)
+    return found is None or not _OF_JOBS.isdisjoint(found[1].data) or only_shared(found[1])
 
 
 def _once(text: str) -> str:

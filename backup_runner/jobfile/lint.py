@@ -78,8 +78,8 @@ def _key_file(document: Document, paths: dict[Loc, str], complaints: Complaints)
     for source, path in source_paths(paths).items():
         for key, root in ((paths[loc], path), (os.path.realpath(paths[loc]), os.path.realpath(path))):
             if holds(root, key) and not is_skipped(document, source[:2], root, key, is_dir=False):
-                line = document.span(source).line
-                message = f"the key file {quoted(paths[loc])} is inside the source of line {line}, {quoted(path)}"
+                line = document.span(source).seen_from(document.span(loc))
+                message = f"the key file {quoted(paths[loc])} is inside the source of {line}, {quoted(path)}"
                 hint = "move it elsewhere or skip it, and keep a copy off this machine"
                 complaints.add(rules.KEY_IN_SOURCE, document.span(loc), message, hint)
                 break

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..spec import Job
 from . import rules
 from .checking import check
-from .comments import apply_ignores
+from .comments import apply_ignores, hide, ignored_in
 from .defaults import fill_up, require
 from .diagnostics import Complaints, Diagnostic, JobFileError, Span, Stop, printable, quoted
 from .document import Document, Loc, make_document
+from .extending import SharedFile, SharedFiles, only_shared
 from .lint import lint as lint_job
 from .lint import lint_secrets
 from .nodes import Node
@@ -23,7 +24,7 @@ from .resolve import build
 from .rules import Severity
 from .sets import Member, check_set
 from .skipfiles import read_skip_files
-from .yamltext import parse, read_text
+from .yamltext import TOP, parse, read_text
 
 _NO_DEFAULTS: Mapping[str, object] = {}
 
@@ -54,6 +55,10 @@ class _Draft:
     places: dict[Loc, str] = field(default_factory=dict)
     job: Job | None = None
     named: _Named | None = None
+    shared: list[SharedFile] = field(default_factory=list)
+    """The files that it extends."""
+    is_shared: bool = False
+    """It is no job, but has settings for jobs."""
 
 
 def load(
@@ -73,18 +78,24 @@ def load(
     in the result.
     """
     drafts: dict[str, _Draft] = {}
+    shared = SharedFiles(confined=confined)
     for path in paths:
         identity = os.path.abspath(path)
         if identity not in drafts:
             around = Surroundings(os.path.dirname(identity), env, env.get("HOME") if home is None else home)
-            drafts[identity] = _load_file(path, around, defaults, confined=confined)
+            drafts[identity] = _load_file(path, around, defaults, shared)
+    if not lint:
+        _refuse_shared(drafts)
     _check_names(list(drafts.values()))
     if lint:
         _lint(list(drafts.values()))
     return LoadResult(
         jobs=[draft.job for draft in drafts.values() if draft.job is not None and not draft.complaints.failed],
-        diagnostics=[item for draft in drafts.values() for item in draft.complaints.in_order()],
-        sources={draft.complaints.file: draft.text for draft in drafts.values()},
+        diagnostics=_once_each(drafts.values()),
+        sources={
+            **{one.label: one.text for draft in drafts.values() for one in draft.shared},
+            **{draft.complaints.file: draft.text for draft in drafts.values()},
+        },
     )
 
 
@@ -102,13 +113,18 @@ def load_one(
     return result.jobs[0]
 
 
-def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], *, confined: bool) -> _Draft:
+def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], shared: SharedFiles) -> _Draft:
     draft = _Draft(Complaints(printable(path)))
     try:
-        draft.text = read_text(path, draft.complaints, confined=confined)
+        draft.text = read_text(path, draft.complaints, confined=shared.confined)
         draft.root = parse(draft.text, draft.complaints)
         draft.document = document = make_document(draft.root, draft.complaints)
     except Stop:
+        return draft
+    draft.shared = shared.extend(document, path, draft.complaints)
+    draft.is_shared = only_shared(document)
+    if draft.is_shared or any(one.code == rules.EXTENDS for one in draft.complaints.items):
+        check(document, draft.complaints, partial=True)
         return draft
     fill_up(document, defaults)
     expand_texts(document, around.env, draft.complaints)
@@ -124,6 +140,24 @@ def _load_file(path: str, around: Surroundings, defaults: Mapping[str, object], 
     return draft
 
 
+def _once_each(drafts: Iterable[_Draft]) -> list[Diagnostic]:
+    """What is wrong in a shared file would else be listed for each of its jobs."""
+    found: dict[Diagnostic, Diagnostic] = {}
+    for draft in drafts:
+        for item in draft.complaints.in_order():
+            found.setdefault(replace(item, file=os.path.normpath(item.file)), item)
+    return list(found.values())
+
+
+def _refuse_shared(drafts: Mapping[str, _Draft]) -> None:
+    """Shared files may be among the files of a run, as in `apply jobs/*.yaml`, but are no job by themselves."""
+    used = {one.path for draft in drafts.values() for one in draft.shared}
+    for identity, draft in drafts.items():
+        if draft.is_shared and identity not in used:
+            message = 'there is neither "name" nor "sources": this file has settings for jobs that extend it'
+            draft.complaints.add(rules.MISSING_KEY, TOP, message, "give the files of the jobs")
+
+
 def _lint(drafts: list[_Draft]) -> None:
     """Warnings about each job, then about the set, then apply the ignore comments."""
     members = []
@@ -135,6 +169,9 @@ def _lint(drafts: list[_Draft]) -> None:
     check_set(members)
     for draft in drafts:
         if draft.root is not None:
+            for one in draft.shared:
+                if one.root is not None:
+                    hide(one.label, ignored_in(one.text, one.root), draft.complaints)
             apply_ignores(draft.text, draft.root, draft.complaints)
 
 
@@ -154,6 +191,6 @@ def _check_names(drafts: list[_Draft]) -> None:
         first = seen.setdefault((draft.named.name, draft.named.catalog), draft)
         if first is not draft:
             assert first.named is not None
-            where = f"{first.complaints.file}:{first.named.span.line}"
+            where = f"{first.named.span.file or first.complaints.file}:{first.named.span.line}"
             message = f"the name {quoted(draft.named.name)} is already used in this catalog, by {where}"
             draft.complaints.add(rules.SAME_NAME, draft.named.span, message, "rename one of the two jobs")

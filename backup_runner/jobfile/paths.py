@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import rules
@@ -122,11 +122,17 @@ def resolve_all(document: Document, around: Surroundings, complaints: Complaints
         if loc in document.settled or not isinstance(text, str) or not text:
             continue
         try:
-            found[loc] = expand(text, around)
+            found[loc] = expand(text, beside(around, document, loc))
         except Unresolvable as error:
             for code, message, hint in error.reasons:
                 complaints.add(code, document.span(loc), message, hint)
     return found
+
+
+def beside(around: Surroundings, document: Document, loc: Loc) -> Surroundings:
+    """Those of the file in which a value is written."""
+    folder = document.folders.get(document.span(loc).file, "") if loc in document.nodes else ""
+    return replace(around, folder=folder) if folder else around
 
 
 def resolve_outputs(document: Document, around: Surroundings, found: dict[Loc, str], complaints: Complaints) -> None:

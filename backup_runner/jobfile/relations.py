@@ -54,8 +54,8 @@ def _outputs(document: Document, sources: dict[Loc, str], outputs: dict[Loc, str
     for loc, path in outputs.items():
         for other, source in sources.items():
             if path == source or (holds(source, path) and is_directory(source) is False):
-                line = document.span(other).line
-                message = f"the output of this command would be stored in place of the source of line {line}"
+                line = document.span(other).seen_from(document.span(loc))
+                message = f"the output of this command would be stored in place of the source of {line}"
                 complaints.add(rules.OVERLAP, document.span(loc), message, "give it another path")
 
 
@@ -76,15 +76,15 @@ def _overlaps(document: Document, sources: dict[Loc, str], real: dict[Loc, str],
 
 
 def _tell_overlap(document: Document, inner: Loc, outer: Loc, sources: dict[Loc, str], complaints: Complaints) -> None:
-    line = document.span(outer).line
+    line = document.span(outer).seen_from(document.span(inner))
     if sources[inner] == sources[outer]:
-        message = f"duplicate source {quoted(sources[inner])}, first in line {line}"
+        message = f"duplicate source {quoted(sources[inner])}, first in {line}"
         hint = "remove one of the two"
     elif holds(sources[outer], sources[inner]):
-        message = f"the source {quoted(sources[inner])} is inside the one of line {line}, {quoted(sources[outer])}"
+        message = f"the source {quoted(sources[inner])} is inside the one of {line}, {quoted(sources[outer])}"
         hint = "remove the inner one; the outer one includes it"
     else:
-        message = f"the source {quoted(sources[inner])} leads into the one of line {line}, {quoted(sources[outer])}"
+        message = f"the source {quoted(sources[inner])} leads into the one of {line}, {quoted(sources[outer])}"
         hint = "a symlink makes two sources overlap; remove one of them"
     complaints.add(rules.OVERLAP, document.span(inner), message, hint)
 
@@ -96,9 +96,9 @@ def _bucket(document: Document, sources: dict[Loc, str], bucket: str, complaints
             message = f"the source {quoted(path)} is inside the bucket directory {quoted(bucket)}"
             complaints.add(rules.BUCKET_IN_SOURCE, document.span(loc), message, "keep bucket and sources apart")
         elif any(holds(view(path), view(bucket)) for view in views):
-            line = document.span(loc).line
-            message = f"the bucket directory {quoted(bucket)} is inside the source of line {line}, {quoted(path)}"
             span = document.span(("target", "path"))
+            line = document.span(loc).seen_from(span)
+            message = f"the bucket directory {quoted(bucket)} is inside the source of {line}, {quoted(path)}"
             complaints.add(rules.BUCKET_IN_SOURCE, span, message, "keep bucket and sources apart")
 
 
@@ -109,8 +109,8 @@ def _base(document: Document, sources: dict[Loc, str], base: str, complaints: Co
         return
     for loc, path in sources.items():
         if not holds(base, path):
-            line = document.span(loc).line
-            message = f"relative_path {quoted(base)} does not contain the source of line {line}, {quoted(path)}"
+            line = document.span(loc).seen_from(span)
+            message = f"relative_path {quoted(base)} does not contain the source of {line}, {quoted(path)}"
             complaints.add(rules.NOT_A_PARENT, span, message, f"use {_common(sources)} or a folder above it")
 
 

@@ -133,8 +133,14 @@ def _skip(
         place = (*loc, "skip_from", index)
         found += [SkipLine(text, line, origin, file=paths[place]) for line, text in document.skip_files[place]]
     for index, text in enumerate(model.skip or ()):
-        found.append(SkipLine(text, document.span((*loc, "skip", index)).line, origin))
+        found.append(SkipLine(text, *_place(document, (*loc, "skip", index), origin)))
     return tuple(found)
+
+
+def _place(document: Document, loc: Loc, origin: SkipOrigin) -> tuple[int, SkipOrigin, str]:
+    """With the file's name only if that is not the job file."""
+    span = document.span(loc)
+    return span.line, origin, span.file if span.file in document.folders else ""
 
 
 def _bounds(model: JobModel, source: SourceModel, loc: Loc, document: Document) -> Bounds:
@@ -145,7 +151,7 @@ def _bounds(model: JobModel, source: SourceModel, loc: Loc, document: Document) 
         place = (*(() if owner is model else loc), key, *(() if index is None else (index,)))
         origin = SkipOrigin.JOB if owner is model else SkipOrigin.SOURCE
         text = f"{key}: {'true' if value is True else value}"
-        lines.append(SkipLine(text, document.span(place).line, origin, setting=key))
+        lines.append(SkipLine(text, *_place(document, place, origin), setting=key))
 
     chosen: dict[str, object] = {}
     for key in ("one_file_system", "skip_caches", "max_file_size"):

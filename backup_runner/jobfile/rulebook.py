@@ -173,6 +173,14 @@ RULES: dict[str, Rule] = {
             "encryption: {recipients: [bkr1qqqqqqqqqqqqqqqq]}",
         ),
         Rule(
+            rules.EXTENDS,
+            "`extends` names a readable file of shared settings, without circles.",
+            "A job without its shared settings would be another job. When files are only checked, the shared file is "
+            "below the current folder, so that a merge request cannot show other files of the machine.",
+            "Write the path as seen from the file with `extends`, and start the command in a folder with both files.",
+            "extends: missing.yaml",
+        ),
+        Rule(
             rules.UNSET_VARIABLE,
             "Every variable in a path is set.",
             "An unset variable would lead to another path, such as `/`.",

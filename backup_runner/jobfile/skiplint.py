@@ -165,18 +165,17 @@ def _defeated(lines: list[_Line], document: Document, source: Loc) -> dict[Loc, 
             above = "/".join(folders[:stop])
             decision = None if _SPECIAL.search(above) else compiled.match(os.fsencode(above), is_dir=True)
             if decision is not None and decision.skip:
-                message = (
-                    f"the pattern {quoted(line.text)} re-includes nothing: {_shown(lines[decision.line], document)}"
-                )
+                rule = _shown(lines[decision.line], line, document)
+                message = f"the pattern {quoted(line.text)} re-includes nothing: {rule}"
                 found[line.loc] = f"{message} skips the folder {quoted(above + '/')}", _NOT_ENTERED
                 break
     return found
 
 
-def _shown(line: _Line, document: Document) -> str:
+def _shown(line: _Line, beside: _Line, document: Document) -> str:
     if line.file:
         return f"a rule in {quoted(line.file)}, line {line.number},"
-    return f"{quoted(line.text)} (line {document.span(line.loc).line})"
+    return f"{quoted(line.text)} ({document.span(line.loc).seen_from(document.span(beside.loc))})"
 
 
 def _everything(lines: list[_Line], compiled: Rules, document: Document, complaints: Complaints) -> None:

@@ -150,7 +150,7 @@ class _Builder:
         self._anchors: dict[str, Node | None] = {}
 
     def take(self, event: Any) -> None:
-        self.span = _span(event)
+        self.span = _span(event, self._complaints.file)
         if isinstance(event, DocumentStartEvent):
             self._start_document(event)
         elif isinstance(event, CollectionEndEvent):
@@ -254,6 +254,6 @@ def too_deep(complaints: Complaints, span: Span) -> Exception:
     return complaints.stop(rules.LIMIT, span, f"is nested deeper than {MAX_DEPTH} levels")
 
 
-def _span(event: Any) -> Span:
+def _span(event: Any, file: str) -> Span:
     start, end = event.start_mark, event.end_mark
-    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+    return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1, file)

@@ -300,6 +300,9 @@ class JobModel(Strict):
 
     version: int = Field(ge=1, le=1, json_schema_extra={"const": 1})
     name: Name = Field(description="Unique within a catalog: letters, digits, '.', '_' and '-'.")
+    extends: str | None = Field(
+        None, min_length=1, description="A file of shared settings; what the job sets itself comes first."
+    )
     sources: list[SourceModel] = Field(min_length=1)
     skip: list[SkipText] = Field([], description="gitignore rules for all sources; skipped folders are never entered.")
     skip_from: SkipFrom | None = None

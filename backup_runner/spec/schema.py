@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from .config import ConfigFileModel
-from .model import JobModel
+from .model import TARGET_MODELS, JobModel
 
 JOB_SCHEMA_ID = "https://json.schemastore.org/backup-runner-job.json"
 """An identifier in the form that editors expect; nothing is fetched from it."""
@@ -57,9 +57,24 @@ def job_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": JOB_SCHEMA_ID,
         "title": "Backup Runner job",
-        **schema,
+        **_for_parts(schema),
         "description": "A Backup Runner job, version 1: what to back up, how, and where to.",
         "examples": EXAMPLES,
+    }
+
+
+def _for_parts(schema: dict[str, Any]) -> dict[str, Any]:
+    """With `extends`, what is required may be in the shared file, which itself has neither name nor sources."""
+    whole = [key for key in schema["required"] if key != "version"]
+    kinds = []
+    for kind, model in TARGET_MODELS.items():
+        needed = schema["$defs"][model.__name__].pop("required")
+        kinds.append({"required": needed, "properties": {"type": {"const": kind}}})
+    return {
+        **schema,
+        "required": ["version"],
+        "if": {"not": {"required": ["extends"]}, "anyOf": [{"required": ["name"]}, {"required": ["sources"]}]},
+        "then": {"required": whole, "properties": {"target": {"anyOf": kinds}}},
     }
 
 

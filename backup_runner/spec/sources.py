@@ -28,7 +28,7 @@ class SkipLine:
     line: int = field(metadata=_WHERE)
     origin: SkipOrigin
     file: str = field(default="", metadata=_WHERE)
-    """The file of `skip_from` that the line is in; "" for the job file."""
+    """The file of `skip_from` or `extends` that the line is in; "" for the job file."""
     setting: str = field(default="", metadata=_WHERE)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backup_runner.api import format_job
 from backup_runner.cli.app import run
 from backup_runner.jobfile.comments import find_comments
 from backup_runner.jobfile.diagnostics import Complaints, Stop
@@ -209,3 +210,14 @@ def test_no_warning_of_the_yaml_library_on_stderr(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Warning" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_jobs_that_extend_and_shared_files_are_laid_out(tmp_path):
+    path = tmp_path / "shared.yaml"
+    path.write_text("retention: {keep_last: 3}\nversion: 1\n")
+    found = format_job(str(path))
+    assert (found.is_job, found.new) == (True, "version: 1\nretention: {keep_last: 3}\n")
+    path.write_text("extends: a.yaml\nname: x\nversion: 1\n")
+    assert format_job(str(path)).new == "version: 1\nname: x\nextends: a.yaml\n"
+    path.write_text("version: 3\nservices: {}\n")
+    assert not format_job(str(path)).is_job
