@@ -30,6 +30,10 @@ class PlanOptions:
     """Only check whether known files still exist; new files are not looked for."""
     forget: tuple[int, ...] = ()
     """With `pruning="only"`: ids of the snapshots to forget, in place of those that no rule keeps."""
+    erase: tuple[bytes, ...] = ()
+    """With `pruning="only"`: paths to delete from all snapshots, in the grammar of patterns/paths."""
+    here: bytes | None = None
+    """The folder that relative paths in `erase` start at."""
     applies: bool = False
     """An apply follows in this process, so slow preparations that need the key can run beside the scan."""
 
@@ -46,6 +50,8 @@ class ApplyOptions:
     tags: tuple[str, ...] = ()
     """Of the snapshot, beside those of the job."""
     note: str = ""
+    here: bytes | None = None
+    """For `forget`: the folder that relative paths may start at."""
     plans_again: bool = True
     """Whether a job is planned again, for up to `wait_seconds`, if another run was faster."""
 

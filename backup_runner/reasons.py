@@ -59,6 +59,9 @@ class Cause(StrEnum):
     """Details: the snapshot's date as text."""
     CHOSEN = "chosen"
     """Somebody named this snapshot. Details: its date as text."""
+    CHOSEN_PATH = "chosen-path"
+    """Somebody named this path, or a folder that it is in. Details: the number of its versions, the first snapshot's
+    date as text."""
 
     RECIPIENT_NAMED = "recipient-named"
     RECIPIENT_UNNAMED = "recipient-unnamed"
@@ -114,6 +117,7 @@ _DETAILS: dict[Cause, tuple[type, ...]] = {
     Cause.MOSTLY_DEAD: (int, int),
     Cause.EXPIRED: (str,),
     Cause.CHOSEN: (str,),
+    Cause.CHOSEN_PATH: (int, str),
     Cause.TEXT: (str,),
 }
 _NO_CHANGE = frozenset({Cause.NEW, Cause.HARD_LINK, Cause.OUTPUT, Cause.IMPORTED})

@@ -276,6 +276,7 @@ class ActionKind(StrEnum):
     ADOPT = "adopt"
     REPACK = "repack"
     FORGET = "forget"
+    ERASE = "erase"
     DELETE = "delete"
     KEY = "key"
 

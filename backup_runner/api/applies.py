@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..errors import ForkedError, Interrupted, StalePlanError
+from ..errors import ForkedError, Interrupted, StalePlanError, UsageError
 from ..options import ApplyOptions, PlanOptions
 from ..progress import Events, Outcome
 from ..runs.logs import log
@@ -87,24 +88,31 @@ def prune(
 
 def forget(
     job: Job,
-    at: Iterable[str],
+    at: Iterable[str] = (),
     options: ApplyOptions | None = None,
     *,
+    paths: Iterable[str | bytes] = (),
     events: Events | None = None,
     stop: Stop | None = None,
     review: Review | None = None,
 ) -> Outcome:
     """Forget these snapshots, whatever the retention, and delete objects that are no longer needed.
 
-    Each is named as for `Browser.snapshot`. The newest complete one stays. `review` gets the plan before anything is
-    changed. Hooks are not run. Raises UsageError, CatalogError, and what `apply` raises.
+    Each is named as for `Browser.snapshot`. The newest complete one stays. `paths` are deleted from all
+    snapshots, also the newest, and packs with their bytes are rewritten; relative ones start at `options.here`.
+    `review` gets the plan before anything is changed. Hooks are not run. Raises UsageError, CatalogError, and what
+    `apply` raises.
     """
     from .browsing import browse
 
     run = _Run(options or ApplyOptions(), listener(events), stop, review)
     with browse(job, events=run.events) as past:
         chosen = tuple(dict.fromkeys(past.snapshot(one).id for one in at))
-    planning = PlanOptions(pruning="only", overrides=run.options.overrides, forget=chosen)
+    erase = tuple(map(os.fsencode, paths))
+    if not chosen and not erase:
+        raise UsageError("nothing to forget", hint="name snapshots, or files with `--path`")
+    overrides = run.options.overrides
+    planning = PlanOptions(pruning="only", overrides=overrides, forget=chosen, erase=erase, here=run.options.here)
     with plan(job, planning, events=run.events) as made:
         _carry_out(made, run)
     return run.outcome

@@ -85,8 +85,10 @@ def _is_succession(session: Session, store: Store) -> bool:
     return bool(end) and max((serial for serial, _ in json.loads(store.copies)), default=0) <= (end or 0)
 
 
-def commit_record(session: Session, ground: Ground, options: ApplyOptions, outcome: Outcome) -> None:
-    """Upload the record of all changes, and a full copy if the records have grown long.
+def commit_record(
+    session: Session, ground: Ground, options: ApplyOptions, outcome: Outcome, *, copy: bool = False
+) -> None:
+    """Upload the record of all changes, and a full copy if the records have grown long, or with `copy`.
 
     Raises ForkedError if another machine was faster, TargetError."""
     cat, target, keys = ground.cat, session.target, session.keys(ground.store)
@@ -98,7 +100,8 @@ def commit_record(session: Session, ground: Ground, options: ApplyOptions, outco
         outcome.problems.append(Problem(b"", "two-lineages", said))
     outcome.serial = store.serial
     if (
-        committing.copy_is_due(store)
+        copy
+        or committing.copy_is_due(store)
         or _is_succession(session, store)
         or (ground.drift is not None and ground.drift.gap)
     ):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from ..catalog import history, retirement
+from ..catalog import erasing, history, retirement
 from ..catalog.composed import composition
 from ..catalog.places import Places
 from ..catalog.retirement import Doomed
@@ -133,11 +133,16 @@ class Retirement:
 
     # -- forgetting and marking, in the caller's transaction
 
-    def mark(self) -> None:
-        """Forget snapshots and mark objects that are no longer needed, checking all references again."""
+    def mark(self) -> int:
+        """Forget snapshots and mark objects that are no longer needed, checking all references again.
+
+        Returns how many paths were deleted from all snapshots."""
         rules = self._session.job.retention
         if rules and not rules.keep_imported:
             retirement.unpin(self._cat, self._ground.store.id)
+        erased = erasing.erase(self._cat) if erasing.any_noted(self._cat) else 0
+        if erased:
+            self._outcome.counts["erase"] = erased
         self._forget = self._still_expired()
         if self._forget:
             retirement.forget(self._cat, self._job_id, self._forget)
@@ -160,6 +165,7 @@ class Retirement:
             retirement.drop_dead_composed(self._cat, self._ground.store.id)
             ids = [item.object_id for item in self._marked if item.object_id is not None]
             self._doomed = Doomed(self._cat, self._ground.store.id, ids)
+        return erased
 
     def _still_expired(self) -> list[int]:
         """The plan's snapshots to forget, without those that a rule keeps now: the plan may be old."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 
 import orjson
 
-from ..catalog import Catalog, CatalogLock, history
+from ..catalog import Catalog, CatalogLock, erasing, history
 from ..catalog.about import About
 from ..catalog.recording import Recorder
 from ..errors import CatalogError, Interrupted
@@ -38,7 +39,7 @@ from .running import READING, Running
 from .setting import setting_of
 from .versions import Versions
 
-_PRUNING = {ActionKind.FORGET, ActionKind.DELETE, ActionKind.REPACK}
+_PRUNING = {ActionKind.FORGET, ActionKind.ERASE, ActionKind.DELETE, ActionKind.REPACK}
 _OPERATIONS = 2000
 """Number of small changes per transaction."""
 
@@ -138,16 +139,25 @@ class _Run:
             raise CatalogError(f'the catalog has no job "{self._session.job.name}"', hint="apply it first")
         with cat.transaction():
             cat.use_plan(header.plan_id, self._ground.store.id, None)
-        actions = list(self._plan.actions())
-        retirement = self._retirement(actions, job_id)
+        erasing.start(cat)
+        retirement = self._retirement(list(self._without_erased(job_id)), job_id)
         retirement.prepare()
         with cat.transaction():
-            retirement.mark()
+            erased = retirement.mark()
             cat.finish_plan(header.plan_id)
         if not self._session.host_of(self._ground.store):
             # Records of a host's lineage are the host's alone.
-            self._commit()
+            # A full copy without what was erased soon replaces the older records and copies, which have its name.
+            commit_record(self._session, self._ground, self._options, self._outcome, copy=erased > 0)
         retirement.delete()
+
+    def _without_erased(self, job_id: int) -> Iterator[Action]:
+        """The plan's actions; paths to erase are noted in the catalog instead: there may be many."""
+        for action in self._plan.actions():
+            if action.kind is ActionKind.ERASE:
+                erasing.note_keys(self._cat, job_id, [action.key])
+            else:
+                yield action
 
     def _retirement(self, actions: list[Action], job_id: int) -> Retirement:
         return Retirement(self._session, self._ground, job_id, actions, self._running)

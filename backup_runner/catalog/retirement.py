@@ -1,7 +1,8 @@
 """What expiring snapshots would free, and deleting it. Planning only reads: it uses temporary tables.
 
-A version is dead if no kept snapshot of its job is in [first, until). A content is dead if no version refers
-to it, directly or, for a piece, through a composed content; an object is dead if all its contents are.
+A version is dead if no kept snapshot of its job is in [first, until), or if its path is to be erased. A
+content is dead if no version refers to it, directly or, for a piece, through a composed content; an object is dead if
+all its contents are.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from ..records import Extent
+from . import erasing
 from .database import Catalog
 from .places import Places
 
@@ -62,6 +64,7 @@ def find_living(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
     _keep(cat, job_id, forget)
     _fill_living(
         cat,
+        "AND v.path_id NOT IN (SELECT id FROM temp.erased) "
         "AND (v.until IS NULL OR (SELECT job_id FROM path WHERE id = v.path_id) != ?1 "
         "OR EXISTS (SELECT 1 FROM temp.kept k WHERE k.id >= v.first AND k.id < v.until))",
         job_id,
@@ -72,6 +75,7 @@ def _fill_living(cat: Catalog, condition: str, *values: object) -> None:
     run = cat.conn.execute
     run("CREATE TEMP TABLE IF NOT EXISTS living (id INTEGER PRIMARY KEY, path_id INTEGER, first INTEGER)")
     run("DELETE FROM temp.living")
+    erasing.ensure(cat)
     run(
         "INSERT OR REPLACE INTO temp.living SELECT v.content_id, v.path_id, v.first FROM version v "
         f"WHERE v.content_id IS NOT NULL {condition}",
@@ -79,7 +83,8 @@ def _fill_living(cat: Catalog, condition: str, *values: object) -> None:
     )
     run(
         "INSERT OR IGNORE INTO temp.living SELECT id, NULL, NULL FROM content "
-        "WHERE layout = 1 AND marked = 0 AND pinned = 1"
+        "WHERE layout = 1 AND marked = 0 AND pinned = 1 AND id NOT IN (SELECT content_id FROM version "
+        "WHERE content_id IS NOT NULL AND path_id IN (SELECT id FROM temp.erased))"
     )
     run(
         "INSERT OR IGNORE INTO temp.living SELECT e.piece_id, NULL, NULL FROM extent e "
@@ -118,6 +123,8 @@ def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
 def frees(cat: Catalog, job_id: int, forget: Collection[int]) -> bool:
     """Whether any version would be deleted with these snapshots; otherwise, nothing becomes unneeded."""
     _keep(cat, job_id, forget)
+    if erasing.any_noted(cat):
+        return True
     return cat.conn.execute(f"SELECT 1 {_DEAD} LIMIT 1", (job_id,)).fetchone() is not None
 
 

@@ -14,7 +14,7 @@ from .. import api
 from ..errors import UsageError
 from .completing import snapshots as known_snapshots
 from .jobs import load_job
-from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, seconds
+from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, here, seconds
 from .outcomes import finish_apply, interrupt
 from .output import Output, output
 from .plan import exit_code
@@ -46,24 +46,34 @@ def forget(
     context: typer.Context,
     job: JobFile,
     snapshots: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="SNAPSHOT", help="Numbers, times, or tag:NAME.", autocompletion=known_snapshots),
-    ],
+    ] = None,
     *,
+    path: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH", help="Delete this file, or folder, from all snapshots. Repeatable."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     yes: Yes = False,
     json: Json = False,
     override_guard: OverrideGuards = None,
     wait: Wait = "0",
 ) -> int:
-    """Forget the named snapshots, whatever the retention, and delete what only they needed. Asks first.
+    """Forget the named snapshots, or a file in all snapshots, and delete what only they needed. Asks first.
+
+    With --path, packs with the file's bytes are rewritten without them at once, however little of them it is.
 
     Example: backup-runner forget documents.yaml 17 tag:mistake --dry-run
+
+    Example: backup-runner forget documents.yaml --path letters/draft.odt
     """
     asked = _Asked("forget", dry_run, yes, guard_names(override_guard), seconds(wait))
     return _carry_out(
         job, output(context, json=json), asked,
-        lambda loaded, options, **how: api.forget(loaded, snapshots, options, **how),
+        lambda loaded, options, **how: api.forget(
+            loaded, snapshots or (), options, paths=path or (), **how
+        ),
     )  # fmt: skip
 
 
@@ -84,7 +94,7 @@ def _carry_out(job: str, out: Output, asked: _Asked, delete: Callable[..., Outco
             "no terminal to ask for confirmation",
             hint=f"use --yes to {asked.verb} without asking, or --dry-run to change nothing",
         )
-    options = api.ApplyOptions(overrides=asked.overrides, wait_seconds=asked.wait_seconds)
+    options = api.ApplyOptions(overrides=asked.overrides, wait_seconds=asked.wait_seconds, here=here())
     loaded = load_job(job, out)
     codes: list[int] = []
     with closing(out.reporter()) as reporter:

@@ -50,6 +50,8 @@ def _foreign(action: Action, job: Job) -> str:
         if action.reason.cause is Cause.CHOSEN:
             return "it forgets snapshots that somebody chose, which only `forget` itself does"
         return "" if job.retention else "it forgets snapshots, but the job has no `retention`"
+    if action.kind is ActionKind.ERASE:
+        return "it erases paths that somebody chose, which only `forget` itself does"
     if action.kind in _OF_OBJECTS:
         inside = parse_name(action.object_name) is not None or ".." not in action.object_name.split("/")
         return "" if inside else f"{action.object_name!r} is not an object name"

@@ -20,8 +20,8 @@ from ..source.marks import mark_at
 from ..source.reading import kind_of
 from ..spec import Job, SkipLine, Source, Symlinks
 from .file import key_of
-from .making import Plan
 from .sources import lines_of, rules_of
+from .spool import Plan
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 

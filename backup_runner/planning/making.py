@@ -26,6 +26,7 @@ from ..repository.session import Session
 from ..spec import Detect
 from . import file as planfile
 from .bucket import bucket_notes, look_at_bucket, serial_then
+from .erasing import Erasing
 from .facts import PlanFacts
 from .file import Header
 from .guards import CONTENT, GuardHit, weigh_bucket, weigh_cost
@@ -125,9 +126,9 @@ class _Planning:
         if past.cat is None or past.store is None or past.job_id is None:
             return
         if self.session.host_of(past.store):
-            if self.options.forget:
+            if self.options.forget or self.options.erase:
                 raise UsageError(
-                    "snapshots of a host that can only write cannot be forgotten by name", hint="use `prune JOB`"
+                    "nothing that a host made which can only write can be forgotten by name", hint="use `prune JOB`"
                 )
             hosted = HostedPruning(self.session, past.cat, past.store, self.noted.notes)
             yield from map(self.ledger.add, hosted.actions())
@@ -140,6 +141,9 @@ class _Planning:
         overrides, notes = self.options.overrides, self.noted.notes
         pruning = Pruning(self.session, past.cat, past.store, past.job_id, upcoming, overrides, notes)
         pruning.chosen = self.options.forget
+        if self.options.erase:
+            wanted, here = self.options.erase, self.options.here
+            pruning.erase = Erasing(self.session, past.cat, past.job_id, wanted, here)
         for action in pruning.actions():
             yield self.ledger.add(action)
         self.prune_hits = pruning.hits

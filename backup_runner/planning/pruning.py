@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..catalog import Catalog, CatalogLock, retirement
+from ..catalog import Catalog, CatalogLock, erasing, retirement
 from ..catalog.database import Snapshot, Store
 from ..catalog.retirement import Worth
 from ..errors import UsageError
@@ -17,6 +17,7 @@ from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.session import Session
 from ..spec import Job, Retention
+from .erasing import Erasing
 from .guards import GuardHit, weigh_pruning
 from .retention import SnapshotTime, expire
 
@@ -50,6 +51,8 @@ class Pruning:
     notes: list[str] = field(default_factory=list)
     chosen: tuple[int, ...] = ()
     """Snapshots that somebody named, to be forgotten in place of those that no rule keeps."""
+    erase: Erasing | None = None
+    """Paths that somebody named, to be deleted from all snapshots."""
     hits: list[GuardHit] = field(default_factory=list)
 
     def actions(self) -> Iterator[Action]:
@@ -65,13 +68,16 @@ class Pruning:
         rules = self.session.job.retention
         if rules is None and self.upcoming is not None:
             return
-        if self.chosen:
+        erasing.start(self.cat)
+        if self.erase:
+            yield from self.erase.actions(self.notes)
+        if self.chosen or self.erase:
             forget = _chosen(self.cat.snapshots(self.job_id), self.chosen)
         else:
             forget = self._expired(rules) if rules else {}
-        asked = bool(forget) or self.upcoming is not None
+        asked = bool(forget) or self.erase is not None or self.upcoming is not None
         frees = asked and retirement.frees(self.cat, self.job_id, forget)
-        if forget and not self._weigh(forget, frees=frees):
+        if (forget or self.erase) and not self._weigh(forget, frees=frees):
             return
         yield from (Action(ActionKind.FORGET, reason, snapshot_id=number) for number, reason in forget.items())
         if self.upcoming is not None and not frees:
@@ -82,8 +88,15 @@ class Pruning:
     def _objects(self, forget: dict[int, Reason], rules: Retention, begun: set[str]) -> Iterator[Action]:
         now_ns = time.time_ns()
         found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
+        # `found` is read as it is consumed, and what only erased paths needed is known once it began.
+        rewrite: set[str] | None = None
         for worth in found:
-            if worth.name in begun or (action := _judge(worth, rules, now_ns, self.notes)) is None:
+            if rewrite is None:
+                rewrite = erasing.objects_to_rewrite(self.cat, self.store.id) if self.erase else set()
+            if worth.name in begun:
+                continue
+            judged = _judge_erased if worth.name in rewrite else _judge
+            if (action := judged(worth, rules, now_ns, self.notes)) is None:
                 continue
             if action.kind is ActionKind.DELETE or not self.session.is_blind:
                 yield action
@@ -192,6 +205,20 @@ def _times(known: list[Snapshot], rules: Retention) -> list[SnapshotTime]:
         status = "rebuilt" if rules.keep_rebuilt and "rebuilt" in totals else one.status
         found.append(SnapshotTime(one.id, one.scanned_ns, status, bool(totals.get("overridden")), one.about.tags))
     return found
+
+
+def _judge_erased(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
+    """An object with bytes of a path that somebody wants gone: whatever it costs, and however little of it is dead."""
+    if not worth.live:
+        if worth.state != "marked" and now_ns - worth.created_ns < MINIMUM_DAYS.get(worth.tier, 0) * _DAY_NS:
+            notes.append(f"{worth.name} is deleted before the end of the days that {worth.tier} charges at least")
+        return _judge(worth._replace(tier="Standard"), rules, now_ns, notes)
+    if worth.tier == "Archive" or worth.state != "live" or worth.plain > _PACKS:
+        notes.append(f"{worth.name} also has what other files need and cannot be rewritten now: their bytes stay in it")
+        return None
+    dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
+    reason = Reason(Cause.MOSTLY_DEAD, details=(round(dead), worth.live))
+    return Action(ActionKind.REPACK, reason, size=worth.live, object_name=worth.name)
 
 
 def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:

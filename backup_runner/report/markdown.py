@@ -19,7 +19,7 @@ _FOLDED = 60
 _ROOM = 60_000
 """GitHub rejects comments above 65,536 characters."""
 _MARKUP = frozenset("\\`*_{}[]#~")
-_GONE = (ActionKind.KEY, ActionKind.REMOVE, ActionKind.FORGET, ActionKind.DELETE)
+_GONE = (ActionKind.KEY, ActionKind.REMOVE, ActionKind.ERASE, ActionKind.FORGET, ActionKind.DELETE)
 _SIZED = frozenset({*MOVING_BYTES, *_GONE[1:], ActionKind.ADOPT, ActionKind.REPACK})
 
 

@@ -17,7 +17,9 @@ from .reasons import why
 
 _FOLDER_LINES = 16
 _REASONS = 6
-_WITH_SIZE = frozenset({*MOVING_BYTES, ActionKind.REMOVE, ActionKind.ADOPT, ActionKind.REPACK, ActionKind.DELETE})
+_WITH_SIZE = frozenset(ActionKind) - {
+    ActionKind.LINK, ActionKind.TOUCH, ActionKind.HOLD, ActionKind.FORGET, ActionKind.KEY,
+}  # fmt: skip
 _NAME_COLUMN = 60
 
 

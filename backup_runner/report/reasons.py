@@ -33,6 +33,7 @@ _CAUSES = {
     Cause.UNNEEDED: "no kept snapshot needs it",
     Cause.MOSTLY_DEAD: "{} % of it is dead; {} bytes move",
     Cause.CHOSEN: "chosen: the snapshot of {}",
+    Cause.CHOSEN_PATH: "chosen: {} version(s), the first in the snapshot of {}",
     Cause.EXPIRED: "expired: no rule keeps the snapshot of {}",
     Cause.RECIPIENT_NAMED: "the job names this recipient",
     Cause.RECIPIENT_UNNAMED: "the job no longer names this recipient; what is written from now on has a new key",

@@ -27,7 +27,8 @@ _KEYS = st.binary(max_size=12).filter(lambda key: b"\0" not in key)
 _TIMES = st.integers(-(2**62), 2**62)
 _DETAILS: dict[Cause, tuple[str | int, ...]] = {
     Cause.TYPE: ("file",), Cause.OBJECT_SIZE: (1, 2), Cause.MOSTLY_DEAD: (75, 9), Cause.EXPIRED: ("2026-11-27",),
-    Cause.CHOSEN: ("7",), Cause.TEXT: ("said earlier",), Cause.METADATA: ("mode", "group"),
+    Cause.CHOSEN: ("7",),
+    Cause.CHOSEN_PATH: (3, "7"), Cause.TEXT: ("said earlier",), Cause.METADATA: ("mode", "group"),
 }  # fmt: skip
 _REASONS = st.builds(
     lambda cause, found: Reason(cause, tuple(found), _DETAILS.get(cause, ())),
@@ -38,7 +39,7 @@ _PATHS = st.builds(
     Action,
     kind=st.sampled_from(
         [ActionKind.UPLOAD, ActionKind.UPDATE, ActionKind.LINK, ActionKind.TOUCH, ActionKind.HOLD, ActionKind.REMOVE,
-         ActionKind.REPAIR]
+         ActionKind.REPAIR, ActionKind.ERASE]
     ),
     reason=_REASONS,
     key=_KEYS,

@@ -20,6 +20,7 @@ _IMPORTANT = (
     ActionKind.KEY,
     ActionKind.DELETE,
     ActionKind.FORGET,
+    ActionKind.ERASE,
     ActionKind.REMOVE,
     ActionKind.REPAIR,
     ActionKind.HOLD,
