@@ -12,7 +12,7 @@ from ..errors import Interrupted, OddFileError
 from ..foreign import describe
 from ..reasons import Cause
 from ..records import Action, ActionKind, Digests, Flag, Kind
-from ..source.reading import attributes, kind_of
+from ..source.reading import attributes, kind_of, opened_folder
 from ..source.times import kept_times
 from ..source.tree import Tree
 from .lane import Lane
@@ -40,18 +40,18 @@ class PathApplier:
     def finish(self) -> None:
         """Complete what was queued: files at workers, then hard links to them."""
         self._lane.finish()
-        self._versions.batch.commit()
+        self._versions.flush()
         followers, self._followers = self._followers, []
         for action in followers:
             self._try(self._follow, action)
         self._lane.finish()
-        self._versions.batch.commit()
+        self._versions.flush()
 
     def wind_up(self) -> None:
         """After an interrupt: what the workers have read is stored and recorded, nothing new is begun."""
         self._followers.clear()
         self._lane.wind_up()
-        self._versions.batch.commit()
+        self._versions.flush()
 
     def close(self) -> None:
         self._versions.batch.rollback()
@@ -102,10 +102,17 @@ class PathApplier:
         self._versions.remove(action)
 
     def _directory(self, action: Action) -> None:
-        status = self._tree.status(action.key)
-        if kind_of(status.st_mode) != Kind.DIRECTORY:
-            raise OddFileError(errno.ENOTDIR, "is no longer a directory")
-        self._versions.put(action, self._meta(action.key, Kind.DIRECTORY, status, size=0), None)
+        try:
+            found = opened_folder(self._tree, action.key)
+        except OSError:
+            # It may be a folder that this user must not list.
+            status = self._tree.status(action.key)
+            if kind_of(status.st_mode) != Kind.DIRECTORY:
+                raise OddFileError(errno.ENOTDIR, "is no longer a directory") from None
+            meta = self._meta(action.key, Kind.DIRECTORY, status, size=0)
+        else:
+            meta = self._noted(action.key, Kind.DIRECTORY, *found, size=0)
+        self._versions.put(action, meta, None)
 
     def _symlink(self, action: Action) -> None:
         status = self._tree.status(action.key)
@@ -151,8 +158,12 @@ class PathApplier:
         self._versions.put(action, meta, first.content_id, leader=action.leader)
 
     def _meta(self, key: bytes, kind: Kind, status: os.stat_result, *, size: int) -> Meta:
+        return self._noted(key, kind, status, *attributes(self._tree, key, kind), size=size)
+
+    def _noted(
+        self, key: bytes, kind: Kind, status: os.stat_result, flags: int, xattrs: bytes | None, *, size: int
+    ) -> Meta:
         sparse = kind == Kind.FILE and status.st_blocks * 512 < status.st_size
-        flags, xattrs = attributes(self._tree, key, kind)
         self._versions.note_attributes(key, flags)
         return Meta(
             kind, size, *kept_times(status), status.st_mode & 0o7777, status.st_uid, status.st_gid,

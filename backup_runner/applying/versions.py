@@ -14,6 +14,8 @@ from .losses import Losses
 from .running import READING, Running
 
 _FILE = int(Kind.FILE)
+_AT_ONCE = 500
+"""Versions without data that are written together."""
 
 
 class Versions:
@@ -33,11 +35,22 @@ class Versions:
         self._losses = losses
         self.removed = 0
         """Number of removed files and symlinks."""
+        self._waiting: list[NewVersion] = []
 
     def put(self, action: Action, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
-        """Write one path whose data, if any, need not be read."""
-        self.recorder.put_version(action.key, meta, content_id, leader=leader)
+        """Write one path whose data, if any, need not be read; at the latest with `flush`."""
+        self._waiting.append(NewVersion(action.key, meta, content_id, leader))
         self.count(action)
+        if len(self._waiting) >= _AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, and commit."""
+        if self._waiting:
+            rows, self._waiting = self._waiting, []
+            self.batch.join()
+            self.recorder.put_versions(rows)
+        self.batch.commit()
 
     def remove(self, action: Action) -> None:
         self.recorder.remove(action.key)

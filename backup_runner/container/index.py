@@ -6,7 +6,7 @@ import base64
 import hmac
 import os
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -182,7 +182,9 @@ def encode_index(keys: SealKeys, index: Index) -> bytes:
     }
     if index.macs:
         head["macs"] = base64.b64encode(index.macs).decode("ascii")
-    return b"".join(orjson.dumps(line) + b"\n" for line in (head, *map(_encode_entry, index.entries)))
+    lines = [orjson.dumps(line) for line in (head, *map(_encode_entry, index.entries))]
+    lines.append(b"")
+    return b"\n".join(lines)
 
 
 def decode_index(keys: SealKeys, plain: bytes) -> Index:
@@ -219,32 +221,31 @@ def _add_up(entry: IndexEntry) -> bool:
 
 
 def _encode_entry(entry: IndexEntry) -> dict[str, Any]:
-    return dict(_fields(entry))
-
-
-def _fields(entry: IndexEntry) -> Iterator[tuple[str, Any]]:
-    yield "size", entry.size
-    for name in ("md5", "blake3"):
-        if digest := getattr(entry, name):
-            yield name, digest.hex()
-    if entry.pieces is None:
-        yield "offset", entry.offset
-        yield "length", entry.length
+    size, md5, strong, offset, length, at, group, path, mode, mtime_ns, pieces = entry
+    line: dict[str, Any] = {"size": size}
+    if md5:
+        line["md5"] = md5.hex()
+    if strong:
+        line["blake3"] = strong.hex()
+    if pieces is None:
+        line["offset"] = offset
+        line["length"] = length
     else:
-        yield "pieces", [[digest.hex() if digest else None, size] for digest, size in entry.pieces]
-    if entry.at:
-        yield "at", entry.at
-    if entry.group is not None:
-        yield "group", entry.group.hex()
-    if entry.path is not None:
+        line["pieces"] = [[digest.hex() if digest else None, size] for digest, size in pieces]
+    if at:
+        line["at"] = at
+    if group is not None:
+        line["group"] = group.hex()
+    if path is not None:
         try:
-            yield "path", entry.path.decode("utf-8")
+            line["path"] = path.decode("utf-8")
         except UnicodeDecodeError:
-            yield "path_base64", base64.b64encode(entry.path).decode("ascii")
-    if entry.mode is not None:
-        yield "mode", entry.mode
-    if entry.mtime_ns is not None:
-        yield "mtime_ns", entry.mtime_ns
+            line["path_base64"] = base64.b64encode(path).decode("ascii")
+    if mode is not None:
+        line["mode"] = mode
+    if mtime_ns is not None:
+        line["mtime_ns"] = mtime_ns
+    return line
 
 
 def _decode_entry(line: dict[str, Any]) -> IndexEntry:

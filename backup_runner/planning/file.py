@@ -29,6 +29,7 @@ Fields = dict[str, Any]
 TYPES: dict[int, str] = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "symlink"}
 _KINDS = {name: kind for kind, name in TYPES.items()}
 _ACTIONS = {kind.value: kind for kind in ActionKind}
+_PLAIN = {cause.value: reason for cause in Cause if (reason := Reason(cause)).is_sound}
 _OBJECT_ACTIONS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
 
 
@@ -160,6 +161,8 @@ def _reason_from(fields: dict[str, Any]) -> Reason:
     if "reason" not in fields:
         return reason_of(fields["why"])
     found, details = fields.get("found", ()), fields.get("details", ())
+    if not found and not details and (plain := _PLAIN.get(fields["reason"])) is not None:
+        return plain
     reason = Reason(Cause(fields["reason"]), tuple(Finding(one) for one in found), tuple(details))
     if not reason.is_sound:
         raise ValueError(f"details of {reason.cause} are {details!r}")

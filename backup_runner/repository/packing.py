@@ -26,8 +26,10 @@ _AHEAD = 2
 """Maximum number of segments that wait for each encrypting thread."""
 _EARLY = 0.85
 """From this share of a pack's limits on, it is closed when little padding would be added."""
-_TIGHT, _LOOSE = 1 / 1024, 1 / 100
+_TIGHT, _LOOSE = 1 / 400, 1 / 100
 """How much padding counts as little: at first the first share of the pack, at its limits the second."""
+_STEP = 1 / 256
+"""This share of a pack is added before its exact length is found out once more, which costs encrypting its end."""
 _SEGMENT_COST = 80
 """Approximate bytes that encryption adds to a segment."""
 
@@ -84,6 +86,21 @@ class _End(NamedTuple):
     tail: Tail
 
 
+class _Measured(NamedTuple):
+    """What an object of so much plaintext and so many entries was long without padding, when that was last found
+    out."""
+
+    plain: int = 0
+    entries: int = 0
+    length: int = 0
+    share: float = 0.0
+    """By how much it grew for each byte of plaintext since the time before."""
+
+    def then(self, plain: int, entries: int, length: int) -> _Measured:
+        share = (length - self.length) / (plain - self.plain) if self.length else 0.0
+        return _Measured(plain, entries, length, share)
+
+
 class _Output:
     """The bytes of an object so far: the first `size` of `buffer`."""
 
@@ -116,6 +133,7 @@ class Builder:
         self._segment = room.segment(sealer.room)
         self._fill = 0
         self._number = 0
+        self._measured = _Measured()
         self._joining: deque[Future[None]] = deque()
         self._out.write(memoryview(sealer.header))
 
@@ -187,14 +205,18 @@ class Builder:
         filled = max(self.plain / policy.pack_bytes, len(self.entries) / policy.pack_contents)
         if filled >= 1 or filled < _EARLY:
             return filled >= 1
+        if self.plain - self._measured.plain < policy.pack_bytes * _STEP:
+            return False
         allowed = _TIGHT + (_LOOSE - _TIGHT) * (filled - _EARLY) / (1 - _EARLY)
         length = self._guess()
         if self.sealer.padding(length) > allowed * length:
             return False
         end = self._seal_end()
         self._room.entry_cost = (len(end.tail.data) - end.tail.padding) / max(1, len(self.entries))
-        if end.tail.padding > allowed * length:
+        exact = self._out.size + end.length + len(end.tail.data) - end.tail.padding
+        if end.tail.padding > allowed * exact:
             self._room.give_segment(end.segment)
+            self._measured = self._measured.then(self.plain, len(self.entries), exact)
             return False
         self._end = end
         return True
@@ -203,9 +225,12 @@ class Builder:
         """Its approximate length without padding if it were closed now: some segments are not encrypted yet."""
         sealed, done = self._out.size, len(self._lengths) * self.sealer.segment_size
         share = sum(self._lengths) / done if done else 1.0
+        plain, entries, exact, recent = self._measured
+        if exact:
+            sealed, done, share = exact, plain, recent or share
         waiting = self.plain - done
         segments = -(-waiting // self.sealer.segment_size) or 1
-        index = len(self.entries) * self._room.entry_cost
+        index = (len(self.entries) - entries) * self._room.entry_cost
         return int(sealed + waiting * min(share, 1.0) + segments * _SEGMENT_COST + index)
 
     def _seal_end(self) -> _End:

@@ -71,6 +71,16 @@ def attributes(tree: Tree, key: bytes, kind: Kind) -> tuple[int, bytes | None]:
     return flags, xattrs
 
 
+def opened_folder(tree: Tree, key: bytes) -> tuple[os.stat_result, int, bytes | None]:
+    """Status, flags and extended attributes of a folder. Raises OSError if it cannot be opened for listing."""
+    fd = tree.open_folder(key)
+    try:
+        flags, xattrs = _attributes(lambda: read_xattrs(fd))
+        return os.fstat(fd), flags | chattr_flags(fd) << Flag.CHATTR_SHIFT, xattrs
+    finally:
+        os.close(fd)
+
+
 def _attributes(read: Callable[[], dict[bytes, bytes]]) -> tuple[int, bytes | None]:
     """A file is backed up even without its attributes; a flag records that they are missing."""
     try:
