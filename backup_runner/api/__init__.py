@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..catalog.browsing import Difference, PathVersion
     from ..catalog.database import Snapshot
+    from ..catalog.sizing import Sizes
     from ..errors import (
         BackupRunnerError,
         BusyError,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from ..spec import Job, Overwrite
     from ..workers.interrupt import Interrupt
     from .applies import apply, forget, prune
-    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots, tag
+    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots, stats, tag
     from .catalogs import CatalogInfo, catalog_info, import_backup_tool, pull, rebuild
     from .jobs import (
         Rewriting,
@@ -91,7 +92,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.applies": "apply forget prune",
-    "api.browsing": "Browser Diff Files browse diff files find history snapshots tag",
+    "api.browsing": "Browser Diff Files browse diff files find history snapshots stats tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation config_schema format_job job_schema load_job load_jobs"
     " load_settings migrate_job resolved_job skips timers validate",
@@ -103,6 +104,7 @@ _HOMES = {
     "api.streaming": "restore_stream",
     "catalog.browsing": "Difference PathVersion",
     "catalog.database": "Snapshot",
+    "catalog.sizing": "Sizes",
     "repository.lineage": "KeyChain",
     "errors": "BackupRunnerError BusyError CatalogError ConfigError ForkedError GuardError Interrupted KeyFileError"
     " PlanFileError StalePlanError TargetError UsageError WrongKeyError",
@@ -168,6 +170,7 @@ __all__ = [
     "Settings",
     "ShownKey",
     "Silent",
+    "Sizes",
     "Snapshot",
     "SnapshotFilter",
     "StalePlanError",
@@ -219,6 +222,7 @@ __all__ = [
     "show_key",
     "skips",
     "snapshots",
+    "stats",
     "tag",
     "timers",
     "validate",

@@ -15,6 +15,7 @@ from .work import faults, listener, open_session
 if TYPE_CHECKING:
     from ..catalog.browsing import Difference, PathVersion
     from ..catalog.database import Snapshot
+    from ..catalog.sizing import Sizes
     from ..patterns.paths import PathPattern
     from ..restoring.select import SnapshotFilter
     from ..spec import Job
@@ -155,6 +156,21 @@ class Browser:
             raise BackupRunnerError(f"no snapshot has {_shown(path)}", hint=hint)
         return rows
 
+    def sizes(self) -> Sizes:
+        """How much there is and how much is stored, from the catalog alone."""
+        from ..catalog.sizing import sizes
+
+        sources = [(source.key.rstrip(b"/"), source.path) for source in self.job.sources]
+        with faults(self.job):
+            return sizes(self._catalog, self._store.id, self._job_id, sources)
+
+    def object_sizes(self) -> dict[str, int]:
+        """Bytes of each object in the bucket, by name."""
+        from ..catalog.sizing import object_sizes
+
+        with faults(self.job):
+            return object_sizes(self._catalog, self._store.id)
+
     def names_below(self, start: bytes, limit: int = 200) -> Iterator[bytes]:
         """The next component of stored paths that begin with this; folders end in a slash."""
         from ..catalog.browsing import names_below
@@ -202,6 +218,12 @@ def snapshots(job: Job, wanted: SnapshotFilter | None = None, *, events: Events 
     """A job's snapshots, or those that are wanted, oldest first; times are nanoseconds since the epoch."""
     with browse(job, events=events) as open_job:
         return [one for one in open_job.snapshots() if wanted is None or wanted.takes(one)]
+
+
+def stats(job: Job, *, events: Events | None = None) -> Sizes:
+    """How much a job has and how much of it is stored, from the catalog alone."""
+    with browse(job, events=events) as open_job:
+        return open_job.sizes()
 
 
 def tag(

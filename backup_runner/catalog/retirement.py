@@ -56,7 +56,7 @@ def worths(
             "DELETE FROM temp.living WHERE id IN (SELECT id FROM content WHERE pinned = 1) "
             "AND id NOT IN (SELECT content_id FROM version WHERE content_id IS NOT NULL)"
         )
-    yield from _worths(cat, store_id)
+    yield from living_worths(cat, store_id)
 
 
 def find_living(cat: Catalog, job_id: int, forget: Collection[int]) -> None:
@@ -102,7 +102,8 @@ def freed_bytes(cat: Catalog, store_id: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
+def living_worths(cat: Catalog, store_id: int) -> Iterator[Worth]:
+    """All objects of the store with what `find_living` found in them, sorted by name."""
     rows = cat.conn.execute(
         "WITH held (object_id, length) AS "
         "(SELECT c.object_id, CASE c.layout WHEN 3 THEN 0 ELSE coalesce(c.size, 0) END FROM temp.living l "

@@ -35,6 +35,7 @@ from . import (
     show,
     skips,
     snapshots,
+    stats,
     target,
     validate,
     verify,
@@ -73,6 +74,7 @@ app.command("plan")(plan.command)
 app.command("show")(show.command)
 app.command("skips")(skips.command)
 app.command("report")(report.command)
+app.command("stats")(stats.command)
 app.command("apply")(apply.command)
 app.command("restore")(restore.command)
 app.add_typer(snapshots.app, name="snapshots")

@@ -36,7 +36,7 @@ def command(
         earlier = [one for one in snapshots if one.id < newest.id and one.status == "complete"]
         before = earlier[-1] if earlier else None
         files, changes = past.files(at=str(newest.id)).versions, past.changes_of(newest, before)
-        page = history_page(loaded.name, past.target, snapshots, newest, before, files, changes)
+        page = history_page(loaded.name, past.target, snapshots, (newest, before), files, changes, past.sizes())
     with written(html) as file:
         file.say([render(page)])
     out.say([f"Written to {html}"])

@@ -102,7 +102,42 @@ def _skips() -> Schema:
     )
 
 
+_SIZED = object_of({"path": TEXT, "files": COUNT, "bytes": COUNT}, {"path_base64": BASE64})
+
+
+def _stats() -> Schema:
+    names = (
+        "jobs_in_lineage versions version_bytes distinct_bytes unique_bytes objects object_bytes object_plain_bytes "
+        "unused_bytes"
+    )
+    counted = dict.fromkeys(names.split(), COUNT)
+    step = {
+        "id": COUNT,
+        "scanned": TIME,
+        "status": {"enum": ["running", "complete", "partial"]},
+        "kept_bytes": {**COUNT, "description": "bytes of the objects of today that are not younger than the snapshot"},
+        **dict.fromkeys(("files", "bytes", "new_bytes", "stored_bytes"), COUNT),
+    }
+    folder = {"path": TEXT, "files": COUNT, "bytes": COUNT, "rest": FLAG}
+    freed = {"snapshots": COUNT, "objects": COUNT, "bytes": COUNT, "guards": list_of(TEXT)}
+    return object_of(
+        {
+            "job": TEXT,
+            "target": TEXT,
+            **counted,
+            "deduplication": nullable({"type": "number", "minimum": 0}),
+            "compression": nullable({"type": "number", "minimum": 0}),
+            "sources": list_of(_SIZED),
+            "snapshots": list_of(object_of(step)),
+            "bytes_by_tier": {"type": "object", "additionalProperties": COUNT},
+            "folders": list_of(object_of(folder, {"path_base64": BASE64})),
+            "prune": {**object_of(freed), "description": "what `prune` would free now, estimated for rewritten packs"},
+        }
+    )
+
+
 MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "explain": ("One line of `plan --explain --json`", _explain),
+    "stats": ("`stats --json`", _stats),
     "skips": ("`skips --json`", _skips),
 }

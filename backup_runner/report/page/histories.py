@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -12,11 +12,12 @@ from .. import escape, units
 from ..folders import FolderTree
 from .render import Page
 from .rows import RowKind, Rows
-from .shapes import Growth, charts, tiles
+from .shapes import Growth, bars, charts, tiles
 
 if TYPE_CHECKING:
     from ...catalog.browsing import Difference, PathVersion
     from ...catalog.database import Snapshot
+    from ...catalog.sizing import Sizes
 
 _KINDS = [
     RowKind("removed", "−", "gone", 0),
@@ -31,12 +32,13 @@ def history_page(
     job: str,
     target: str,
     snapshots: Sequence[Snapshot],
-    newest: Snapshot,
-    before: Snapshot | None,
+    pair: tuple[Snapshot, Snapshot | None],
     files: Iterable[PathVersion],
     changes: Iterable[Difference],
+    sizes: Sizes,
 ) -> Page:
-    """`files` are those of `newest`, `changes` the differences from `before`."""
+    """`pair` is the newest snapshot and the one before; `files` are those of the former, `changes` the differences."""
+    newest, before = pair
     tree, number, size = FolderTree(), 0, 0
     for version in files:
         if version.kind != Kind.DIRECTORY:
@@ -53,14 +55,15 @@ def history_page(
         facts=[("at", escape.one_line(target)), ("snapshots", units.count(len(snapshots)))],
         rows=rows,
         list_title=f"What changed since snapshot {before.id}" if before else "What it has",
-        figures=_figures(snapshots, number, size),
+        figures=_figures(snapshots, number, size, sizes),
         map_title=f"Bytes of snapshot {newest.id}, by folder",
         tiles=tiles(tree),
         growth=growth.table(),
         charts=charts(
             {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": orjson.loads(one.totals)}
             for one in snapshots[-_BARS:]
-        ),
+        )
+        + _kept(sizes),
     )
 
 
@@ -79,14 +82,33 @@ def _add(item: Difference, rows: Rows, growth: Growth) -> None:
         growth.add(item.key, came=max(0, new - old), changed=min(old, new), went=max(0, old - new))
 
 
-def _figures(snapshots: Sequence[Snapshot], number: int, size: int) -> list[tuple[str, str, str]]:
+def _kept(sizes: Sizes) -> list[dict[str, Any]]:
+    """Of what is stored now: how much was there by each snapshot, and how much of each snapshot was new."""
+    steps = [
+        {"id": one.id, "scanned_ns": one.scanned_ns, "status": one.status, "totals": {"kept": one.kept, "new": one.new}}
+        for one in sizes.steps[-_BARS:]
+    ]
+    if not steps:
+        return []
+    return [
+        bars(steps, "kept", "Of what is stored now, there by then"),
+        bars(steps, "new", "New in each, uncompressed"),
+    ]
+
+
+def _ratio(number: float | None) -> str:
+    return f"{number:.2f} : 1" if number else "-"
+
+
+def _figures(snapshots: Sequence[Snapshot], number: int, size: int, sizes: Sizes) -> list[tuple[str, str, str]]:
     totals = [orjson.loads(one.totals) for one in snapshots]
-    stored = sum(int(one.get("stored_bytes", 0)) for one in totals)
     partial = sum(one.status != "complete" for one in snapshots)
     problems = int(totals[-1].get("problems", 0)) if totals else 0
     return [
         ("files", units.count(number), units.size(size)),
         ("snapshots", units.count(len(snapshots)), f"{units.count(partial)} not complete"),
-        ("stored by them", units.size(stored), "sealed"),
+        ("stored", units.size(sizes.object_bytes), f"{units.size(sizes.unused_bytes)} unused"),
+        ("deduplicated", _ratio(sizes.deduplication), f"{units.size(sizes.version_bytes)} of files"),
+        ("compressed", _ratio(sizes.compression), f"{units.size(sizes.object_plain)} before"),
         ("problems", units.count(problems), "in the newest"),
     ]

@@ -130,12 +130,13 @@ def charts(history: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if not snapshots:
         return []
     return [
-        _bars(snapshots, "bytes", "Size of each snapshot"),
-        _bars(snapshots, "stored_bytes", "Newly stored by each"),
+        bars(snapshots, "bytes", "Size of each snapshot"),
+        bars(snapshots, "stored_bytes", "Newly stored by each"),
     ]
 
 
-def _bars(snapshots: Sequence[Mapping[str, Any]], name: str, title: str) -> dict[str, Any]:
+def bars(snapshots: Sequence[Mapping[str, Any]], name: str, title: str) -> dict[str, Any]:
+    """One chart: a bar for each snapshot, as high as its total of this name."""
     numbers = [int(one["totals"].get(name, 0)) for one in snapshots]
     most = max(numbers) or 1
     seconds = Counter(one["scanned_ns"] // 10**9 for one in snapshots)
