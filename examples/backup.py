@@ -18,6 +18,9 @@ class Progress:
     def ahead(self, files: int, size: int) -> None:
         """The phase has so much more to do than it said, or less where this is negative."""
 
+    def now(self, name: bytes) -> None:
+        """The file or object that was begun last."""
+
     def limited(self, rate: float) -> None:
         print(f"  held back by the limit of {rate:,.0f} bytes a second" if rate else "  no longer held back")
 

@@ -38,6 +38,9 @@ class Logged:
     def ahead(self, files: int, size: int) -> None:
         self._inner.ahead(files, size)
 
+    def now(self, name: bytes) -> None:
+        self._inner.now(name)
+
     def limited(self, rate: float) -> None:
         if rate:
             log.info("held back by the limit of %d bytes a second", rate)

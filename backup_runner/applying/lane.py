@@ -228,6 +228,7 @@ class Lane:
             self._pool = self._start()
         self._hear(0)
         self._wait(lambda pool: pool.has_room)
+        self._events.now(files[-1].key)
         self._pool.give(Files(files), weight)
 
     def _start(self) -> Pool[Files | Flush, None]:

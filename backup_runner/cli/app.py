@@ -41,7 +41,7 @@ from . import (
     verify,
 )
 from .otherverbs import helpful, hint_for
-from .settings import Chosen
+from .settings import Chosen, Progress
 from .spread import spread
 from .streams import complain, flush_or_drop, quiet_pipe, stderr_look
 
@@ -134,11 +134,14 @@ def _options(
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the detailed log on stderr.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors only: no progress, no notes.")] = False,
+    progress: Annotated[
+        Progress, typer.Option("--progress", help="How to show progress on stderr; json: events, one a line.")
+    ] = Progress.AUTO,
     log_json: Annotated[bool, typer.Option("--log-json", help="Write log lines as JSON.")] = False,
 ) -> None:
     """Options before the command; the help text is the application's."""
     verbosity = 1 if verbose else -1 if quiet else 0
-    context.obj = Chosen(config_file, list(overrides or ()), verbosity, log_json)
+    context.obj = Chosen(config_file, list(overrides or ()), verbosity, log_json, progress.value)
 
 
 def _unwind(number: int, frame: FrameType | None) -> None:

@@ -62,10 +62,10 @@ class Output:
         """The listener that shows progress on stderr, or nothing with --quiet. Opens the log."""
         from ..report.progress import Quiet, reporter_for
 
-        shown = reporter_for(sys.stderr, os.environ)
+        shown = reporter_for(sys.stderr, os.environ, self.chosen.progress)
         if problem := self.chosen.log_problem:
             shown.warn(problem)
-        return Quiet() if self.quiet else shown
+        return Quiet() if self.quiet and self.chosen.progress == "auto" else shown
 
 
 def output(context: typer.Context, *, json: bool = False) -> Output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from ..api import Settings
 
 
+class Progress(StrEnum):
+    """How progress is shown; `auto` is a bar on a terminal and lines elsewhere."""
+
+    AUTO = "auto"
+    BAR = "bar"
+    LINES = "lines"
+    JSON = "json"
+    NONE = "none"
+
+
 @dataclass
 class Chosen:
     """`verbosity` is -1 (quiet), 0 or 1 (debug on the console)."""
@@ -21,6 +32,8 @@ class Chosen:
     overrides: list[str] = field(default_factory=list)
     verbosity: int = 0
     log_json: bool = False
+    progress: str = "auto"
+    """A `Progress`."""
 
     @cached_property
     def settings(self) -> Settings:

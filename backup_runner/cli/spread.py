@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _SPREAD = {"--dir-paths": "--dir-paths", "--skip-files": "--skip-files", "-f": "--skip-files"}
 _GLOBAL = ("--verbose", "-v", "--quiet", "-q", "--log-json")
-_GLOBAL_VALUED = ("--config", "--settings-file", "-s", "--set")
+_GLOBAL_VALUED = ("--config", "--settings-file", "-s", "--set", "--progress")
 _RENAMED = {"-cf": "--cache-file", "-sr": "--set-restore", "-fc": "--force-checksum"}
 
 

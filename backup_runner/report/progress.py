@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, TextIO
 
@@ -11,6 +10,7 @@ from ..inert import inert
 from ..progress import Events, Silent
 from . import escape, units
 from .look import Look, look_of
+from .pace import Pace
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -21,6 +21,7 @@ _NOUNS = {"verifying": "object", "repacking": "object", "deleting": "object", "l
     "reading the objects' own indexes": "object",
 }
 """What a phase counts, if not files."""
+_NAME_LENGTH = 30
 
 
 class Reporter(Events, Protocol):
@@ -31,10 +32,20 @@ class Reporter(Events, Protocol):
         ...
 
 
-def reporter_for(stream: TextIO, env: Mapping[str, str]) -> Reporter:
-    """A bar if `stream` is a terminal that can redraw lines, otherwise plain lines."""
+def reporter_for(stream: TextIO, env: Mapping[str, str], form: str = "auto") -> Reporter:
+    """As `form` says (`auto`, `bar`, `lines`, `json`, `none`).
+
+    `auto`: a bar if `stream` is a terminal that can redraw lines, otherwise plain lines."""
+    if form == "json":
+        from .progressjson import JsonReporter
+
+        return JsonReporter(stream)
+    if form == "none":
+        return Quiet()
     look = look_of(stream, env)
-    if look.terminal and env.get("TERM") != "dumb":
+    if form == "bar":
+        return BarReporter(stream, look)
+    if form == "auto" and look.terminal and env.get("TERM") != "dumb":
         return BarReporter(stream, look)
     return LineReporter(stream, look)
 
@@ -66,6 +77,9 @@ class LineReporter:
     def ahead(self, files: int, size: int) -> None:
         """Does nothing, for the same reason."""
 
+    def now(self, name: bytes) -> None:
+        """Does nothing, for the same reason."""
+
     def limited(self, rate: float) -> None:
         """Once per phase: if the limit stops and starts again, that is nothing new."""
         if rate and not self._limited:
@@ -82,33 +96,6 @@ class LineReporter:
         print(inert(text), file=self._stream, flush=True)
 
 
-class Pace:
-    """The current rate: over the last seconds, so that a fast start or a wait does not distort it forever."""
-
-    SECONDS = 15.0
-
-    def __init__(self, start: float) -> None:
-        self._since = start
-        self._steps: deque[tuple[float, int]] = deque()
-        self._size = 0
-
-    def add(self, size: int, now: float) -> None:
-        """This many more bytes are done."""
-        self._steps.append((now, size))
-        self._size += size
-        self._forget(now)
-
-    def over(self, now: float) -> tuple[int, float]:
-        """Bytes, and the seconds that they took."""
-        self._forget(now)
-        return self._size, now - self._since
-
-    def _forget(self, now: float) -> None:
-        while self._steps and self._steps[0][0] < now - self.SECONDS:
-            self._since, size = self._steps.popleft()
-            self._size -= size
-
-
 class BarReporter:
     """One bar with files, bytes, rate and time left; rich is imported when there is something to draw."""
 
@@ -117,7 +104,6 @@ class BarReporter:
         self._look = look
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._by_size = False
         self._noun = "file"
         self._total_size = 0
         self._pace = Pace(0.0)
@@ -125,6 +111,7 @@ class BarReporter:
         self._total_files = 0
         self._size = 0
         self._limit = 0.0
+        self._current = b""
 
     def phase(self, name: str, *, files: int = 0, size: int = 0) -> None:
         progress = self._bar()
@@ -132,11 +119,10 @@ class BarReporter:
             # So that the bar is shown at the end of a phase.
             progress.refresh()
             progress.remove_task(self._task)
-        self._by_size = size > 0
         self._noun = _NOUNS.get(name, "file")
         self._files, self._size, self._total_files = 0, 0, files
         self._total_size = size
-        self._limit = 0.0
+        self._limit, self._current = 0.0, b""
         self._pace = Pace(time.monotonic())
         total = size or files or None
         self._task = progress.add_task(name, total=total, detail="")
@@ -150,6 +136,10 @@ class BarReporter:
     def ahead(self, files: int, size: int) -> None:
         self._total_files += files
         self._total_size += size
+        self._show()
+
+    def now(self, name: bytes) -> None:
+        self._current = name
         self._show()
 
     def limited(self, rate: float) -> None:
@@ -169,6 +159,10 @@ class BarReporter:
             self._progress.stop()
             self._progress = None
             self._task = None
+
+    @property
+    def _by_size(self) -> bool:
+        return self._total_size > 0
 
     def _show(self) -> None:
         if self._progress is None or self._task is None:
@@ -190,6 +184,7 @@ class BarReporter:
             parts += [f"{size} of {units.size(self._total_size)}" if self._total_size >= self._size else size]
             parts += [units.rate(*self._pace.over(time.monotonic()))]
         parts += [_limited(self._limit)] if self._limit else []
+        parts += [_shortened(escape.name(self._current))] if self._current else []
         return "  ".join(part for part in parts if part)
 
     def _bar(self) -> Progress:
@@ -208,6 +203,11 @@ class BarReporter:
             )
             self._progress.start()
         return self._progress
+
+
+def _shortened(name: str) -> str:
+    """The end of a path, which says more than its beginning."""
+    return name if len(name) <= _NAME_LENGTH else "…" + name[1 - _NAME_LENGTH :]
 
 
 def _limited(rate: float) -> str:

@@ -136,8 +136,37 @@ def _stats() -> Schema:
     )
 
 
+def _progress() -> Schema:
+    head = {"time": TIME, "phase": {**TEXT, "description": "the stage, e.g. `backing up`"}}
+
+    def event(name: str, fields: dict[str, Schema]) -> Schema:
+        return object_of({"event": {"const": name}, **head, **fields})
+
+    done = {
+        "files_done": COUNT,
+        "files": {**nullable(COUNT), "description": "of this stage and run; null: unknown"},
+        "bytes_done": COUNT,
+        "bytes": nullable(COUNT),
+        "bytes_per_second": {**COUNT, "description": "over the last 15 seconds"},
+        "seconds_left": nullable({"type": "number", "minimum": 0}),
+        "current": {**nullable(TEXT), "description": "the file or object that was begun last"},
+        "limit_bytes_per_second": {
+            **nullable({"type": "number"}),
+            "description": "the limit of the job that holds the run back now",
+        },
+    }
+    return {
+        "oneOf": [
+            event("phase", {"files": nullable(COUNT), "bytes": nullable(COUNT)}),
+            event("progress", done),
+            event("warning", {"message": TEXT}),
+        ]
+    }
+
+
 MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "explain": ("One line of `plan --explain --json`", _explain),
     "stats": ("`stats --json`", _stats),
+    "progress": ("One line on stderr with `--progress json`", _progress),
     "skips": ("`skips --json`", _skips),
 }

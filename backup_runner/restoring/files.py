@@ -115,6 +115,8 @@ class Files:
         rows = [item for item in items if isinstance(item, FileRow)]
         pieces = [item for item in items if isinstance(item, WantedPiece)]
         first = items[0]
+        if rows:
+            self._book.events.now(rows[-1].key)
         content_format = first.format if isinstance(first, FileRow) else "container"
         place = None if first.object_id is None else Place.of(get_object(self._cat, first.object_id), content_format)
         return Batch(place, rows, pieces, self._composing.places({piece.file for piece in pieces}))
@@ -139,6 +141,7 @@ class Files:
         return "" if row.object_id is None else get_object(self._cat, row.object_id).name
 
     def _large(self, row: FileRow) -> Iterator[Stretch]:
+        self._book.events.now(row.key)
         try:
             decision = self._writer.decide(row)
             if decision is Decision.UNCHANGED:

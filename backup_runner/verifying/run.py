@@ -177,6 +177,7 @@ class _Verify:
                 yield self._task(row)
 
     def _task(self, row: ObjectRow) -> ObjectTask:
+        self.events.now(row.name.encode())
         data = self.options.level == Level.DATA
         contents = self.places.within(row.id)
         elsewhere: list[Span] = []

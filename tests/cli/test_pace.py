@@ -1,6 +1,6 @@
 """The rate that is shown is that of the last seconds."""
 
-from backup_runner.report.progress import Pace
+from backup_runner.report.pace import Pace
 
 
 def test_a_fast_start_does_not_show_for_ever() -> None:
