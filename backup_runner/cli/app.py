@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import Annotated
 
@@ -13,36 +14,9 @@ import typer
 
 from .. import __version__
 from ..errors import BackupRunnerError, Interrupted, UsageError
-from . import (
-    apply,
-    backups,
-    catalog,
-    config,
-    directory,
-    filecommands,
-    fmt,
-    fromcommand,
-    key,
-    keypeople,
-    past,
-    plan,
-    prune,
-    recovery,
-    report,
-    restore,
-    schedule,
-    schema,
-    show,
-    skips,
-    snapshots,
-    stats,
-    target,
-    validate,
-    verify,
-)
 from .otherverbs import helpful, hint_for
 from .settings import Chosen, Progress
-from .spread import spread
+from .spread import first_word, spread
 from .streams import complain, flush_or_drop, quiet_pipe, stderr_look
 
 EXIT_ERROR = 1
@@ -59,48 +33,67 @@ Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but s
 restored; 4 stale plan; 5 stopped by a guard; 6 catalog locked by another run; 64 wrong usage; 130 interrupted.
 """
 
-app = typer.Typer(
-    name="backup-runner",
-    help=_HELP,
-    no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("validate")(validate.command)
-app.command("fmt")(fmt.fmt)
-app.command("migrate")(fmt.migrate)
-app.command("plan")(plan.command)
-app.command("show")(show.command)
-app.command("skips")(skips.command)
-app.command("report")(report.command)
-app.command("stats")(stats.command)
-app.command("apply")(apply.command)
-app.command("restore")(restore.command)
-app.add_typer(snapshots.app, name="snapshots")
-app.command("diff")(past.diff)
-app.command("find")(past.find)
-app.command("history")(past.history)
-app.add_typer(past.files, name="files")
-app.command("verify")(verify.command)
-app.command("prune")(prune.command)
-app.command("forget")(prune.forget)
-catalog.app.command("pull")(recovery.pull)
-catalog.app.command("rebuild")(recovery.rebuild)
-app.add_typer(catalog.app, name="catalog")
-key.app.command("list")(keypeople.list_keys)
-key.app.command("add")(keypeople.add)
-key.app.command("remove")(keypeople.remove)
-key.app.command("rotate")(keypeople.rotate)
-app.add_typer(key.app, name="key")
-app.add_typer(target.app, name="target")
-app.command("schema")(schema.command)
-app.command("schedule")(schedule.command)
-app.add_typer(filecommands.app, name="file")
-app.add_typer(directory.app, name="directory")
-app.add_typer(backups.app, name="backup")
-app.add_typer(config.app, name="config")
-app.add_typer(fromcommand.app, name="job")
+_COMMANDS = {
+    "validate": "validate.command",
+    "fmt": "fmt.fmt",
+    "migrate": "fmt.migrate",
+    "plan": "plan.command",
+    "show": "show.command",
+    "skips": "skips.command",
+    "report": "report.command",
+    "stats": "stats.command",
+    "apply": "apply.command",
+    "restore": "restore.command",
+    "diff": "past.diff",
+    "find": "past.find",
+    "history": "past.history",
+    "verify": "verify.command",
+    "prune": "prune.command",
+    "forget": "prune.forget",
+    "schema": "schema.command",
+    "schedule": "schedule.command",
+    "snapshots": "snapshots.app",
+    "files": "past.files",
+    "catalog": "catalog.app",
+    "key": "key.app",
+    "target": "target.app",
+    "file": "filecommands.app",
+    "directory": "directory.app",
+    "backup": "backups.app",
+    "config": "config.app",
+    "job": "fromcommand.app",
+}
+"""Module and name of each command, then of each group, in the order of the help text."""
+
+
+def application(only: str | None = None, *, listed: bool = False) -> typer.Typer:
+    """The parser of all commands, or of the command `only`: describing all takes longer than many a command.
+
+    `listed` is enough for the list of commands: it has their texts, but not their parameters."""
+    app = typer.Typer(
+        name="backup-runner",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        module, _, attribute = _COMMANDS[name].partition(".")
+        command = getattr(import_module(f".{module}", __package__), attribute)
+        if listed:
+            text = command.info.help if isinstance(command, typer.Typer) else command.__doc__
+            app.command(name, help=text)(_nothing)
+        elif isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _nothing() -> None:
+    """In place of a command that is only listed."""
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -109,7 +102,6 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     *,
@@ -165,7 +157,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        code = app(args=spread(helpful(list(arguments))), prog_name="backup-runner", standalone_mode=False)
+        words = spread(helpful(list(arguments)))
+        app = application(first_word(words), listed=words == ["--help"])
+        code = app(args=words, prog_name="backup-runner", standalone_mode=False)
         sys.stdout.flush()
     except BackupRunnerError as error:
         return _tell(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from .. import api
-from . import importing
+from . import importing, recovery
 from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
@@ -42,3 +42,7 @@ def info(context: typer.Context, job: JobFile, *, json: Json = False) -> int:
         if bucket is not None:
             out.say(lineage_lines(found.target, bucket))
     return 0
+
+
+app.command("pull")(recovery.pull)
+app.command("rebuild")(recovery.rebuild)

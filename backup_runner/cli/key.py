@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .. import api
+from . import keypeople
 from .jobs import load_job
 from .options import JobFile, Json
 from .output import output
@@ -134,3 +135,9 @@ def check(
 
 def _warn(text: str) -> None:
     complain([text])
+
+
+app.command("list")(keypeople.list_keys)
+app.command("add")(keypeople.add)
+app.command("remove")(keypeople.remove)
+app.command("rotate")(keypeople.rotate)

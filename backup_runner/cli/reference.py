@@ -35,9 +35,9 @@ commands, options, job files, snapshots and stored paths."""
 
 def reference() -> str:
     """The whole document. The parser wraps nothing in it, whatever the terminal."""
-    from .app import app
+    from .app import application
 
-    root = get_command(app)
+    root = get_command(application())
     lines = [_HEAD, "", *_section(root, "backup-runner", parent=None)]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -19,6 +19,14 @@ def spread(arguments: list[str]) -> list[str]:
     return arguments
 
 
+def first_word(arguments: list[str]) -> str | None:
+    """The first word of a spread command line that is no option for all commands: usually the command."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-"):
+        at += 2 if arguments[at] in _GLOBAL_VALUED else 1
+    return arguments[at] if at < len(arguments) else None
+
+
 def _hoisted(words: list[str]) -> list[str]:
     ahead: list[str] = []
     rest: list[str] = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from ..records import ActionKind
-from .actions import ACTIONS
+if TYPE_CHECKING:
+    from .actions import Shown
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 _CODES = _COLOURS | {"bold": "1", "dim": "2"}
@@ -31,9 +31,8 @@ class Look:
             return text
         return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
 
-    def glyph(self, kind: ActionKind) -> str:
-        """The action's sign, in its colour."""
-        shown = ACTIONS[kind]
+    def glyph(self, shown: Shown) -> str:
+        """An action's sign, in its colour."""
         return self.paint(shown.glyph if self.unicode else shown.plain, shown.colour)
 
     def mark(self, sign: str) -> str:

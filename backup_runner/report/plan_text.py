@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..planning.file import Header, Totals
 from ..records import Action, ActionKind
 from . import escape, units
-from .actions import MOVING_BYTES, ORDER
+from .actions import ACTIONS, MOVING_BYTES, ORDER
 from .costs import cost_line
 from .look import Look
 from .plan_groups import MOST_LINES, Group, gather
@@ -123,7 +123,7 @@ def _parts(totals: Totals) -> list[str]:
 
 
 def _group_lines(group: Group, look: Look) -> Iterator[str]:
-    yield f"{look.glyph(group.kind)} {look.paint(group.kind, 'bold')}  {_extent(group)}"
+    yield f"{look.glyph(ACTIONS[group.kind])} {look.paint(group.kind, 'bold')}  {_extent(group)}"
     total = group.files or group.folders
     if total <= MOST_LINES:
         yield from _single_lines(group, look)
@@ -149,7 +149,7 @@ def _folder_name(folder: bytes, *, rest: bool) -> str:
 def _single_lines(group: Group, look: Look) -> Iterator[str]:
     names = [action_name(action) for action in group.shown]
     width = min(_NAME_COLUMN, max(len(name) for name in names))
-    glyph = look.glyph(group.kind)
+    glyph = look.glyph(ACTIONS[group.kind])
     sized = group.kind in _WITH_SIZE and group.files
     for action, name in zip(group.shown, names, strict=True):
         size = f"  {units.size(action.size):>9}" if sized else ""

@@ -23,7 +23,7 @@ def or_variable(pattern: str) -> JsonDict:
 class Strict(BaseModel):
     """A block whose values are validated strictly, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 def no_variable(text: str) -> str:

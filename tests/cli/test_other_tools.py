@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from backup_runner.cli.app import app
+from backup_runner.cli.app import application
 from backup_runner.cli.otherverbs import _VERBS
 from backup_runner.jobfile.checking import BLOCKS
 from backup_runner.jobfile.others import _KEYS
@@ -19,13 +19,16 @@ def test_verbs_of_others(place: Any, capsys: Any, verb: str) -> None:
     done = place.call(capsys, verb, "x")
     assert done.code == 64
     assert f"hint: {_VERBS[verb]}\n" in done.err
-    for command in re.findall(r"(?:^|`)((?:[a-z]+ ?)+)", _VERBS[verb]):
-        found: Any = get_command(app)
+    top: Any = get_command(application())
+    commands = re.findall(r"`(?:backup-runner )?((?:[a-z-]+ ?)+)", _VERBS[verb])
+    assert commands
+    for command in commands:
+        found = top
         for word in command.split():
             if word not in getattr(found, "commands", {}):
                 break
             found = found.commands[word]
-        assert found is not get_command(app), command
+        assert found is not top, command
 
 
 def test_backup_of_a_job(place: Any, capsys: Any) -> None:

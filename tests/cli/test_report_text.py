@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backup_runner.records import ActionKind
 from backup_runner.report import escape, units
+from backup_runner.report.actions import ACTIONS
 from backup_runner.report.look import Look, look_of
 
 
@@ -116,7 +117,7 @@ def test_look(terminal: bool, encoding: str, env: dict[str, str], colour: bool, 
 
 def test_every_action_has_a_glyph_of_its_own_in_both_alphabets() -> None:
     for look in (Look(), Look(unicode=False)):
-        glyphs = [look.glyph(kind) for kind in ActionKind]
+        glyphs = [look.glyph(ACTIONS[kind]) for kind in ActionKind]
         assert len(set(glyphs)) == len(ActionKind)
-    assert all(Look(unicode=False).glyph(kind).isascii() for kind in ActionKind)
-    assert Look(colour=True).glyph(ActionKind.UPLOAD) == "\x1b[32m+\x1b[0m"
+    assert all(Look(unicode=False).glyph(ACTIONS[kind]).isascii() for kind in ActionKind)
+    assert Look(colour=True).glyph(ACTIONS[ActionKind.UPLOAD]) == "\x1b[32m+\x1b[0m"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from backup_runner.cli.app import app
+from backup_runner.cli.app import application
 from backup_runner.cli.spread import spread
 from backup_runner.jobfile.checking import BLOCKS
 
@@ -26,7 +26,7 @@ def answers(page: str) -> list[str]:
 
 def parsed(command: str) -> Any:
     """Raises the parser's own errors."""
-    found: Any = get_command(app)
+    found: Any = get_command(application())
     words = spread(shlex.split(command)[1:])
     context = found.make_context("backup-runner", words, resilient_parsing=False)
     while hasattr(found, "commands"):

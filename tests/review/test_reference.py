@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def commands() -> Iterator[tuple[str, Any]]:
     """All commands by their words, with hyphens between."""
-    from backup_runner.cli.app import app
+    from backup_runner.cli.app import application
 
     def walk(command: Any, words: list[str]) -> Iterator[tuple[str, Any]]:
         for name, one in getattr(command, "commands", {}).items():
@@ -30,7 +30,7 @@ def commands() -> Iterator[tuple[str, Any]]:
         if words and not getattr(command, "commands", None):
             yield "-".join(words), command
 
-    return walk(get_command(app), [])
+    return walk(get_command(application()), [])
 
 
 def test_docs_are_what_the_commands_say() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
-from backup_runner.cli.app import app
+from backup_runner.cli.app import application
 from backup_runner.jobfile import RULES
 from backup_runner.jobfile import rules as codes
 from backup_runner.jobfile.rulepages import pages
@@ -28,7 +28,7 @@ def test_every_code_has_a_row_and_only_one():
 
 def test_hooks_for_pre_commit():
     hooks = YAML(typ="safe").load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
-    known = {command.name for command in app.registered_commands}
+    known = {command.name for command in application().registered_commands}
     for hook in hooks:
         program, command, *_ = hook["entry"].split()
         assert (program, command in known, hook["language"]) == ("backup-runner", True, "python")
