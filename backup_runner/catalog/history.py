@@ -118,7 +118,7 @@ def current_brief(cat: Catalog, job_id: int) -> Iterator[tuple[bytes, int, int, 
 
 def _any_held(cat: Catalog, job_id: int) -> bool:
     row = cat.conn.execute(
-        "SELECT 1 FROM held h JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
+        "SELECT 1 FROM held h CROSS JOIN path p ON p.id = h.path_id WHERE p.job_id = ? LIMIT 1", (job_id,)
     ).fetchone()
     return row is not None
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..records import Kind
 from .database import Catalog
+from .storing import note_versions
 
 
 class ForeignObject(NamedTuple):
@@ -44,6 +45,7 @@ class Importer:
 
     def __init__(self, cat: Catalog, store_id: int, job_id: int, snapshot_id: int) -> None:
         self._run = cat.conn.execute
+        note_versions(cat, store_id, snapshot_id)
         self._store_id = store_id
         self._job_id = job_id
         self._snapshot_id = snapshot_id

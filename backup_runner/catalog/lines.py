@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import orjson
 
 from .database import Catalog, Store
+from .storing import WRITTEN
 
 FORMAT = 2
 """Format of the payload of records and copies that this version writes; `replaying` reads all up to it."""
@@ -47,13 +48,13 @@ COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
 _JOINS = {
     "job": "job t WHERE t.store_id = ?1",
     "snapshot": "snapshot t JOIN job j ON j.id = t.job_id WHERE j.store_id = ?1",
-    "path": "path t JOIN job j ON j.id = t.job_id WHERE j.store_id = ?1",
+    "path": "path t CROSS JOIN job j ON j.id = t.job_id WHERE j.store_id = ?1",
     "object": "object t WHERE t.store_id = ?1",
     "content": "content t WHERE t.store_id = ?1",
     "stretch": "stretch t CROSS JOIN content c ON c.id = t.content_id WHERE c.store_id = ?1",
     "extent": "extent t CROSS JOIN content c ON c.id = t.content_id WHERE c.store_id = ?1",
     "version": "version t CROSS JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
-    "held": "held t JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
+    "held": "held t CROSS JOIN path p ON p.id = t.path_id JOIN job j ON j.id = p.job_id WHERE j.store_id = ?1",
 }
 KEYS = {
     "version": ("path_id", "first"), "held": ("path_id",), "stretch": ("content_id", "seq"),
@@ -119,7 +120,7 @@ def export_changes(cat: Catalog, store: Store, marks: dict[str, int]) -> Iterato
         else:
             where = f"AND t.{noted} <= ?4 AND t.{noted} IN ({changed})"
         yield from _rows(cat, store, table, where, (owner, marks["change"], start))
-        if table != "held":
+        if table != "held" and not (table == "version" and low.get(WRITTEN, start + 1) <= start):
             yield from _rows(cat, store, table, f"AND t.{noted} > ?2 AND t.{noted} <= ?3", (start, marks[owner]))
 
 

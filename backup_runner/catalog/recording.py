@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..records import Composed, Kind, NewObject, Placed
 from .database import Catalog
 from .many import next_id, select
-from .storing import add_object, put_composed, put_placed
+from .storing import add_object, note_versions, put_composed, put_placed
 
 
 class Meta(NamedTuple):
@@ -93,6 +93,7 @@ class Recorder:
         self.gained += sum(row.meta.size for row in rows)
         self.added += sum(row.meta.kind != Kind.DIRECTORY and ids[row.key] not in had for row in rows)
         first = self.snapshot_id
+        note_versions(self.cat, self.store_id, first)
         self._run_many(
             "INSERT INTO version (path_id, first, kind, size, mtime_ns, ctime_ns, mode, uid, gid, flags, link, xattrs, "
             "content_id, leader) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -130,6 +131,7 @@ class Recorder:
             self._run("UPDATE version SET flags = ? WHERE path_id = ? AND first = ?", (flags | bits, *at))
             return True
         # Earlier snapshots keep their row unchanged.
+        note_versions(self.cat, self.store_id, self.snapshot_id)
         self._run("UPDATE version SET until = ? WHERE path_id = ? AND first = ?", (self.snapshot_id, *at))
         rest = "kind, size, mtime_ns, ctime_ns, mode, uid, gid, link, xattrs, content_id, leader"
         statement = f"INSERT INTO version (path_id, first, flags, {rest}) SELECT path_id, ?, ?, {rest} FROM version"

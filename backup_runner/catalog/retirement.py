@@ -239,10 +239,12 @@ def example_path(cat: Catalog, content_id: int) -> tuple[bytes, int, int] | None
 
 def holders(cat: Catalog, content_ids: Iterable[int]) -> list[tuple[int, bytes, int, int, str]]:
     """(content id, key, first snapshot, last snapshot, job) of the versions that have one of these contents, by key."""
+    if not (wanted := list(content_ids)):
+        return []
     return cat.conn.execute(
         "SELECT v.content_id, p.key, v.first, "
         "coalesce(v.until - 1, (SELECT max(s.id) FROM snapshot s WHERE s.job_id = p.job_id)), j.name "
         "FROM version v JOIN path p ON p.id = v.path_id JOIN job j ON j.id = p.job_id "
         "WHERE v.content_id IN (SELECT value FROM json_each(?)) ORDER BY p.key, v.first",
-        (json.dumps(list(content_ids)),),
+        (json.dumps(wanted),),
     ).fetchall()

@@ -14,6 +14,9 @@ from .many import content_ids, known_pieces, next_id, usable_contents
 PLACED, LEGACY, SPREAD, COMPOSED = range(4)
 """Values of `content.layout`; see schema2."""
 
+WRITTEN = "written"
+"""The name, in `high_water`, of the newest snapshot with versions of its own."""
+
 _NEW = (
     "INSERT INTO content (id, store_id, layout, object_id, offset, size, blake3, md5, list) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -57,6 +60,16 @@ def put_placed(
         pairs = zip(items, ids, strict=True)
         learn_md5s(cat, [(item.md5, content_id) for item, content_id in pairs if item.md5 and content_id < first])
     return ids
+
+
+def note_versions(cat: Catalog, store_id: int, snapshot_id: int) -> None:
+    """Remember that this snapshot has versions of its own. Whoever adds versions calls this in the same transaction:
+    a record looks for new ones only then, which takes long, because versions have no index by snapshot."""
+    cat.conn.execute(
+        "INSERT INTO high_water (store_id, name, row_id) VALUES (?, ?, ?) "
+        "ON CONFLICT (store_id, name) DO UPDATE SET row_id = max(row_id, excluded.row_id)",
+        (store_id, WRITTEN, snapshot_id),
+    )
 
 
 def learn_md5s(cat: Catalog, items: Iterable[tuple[bytes, int]]) -> None:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import NamedTuple
 
 from ..container import IndexEntry
@@ -34,6 +35,11 @@ _SEGMENT_COST = 80
 """Approximate bytes that encryption adds to a segment."""
 
 
+def _memory(size: int) -> mmap:
+    """Memory that takes up room only where it was written to; bytearrays write to all of theirs."""
+    return mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+
+
 class Room:
     """Memory of uploaded objects, for the next ones: new memory costs a process as much as encrypting into it."""
 
@@ -41,11 +47,11 @@ class Room:
         self.entry_cost = 80.0
         """Encrypted bytes per index entry, estimated from the last ones."""
         self._size = size
-        self._objects: deque[bytearray] = deque()
+        self._objects: deque[mmap] = deque()
         self._segments: deque[bytearray] = deque()
 
-    def object(self) -> bytearray:
-        return self._objects.popleft() if self._objects else bytearray(self._size)
+    def object(self) -> mmap:
+        return self._objects.popleft() if self._objects else _memory(self._size)
 
     def segment(self, size: int) -> bytearray:
         while self._segments:
@@ -57,7 +63,7 @@ class Room:
     def give_segment(self, buffer: bytearray) -> None:
         self._segments.append(buffer)
 
-    def give_object(self, buffer: bytearray) -> None:
+    def give_object(self, buffer: mmap) -> None:
         self._objects.append(buffer)
 
     def clear(self) -> None:
@@ -104,7 +110,7 @@ class _Measured(NamedTuple):
 class _Output:
     """The bytes of an object so far: the first `size` of `buffer`."""
 
-    def __init__(self, buffer: bytearray) -> None:
+    def __init__(self, buffer: mmap) -> None:
         self.buffer = buffer
         self.size = 0
         self.md5 = hashlib.md5(usedforsecurity=False)
@@ -112,7 +118,9 @@ class _Output:
     def write(self, data: memoryview) -> None:
         end = self.size + len(data)
         if end > len(self.buffer):
-            self.buffer += bytes(max(end - len(self.buffer), len(self.buffer) // 8))
+            larger = _memory(end + len(self.buffer) // 8)
+            larger.write(self.buffer[: self.size])
+            self.buffer = larger
         self.buffer[self.size : end] = data
         self.size = end
         self.md5.update(data)
@@ -257,7 +265,7 @@ class Sealed:
     """A whole object in memory: the first `size` bytes of `buffer`."""
 
     sealer: Sealer
-    buffer: bytearray
+    buffer: mmap
     size: int
     padding: int
     md5: bytes

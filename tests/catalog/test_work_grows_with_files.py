@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backup_runner.catalog import lines
 from backup_runner.options import Level, VerifyOptions
 from backup_runner.progress import Silent
 from backup_runner.spec import Retention
@@ -100,3 +102,17 @@ def test_four_times_the_files_take_about_four_times_the_steps(tmp_path: Path, st
     print({name: (few[name], many[name]) for name in few})
     grown = {name: many[name] / max(few[name], 100) for name in few}
     assert {name: times for name, times in grown.items() if times > 6} == {}
+
+
+def test_a_record_of_no_changes_does_not_look_through_all_versions(tmp_path: Path, steps: list[int]) -> None:
+    taken = []
+    for files in (FEW, 8 * FEW):
+        home = filled(tmp_path / str(files), files)
+        home.apply()
+        home.apply()
+        with closing(home.session()) as session:
+            cat, store, _ = session.need_store()
+            before = steps[0]
+            assert not lines.has_changes(cat, store)
+            taken.append(steps[0] - before)
+    assert taken[1] <= taken[0] + 5
