@@ -14,6 +14,7 @@ RAW_KEY = "bkr-raw"
 PAIR = "bkr-pair"
 SEALED_PAIR = "bkr-sealed"
 HOST = "bkr-host"
+WRITER = "bkr-writer"
 RECIPIENT = "bkr"
 
 _LETTERS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
@@ -65,7 +66,7 @@ def decode_text(text: str) -> tuple[str, bytes]:
 
 def _parts(text: str) -> tuple[str, str]:
     """Prefix and letters. In our keys, a later 1 is a mistyped l."""
-    for known in (TEXT_KEY, RAW_KEY, PAIR, SEALED_PAIR, HOST, RECIPIENT):
+    for known in (TEXT_KEY, RAW_KEY, PAIR, SEALED_PAIR, HOST, WRITER, RECIPIENT):
         if text.startswith(f"{known}1"):
             return known, text[len(known) + 1 :]
     prefix, _, letters = text.rpartition("1")

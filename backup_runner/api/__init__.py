@@ -73,10 +73,12 @@ if TYPE_CHECKING:
     from .keys import (
         KeyHolders,
         ShownKey,
+        SigningPublic,
         add_recipient,
         check_key,
         fingerprint_of,
         key_holders,
+        machine_writer,
         new_key,
         new_pair,
         public_half,
@@ -96,8 +98,8 @@ _HOMES = {
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation config_schema format_job job_schema load_job load_jobs"
     " load_settings migrate_job resolved_job skips timers validate",
-    "api.keys": "KeyHolders ShownKey add_recipient check_key fingerprint_of key_holders new_key new_pair public_half"
-    " remove_holder rotate_keys show_key write_private",
+    "api.keys": "KeyHolders ShownKey SigningPublic add_recipient check_key fingerprint_of key_holders machine_writer"
+    " new_key new_pair public_half remove_holder rotate_keys show_key write_private",
     "api.places": "TargetCheck check_target",
     "api.plans": "Plan Saved explain is_plan_file open_plan plan",
     "api.reading": "restore verify",
@@ -169,6 +171,7 @@ __all__ = [
     "Saved",
     "Settings",
     "ShownKey",
+    "SigningPublic",
     "Silent",
     "Sizes",
     "Snapshot",
@@ -205,6 +208,7 @@ __all__ = [
     "load_job",
     "load_jobs",
     "load_settings",
+    "machine_writer",
     "migrate_job",
     "new_key",
     "new_pair",

@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..container import Identity
-from ..container.suite2.recipients import Public, fingerprint, read_recipient
+from ..container.suite2.recipients import Public, fingerprint, is_public, read_recipient, read_writer, writer_text
 from ..container.suite2.roster import Mark, Recipient
 from ..container.suite2.seeds import Secret, SecretKind, read_secret, seal_pair
 from ..errors import KeyFileError, UsageError, WrongKeyError
 from ..foreign import describe
 from ..progress import Events
 from ..repository.keycheck import KeyCheck
-from ..repository.recipients import Ground, KeyChange, change_keys, find_recipient, find_writer, is_recipient
+from ..repository.recipients import (
+    Ground,
+    KeyChange,
+    change_keys,
+    find_recipient,
+    find_writer,
+    is_recipient,
+    writers_of,
+)
 from .work import listener, opened
 
 if TYPE_CHECKING:
@@ -42,12 +50,23 @@ class ShownKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningPublic:
+    """A machine's public signing key, which is not secret: `text` for `key add --writer`, and a short form."""
+
+    text: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHolders:
-    """Who can decrypt a lineage and who may write to it, according to its newest envelope."""
+    """Who can decrypt a lineage and who may write to it, according to its newest envelope.
+
+    `machine`: this machine's public signing key; None if it has none."""
 
     lineage: str
     envelope: Envelope
     roster: Roster
+    machine: bytes | None = None
 
 
 def write_private(path: str | os.PathLike[str], text: str) -> None:
@@ -122,6 +141,14 @@ def check_key(job: Job, *, typed: bytes | None = None, events: Events | None = N
         return tried(session)
 
 
+def machine_writer(job: Job) -> SigningPublic:
+    """This machine's signing key for a job's catalog, created if there is none. Raises KeyFileError."""
+    from ..repository.hostkey import make_host, signing_key
+
+    public = signing_key(make_host(job.catalog.path)).public
+    return SigningPublic(writer_text(public), fingerprint(public))
+
+
 # -- who can decrypt, and who may write
 
 
@@ -139,7 +166,8 @@ def key_holders(job: Job, *, events: Events | None = None) -> KeyHolders:
             )
         if found.roster is None:
             raise KeyFileError("this key cannot decrypt the list of recipients")
-        return KeyHolders(store.lineage, found.newest, found.roster)
+        machine = session.key.machine
+        return KeyHolders(store.lineage, found.newest, found.roster, machine.public if machine else None)
 
 
 def add_recipient(
@@ -155,15 +183,22 @@ def add_recipient(
     """Let somebody else decrypt a job's backups: a public key (`bkr1...`), a file that contains one, or a passphrase.
 
     An `owner` can add and remove others; a `writer` can make backups with their key pair, and who can decrypt already
-    becomes one. Returns None if `agree` declined. Raises UsageError, KeyFileError.
+    becomes one. As a writer, a machine's public signing key (`bkr-writer1...`, or a file that contains it) can be
+    added, too: it decrypts nothing. Returns None if `agree` declined. Raises UsageError, KeyFileError.
 
     Larger than usual, because all but the recipient are choices with a default."""
     if (recipient is None) == (passphrase_env is None):
         raise UsageError("give one recipient: a public key, or --passphrase-env NAME")
+    machine = read_writer(_text(recipient)) if recipient is not None else None
+    if machine is not None and role != "writer":
+        raise UsageError("this is a machine's signing key, which decrypts nothing", hint="add it with --writer")
 
     def make(ground: Ground) -> KeyChange:
+        if recipient is not None and machine is not None:
+            called = name or ("writer" if is_public(recipient) else _name_of(recipient))
+            return KeyChange(writers=(ground.enrolled(called[:_NAME_LENGTH], machine),))
         if recipient is not None:
-            public, kind, called = _public(recipient), SecretKind.PAIR, name or _name_of(recipient)
+            public, kind, called = read_recipient(_text(recipient)), SecretKind.PAIR, name or _name_of(recipient)
         else:
             secret = Secret.of_passphrase(_passphrase(passphrase_env or ""))
             public = Public.of(Identity(secret), ground.found.newest.salt)
@@ -176,7 +211,8 @@ def add_recipient(
             return KeyChange(adds=(new,))
         if known is None:
             _refuse_known(ground, new)
-        return KeyChange(adds=(new,) if known is None else (), writers=(ground.enrolled(known or new, public.signing),))
+        writer = ground.enrolled((known or new).name, public.signing)
+        return KeyChange(adds=(new,) if known is None else (), writers=(writer,))
 
     return _change(job, make, agree, events)
 
@@ -189,12 +225,15 @@ def remove_holder(
     `who` is a name or a fingerprint. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
 
     def make(ground: Ground) -> KeyChange:
-        writer = find_writer(ground.roster, who)
-        if writer is not None and (after is not None or not is_recipient(ground.roster, who)):
-            return KeyChange(voids=((writer.key, _mark(ground, after)),))
-        # Recipients who are also writers are removed as both.
-        voids = ((writer.key, ground.head),) if writer is not None and ground.head is not None else ()
-        return KeyChange(removes=(find_recipient(ground.roster, who).public,), voids=voids)
+        if after is not None or not is_recipient(ground.roster, who):
+            writer = find_writer(ground.roster, who)
+            if writer is not None:
+                return KeyChange(voids=((writer.key, _mark(ground, after)),))
+        # Recipients who are also writers are removed as both, and their machines with them.
+        gone = find_recipient(ground.roster, who)
+        head = ground.head or ground.roster.head or Mark(0, bytes(32))
+        voids = tuple((one.key, head) for one in writers_of(ground.roster, gone))
+        return KeyChange(removes=(gone.public,), voids=voids)
 
     return _change(job, make, agree, events)
 
@@ -228,12 +267,13 @@ def _passphrase(variable: str) -> str:
     return os.environ[variable]
 
 
-def _public(given: str) -> Public:
-    if given.startswith("bkr1"):
-        return read_recipient(given)
+def _text(given: str) -> str:
+    """A public key, or the contents of a file that has one."""
+    if is_public(given):
+        return given
     try:
         with open(given, encoding="utf-8") as file:
-            return read_recipient(file.read(_RECIPIENT_BYTES))
+            return file.read(_RECIPIENT_BYTES)
     except (OSError, UnicodeDecodeError):
         raise KeyFileError(
             f"{given} is not a public key or a file that contains one",
@@ -242,12 +282,17 @@ def _public(given: str) -> Public:
 
 
 def _name_of(given: str) -> str:
-    return "recipient" if given.startswith("bkr1") else os.path.basename(given).removesuffix(".pub")
+    return "recipient" if is_public(given) else os.path.basename(given).removesuffix(".pub")
 
 
 def _refuse_known(ground: Ground, new: Recipient) -> None:
     if any(one.public == new.public for one in ground.roster.recipients):
         raise KeyFileError("this recipient can already decrypt the job's backups", hint="`key list JOB` shows all")
+    if new.owner is not None and (void := ground.roster.writer(new.owner)) is not None and void.void is not None:
+        raise KeyFileError(
+            f"this key was removed as a writer ({void.name}): nothing that it signs counts",
+            hint="add a new key pair instead",
+        )
     if any(one.name == new.name for one in ground.roster.recipients):
         raise KeyFileError(f"a recipient named {new.name!r} already exists", hint="choose another name with --name")
 

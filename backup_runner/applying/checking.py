@@ -16,6 +16,7 @@ from ..repository import commits as committing
 from ..repository.drift import Drift, look
 from ..repository.heads import is_void
 from ..repository.lease import Lease
+from ..repository.machines import enrolled_keys
 from ..repository.session import Session, new_store
 from .firsts import first_note, make_way
 
@@ -127,7 +128,7 @@ class Check:
 
     def _lease(self, store: Store, more: dict[str, object] | None = None) -> Lease:
         session = self._session
-        lease = Lease(store, session.target, session.keys(store), self._outcome.notes.append, more)
+        lease = Lease(store, session.target, enrolled_keys(session, store), self._outcome.notes.append, more)
         try:
             lease.take(self._options.wait_seconds)
         except BaseException:

@@ -76,6 +76,20 @@ def recipient(context: typer.Context, path: SecretFile, *, passphrase_env: Passp
     return 0
 
 
+@app.command("writer")
+def writer(context: typer.Context, job: JobFile) -> int:
+    """Print this machine's public signing key, for `key add --writer` by an owner elsewhere. It is not secret.
+
+    The private key is created beside the job's catalog if it is not there yet. It decrypts nothing.
+
+    Example: backup-runner key writer documents.yaml > web.pub
+    """
+    out = output(context)
+    public = api.machine_writer(load_job(job, out))
+    out.say([f"# fingerprint {public.fingerprint}", public.text])
+    return 0
+
+
 @app.command("show")
 def show(
     context: typer.Context,

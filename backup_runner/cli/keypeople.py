@@ -28,7 +28,7 @@ def list_keys(context: typer.Context, job: JobFile, *, json: Json = False) -> in
 
     out = output(context, json=json)
     found = api.key_holders(load_job(job, out), events=out.reporter())
-    fields = roster_fields(found.envelope, found.roster, found.lineage)
+    fields = roster_fields(found.envelope, found.roster, found.lineage, found.machine)
     out.emit(fields)
     out.say(roster_lines(fields))
     return 0
@@ -38,7 +38,11 @@ def add(
     context: typer.Context,
     job: JobFile,
     recipient: Annotated[
-        str | None, typer.Argument(metavar="[RECIPIENT]", help="A public key (bkr1…), or a file that contains one.")
+        str | None,
+        typer.Argument(
+            metavar="[RECIPIENT]",
+            help="A public key (bkr1…), or a file that contains one. With --writer, also what `key writer` prints.",
+        ),
     ] = None,
     *,
     passphrase_env: Annotated[
@@ -50,7 +54,10 @@ def add(
     name: Annotated[str, typer.Option("--name", help="The name shown in `key list`.")] = "",
     owner: Annotated[bool, typer.Option("--owner", help="Allow them to add and remove others.")] = False,
     writer: Annotated[
-        bool, typer.Option("--writer", help="Let them make backups, too. Also for existing recipients.")
+        bool,
+        typer.Option(
+            "--writer", help="Let them make backups, too. Also for existing recipients, and for machines' signing keys."
+        ),
     ] = False,
     yes: Yes = False,
 ) -> int:
@@ -115,7 +122,7 @@ def _tell(new: KeyChain | None, out: Output) -> int:
         out.say(["Not changed."])
         return 1
     out.say([f"Recorded as envelope {new.newest.number}, epoch {new.newest.epoch}."])
-    writers = [one.name for one in new.roster.writers if one.void is None] if new.roster else []
-    if writers:
-        out.say([f"These writers use the old key until they next read the bucket: {', '.join(writers)}"])
+    if new.host:
+        # Machines with a secret read the new list before they write.
+        out.say([f"The host {new.host} uses the old key until it reads the new list, if it may read it."])
     return 0

@@ -40,6 +40,8 @@ class Identity:
     keyring: Keyring | None = None
     budget: KdfBudget | None = field(default=None, repr=False)
     accepted: dict[bytes, Accepted] = field(default_factory=dict, repr=False)
+    trusted: set[ObjectId] = field(default_factory=set, repr=False)
+    """Objects of removed writers that are read all the same."""
     _seeds: dict[bytes, bytes] = field(default_factory=dict, repr=False)
     _epochs: dict[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -121,7 +123,9 @@ class Identity:
         metadata there, without this check; for others, the time of writing is unknown."""
         accepted = self.accepted.get(object_id.lineage)
         end = accepted.void.get(signer) if accepted else None
-        if end is not None and not (object_id.kind is ObjectKind.RECORDS and object_id.serial <= end):
+        if end is None or object_id in self.trusted:
+            return
+        if not (object_id.kind is ObjectKind.RECORDS and object_id.serial <= end):
             raise RemovedWriterError(f"{object_id.name}: signed by a writer who was removed")
 
     def epoch_secret(self, envelope: Envelope) -> bytes:

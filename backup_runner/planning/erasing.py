@@ -34,8 +34,9 @@ class Erasing:
         """One action a path, by path. Raises BackupRunnerError for what matches nothing in any snapshot."""
         if self.session.is_blind:
             raise UsageError(
-                "this host has no key, so it cannot rewrite the packs that the files are in",
-                hint="run it on a machine with a recipient's key",
+                "this host only encrypts, so it cannot rewrite the packs that the files are in",
+                hint="leave them out with `skip`; their bytes are deleted once no snapshot needs their packs. To be "
+                "rid of them now, start over with --new-lineage and delete the old lineage's objects",
             )
         base = self.session.job.base
         for text in self.wanted:

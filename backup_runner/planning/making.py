@@ -128,7 +128,8 @@ class _Planning:
         if self.session.host_of(past.store):
             if self.options.forget or self.options.erase:
                 raise UsageError(
-                    "nothing that a host made which can only write can be forgotten by name", hint="use `prune JOB`"
+                    "these backups are written by a host that only encrypts, and only the host writes their records",
+                    hint="`forget` snapshots on the host, then delete what they alone needed here, with `prune JOB`",
                 )
             hosted = HostedPruning(self.session, past.cat, past.store, self.noted.notes)
             yield from map(self.ledger.add, hosted.actions())

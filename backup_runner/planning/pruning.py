@@ -90,6 +90,7 @@ class Pruning:
         found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
         # `found` is read as it is consumed, and what only erased paths needed is known once it began.
         rewrite: set[str] | None = None
+        packed = unused = 0
         for worth in found:
             if rewrite is None:
                 rewrite = erasing.objects_to_rewrite(self.cat, self.store.id) if self.erase else set()
@@ -100,6 +101,13 @@ class Pruning:
                 continue
             if action.kind is ActionKind.DELETE or not self.session.is_blind:
                 yield action
+                continue
+            packed, unused = packed + 1, unused + worth.plain - worth.live
+        if packed:
+            self.notes.append(
+                f"{packed} mostly unused pack(s) stay, with {unused} bytes that no snapshot needs: repacking reads "
+                "them, and this host only encrypts. A pack is deleted once nothing in it is needed"
+            )
 
     def _expired(self, rules: Retention) -> dict[int, Reason]:
         known = self.cat.snapshots(self.job_id)

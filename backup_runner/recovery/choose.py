@@ -26,6 +26,7 @@ from ..progress import Events
 from ..records import StoredObject
 from ..repository.commits import job_names, lineages
 from ..repository.heads import Head, head_of, learn_salt
+from ..repository.machines import enrol_after_pull
 from ..repository.session import Session
 from .archived import Thaw, readable_records, refuse_archived
 from .chain import Records
@@ -64,6 +65,7 @@ def pull(
         if not lineage:
             bucket.check_lineage()
         found = _advance(session, bucket) or bucket.load()
+        enrol_after_pull(session, bucket.lineage)
         found.seconds = time.monotonic() - started
         return found
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..container import Identity
-from ..errors import ContainerError, ObjectMissing
+from ..container import Identity, parse_name
+from ..errors import ContainerError, ObjectMissing, RemovedWriterError
 from ..records import StoredObject
-from ..repository.heads import head_of
+from ..repository.heads import digest_of, head_of, open_record
 from ..targets.base import Target
+from .chain import Records
 
 Copy = tuple[int, StoredObject]
 """A full copy and its serial."""
@@ -36,4 +37,36 @@ def full_copies(
     notes += refused[:_NAMED]
     if len(refused) > _NAMED:
         notes.append(f"at least {len(refused) - _NAMED} more full copies cannot be read")
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def copies_of_removed(target: Target, identity: Identity, lineage: str, records: Records) -> list[Copy]:
+    """Full copies by removed writers that state a record from before their removal, by serial.
+
+    For a lineage that nothing else gives: older records may be gone, and the copies be theirs alone. A removed writer
+    could make such a copy later, with other contents, so callers say that it was used. Raises TargetError."""
+    found: list[Copy] = []
+    void = identity.accepted[bytes.fromhex(lineage)].void if bytes.fromhex(lineage) in identity.accepted else {}
+    for item in target.list(f"{lineage}/copies/"):
+        object_id = parse_name(item.name)
+        if object_id is None or not void:
+            continue
+        try:
+            open_record(target, identity, item)
+        except RemovedWriterError:
+            pass
+        except (ContainerError, ObjectMissing):
+            continue
+        identity.trusted.add(object_id)
+        try:
+            opened, head = open_record(target, identity, item), head_of(target, identity, item)
+        except (ContainerError, ObjectMissing):
+            continue
+        serial, signer = int(str(head["serial"])), opened.index.signer if opened.index else None
+        if signer is not None and serial <= void.get(signer.public, -1) and serial in records:
+            record = records.item(serial)
+            if digest_of(target, record.name, record.size) == head["previous"]:
+                found.append((serial, item))
+                continue
+        identity.trusted.discard(object_id)
     return sorted(found, key=lambda pair: pair[0])

@@ -21,7 +21,7 @@ from ..repository.heads import digest_of, head_of
 from ..repository.seen import remember, seen_last, seen_serials
 from ..repository.session import Session
 from .chain import Records
-from .copies import Copy, full_copies
+from .copies import Copy, copies_of_removed, full_copies
 from .outcome import Recovered, Rewritten
 from .replayer import Replayer, gap
 from .salvaging import name_missing_objects, take_unknown_objects
@@ -125,6 +125,8 @@ class Bucket:
         If a copy cannot be read, an older one is used. Raises CatalogError, ContainerError or TargetError if
         there is no unbroken chain to the newest record; then the local catalog is unchanged."""
         copies = self._copies([])
+        if not copies and 1 not in self._records and (copies := self._copies_of_removed()):
+            return self._from_removed(copies, exact=True)
         bases: list[_Base] = [*reversed(copies)]
         if not copies or 1 in self._records:
             bases.append(None)
@@ -141,10 +143,29 @@ class Bucket:
         if 1 in self._records:
             bases.insert(0, None)
         found = next(filter(None, (self._try(base, copies) for base in bases)), None)
+        if found is None and not bases and (others := self._copies_of_removed()):
+            found = self._from_removed(others, exact=False)
         found = found or self._load(copies[-1] if copies else None, copies, exact=False)
         cat = self._session.need_catalog()
         store = next(store for store in cat.stores() if store.lineage == self.lineage)
         name_missing_objects(self._session, cat, store, found)
+        return found
+
+    def _copies_of_removed(self) -> list[Copy]:
+        found = copies_of_removed(self._target, self._session.identity, self.lineage, self._records)
+        return [one for one in found if not self._until or one[0] <= self._until]
+
+    def _from_removed(self, copies: list[Copy], *, exact: bool) -> Recovered:
+        """From a copy that a removed writer made, so that the next apply makes another."""
+        found = self._load(copies[-1], copies, exact=exact)
+        cat = self._session.need_catalog()
+        with cat.transaction():
+            store = next(store for store in cat.stores() if store.lineage == self.lineage)
+            cat.set_store(store.id, since_size=FORCE_COPY)
+        found.notes.append(
+            f"everything up to record {copies[-1][0]} is from a full copy that a removed writer made, because there is "
+            "no other; check some files from before that record"
+        )
         return found
 
     def _try(self, base: _Base, copies: list[Copy]) -> Recovered | None:
@@ -163,7 +184,8 @@ class Bucket:
         result = Recovered(self.lineage, 0, missing=self.missing, notes=self.notes)
         self._events.phase("reading records from the bucket", files=len(self._records))
         with cat.transaction():
-            store, previous = self._fresh_store(cat), ""
+            salt = self._keys.newest.salt if self._keys else None
+            store, previous = _fresh_store(self._session, cat, self.lineage, salt, self.notes), ""
             replay = Replay(cat, store, empty=True)
             replayer = Replayer(self._session, cat, self._records, self._events, result)
             if base is not None:
@@ -190,28 +212,6 @@ class Bucket:
             store = next(store for store in cat.stores() if store.lineage == self.lineage)
             self._session.keep(store, self._keys)
 
-    def _fresh_store(self, cat: Catalog) -> Store:
-        old = next((store for store in cat.stores() if store.lineage == self.lineage), None)
-        shift = 0
-        if old is not None:
-            if lines.has_changes(cat, old) and _DROPPED not in self.notes:
-                self.notes.append(_DROPPED)
-            shift = old.shift
-            lines.drop_store(cat, old.id)
-        if not cat.is_alone(0):
-            # Ids of other stores, retired ones too, may be anywhere, so this one's all go above them.
-            marks = lines.high_marks(cat)
-            shift = max(value for name, value in marks.items() if name != "change")
-        store = cat.add_store(
-            target=self._target.identity,
-            key_id=self._session.identity.key_id,
-            lineage=self.lineage,
-            salt=self._keys.newest.salt if self._keys else os.urandom(SALT_LENGTH),
-        )
-        cat.set_store(store.id, shift=shift)
-        lines.start_ids_above(cat, shift)
-        return cat.store(store.id)
-
     def _settle(self, cat: Catalog, store: Store, copies: list[Copy]) -> None:
         """Mark everything in the catalog as recorded in the bucket, and count it."""
         lines.settle(cat, store.id, lines.high_marks(cat))
@@ -235,6 +235,30 @@ class Bucket:
     def _copies(self, known: list[list[object]]) -> list[Copy]:
         found = full_copies(self._target, self._session.identity, self.lineage, known, self.notes)
         return [one for one in found if not self._until or one[0] <= self._until]
+
+
+def _fresh_store(session: Session, cat: Catalog, lineage: str, salt: bytes | None, notes: list[str]) -> Store:
+    """An empty store for the lineage in place of the one that the catalog has."""
+    old = next((store for store in cat.stores() if store.lineage == lineage), None)
+    shift = 0
+    if old is not None:
+        if lines.has_changes(cat, old) and _DROPPED not in notes:
+            notes.append(_DROPPED)
+        shift = old.shift
+        lines.drop_store(cat, old.id)
+    if not cat.is_alone(0):
+        # Ids of other stores, retired ones too, may be anywhere, so this one's all go above them.
+        marks = lines.high_marks(cat)
+        shift = max(value for name, value in marks.items() if name != "change")
+    store = cat.add_store(
+        target=session.target.identity,
+        key_id=session.identity.key_id,
+        lineage=lineage,
+        salt=salt or os.urandom(SALT_LENGTH),
+    )
+    cat.set_store(store.id, shift=shift)
+    lines.start_ids_above(cat, shift)
+    return cat.store(store.id)
 
 
 def _sum_up(cat: Catalog, store: Store, result: Recovered) -> None:

@@ -11,8 +11,9 @@ from ..container.suite2.roster import Roster
 from . import escape
 
 
-def roster_fields(envelope: Envelope, roster: Roster, lineage: str) -> dict[str, Any]:
-    """For programs."""
+def roster_fields(envelope: Envelope, roster: Roster, lineage: str, machine: bytes | None = None) -> dict[str, Any]:
+    """For programs. `machine`: the signing key of the machine that asks."""
+    owners = {one.owner: one.name for one in roster.recipients if one.owner}
     return {
         "lineage": lineage,
         "envelope": envelope.number,
@@ -35,6 +36,8 @@ def roster_fields(envelope: Envelope, roster: Roster, lineage: str) -> dict[str,
                     "rights": "owner",
                     "since": one.since,
                     "void_after": None,
+                    "machine_of": None,
+                    "this_machine": False,
                 }
                 for one in roster.recipients
                 if one.owner is not None
@@ -46,6 +49,8 @@ def roster_fields(envelope: Envelope, roster: Roster, lineage: str) -> dict[str,
                     "rights": one.rights.name.lower(),
                     "since": one.since,
                     "void_after": one.void.serial if one.void else None,
+                    "machine_of": owners.get(one.of, "") if one.of else None,
+                    "this_machine": one.key == machine,
                 }
                 for one in roster.writers
             ),
@@ -64,5 +69,7 @@ def roster_lines(fields: dict[str, Any]) -> Iterator[str]:
         yield "may write:"
     for one in fields["writers"]:
         end = one["void_after"]
-        void = f", ignored after record {end}" if end is not None else ""
-        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['rights']}, since {one['since']}{void}"
+        more = f", machine of {escape.one_line(one['machine_of'])}" if one["machine_of"] else ""
+        more += ", this machine" if one["this_machine"] else ""
+        more += f", ignored after record {end}" if end is not None else ""
+        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['rights']}, since {one['since']}{more}"

@@ -218,7 +218,15 @@ def _key_check() -> Schema:
 def _key_list() -> Schema:
     known = {"name": _TEXT, "fingerprint": _TEXT, "since": _COUNT}
     recipient = _object({**known, "kind": _TEXT, "owner": _FLAG})
-    writer = _object({**known, "rights": _TEXT, "void_after": _nullable(_COUNT)})
+    writer = _object(
+        {
+            **known,
+            "rights": _TEXT,
+            "void_after": _nullable(_COUNT),
+            "machine_of": _nullable(_TEXT),
+            "this_machine": _FLAG,
+        }
+    )
     return _object(
         {
             "lineage": _TEXT,

@@ -31,9 +31,9 @@ def load_secret(
         value = env.get(spec.key_env)
         if value is None:
             raise KeyFileError(f"the variable {spec.key_env} for the key is not set")
-        where, raw = "", os.fsencode(value)
+        where, raw = f"variable {spec.key_env}: ", os.fsencode(value)
     else:
-        where, raw = "", _from_command(spec.key_command)
+        where, raw = f"key_command {spec.key_command[0]}: ", _from_command(spec.key_command)
     try:
         return read_secret(raw, _passphrase(spec, env), budget=budget), warnings
     except KeyFileError as error:

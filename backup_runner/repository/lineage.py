@@ -22,9 +22,19 @@ from ..container.suite2.editing import Succession
 from ..container.suite2.envelope import Envelope, parse_envelope
 from ..container.suite2.founding import found_lineage, owned_lineage
 from ..container.suite2.keysobject import open_keys, stated_envelope
-from ..container.suite2.lineage import Lineage, Rights, Writer
+from ..container.suite2.lineage import Lineage, Rights, Writer, enrol
 from ..container.suite2.recipients import Public
-from ..container.suite2.roster import MAX_OBJECT, Mark, Recipient, Roster, decode_roster, encode_roster, seal_keys
+from ..container.suite2.roster import (
+    MAX_OBJECT,
+    EnrolledWriter,
+    Mark,
+    Recipient,
+    Roster,
+    decode_roster,
+    encode_roster,
+    seal_keys,
+)
+from ..container.suite2.signing import SigningKey
 from ..contents.again import twice
 from ..errors import (
     AccessDenied,
@@ -91,15 +101,35 @@ class KeyChain:
         void = {writer.key: writer.void.serial for writer in writers if writer.void}
         identity.accept(self.newest.lineage, self.chain.digests, suite1_end=self.suite1_end, void=void)
 
-    def sealing(self, identity: Identity) -> Sealing:
-        """What the identity encrypts with. Raises NotEntitledError."""
-        lineage = owned_lineage(identity, self.newest) or self._enrolled(identity)
+    def sealing(self, identity: Identity, machine: SigningKey | None = None) -> Sealing:
+        """What the identity encrypts with; `machine` signs, if it is enrolled. Raises NotEntitledError."""
+        own = owned_lineage(identity, self.newest) or self._enrolled(identity)
+        lineage = self._by_machine(machine, identity if own else None) or own
         if lineage is None:
             raise NotEntitledError(
                 "this key may read, but not write: no owner enrolled it as a writer",
-                hint="an owner adds it with `key add JOB --owner`; `key list JOB` shows who the owners are",
+                hint="an owner adds it with `key add JOB --owner`, or only this machine with `key add --writer` and "
+                "what `key writer JOB` prints here; `key list JOB` shows who the owners are",
             )
         return Sealing(lineage)
+
+    def _by_machine(self, machine: SigningKey | None, other: Identity | None) -> Lineage | None:
+        """What an enrolled machine seals with, unless it is one person's machine and `other` may write without it.
+
+        Raises NotEntitledError if it was removed: an owner's secret does not show that it is in good hands."""
+        one = self.roster.writer(machine.public) if machine and self.roster else None
+        if machine is None or one is None:
+            return None
+        if one.void is not None:
+            raise NotEntitledError(
+                f"this machine ({one.name}) was removed as a writer: what it wrote after record {one.void.serial} is "
+                "ignored",
+                hint="if it is in good hands again, an owner deletes the file of its signing key beside the catalog "
+                "(.host-key), runs `catalog pull JOB` and applies again: it gets a new key",
+            )
+        if other is not None and one.of not in (None, other.signing_key(self.newest.salt).public):
+            return None
+        return Lineage(self.newest, Writer(machine, one.rights, one.enrolment))
 
     def _enrolled(self, identity: Identity) -> Lineage | None:
         """What a writer seals with whom an owner enrolled; None if this is none, or was removed."""
@@ -225,19 +255,30 @@ def founded(
     salt: bytes,
     others: Sequence[Recipient] = (),
     *,
+    machine: SigningKey | None = None,
     after: Succession | None = None,
     serial: int = 0,
 ) -> KeyChain:
-    """A new lineage with this identity as its only owner, and further recipients; nothing is stored yet."""
+    """A new lineage with this identity as its only owner, further recipients, and the machine as a writer; nothing is
+    stored yet."""
     others = [one for one in others if one.public != identity.public(salt)]
     lineage = found_lineage(identity, [one.public for one in others], salt=salt, after=after)
     public = Public.of(identity, salt)
-    me = Recipient(socket.gethostname()[:64], identity.secret.kind, public.opening, public.signing, 0)
+    me = Recipient(machine_name(), identity.secret.kind, public.opening, public.signing, 0)
     mark = Mark(serial, after.last_record) if after else None
-    return KeyChain(Chain((lineage.envelope,)), Roster([me, *others], (), mark, mark), stored=False)
+    writers = []
+    if machine is not None:
+        proof = enrol(lineage.writer.key, lineage.id, machine.public, Rights.WRITER)
+        writers.append(EnrolledWriter(me.name, machine.public, Rights.WRITER, proof, serial, of=public.signing))
+    return KeyChain(Chain((lineage.envelope,)), Roster([me, *others], writers, mark, mark), stored=False)
 
 
-def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:
+def machine_name() -> str:
+    """What this machine is called in lists of recipients and writers."""
+    return socket.gethostname()[:64]
+
+
+def succeeded(target: Target, store: Store, identity: Identity, machine: SigningKey | None = None) -> KeyChain:
     """Upload the first envelope of a lineage of suite 1; returns another machine's, if that was faster.
 
     Raises CatalogError."""
@@ -246,7 +287,8 @@ def succeeded(target: Target, store: Store, identity: Identity) -> KeyChain:
         # Junk may have the first names.
         taken = {item.name for item in target.list(kind_prefix(lineage, ObjectKind.KEYS))}
         number = next(number for number in count(1) if ObjectId.keys(lineage, number).name not in taken)
-        found = founded(identity, store.salt, after=Succession(lineage, end, number), serial=store.serial)
+        after = Succession(lineage, end, number)
+        found = founded(identity, store.salt, machine=machine, after=after, serial=store.serial)
         if there := _put(target, found, identity, kept=None, salt=store.salt):
             return there
     raise CatalogError(

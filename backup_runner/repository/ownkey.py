@@ -10,10 +10,12 @@ from functools import cached_property
 from ..container import Identity
 from ..container.keys import SALT_LENGTH, KdfBudget
 from ..container.suite2.recipients import fingerprint
+from ..container.suite2.seeds import SEED_LENGTH, Secret, SecretKind
+from ..container.suite2.signing import SigningKey
 from ..errors import WrongKeyError
 from ..spec import Job
-from .blind import load_host
 from .declared import declared
+from .hostkey import find_host, make_host, signing_key
 from .keyfile import load_secret, refuse_guessable
 
 _KDF_UNITS = 64
@@ -28,6 +30,7 @@ class OwnKey:
     ) -> None:
         self._job, self._env, self._warn = job, env, warn
         self._identity = given
+        self._machine: SigningKey | None = None
         self._stretching: threading.Thread | None = None
 
     @property
@@ -37,7 +40,9 @@ class OwnKey:
         if self._identity is None:
             budget = KdfBudget(units=_KDF_UNITS)
             if self._job.encryption.is_blind:
-                self._identity = Identity(load_host(self._job.catalog.path, make=False))
+                # If there is none, nothing was ever signed here, and planning writes nothing.
+                found = find_host(self._job.catalog.path) or Secret(SecretKind.HOST, bytes(SEED_LENGTH))
+                self._identity = Identity(found)
                 return self._identity
             secret, warnings = load_secret(self._job.encryption, self._env, budget)
             for warning in warnings:
@@ -70,7 +75,20 @@ class OwnKey:
 
     def enrol_host(self) -> None:
         """Create this host's signing key, if it has none. Raises KeyFileError."""
-        self._identity = Identity(load_host(self._job.catalog.path, make=True))
+        self._identity = Identity(make_host(self._job.catalog.path))
+
+    @property
+    def machine(self) -> SigningKey | None:
+        """The key with which this machine signs, besides the job's secret; None if it has none. Raises KeyFileError."""
+        if self._machine is None and not self._job.encryption.is_blind:
+            found = find_host(self._job.catalog.path)
+            self._machine = signing_key(found) if found else None
+        return self._machine
+
+    def make_machine(self) -> SigningKey:
+        """The same, created if there is none. Raises KeyFileError."""
+        self._machine = signing_key(make_host(self._job.catalog.path))
+        return self._machine
 
     def close(self) -> None:
         """Wait for scrypt: a process that ends while it runs would crash, because OpenSSL is torn down under it."""

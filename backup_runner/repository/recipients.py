@@ -15,12 +15,13 @@ from ..container import Identity
 from ..container.suite2.editing import Members, amend, rotate
 from ..container.suite2.envelope import MAX_EPOCH, MAX_OWNERS, MAX_RECIPIENTS
 from ..container.suite2.founding import owned_lineage
-from ..container.suite2.lineage import Rights, Signer, check_entitled, enrol
+from ..container.suite2.lineage import NO_ENROLMENT, Rights, Signer, check_entitled, enrol
 from ..container.suite2.recipients import fingerprint
 from ..container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster
 from ..container.suite2.signing import SigningKey
 from ..errors import KeyFileError, NotEntitledError, ObjectExists
 from ..targets.base import Target
+from .commits import FORCE_COPY
 from .lineage import KeyChain, put_keys, read_chain
 from .session import Session
 
@@ -66,8 +67,13 @@ class KeyChange:
                 "Whoever is added can decrypt everything ever written in format suite 2, but not what was "
                 "written in suite 1."
             )
+        if self.writers:
+            found.append("A signing key decrypts nothing: to make backups, its machine also needs a recipient's key.")
         if self.voids:
-            found.append("Objects of a removed writer stay in the bucket until `prune` deletes them.")
+            found.append(
+                "Objects of a removed writer stay in the bucket until `prune` deletes them. Whoever has a key that "
+                "decrypts can still read: remove them as a recipient, too."
+            )
         return found
 
 
@@ -94,8 +100,25 @@ def is_recipient(roster: Roster, wanted: str) -> bool:
 
 
 def find_writer(roster: Roster, wanted: str) -> EnrolledWriter | None:
-    """The same for writers; None if there is none."""
-    return next((one for one in roster.writers if wanted in (one.name, fingerprint(one.key))), None)
+    """The same for writers; None if there is none. Raises KeyFileError if several have that name."""
+    found = [one for one in roster.writers if wanted in (one.name, fingerprint(one.key))]
+    if len(found) > 1:
+        known = ", ".join(fingerprint(one.key) for one in found)
+        raise KeyFileError(f"several writers are called {wanted!r}", hint=f"give the fingerprint of one: {known}")
+    return found[0] if found else None
+
+
+def writers_of(roster: Roster, gone: Recipient) -> list[EnrolledWriter]:
+    """Writers that count no longer once that recipient is removed: their own entry, and their machines. An owner
+    gets an entry: in older envelopes, they remain one."""
+    found = [
+        one
+        for one in roster.writers
+        if one.void is None and (one.of == gone.owner if one.of else one.name == gone.name)
+    ]
+    if gone.owner is not None and roster.writer(gone.owner) is None:
+        found.append(EnrolledWriter(gone.name, gone.owner, Rights.OWNER, NO_ENROLMENT, gone.since))
+    return found
 
 
 def carry_out(
@@ -134,7 +157,7 @@ def changed(
             "this key may read, but only an owner can change who else may",
             hint="`key list JOB` shows who the owners are",
         )
-    changed_roster = _roster(roster, change)._replace(head=head or roster.head)
+    changed_roster = _roster(roster, change, head or roster.head)
     members = _members(changed_roster.recipients, found.newest.owners, roster)
     key, newest = owner.writer.key, found.newest
     writers = [_still_enrolled(one, newest.lineage, tuple(members.owners), key) for one in changed_roster.writers]
@@ -163,17 +186,20 @@ def _still_enrolled(
     return one
 
 
-def _roster(roster: Roster, change: KeyChange) -> Roster:
+def _roster(roster: Roster, change: KeyChange, head: Mark | None) -> Roster:
     gone = set(change.removes)
     added = {one.public for one in change.adds}
     recipients = [one for one in roster.recipients if one.public not in gone | added]
     recipients += change.adds
     if not recipients:
         raise KeyFileError("the last recipient cannot be removed", hint="add another recipient first")
-    voids = dict(change.voids)
+    # Of whoever is removed, also machines that were enrolled since the change was planned.
+    theirs = [one for person in roster.recipients if person.public in gone for one in writers_of(roster, person)]
+    voids = {one.key: head or Mark(0, bytes(32)) for one in theirs} | dict(change.voids)
     new = {one.key for one in change.writers}
-    writers = [one._replace(void=voids.get(one.key, one.void)) for one in roster.writers if one.key not in new]
-    return roster._replace(recipients=recipients, writers=[*writers, *change.writers])
+    before = [*roster.writers, *(one for one in theirs if roster.writer(one.key) is None)]
+    writers = [one._replace(void=voids.get(one.key, one.void)) for one in before if one.key not in new]
+    return roster._replace(recipients=recipients, writers=[*writers, *change.writers], head=head)
 
 
 def _members(recipients: Sequence[Recipient], owners: tuple[bytes, ...], before: Roster) -> Members:
@@ -207,13 +233,24 @@ class Ground:
         """The newest record of this lineage that the catalog has."""
         return mark_of(self.store)
 
-    def enrolled(self, one: Recipient, key: bytes) -> EnrolledWriter:
-        """That recipient as a writer, with the signing key of their pair. Raises NotEntitledError."""
+    def enrolled(self, name: str, key: bytes) -> EnrolledWriter:
+        """A writer with that signing key: of a recipient's pair, or of a machine. Raises NotEntitledError, and
+        KeyFileError for a key that was enrolled before."""
+        known = self.roster.writer(key)
+        if known is not None and known.void is None:
+            raise KeyFileError(
+                f"{known.name} ({fingerprint(key)}) is a writer already", hint="`key list JOB` shows all writers"
+            )
+        if known is not None:
+            raise KeyFileError(
+                f"{known.name} ({fingerprint(key)}) was removed as a writer, and its key stays void",
+                hint="it needs a new key",
+            )
         owner = owned_lineage(self.identity, self.found.newest)
         if owner is None:
             raise NotEntitledError("only an owner can enrol writers", hint="`key list JOB` shows who the owners are")
         proof = enrol(owner.writer.key, self.found.newest.lineage, key, Rights.WRITER)
-        return EnrolledWriter(one.name, key, Rights.WRITER, proof, self.store.serial)
+        return EnrolledWriter(name, key, Rights.WRITER, proof, self.store.serial)
 
 
 def change_keys(
@@ -236,4 +273,8 @@ def change_keys(
         new = carry_out(session.target, found, keys.identity, change, ground.head)
         session.use_chain(new)
         session.keep(store, new)
+        if change.voids:
+            # Full copies by these writers count no longer, so that somebody else makes one.
+            with session.need_catalog().transaction():
+                session.need_catalog().set_store(store.id, since_size=FORCE_COPY)
         return new

@@ -185,13 +185,13 @@ class Session:
         identity = self.unlock(store)
         found = self.know(store.lineage)
         if found is None:
-            found = succeeded(self.target, store, identity)
+            found = succeeded(self.target, store, identity, self.key.machine)
         elif not found.stored:
             found = put_newest(self.target, found, identity)
         if found is not self.know(store.lineage):
             self.use_chain(found)
         self.keep(store, found)
-        return Keys(identity, found.sealing(identity))
+        return Keys(identity, found.sealing(identity, self.key.machine))
 
     def keep(self, store: Store, found: KeyChain) -> None:
         """Store envelopes in the catalog and beside it. Callers hold the catalog's lock."""
@@ -224,8 +224,13 @@ def new_store(session: Session, cat: Catalog) -> Store:
         session.key.enrol_host()
     identity, salt = session.identity, session.key.new_salt
     others = declared(session.job, session.env, salt, 0)
-    # A host keeps nothing that could make the first envelope again, so that goes into the bucket at once.
-    found = found_blind(session.target, identity, salt, others) if session.is_blind else founded(identity, salt, others)
+    if session.is_blind:
+        # A host keeps nothing that could make the first envelope again, so that goes into the bucket at once.
+        found = found_blind(session.target, identity, salt, others)
+    else:
+        # The cache of a remote catalog may be gone by the next run, and the key with it.
+        machine = None if session.job.catalog.remote else session.key.make_machine()
+        found = founded(identity, salt, others, machine=machine)
     with cat.transaction():
         store = cat.add_store(
             target=session.target.identity, key_id=identity.key_id, lineage=found.newest.lineage.hex(), salt=salt

@@ -210,7 +210,7 @@ def test_a_writer_comes_and_what_they_wrote_goes(place: Any) -> None:
     assert done.code == 0, done.err
     assert "may write" in done.out
     listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
-    assert [one["rights"] for one in listed["writers"]] == ["owner", "writer"]
+    assert [one["rights"] for one in listed["writers"]] == ["owner", "writer", "writer"]
     encryption(place, "{key_file: ./ops.pair}")
     (place.data / "theirs.txt").write_text("theirs")
     assert place.run("apply", "job.yaml", "--yes").code == 0
@@ -224,4 +224,55 @@ def test_a_writer_comes_and_what_they_wrote_goes(place: Any) -> None:
     assert place.run("catalog", "pull", "job.yaml").code == 0
     assert place.run("restore", "job.yaml", "--to", "two").code == 0
     assert not (place.root / "two" / "theirs.txt").exists()
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+
+
+def test_an_owner_adds_the_signing_key_of_another_machine(place: Any, schema: Any) -> None:
+    """A reader on that machine then makes backups from there; with `key list`, the owner sees which machines write."""
+    pair(place, "ops")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    assert place.run("key", "add", "job.yaml", "ops.pub", "--yes").code == 0
+    web = place.root / "web.yaml"
+    text = (place.root / "job.yaml").read_text().replace("./catalog.db", "./web/catalog.db")
+    web.write_text(text.replace("key_file: ./key", "key_file: ./ops.pair"))
+    assert place.run("catalog", "pull", "web.yaml").code == 0
+    (place.data / "new.txt").write_text("new")
+    refused = place.run("apply", "web.yaml", "--yes")
+    assert "no owner enrolled it as a writer" in refused.err
+    assert "key writer JOB" in refused.err
+    told = place.run("key", "writer", "web.yaml")
+    assert told.code == 0, told.err
+    assert (place.root / "web" / "catalog.db.host-key").stat().st_mode & 0o777 == 0o600
+    assert place.run("key", "writer", "web.yaml").out == told.out
+    key = told.out.splitlines()[-1]
+    assert key.startswith("bkr-writer1")
+    (place.root / "web.pub").write_text(told.out)
+    without = place.run("key", "add", "job.yaml", key, "--yes")
+    assert "add it with --writer" in without.err
+    wrong = key[:20] + ("q" if key[20] != "q" else "p") + key[21:]
+    mistyped = place.run("key", "add", "job.yaml", wrong, "--writer", "--yes")
+    assert "it is character 21" in mistyped.err
+    done = place.run("key", "add", "job.yaml", "web.pub", "--writer", "--yes")
+    assert done.code == 0, done.err
+    assert "+ web (" in done.out
+    assert "decrypts nothing" in done.out
+    fingerprint = told.out.split()[2]
+    applied = place.run("apply", "web.yaml", "--yes")
+    assert applied.code == 0, applied.err
+    listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
+    schema("key-list")(listed)
+    rows = {one["fingerprint"]: one for one in listed["writers"]}
+    assert (rows[fingerprint]["name"], rows[fingerprint]["rights"]) == ("web", "writer")
+    assert rows[fingerprint]["machine_of"] is None
+    assert [one["this_machine"] for one in listed["writers"]] == [False, True, False]
+    shown = place.run("key", "list", "job.yaml").out
+    assert f"{fingerprint}  web  writer, since 1" in shown
+    assert ", this machine" in shown
+    assert "the key of this job" not in shown
+    assert place.run("key", "remove", "job.yaml", "web", "--after", "1", "--yes").code == 0
+    assert "is void" in place.run("apply", "web.yaml", "--yes").err
+    assert place.run("catalog", "pull", "web.yaml").code == 0
+    again = place.run("apply", "web.yaml", "--yes")
+    assert "was removed as a writer" in again.err
+    assert place.run("catalog", "pull", "job.yaml").code == 0
     assert place.run("apply", "job.yaml", "--yes").code == 0

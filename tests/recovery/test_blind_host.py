@@ -22,9 +22,11 @@ from backup_runner.errors import (
     ContainerError,
     KeyFileError,
     ObjectExists,
+    UsageError,
     WrongKeyError,
 )
 from backup_runner.foreign import WorkerFaultError
+from backup_runner.records import ActionKind
 from backup_runner.repository.session import Session
 from backup_runner.spec import EncryptionSpec, Job, Retention
 from backup_runner.spec.job import RecipientSpec
@@ -292,3 +294,46 @@ def test_a_host_needs_a_public_key_that_can_be_an_owner(host: Host) -> None:
 
     with pytest.raises(KeyFileError):
         Nobody(host.root).apply()
+
+
+def test_packs_that_it_cannot_read_stay_and_the_plan_says_so(host: Host) -> None:
+    """Repacking and `forget --path` read what is stored; both work with a key, on the same folder."""
+    for number in range(8):
+        host.write(f"many{number}", secrets.token_bytes(3000))
+    host.apply(pruning="retention")
+    for number in range(7):
+        os.unlink(f"{host.data}/many{number}")
+    for _ in range(3):
+        host.write("changes", secrets.token_bytes(500))
+        host.apply(pruning="retention")
+    header, actions = host.actions(pruning="only")
+    assert ActionKind.REPACK not in {one.kind for one in actions}
+    (said,) = [note for note in header.notes if "mostly unused pack" in note]
+    assert said.startswith("1 mostly unused pack(s) stay, with 21000 bytes")
+    assert "this host only encrypts" in said
+    before = set(host.names())
+    _, outcome = host.prune()
+    assert outcome.status == "complete"
+    assert not outcome.problems
+    assert set(host.names()) == before
+    with pytest.raises(UsageError, match="only encrypts, so it cannot rewrite"):
+        host.plan(pruning="only", erase=(b"many1",))
+    # Nor does whoever can read them write records in between.
+    ops = owner(host)
+    ops.pull()
+    header, actions = ops.actions(pruning="only")
+    assert {one.kind for one in actions} <= {ActionKind.DELETE}
+    with pytest.raises(UsageError, match="only the host writes their records"):
+        ops.plan(pruning="only", erase=(b"many1",))
+    with_key = Site(f"{host.root}/with-key", retention=Retention(keep_last=3))
+    for number in range(8):
+        with_key.write(f"many{number}", secrets.token_bytes(3000))
+    with_key.apply(pruning="retention")
+    for number in range(7):
+        os.unlink(f"{with_key.data}/many{number}")
+    kinds = set()
+    for _ in range(3):
+        with_key.write("changes", secrets.token_bytes(500))
+        kinds |= {one.kind for one in with_key.actions(pruning="retention")[1]}
+        with_key.apply(pruning="retention")
+    assert ActionKind.REPACK in kinds

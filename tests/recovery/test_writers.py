@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -11,11 +12,11 @@ import pytest
 
 from backup_runner.container import Identity
 from backup_runner.container.suite2.recipients import Public
-from backup_runner.container.suite2.roster import Mark, Recipient, Roster
+from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Recipient, Roster
 from backup_runner.errors import CatalogError, NotEntitledError
 from backup_runner.progress import Silent
 from backup_runner.recovery import choose as recovery
-from backup_runner.repository.recipients import Ground, KeyChange, change_keys
+from backup_runner.repository.recipients import Ground, KeyChange, change_keys, find_writer
 from tests.history.site import Site
 from tests.recovery.test_blind_host import OPS, Host, owner
 from tests.recovery.test_blind_host import change as changes
@@ -31,23 +32,29 @@ def roster(site: Site) -> Roster:
         return found.roster
 
 
+def writer_called(names: Roster, name: str) -> EnrolledWriter:
+    one = find_writer(names, name)
+    assert one is not None
+    return one
+
+
 def enrol(site: Site) -> None:
     """`key add JOB theirs.pub --writer`."""
 
     def make(ground: Ground) -> KeyChange:
         public = Public.of(Identity(PAIR), ground.found.newest.salt)
         new = Recipient("theirs", PAIR.kind, public.opening, None, 1)
-        return KeyChange(adds=(new,), writers=(ground.enrolled(new, public.signing),))
+        return KeyChange(adds=(new,), writers=(ground.enrolled(new.name, public.signing),))
 
     with closing(site.session()) as session:
         assert change_keys(session, make, lambda _: True) is not None
 
 
-def void(site: Site, after: int) -> None:
+def void(site: Site, after: int, name: str = "theirs") -> None:
     """`key remove JOB WRITER --after SERIAL`."""
 
     def make(ground: Ground) -> KeyChange:
-        return KeyChange(voids=((ground.roster.writers[0].key, Mark(after, bytes(32))),))
+        return KeyChange(voids=((writer_called(ground.roster, name).key, Mark(after, bytes(32))),))
 
     with closing(site.session()) as session:
         assert change_keys(session, make, lambda _: True) is not None
@@ -81,7 +88,7 @@ def test_what_a_writer_wrote_after_a_serial_is_void_and_blocks_nothing(site: Sit
     lives(theirs, "bad")
     site.pull()
     void(site, after=2)
-    assert roster(site).writers[0].void is not None
+    assert writer_called(roster(site), "theirs").void is not None
     # A catalog that ends there is not what others go on from.
     with pytest.raises(CatalogError, match="written by a removed writer"):
         site.apply()
@@ -122,7 +129,7 @@ def test_back_to_before_a_host_was_taken(tmp_path: Path) -> None:
         ops.plan()
     # What the host wrote after record 3 is void; the rest stays, and nobody is blocked.
     ops.pull()
-    void(ops, after=3)
+    void(ops, after=3, name=socket.gethostname())
     ops.lose_catalog()
     assert ops.pull().serial == 3
     assert restored(ops) == kept[3]

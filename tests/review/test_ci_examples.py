@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from ruamel.yaml import YAML
 
+from backup_runner.container.suite2.seeds import read_secret
 from tests.oci_emulator.fixture import Running, start
 
 CI = Path(__file__).parents[2] / "examples" / "ci"
@@ -37,7 +38,7 @@ class Runner:
         (self.checkout / "jobs").mkdir()
         job = (CI / "jobs" / "site.yaml").read_text()
         (self.checkout / "jobs" / "site.yaml").write_text(job.replace("prefix: site/", f"prefix: {bucket_prefix}/"))
-        self.root, self.emulator = root, emulator
+        self.root, self.emulator, self.key = root, emulator, KEY
         self.calls = root / "calls"
         (root / "bin").mkdir()
         ours = f'exec {sys.executable} -m backup_runner "$@"'
@@ -61,7 +62,7 @@ class Runner:
             "PATH": f"{self.root / 'bin'}:{os.environ['PATH']}",
             "OCI_CONFIG": config.replace(pem, "~/.oci/key.pem"),
             "OCI_API_KEY": Path(pem).read_text(),
-            "BACKUP_RUNNER_KEY": KEY,
+            "BACKUP_RUNNER_KEY": self.key,
             "REQUEST": "7",
             "GITHUB_OUTPUT": str(self.root / "output"),
             "COMMENT_TOKEN": "t",
@@ -193,3 +194,25 @@ def test_a_merge_request_runs_no_program_of_its_own(name: str, tmp_path: Path, e
     assert done.returncode == 64, done.stderr
     assert "--no-programs" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_secret_may_be_the_same_key_as_text(name: str, tmp_path: Path, emulator: Running) -> None:
+    """As its comment says: the line of `key new` or `key show`. A mistyped one is named as such, not as a wrong key."""
+    steps, _, _ = PIPELINES[name]
+    runner = Runner(tmp_path, emulator, f"{name}-text")
+    applied = runner.steps([*steps("plan"), *steps("apply")[1:]])
+    assert applied.returncode == 0, applied.stderr
+    text = read_secret(KEY.encode()).text
+    (runner.checkout / "content" / "index.html").write_text("<h1>second</h1>")
+    runner.key = text
+    applied = runner.steps([*steps("plan"), *steps("apply")[1:]])
+    assert applied.returncode == 0, applied.stderr
+    assert "snapshot 2 complete" in applied.stdout
+    runner.key = text[:30] + ("q" if text[30] != "q" else "p") + text[31:]
+    failed = runner.steps(steps("plan"))
+    assert failed.returncode == 1
+    assert "variable BACKUP_RUNNER_KEY: the key text has a wrong or missing letter" in failed.stderr
+    assert "it is character 31" in failed.stderr
+    assert "wrong key" not in failed.stderr
+    assert runner.key not in failed.stdout + failed.stderr

@@ -1,11 +1,11 @@
-"""A recipient's public keys, as text: what others need to encrypt to somebody."""
+"""Public keys as text: what others need to encrypt to a recipient, or to let a machine write."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from ...errors import DamagedError, KeyFileError
-from ...keytext import RECIPIENT, decode_text, encode_text
+from ...keytext import RECIPIENT, WRITER, decode_text, encode_text
 from ..identity import Identity
 from .pairs import PUBLIC_LENGTH, check_public
 from .primitives import LABEL, sha256
@@ -44,6 +44,29 @@ def read_recipient(text: str) -> Public:
     except DamagedError as error:
         raise KeyFileError("this recipient's public key is invalid", hint="ask its owner for it again") from error
     return public
+
+
+def is_public(text: str) -> bool:
+    """Whether this looks like a public key rather than the name of a file that has one."""
+    return text.startswith((f"{RECIPIENT}1", f"{WRITER}1"))
+
+
+def writer_text(public: bytes) -> str:
+    """A machine's public signing key as one line, `bkr-writer1…`."""
+    return encode_text(WRITER, public)
+
+
+def read_writer(text: str) -> bytes | None:
+    """The signing key in such a text; None if the text has another prefix. Raises KeyFileError (KeyTextError for a
+    mistyped letter)."""
+    prefix, data = decode_text(text)
+    if prefix != WRITER:
+        return None
+    try:
+        check_point(data)
+    except DamagedError as error:
+        raise KeyFileError("this signing key is invalid", hint="`key writer JOB` prints it on its machine") from error
+    return data
 
 
 def fingerprint(public: bytes) -> str:

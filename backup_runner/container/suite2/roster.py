@@ -45,7 +45,8 @@ class Recipient(NamedTuple):
 
 
 class EnrolledWriter(NamedTuple):
-    """Somebody who may sign; what they wrote after `void` is ignored."""
+    """Somebody who may sign; what they wrote after `void` is ignored. `of`: the signing key of the owner whose machine
+    it is, if a machine enrolled itself."""
 
     name: str
     key: bytes
@@ -53,6 +54,7 @@ class EnrolledWriter(NamedTuple):
     enrolment: bytes
     since: int
     void: Mark | None = None
+    of: bytes | None = None
 
 
 class Roster(NamedTuple):
@@ -97,6 +99,7 @@ def encode_roster(roster: Roster) -> bytes:
                 "since": one.since,
                 "void": _mark(one.void),
             }
+            | ({"of": one.of.hex()} if one.of else {})
             for one in roster.writers
         ],
         "head": _mark(roster.head),
@@ -166,6 +169,7 @@ def _writer(one: dict[str, Any]) -> EnrolledWriter:
         _bytes(bytes.fromhex(one["enrolment"]), ENROLMENT_LENGTH),
         _number(one["since"]),
         _read_mark(one["void"]),
+        _bytes(bytes.fromhex(one["of"]), KEY_LENGTH) if one.get("of") else None,
     )
 
 

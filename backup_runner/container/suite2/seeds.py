@@ -112,6 +112,10 @@ def read_secret(raw: bytes, passphrase: str | None = None, *, budget: KdfBudget 
         raise KeyFileError(
             "this is a recipient's public key, which cannot decrypt anything", hint="use the file of the key pair"
         )
+    if prefix == keytext.WRITER:
+        raise KeyFileError(
+            "this is a writer's public signing key, which cannot decrypt anything", hint="use the key of a recipient"
+        )
     if prefix == keytext.HOST:
         raise KeyFileError(
             "this is the signing key of a host, which cannot decrypt anything", hint="use the key of a recipient"
