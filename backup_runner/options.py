@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from .policy import StoringPolicy
 from .records import ActionKind
@@ -56,6 +57,16 @@ class ApplyOptions:
     """Whether a job is planned again, for up to `wait_seconds`, if another run was faster."""
 
 
+class Surplus(NamedTuple):
+    """What is on disk and not in the snapshot. `size` is that of the files, in bytes; `keys` are sorted, those of
+    folders end in a slash."""
+
+    files: int
+    folders: int
+    size: int
+    keys: Iterable[bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
     """What to restore, where to, and over what.
@@ -75,6 +86,12 @@ class RestoreOptions:
     workers: int | None = None
     thaw: bool = False
     thaw_hours: int = 24
+    delete: bool = False
+    """Also delete what is in restored folders and not in the snapshot, except what the job leaves out."""
+    overrides: frozenset[str] = frozenset()
+    """Names of guards to ignore."""
+    agree: Callable[[Surplus], bool] | None = None
+    """Called with what `delete` would delete, before anything is changed; False: nothing is done."""
     stop: Callable[[], bool] = _never
     listen: Callable[[str, bytes, int], None] | None = None
 

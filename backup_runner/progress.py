@@ -117,13 +117,16 @@ class RestoreOutcome:
     snapshot_date: str = ""
     """The same in local time."""
     counts: dict[str, int] = field(default_factory=dict)
-    """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (existing files that differ)."""
+    """`restored`, `unchanged`, `linked`, `folders`, `symlinks`, `kept` (existing files that differ), `deleted` and
+    `deleted_folders` (what is not in the snapshot)."""
     bytes: int = 0
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pending_thaw: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    declined: bool = False
+    """The caller did not agree to what would have been deleted, so nothing was done."""
 
     @property
     def incomplete(self) -> bool:

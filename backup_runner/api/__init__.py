@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..jobfile.diagnostics import Diagnostic, JobFileError
     from ..jobfile.finding import find_job_files
     from ..jobfile.loading import LoadResult
-    from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, VerifyOptions
+    from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, Surplus, VerifyOptions
     from ..progress import Events, Outcome, RestoreOutcome, Silent, VerifyOutcome
     from ..records import Action, ActionKind, Problem
     from ..recovery.backup_tool import Imported, ImportOptions
@@ -113,7 +113,7 @@ _HOMES = {
     "jobfile.diagnostics": "Diagnostic JobFileError",
     "jobfile.finding": "find_job_files",
     "jobfile.loading": "LoadResult",
-    "options": "ApplyOptions Level PlanOptions RestoreOptions VerifyOptions",
+    "options": "ApplyOptions Level PlanOptions RestoreOptions Surplus VerifyOptions",
     "progress": "Events Outcome RestoreOutcome Silent VerifyOutcome",
     "records": "Action ActionKind Problem",
     "recovery.backup_tool": "ImportOptions Imported",
@@ -177,6 +177,7 @@ __all__ = [
     "Snapshot",
     "SnapshotFilter",
     "StalePlanError",
+    "Surplus",
     "TargetCheck",
     "TargetError",
     "Timers",

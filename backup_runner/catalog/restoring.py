@@ -87,11 +87,24 @@ class NeededObject(NamedTuple):
     size: int
 
 
+class SurplusRow(NamedTuple):
+    """What is on disk and not in the snapshot; a folder's key ends in a slash. `size` is in bytes.
+
+    `early`: it is in the place of something of the snapshot, so it goes first."""
+
+    key: bytes
+    size: int
+    ctime_ns: int
+    early: int
+
+
 _TABLES = (
     "CREATE TEMP TABLE chosen (path_id INTEGER PRIMARY KEY, key BLOB NOT NULL, kind INTEGER NOT NULL, "
     "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL, "
     "gid INTEGER NOT NULL, flags INTEGER NOT NULL, link BLOB, xattrs BLOB, content_id INTEGER, leader INTEGER)",
     "CREATE TEMP TABLE linked (path_id INTEGER PRIMARY KEY, first INTEGER NOT NULL)",
+    "CREATE TEMP TABLE surplus (key BLOB PRIMARY KEY, size INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
+    "early INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TEMP TABLE again (path_id INTEGER PRIMARY KEY)",
     "CREATE TEMP TABLE wanted (object_id INTEGER, offset INTEGER, content_id INTEGER, size INTEGER, blake3 BLOB, "
     "file INTEGER, at INTEGER, PRIMARY KEY (object_id, offset, content_id, file, at)) WITHOUT ROWID",
@@ -133,7 +146,7 @@ class Selection:
         # Tables that a cursor still reads cannot be dropped, and an interrupted restore leaves some behind.
         for cursor in self._cursors:
             cursor.close()
-        for table in ("chosen", "linked", "again", "wanted"):
+        for table in ("chosen", "linked", "again", "wanted", "surplus"):
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
     # -- choosing
@@ -246,6 +259,29 @@ class Selection:
     def all_keys(self) -> Iterator[bytes]:
         """All chosen keys, sorted."""
         return (row[0] for row in self._stream("SELECT key FROM chosen ORDER BY key"))
+
+    def snapshot_keys(self) -> Iterator[tuple[bytes, int]]:
+        """All keys of the snapshot, sorted, and whether each is chosen."""
+        return self._stream(
+            "SELECT p.key, c.path_id IS NOT NULL FROM path p JOIN version v ON v.path_id = p.id "
+            "LEFT JOIN chosen c ON c.path_id = p.id WHERE p.job_id = ?1 AND v.first <= ?2 "
+            "AND (v.until IS NULL OR v.until > ?2) ORDER BY p.key",
+            *self._at,
+        )
+
+    def add_surplus(self, rows: Iterable[SurplusRow]) -> None:
+        """Remember what is on disk and not in the snapshot."""
+        self._conn.executemany("INSERT INTO surplus VALUES (?, ?, ?, ?)", rows)
+
+    def surplus(self, *, early: bool | None = None, deepest_first: bool = False) -> Iterator[SurplusRow]:
+        """It, sorted by key; `early`: only what is (not) in the place of something of the snapshot."""
+        order = "DESC" if deepest_first else "ASC"
+        query = f"SELECT * FROM surplus WHERE ?1 IS NULL OR early = ?1 ORDER BY key {order}"
+        return map(SurplusRow._make, self._stream(query, early))
+
+    def is_surplus(self, key: bytes) -> bool:
+        """Whether that was remembered."""
+        return self._run("SELECT 1 FROM surplus WHERE key = ?", (key,)).fetchone() is not None
 
     def folders(self) -> Iterator[PlainRow]:
         """Parents before what is in them."""

@@ -100,7 +100,7 @@ class Review:
         return True
 
 
-def confirmed(out: Output) -> bool:
+def confirmed(out: Output, question: str = "Apply this plan?") -> bool:
     """Ask for confirmation; anything but yes means no."""
-    print("\nApply this plan? [y/N] ", end="", file=out.human, flush=True)
+    print(f"\n{question} [y/N] ", end="", file=out.human, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}

@@ -5,19 +5,38 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, closing
-from typing import IO, Annotated
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from .. import api
 from ..errors import Interrupted, UsageError
 from .completing import snapshots, stored_paths
-from .exits import exit_code
+from .exits import NOT_DONE, exit_code
 from .jobs import load_job
-from .options import Exclude, JobFile, Json, Overwrite, ThawHours, Workers, encoded, here
+from .options import (
+    Exclude,
+    JobFile,
+    Json,
+    OverrideGuards,
+    Overwrite,
+    ThawHours,
+    Workers,
+    Yes,
+    encoded,
+    guard_names,
+    here,
+)
 from .outcomes import interrupt
 from .output import Output, output
+from .plans import confirmed
 from .streams import complain
+
+if TYPE_CHECKING:
+    from ..report.progress import Reporter
 
 _AGAIN = "files restored so far are whole; run the same restore again to continue"
 
@@ -58,7 +77,16 @@ def command(
     overwrite: Annotated[Overwrite, typer.Option(help="What to do with an existing file that differs.")] = (
         Overwrite.NEVER
     ),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be restored; change nothing.")] = False,
+    delete: Annotated[
+        bool,
+        typer.Option(
+            "--delete",
+            help="Also delete what is in restored folders, not in the snapshot. Shows it first; skipped files stay.",
+        ),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done; change nothing.")] = False,
+    yes: Yes = False,
+    override_guard: OverrideGuards = None,
     workers: Workers = None,
     thaw: Annotated[bool, typer.Option("--thaw", help="Request that archived objects be made readable.")] = False,
     thaw_hours: ThawHours = 24,
@@ -70,6 +98,7 @@ def command(
     """
     # Larger than usual, because its parameters are the options of the command.
     from ..report.machine import restore_documents
+    from ..report.restoring import step_documents, step_lines
     from ..report.results import restore_lines
 
     out = output(context, json=json)
@@ -82,21 +111,48 @@ def command(
         workers=workers,
         thaw=thaw,
         thaw_hours=thaw_hours,
+        delete=delete,
+        overrides=guard_names(override_guard),
     )
     loaded = load_job(job, out)
     if as_tar or to == "-":
         return _stream(loaded, paths or [], options, out, to=to, as_tar=as_tar)
-    goal = os.path.abspath(to) if to else None
+    if delete and not dry_run and not yes and not sys.stdin.isatty():
+        hint = "use --yes to delete without asking, or --dry-run to change nothing"
+        raise UsageError("no terminal to ask for confirmation", hint=hint)
+    goal, steps = os.path.abspath(to) if to else None, list[tuple[str, bytes, int]]()
     with closing(out.reporter()) as reporter:
+        asking = partial(_agree, out, reporter, ask=not yes and not dry_run)
+        options = replace(options, agree=asking, listen=(lambda *step: steps.append(step)) if dry_run else None)
         outcome = api.restore(loaded, paths or (), options, to=goal, events=reporter, stop=interrupt(_AGAIN))
-    for document in restore_documents(outcome, dry_run=dry_run):
+    if outcome.declined:
+        return NOT_DONE
+    for document in chain(step_documents(steps), restore_documents(outcome, dry_run=dry_run)):
         out.emit(document)
-    out.say(restore_lines(outcome, out.look, dry_run=dry_run))
+    out.say(chain(step_lines(steps, out.look), restore_lines(outcome, out.look, dry_run=dry_run)))
     if outcome.interrupted:
         raise Interrupted(
             "interrupted; files restored so far are complete", hint="run the same restore again to continue"
         )
     return exit_code(outcome)
+
+
+def _agree(out: Output, reporter: Reporter, found: api.Surplus, *, ask: bool) -> bool:
+    """Show what would be deleted, and ask."""
+    from ..report.restoring import surplus_documents, surplus_lines
+
+    reporter.close()
+    if not found.files and not found.folders:
+        return True
+    if out.json:
+        for document in surplus_documents(found):
+            out.emit(document)
+    else:
+        out.say(surplus_lines(found, out.look))
+    if ask and not confirmed(out, "Restore, and delete this?"):
+        out.say(["Nothing was restored or deleted."])
+        return False
+    return True
 
 
 def _stream(
@@ -105,9 +161,10 @@ def _stream(
     """To standard output, or as an archive: text goes to stderr."""
     from ..report.results import restore_lines
 
-    if (as_tar and to) or out.json or options.dry_run:
+    if (as_tar and to) or out.json or options.dry_run or options.delete:
         raise UsageError(
-            "--to - and --as-tar cannot be combined with each other, --json or --dry-run", hint="leave one out"
+            "--to - and --as-tar cannot be combined with each other, --json, --dry-run or --delete",
+            hint="leave one out",
         )
     to_stdout = as_tar in (None, "-")
     if to_stdout and sys.stdout.isatty():

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..patterns.globs import Rules, compile_rules
 from ..repository.own import own_files
+from ..source import settings
 from ..source.asked import ScanOptions, ScanSource
-from ..spec import Job, SkipLine, Source
+from ..source.settings import lines_of, rules_of
+from ..spec import Job
+
+__all__ = ["busy_rules", "is_busy", "lines_of", "rules_of", "scan_settings"]
 
 
 def scan_settings(job: Job) -> tuple[list[ScanSource], ScanOptions]:
-    """Each source with the job's rules before its own; our own files are excluded."""
-    sources = [
-        ScanSource(s.path, s.key, rules_of(lines_of(job, s), s), s.bounds, output=s.output is not None)
-        for s in job.sources
-    ]
-    return sources, ScanOptions(job.symlinks, tuple(own_files(job)))
-
-
-def lines_of(job: Job, source: Source) -> tuple[SkipLine, ...]:
-    """The skip lines for a source; later ones win."""
-    return (*job.skip, *source.skip)
-
-
-def rules_of(lines: Sequence[SkipLine], source: Source) -> Rules:
-    """These lines, compiled with the source's settings."""
-    return compile_rules([line.text for line in lines], ignore_case=source.ignore_case)
+    """Those of `source.settings`, without our own files."""
+    return settings.scan_settings(job, own_files(job))
 
 
 def busy_rules(job: Job) -> Rules:

@@ -36,6 +36,7 @@ RESTORE_NEXT = {
     "damaged": NEXT["damaged"],
     "kept": "replace them with `--overwrite changed`, or restore to another folder with `--to DIR`",
     "missing": "`history JOB PATH` shows earlier versions; the next apply uploads again what the sources have",
+    "undeleted": "fix this, then restore again",
     "refused": "they cannot be restored to this path; extract them with `docs/recover.py`",
     "unreadable": "fix access to their objects, then restore again; `target check JOB` may show the cause",
     "unwritable": "fix this, then restore again, or restore to another folder with `--to DIR`",

@@ -90,6 +90,8 @@ def restore_lines(
 
 def _counted(number: int, what: str) -> str:
     """`3 restored`, `1 folder`: some counts are verbs, some are nouns."""
+    if what == "deleted_folders":
+        return units.count(number, "folder deleted", "folders deleted")
     one = what.removesuffix("s") if what in ("folders", "symlinks") else what
     return units.count(number, one, what)
 

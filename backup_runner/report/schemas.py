@@ -40,7 +40,11 @@ def _restore() -> Schema:
         "interrupted": _FLAG,
         "seconds": _SECONDS,
     }
-    return {"oneOf": [_PROBLEM_LINE, _line("summary", summary)]}
+    done = {"enum": ["restored", "unchanged", "linked", "symlinks"], "description": "with --dry-run"}
+    file = {"would_be": done, "path": _TEXT, "size": _COUNT}
+    raw = {"path_base64": _BASE64}
+    lines = [_line("delete", {"path": _TEXT}, raw), _line("file", file, raw)]
+    return {"oneOf": [*lines, _PROBLEM_LINE, _line("summary", summary)]}
 
 
 def _verify() -> Schema:

@@ -204,6 +204,11 @@ class Goal(Way):
         if there is not None and there.st_nlink > 1:
             self._pretended.add(key)
 
+    def pretend_gone(self, key: bytes) -> None:
+        """Treat what is at a path as deleted, so that something else can take its place."""
+        bare = key.removesuffix(b"/")
+        self._pretended |= {bare, bare + b"/"}
+
     def temporary_name(self) -> bytes:
         """A name that no stored file has and that is always short enough."""
         return self._names.new()

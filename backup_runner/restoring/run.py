@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..catalog import Catalog
 from ..catalog.composed import composition
 from ..catalog.database import Store
 from ..catalog.restoring import Selection, Totals
@@ -31,6 +30,7 @@ from .files import Files
 from .goal import NOT_FINISHED, Goal
 from .preview import Preview
 from .select import Wanted, choose_paths, choose_snapshot
+from .surplus import Deletion, check_deletable, problems_of
 from .thaw import look_at_archive
 from .tree import Tree
 from .work import Result, Task, Worker
@@ -52,11 +52,16 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
     started = time.monotonic()
     cat, store, job_id = session.need_store()
     snapshot, note = choose_snapshot(cat, job_id, options.at)
+    if options.delete:
+        check_deletable(snapshot, session.job)
     outcome = RestoreOutcome(
         snapshot_id=snapshot.id, snapshot_time_ns=snapshot.scanned_ns, snapshot_date=snapshot.date_text
     )
     if note:
         outcome.notes.append(note)
+    if options.delete and (missed := problems_of(snapshot)):
+        text = f"snapshot {snapshot.id} was made with {missed} problems: what could not be read is not in it"
+        outcome.notes.append(text)
     selection = Selection(cat, job_id, snapshot.id)
     try:
         wanted = Wanted(options.paths, options.exclude, options.here)
@@ -64,16 +69,20 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
         selection.settle_links()
         book = Book(options, events, outcome)
         goal = options.to if options.to is not None else session.job.base or b"/"
-        _carry_out(session, store, cat, selection, book, goal)
+        deletion = Deletion(session.job, selection, book)
+        if deletion.find():
+            _carry_out(session, store, selection, book, goal, deletion)
+        else:
+            outcome.declined = True
     finally:
         selection.close()
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, book: Book, path: bytes) -> None:
+def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, path: bytes, deletion: Deletion) -> None:
     """All steps, in order; a dry run takes the same ones, with a goal that pretends and without fetching files."""
-    options, totals = book.options, chosen.totals()
+    options, totals, cat = book.options, chosen.totals(), session.need_store()[0]
     check_place(session.target, store)
     identity = None if options.dry_run else session.unlock(store)
     frozen = look_at_archive(session.target, store.lineage, chosen, replace(options, thaw=_thaws(options)))
@@ -87,12 +96,14 @@ def _carry_out(session: Session, store: Store, cat: Catalog, chosen: Selection, 
     files = kind(cat, session.target, book, writer, pool, frozen.ids)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
+        deletion.delete(goal, early=True)
         tree.make_folders()
         tree.gather_links()
         files.run(chosen)
         tree.links()
         files.run(chosen, again=True)
         tree.symlinks()
+        deletion.delete(goal, early=False)
     finally:
         pool.close()
         files.close()

@@ -122,6 +122,8 @@ def test_lists_of_problems_end_with_what_to_do(hints: dict[str, str], kind: str)
 
 def test_a_restore_has_a_hint_for_each_kind_of_problem() -> None:
     text = "".join((ROOT / f"{name}.py").read_text() for name in ("restoring/work", "restoring/goal", "restoring/book"))
-    text += "".join((ROOT / f"{name}.py").read_text() for name in ("restoring/run", "restoring/files"))
+    text += "".join(
+        (ROOT / f"{name}.py").read_text() for name in ("restoring/run", "restoring/files", "restoring/surplus")
+    )
     kinds = set(re.findall(r'return "(\w+)", ', text)) | set(re.findall(r'(?:problem|fail)\([^"()]*"(\w+)"', text))
     assert kinds == set(RESTORE_NEXT)
