@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
 
 from .policy import StoringPolicy
+from .progress import Surplus
 from .records import ActionKind
 from .spec import Overwrite
 
@@ -57,16 +57,6 @@ class ApplyOptions:
     """Whether a job is planned again, for up to `wait_seconds`, if another run was faster."""
 
 
-class Surplus(NamedTuple):
-    """What is on disk and not in the snapshot. `size` is that of the files, in bytes; `keys` are sorted, those of
-    folders end in a slash."""
-
-    files: int
-    folders: int
-    size: int
-    keys: Iterable[bytes]
-
-
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
     """What to restore, where to, and over what.
@@ -74,6 +64,8 @@ class RestoreOptions:
     `paths` (none: everything) and `exclude` are in the grammar of patterns/paths; relative ones may start at `here`.
     `to` is a folder, None the original location. `at` is a snapshot's id, "latest" (or None) or a local time. `stop` is
     called between batches; `listen` is called for every file: what was done (or would be), key, size in bytes.
+
+    Larger than usual, because each field is an option of the command.
     """
 
     paths: tuple[bytes, ...] = ()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .records import Problem
 
@@ -55,6 +56,16 @@ class Silent:
     def limited(self, rate: float) -> None: ...
 
     def warn(self, text: str) -> None: ...
+
+
+class Surplus(NamedTuple):
+    """What is on disk and not in the snapshot. `size` is that of the files, in bytes; `keys` are sorted, those of
+    folders end in a slash."""
+
+    files: int
+    folders: int
+    size: int
+    keys: Iterable[bytes]
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ TABLE: dict[str, str] = {
     "targets": "spec records errors foreign",
     "jobfile": "beneath keytext patterns spec errors foreign",
     "container": "keytext errors foreign",
-    "options": "spec policy records",
+    "options": "spec policy progress records",
     "progress": "records",
     "patterns": "errors",
     "spec": "",

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from ..jobfile.diagnostics import Diagnostic, JobFileError
     from ..jobfile.finding import find_job_files
     from ..jobfile.loading import LoadResult
-    from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, Surplus, VerifyOptions
-    from ..progress import Events, Outcome, RestoreOutcome, Silent, VerifyOutcome
+    from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, VerifyOptions
+    from ..progress import Events, Outcome, RestoreOutcome, Silent, Surplus, VerifyOutcome
     from ..records import Action, ActionKind, Problem
     from ..recovery.backup_tool import Imported, ImportOptions
     from ..recovery.outcome import Recovered
@@ -113,8 +113,8 @@ _HOMES = {
     "jobfile.diagnostics": "Diagnostic JobFileError",
     "jobfile.finding": "find_job_files",
     "jobfile.loading": "LoadResult",
-    "options": "ApplyOptions Level PlanOptions RestoreOptions Surplus VerifyOptions",
-    "progress": "Events Outcome RestoreOutcome Silent VerifyOutcome",
+    "options": "ApplyOptions Level PlanOptions RestoreOptions VerifyOptions",
+    "progress": "Events Outcome RestoreOutcome Silent Surplus VerifyOutcome",
     "records": "Action ActionKind Problem",
     "recovery.backup_tool": "ImportOptions Imported",
     "recovery.outcome": "Recovered",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..catalog.database import Snapshot
     from ..catalog.sizing import Sizes
     from ..patterns.paths import PathPattern
+    from ..records import Problem
     from ..restoring.select import SnapshotFilter
     from ..spec import Job
 
@@ -42,11 +43,16 @@ class Files(NamedTuple):
 
 
 class Diff(NamedTuple):
-    """Two snapshots and the differences that turn `old` into `new`."""
+    """Two snapshots and the differences that turn `old` into `new`, which is None for the disk.
+
+    `problems` and `left_out` (paths of the snapshot that the job now skips) are complete once the differences are
+    read."""
 
     old: Snapshot
-    new: Snapshot
+    new: Snapshot | None
     differences: Iterator[Difference]
+    problems: list[Problem]
+    left_out: Callable[[], int] = int
 
 
 class Browser:
@@ -82,6 +88,12 @@ class Browser:
         with faults(self.job):
             return choose_snapshot(self._catalog, self._job_id, at)[0]
 
+    def names_snapshot(self, text: str) -> bool:
+        """Whether a word is the number, time, tag or host of a snapshot, rather than a path."""
+        from ..restoring.select import names_snapshot
+
+        return names_snapshot(text)
+
     def files(self, path: Name = "", at: str | None = None, *, exclude: Iterable[Name] = ()) -> Files:
         """The files of a snapshot that match a path or pattern; a folder includes everything in it.
 
@@ -112,17 +124,49 @@ class Browser:
             return (row for row in entries(*where) if pattern.covers(row.key))
         return rows(key)
 
-    def diff(self, old: str, new: str, paths: Iterable[Name] = (), *, exclude: Iterable[Name] = ()) -> Diff:
-        """The differences between two snapshots, given as for `snapshot`; limited to `paths`, if there are any."""
+    def diff(
+        self,
+        old: str,
+        new: str | None = None,
+        paths: Iterable[Name] = (),
+        *,
+        exclude: Iterable[Name] = (),
+        checksum: bool = False,
+    ) -> Diff:
+        """The differences between two snapshots, given as for `snapshot`, or between one and the disk; limited to
+        `paths`, if there are any.
+
+        On disk, what a backup of the job would find is looked at; files with the same size and mtime are read
+        only with `checksum`."""
         from ..catalog.browsing import differences
         from ..patterns.paths import any_covers
 
-        before, after = self.snapshot(old), self.snapshot(new)
+        before = self.snapshot(old)
+        if new is None:
+            return self._against_disk(before, paths, exclude, checksum=checksum)
+        after = self.snapshot(new)
         found = self._without(exclude, differences(self._catalog, self._job_id, before.id, after.id))
         if patterns := [self._pattern(path) for path in paths]:
             meant = any_covers(patterns)
             found = (row for row in found if meant(row.key))
-        return Diff(before, after, self._guarded(found))
+        return Diff(before, after, self._guarded(found), [])
+
+    def _against_disk(
+        self, before: Snapshot, paths: Iterable[Name], exclude: Iterable[Name], *, checksum: bool
+    ) -> Diff:
+        from ..patterns.paths import any_covers
+        from ..planning.against import Disk
+
+        problems: list[Problem] = []
+        disk = Disk(self.job, self._catalog, problems.append, checksum=checksum)
+        patterns, without = [self._pattern(path) for path in paths], [self._pattern(path) for path in exclude]
+        wanted, out = any_covers(patterns), any_covers(without)
+
+        def meant(key: bytes) -> bool:
+            return (not patterns or wanted(key)) and not (without and out(key))
+
+        found = disk.differences(self._job_id, before.id, meant)
+        return Diff(before, None, self._guarded(found), problems, lambda: disk.left_out)
 
     def changes_of(self, snapshot: Snapshot, before: Snapshot | None) -> Iterator[Difference]:
         """The differences that turn `before` (None: an empty snapshot) into `snapshot`."""
@@ -272,8 +316,9 @@ def history(job: Job, path: str | bytes, *, events: Events | None = None) -> lis
         return open_job.history(path)
 
 
-def diff(job: Job, old: str, new: str, *, events: Events | None = None) -> list[Difference]:
-    """The differences that turn snapshot `old` into snapshot `new`: numbers, local times, or `latest`."""
+def diff(job: Job, old: str, new: str | None = None, *, events: Events | None = None) -> list[Difference]:
+    """The differences that turn snapshot `old` into snapshot `new` (numbers, local times, or `latest`), or into what
+    is on disk."""
     with browse(job, events=events) as open_job:
         return list(open_job.diff(old, new).differences)
 

@@ -36,6 +36,7 @@ class PathVersion(NamedTuple):
     md5: bytes | None
     first: int
     until: int | None
+    ctime_ns: int = 0
 
     def is_in(self, snapshot_id: int) -> bool:
         return self.first <= snapshot_id and (self.until is None or snapshot_id < self.until)
@@ -60,7 +61,7 @@ _NOTHING = PathVersion(b"", 0, 0, 0, 0, 0, 0, 0, None, None, None, None, None, N
 _SUBSTANCE = frozenset({"type", "content", "target"})
 _COLUMNS = (
     "p.key, v.kind, v.size, v.mtime_ns, v.mode, v.uid, v.gid, v.flags, v.content_id, v.leader, v.link, v.xattrs, "
-    "c.blake3, c.md5, v.first, v.until"
+    "c.blake3, c.md5, v.first, v.until, v.ctime_ns"
 )
 _TABLES = "path p CROSS JOIN version v ON v.path_id = p.id LEFT JOIN content c ON c.id = v.content_id"
 
@@ -99,7 +100,7 @@ def differences(cat: Catalog, job_id: int, old: int, new: int) -> Iterator[Diffe
     waiting: PathVersion | None = None
     for row in rows:
         if waiting is not None and waiting.key == row.key:
-            yield _difference(*((waiting, row) if waiting.is_in(old) else (row, waiting)))
+            yield difference_of(*((waiting, row) if waiting.is_in(old) else (row, waiting)))
             waiting = None
             continue
         if waiting is not None:
@@ -109,7 +110,8 @@ def differences(cat: Catalog, job_id: int, old: int, new: int) -> Iterator[Diffe
         yield _one_sided(waiting, old)
 
 
-def _difference(before: PathVersion, after: PathVersion) -> Difference:
+def difference_of(before: PathVersion, after: PathVersion) -> Difference:
+    """Two versions of a path, compared."""
     what = parts_changed(before, after)
     return Difference(before.key, "changed" if _SUBSTANCE & set(what) else "touched", before, after, what)
 

@@ -87,24 +87,11 @@ class NeededObject(NamedTuple):
     size: int
 
 
-class SurplusRow(NamedTuple):
-    """What is on disk and not in the snapshot; a folder's key ends in a slash. `size` is in bytes.
-
-    `early`: it is in the place of something of the snapshot, so it goes first."""
-
-    key: bytes
-    size: int
-    ctime_ns: int
-    early: int
-
-
 _TABLES = (
     "CREATE TEMP TABLE chosen (path_id INTEGER PRIMARY KEY, key BLOB NOT NULL, kind INTEGER NOT NULL, "
     "size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, uid INTEGER NOT NULL, "
     "gid INTEGER NOT NULL, flags INTEGER NOT NULL, link BLOB, xattrs BLOB, content_id INTEGER, leader INTEGER)",
     "CREATE TEMP TABLE linked (path_id INTEGER PRIMARY KEY, first INTEGER NOT NULL)",
-    "CREATE TEMP TABLE surplus (key BLOB PRIMARY KEY, size INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
-    "early INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TEMP TABLE again (path_id INTEGER PRIMARY KEY)",
     "CREATE TEMP TABLE wanted (object_id INTEGER, offset INTEGER, content_id INTEGER, size INTEGER, blake3 BLOB, "
     "file INTEGER, at INTEGER, PRIMARY KEY (object_id, offset, content_id, file, at)) WITHOUT ROWID",
@@ -135,7 +122,7 @@ class Selection:
     def __init__(self, cat: Catalog, job_id: int, snapshot_id: int) -> None:
         self._run = cat.conn.execute
         self._conn = cat.conn
-        self._at = (job_id, snapshot_id)
+        self.at = (job_id, snapshot_id)
         self._cursors: list[sqlite3.Cursor] = []
         self.close()
         for statement in _TABLES:
@@ -146,24 +133,24 @@ class Selection:
         # Tables that a cursor still reads cannot be dropped, and an interrupted restore leaves some behind.
         for cursor in self._cursors:
             cursor.close()
-        for table in ("chosen", "linked", "again", "wanted", "surplus"):
+        for table in ("chosen", "linked", "again", "wanted"):
             self._run(f"DROP TABLE IF EXISTS temp.{table}")
 
     # -- choosing
 
     def add_key(self, key: bytes) -> int:
         """Choose one path; returns how many were added (0 if it does not exist or was chosen before)."""
-        return self._run(_CHOOSE + "AND p.key = ?3", (*self._at, key)).rowcount
+        return self._run(_CHOOSE + "AND p.key = ?3", (*self.at, key)).rowcount
 
     def add_range(self, low: bytes, high: bytes | None) -> int:
         """Choose all with low <= key < high."""
-        return self._run(_CHOOSE + "AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)", (*self._at, low, high)).rowcount
+        return self._run(_CHOOSE + "AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)", (*self.at, low, high)).rowcount
 
     def add_matching(self, matches: Callable[[bytes], bool], start: bytes) -> int:
         """Choose all keys that begin with `start` and for which `matches` is true."""
         self._conn.create_function("chosen_matches", 1, matches)
         condition = "AND p.key >= ?3 AND substr(p.key, 1, ?4) = ?3 AND chosen_matches(p.key)"
-        return self._run(_CHOOSE + condition, (*self._at, start, len(start))).rowcount
+        return self._run(_CHOOSE + condition, (*self.at, start, len(start))).rowcount
 
     def drop_matching(self, matches: Callable[[bytes], bool]) -> None:
         """Remove chosen paths for which `matches` is true."""
@@ -183,7 +170,7 @@ class Selection:
         row = self._run(
             "SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key = ?3 "
             "AND v.kind = 2 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2)",
-            (*self._at, key),
+            (*self.at, key),
         ).fetchone()
         return row is not None
 
@@ -192,7 +179,7 @@ class Selection:
         row = self._run(
             "SELECT 1 FROM path p CROSS JOIN version v ON v.path_id = p.id WHERE p.job_id = ?1 AND p.key >= ?3 "
             "AND p.key < ?4 AND v.first <= ?2 AND (v.until IS NULL OR v.until > ?2) LIMIT 1",
-            (*self._at, low, high),
+            (*self.at, low, high),
         ).fetchone()
         return row is not None
 
@@ -229,7 +216,7 @@ class Selection:
                 "SELECT p.id, p.key FROM version v CROSS JOIN path p ON p.id = v.path_id WHERE p.job_id = ?1 AND "
                 "(v.leader = ?3 OR v.path_id = ?3) AND v.content_id = ?4 AND v.first <= ?2 AND "
                 "(v.until IS NULL OR v.until > ?2) AND p.id NOT IN (SELECT path_id FROM chosen) ORDER BY p.key",
-                (*self._at, row[-1], file.content_id),
+                (*self.at, row[-1], file.content_id),
             ).fetchall()
             if others:
                 yield file, others
@@ -259,29 +246,6 @@ class Selection:
     def all_keys(self) -> Iterator[bytes]:
         """All chosen keys, sorted."""
         return (row[0] for row in self._stream("SELECT key FROM chosen ORDER BY key"))
-
-    def snapshot_keys(self) -> Iterator[tuple[bytes, int]]:
-        """All keys of the snapshot, sorted, and whether each is chosen."""
-        return self._stream(
-            "SELECT p.key, c.path_id IS NOT NULL FROM path p JOIN version v ON v.path_id = p.id "
-            "LEFT JOIN chosen c ON c.path_id = p.id WHERE p.job_id = ?1 AND v.first <= ?2 "
-            "AND (v.until IS NULL OR v.until > ?2) ORDER BY p.key",
-            *self._at,
-        )
-
-    def add_surplus(self, rows: Iterable[SurplusRow]) -> None:
-        """Remember what is on disk and not in the snapshot."""
-        self._conn.executemany("INSERT INTO surplus VALUES (?, ?, ?, ?)", rows)
-
-    def surplus(self, *, early: bool | None = None, deepest_first: bool = False) -> Iterator[SurplusRow]:
-        """It, sorted by key; `early`: only what is (not) in the place of something of the snapshot."""
-        order = "DESC" if deepest_first else "ASC"
-        query = f"SELECT * FROM surplus WHERE ?1 IS NULL OR early = ?1 ORDER BY key {order}"
-        return map(SurplusRow._make, self._stream(query, early))
-
-    def is_surplus(self, key: bytes) -> bool:
-        """Whether that was remembered."""
-        return self._run("SELECT 1 FROM surplus WHERE key = ?", (key,)).fetchone() is not None
 
     def folders(self) -> Iterator[PlainRow]:
         """Parents before what is in them."""

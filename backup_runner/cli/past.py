@@ -10,6 +10,7 @@ import typer
 
 from .. import api
 from .completing import snapshots, stored_paths
+from .exits import INCOMPLETE
 from .jobs import load_job
 from .options import Exclude, JobFile, Json, here
 from .output import Output, output
@@ -81,28 +82,39 @@ def diff(
     context: typer.Context,
     job: JobFile,
     old: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP, autocompletion=snapshots)],
-    new: Annotated[str, typer.Argument(metavar="SNAPSHOT", help=SNAPSHOT_HELP, autocompletion=snapshots)],
-    paths: Annotated[
+    rest: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH", help="Compare only these folders, files or patterns.", autocompletion=stored_paths
+            metavar="[SNAPSHOT] PATH",
+            help="The newer snapshot (default: the disk), then folders, files or patterns to limit it to.",
+            autocompletion=stored_paths,
         ),
     ] = None,
     *,
     exclude: Exclude = None,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Read all files on disk, even with the same size and times.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Show what differs between two snapshots: + added, - removed, ~ changed, . only mode, owner or times.
+    """Show what differs between two snapshots, or a snapshot and the disk: + added, - removed, ~ changed, . touched.
 
-    Example: backup-runner diff documents.yaml 3 latest letters/
+    Touched: only mode, owner, times or other attributes differ. For a file that is called like a snapshot, write ./3.
+
+    Example: backup-runner diff documents.yaml latest letters/
     """
     from ..report.browsing import diff_documents, diff_lines
+    from ..report.results import problem_part
 
-    out = output(context, json=json)
+    out, paths = output(context, json=json), list(rest or ())
     with _history_of(job, out) as past:
-        before, after, found = past.diff(old, new, paths or (), exclude=exclude or ())
+        new = paths.pop(0) if paths and past.names_snapshot(paths[0]) else None
+        before, after, found, problems, left_out = past.diff(old, new, paths, exclude=exclude or (), checksum=checksum)
         _put(out, diff_documents(found, before, after), diff_lines(found, before, after, out.look))
-    return 0
+        if missed := left_out():
+            out.say([f"note: {missed} paths of the snapshot are on disk, but the job now skips them"])
+        out.say(problem_part("Not compared", problems, out.look, see="plan --json"))
+    return INCOMPLETE if problems else 0
 
 
 def find(

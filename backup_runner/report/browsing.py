@@ -128,7 +128,7 @@ def _snapshot(snapshot: Snapshot) -> str:
 # -- diff
 
 
-def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot) -> Iterator[Fields]:
+def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot | None) -> Iterator[Fields]:
     """Yields a `change` per differing path, then a `summary`."""
     counts: Counter[str] = Counter()
     folders: Counter[str] = Counter()
@@ -145,13 +145,13 @@ def diff_documents(found: Iterable[Difference], old: Snapshot, new: Snapshot) ->
     yield {
         "kind": "summary",
         "from": snapshot_of(old),
-        "to": snapshot_of(new),
+        "to": snapshot_of(new) if new else None,
         "counts": dict(counts),
         "folders": dict(folders),
     }
 
 
-def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot, look: Look) -> Iterator[str]:
+def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot | None, look: Look) -> Iterator[str]:
     """One line per differing path. Folders that were only touched are just counted: adding a file touches its
     folder."""
     counts: Counter[str] = Counter()
@@ -167,7 +167,7 @@ def diff_lines(found: Iterable[Difference], old: Snapshot, new: Snapshot, look: 
         yield ""
     said = [f"{units.count(counts[change])} {change}" for change in _SIGNS if counts[change]]
     said += [f"{units.count(touched, 'folder')} touched"] if touched else []
-    between = f"{_snapshot(old)} {look.mark('→')} {_snapshot(new)}"
+    between = f"{_snapshot(old)} {look.mark('→')} {_snapshot(new) if new else 'the disk'}"
     yield look.paint(f"{between}: {', '.join(said) or 'no differences'}", "bold")
 
 

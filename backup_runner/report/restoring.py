@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from ..options import Surplus
 from ..planning.file import path_fields
+from ..progress import Surplus
 from . import escape, units
 from .look import Look
 

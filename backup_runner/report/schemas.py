@@ -143,7 +143,8 @@ def _diff() -> Schema:
     one = _nullable(_object(_ENTRY, _ENTRY_MORE))
     change = _line("change", {"change": changes} | _NAMED | {"what": _WHAT, "before": one, "after": one}, _NAMED_MORE)
     counts = {"type": "object", "propertyNames": changes, "additionalProperties": _COUNT}
-    return {"oneOf": [change, _line("summary", {"from": _AT, "to": _AT, "counts": counts, "folders": counts})]}
+    to = _nullable(_AT) | {"description": "null: the disk"}
+    return {"oneOf": [change, _line("summary", {"from": _AT, "to": to, "counts": counts, "folders": counts})]}
 
 
 def _find() -> Schema:

@@ -11,6 +11,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 from ..catalog.composed import composition
@@ -69,11 +70,11 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
         selection.settle_links()
         book = Book(options, events, outcome)
         goal = options.to if options.to is not None else session.job.base or b"/"
-        deletion = Deletion(session.job, selection, book)
-        if deletion.find():
-            _carry_out(session, store, selection, book, goal, deletion)
-        else:
-            outcome.declined = True
+        with closing(Deletion(cat, session.job, selection, book)) as deletion:
+            if deletion.find():
+                _carry_out(session, store, selection, book, goal, deletion)
+            else:
+                outcome.declined = True
     finally:
         selection.close()
     outcome.seconds = time.monotonic() - started

@@ -95,6 +95,17 @@ def snapshot_filter(text: str) -> tuple[SnapshotFilter, str]:
     return SnapshotFilter(tuple(tags), host), ",".join(rest)
 
 
+def names_snapshot(text: str) -> bool:
+    """Whether a word can only be meant as a snapshot: a number, a time, `latest`, `tag:NAME`, `host:NAME`."""
+    if text == "latest" or text.startswith(("tag:", "host:")) or (text.isascii() and text.isdigit()):
+        return True
+    try:
+        span_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _later(found: Snapshot, limit: int | None) -> str | None:
     """A note if the requested time is during the reading: what was read after it is in the snapshot, too."""
     if limit is None or not found.finished_ns or limit >= found.finished_ns:

@@ -14,11 +14,13 @@ from dataclasses import replace
 
 from orjson import loads
 
+from ..catalog import Catalog
 from ..catalog.database import Snapshot
-from ..catalog.restoring import Selection, SurplusRow
+from ..catalog.restoring import Selection
+from ..catalog.surplus import SurplusRow, SurplusTable, snapshot_keys
 from ..errors import BackupRunnerError, GuardError
-from ..options import Surplus
 from ..patterns.paths import any_covers, path_pattern
+from ..progress import Surplus
 from ..records import EntryFields, Kind
 from ..repository.own import own_files
 from ..source.settings import scan_settings
@@ -36,32 +38,33 @@ _SMALLEST = 20
 class Deletion:
     """The deletion of one restore: `find` looks and asks, `delete` acts, or pretends to with such a goal."""
 
-    def __init__(self, job: Job, chosen: Selection, book: Book) -> None:
-        self._job, self._chosen, self._book = job, chosen, book
+    def __init__(self, cat: Catalog, job: Job, chosen: Selection, book: Book) -> None:
+        self._cat, self._job, self._chosen, self._book = cat, job, chosen, book
+        self._table = SurplusTable(cat)
         self._files = self._folders = self._size = self._seen = 0
 
     def find(self) -> bool:
         """Look at the disk; False if the caller's `agree` said no. Raises GuardError."""
         if not self._book.options.delete:
             return True
-        options, chosen = self._book.options, self._chosen
+        options = self._book.options
         batch: list[SurplusRow] = []
         for row in self._rows():
             batch.append(row)
             if len(batch) == 1000:
-                chosen.add_surplus(batch)
+                self._table.add(batch)
                 batch.clear()
-        chosen.add_surplus(batch)
+        self._table.add(batch)
         self._weigh()
         if options.agree is None:
             return True
-        return options.agree(Surplus(self._files, self._folders, self._size, (row.key for row in chosen.surplus())))
+        return options.agree(Surplus(self._files, self._folders, self._size, self._table.keys()))
 
     def delete(self, goal: Goal, *, early: bool) -> None:
         """Delete what was found; with `early`, only what is in the place of something of the snapshot."""
         if not self._book.options.delete:
             return
-        for row in self._chosen.surplus(early=early, deepest_first=True):
+        for row in self._table.deepest_first(early=early):
             if self._book.stopped():
                 return
             try:
@@ -71,6 +74,10 @@ class Deletion:
                     self._book.notes["a folder was not deleted, because the job leaves out something in it"] += 1
                 elif not isinstance(error, FileNotFoundError):
                     self._book.problem(row.key, "undeleted", problem_of(error)[1])
+
+    def close(self) -> None:
+        """Forget what was found."""
+        self._table.close()
 
     def _delete_one(self, goal: Goal, row: SurplusRow) -> None:
         is_folder = row.key.endswith(b"/")
@@ -102,7 +109,7 @@ class Deletion:
         finally:
             os.close(fd)
         for name in map(os.fsencode, names):
-            if not self._chosen.is_surplus(key + name) and not self._chosen.is_surplus(key + name + b"/"):
+            if not self._table.has(key + name) and not self._table.has(key + name + b"/"):
                 raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
     def _weigh(self) -> None:
@@ -120,7 +127,7 @@ class Deletion:
         """Merges the disk with the snapshot; both are sorted by key."""
         options, base = self._book.options, self._job.base
         excluded = any_covers([path_pattern(path, base, options.here) for path in options.exclude])
-        stored = self._chosen.snapshot_keys()
+        stored = snapshot_keys(self._cat, *self._chosen.at)
         key, chosen = next(stored, (None, 0))
         open_folders: list[tuple[bytes, bool, int]] = []
         for entry in self._entries():

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from backup_runner.errors import BackupRunnerError, GuardError
-from backup_runner.options import RestoreOptions, Surplus
-from backup_runner.progress import RestoreOutcome, Silent
+from backup_runner.options import RestoreOptions
+from backup_runner.progress import RestoreOutcome, Silent, Surplus
 from backup_runner.restoring.run import restore
 from backup_runner.spec import Guards, Overwrite, SkipLine, SkipOrigin, Symlinks
 from backup_runner.spec.sources import Bounds
