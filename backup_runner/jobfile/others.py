@@ -16,7 +16,7 @@ _KEYS = {
     "include": "`extends`",
     "includes": "`extends`",
     "inherit": "`extends`",
-    "use-profile": "`extends`",
+    "use_profile": "`extends`",
     "exclude": "`skip`",
     "excludes": "`skip`",
     "exclude_patterns": "`skip`",
