@@ -210,10 +210,15 @@ def test_ctrl_c_records_what_is_finished(place: Place) -> None:
     place.check()
 
 
-def test_ctrl_c_twice_stops_at_once(place: Place) -> None:
-    source = random.Random(4)
+def many_small_files(place: Place, *, seed: int) -> None:
+    """As much as an apply needs some seconds for."""
+    source = random.Random(seed)
     for number in range(600):
         (place.data / f"small{number}").write_bytes(source.randbytes(300_000))
+
+
+def test_ctrl_c_twice_stops_at_once(place: Place) -> None:
+    many_small_files(place, seed=4)
     for process in interrupted(place, when=".tmp/*"):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
@@ -231,9 +236,7 @@ def test_ctrl_c_twice_stops_at_once(place: Place) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_all_processes_at_once_records_what_is_finished(place: Place, number: int) -> None:
     """As a service manager that stops a unit, or a terminal, sends it: workers too, which must not die of it."""
-    source = random.Random(5)
-    for index in range(600):
-        (place.data / f"small{index}").write_bytes(source.randbytes(300_000))
+    many_small_files(place, seed=5)
     for process in interrupted(place, when="*/data/*"):
         os.killpg(process.pid, number)
         out, _ = process.communicate(timeout=60)
@@ -247,9 +250,7 @@ def test_a_signal_to_all_processes_at_once_records_what_is_finished(place: Place
 
 def test_a_worker_that_is_killed_is_named(place: Place) -> None:
     """By the kernel, for want of memory: the run says so, and the next one goes on."""
-    source = random.Random(6)
-    for index in range(600):
-        (place.data / f"small{index}").write_bytes(source.randbytes(300_000))
+    many_small_files(place, seed=6)
     for process in interrupted(place, when="*/data/*"):
         children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
         for child in children:

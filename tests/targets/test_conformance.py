@@ -19,17 +19,11 @@ from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing
 from backup_runner.spec import AuthSpec, DirectoryTargetSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Target, Tier
 from backup_runner.targets.opening import open_target
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 
 
 def digest(data: bytes | bytearray | memoryview) -> bytes:
     return md5(data, usedforsecurity=False).digest()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture(params=["directory", "oci"])

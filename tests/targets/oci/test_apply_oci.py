@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import MIB, Site
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "target-check.schema.json"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

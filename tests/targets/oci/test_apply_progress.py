@@ -10,25 +10,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backup_runner.progress import Silent
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.support.jobs import Home
 from tests.targets.oci.site import MIB, Site, kill_group
 
 _UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _SIZE = r"([\d.]+) (B|KiB|MiB|GiB)"
 _SHOWN = re.compile(rf"{_SIZE} of {_SIZE}(?:  {_SIZE}/s)?")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

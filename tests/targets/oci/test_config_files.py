@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from backup_runner.errors import BackupRunnerError
 from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import Site
 
 DATA = b"data"
@@ -30,12 +30,6 @@ RSA = rsa.generate_private_key(65537, 2048)
 PLAIN, PKCS1 = (Encoding.PEM, PrivateFormat.PKCS8), (Encoding.PEM, PrivateFormat.TraditionalOpenSSL)
 PEM = RSA.private_bytes(*PLAIN, NoEncryption())
 BODY = [line for line in PEM.decode().split("\n") if line and "-----" not in line]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -11,16 +11,10 @@ from pathlib import Path
 import pytest
 
 from backup_runner.errors import ChecksumMismatch
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import MIB, Site
 
 _WRITE_ONLY = ("OBJECT_READ", "OBJECT_DELETE", "OBJECT_RESTORE")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

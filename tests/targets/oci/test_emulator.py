@@ -9,7 +9,6 @@ import hashlib
 import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,6 @@ from tests.oci_emulator.fixture import Running, start
 from tests.targets.oci.test_latency import cpu_of_emulator
 
 NS, BUCKET = "emulated", "backup"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 def connect(running: Running, config_file: str = "") -> Any:

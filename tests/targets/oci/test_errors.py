@@ -6,7 +6,6 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
@@ -18,18 +17,11 @@ from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.base import Put, Tier
 from backup_runner.targets.checking import check_permissions
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 
 SOON = 15.0
 DATA = b"data"
 MD5 = md5(DATA, usedforsecurity=False).digest()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
-        emulator.clear_faults()
 
 
 @pytest.fixture

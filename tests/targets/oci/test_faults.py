@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 
@@ -13,7 +13,7 @@ from backup_runner.errors import ChecksumMismatch, ObjectMissing, TargetError
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Tier
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 
 ONCE, ALWAYS = 1, 0
 FAULTS: list[dict[str, object]] = [
@@ -34,12 +34,6 @@ FAULTS: list[dict[str, object]] = [
 
 def digest(data: bytes) -> bytes:
     return md5(data, usedforsecurity=False).digest()
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 def connect(running: Running, *, patience: float = 10.0) -> OciTarget:

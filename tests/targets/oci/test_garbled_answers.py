@@ -17,17 +17,11 @@ from backup_runner.errors import CatalogError, TargetError, TransientError
 from backup_runner.repository import drift
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.support.jobs import Home
 
 PLACES = 150
 DATA = b"part"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 def connect(running: Running, prefix: str, *, patience: float, namespace: str | None = "emulated") -> OciTarget:

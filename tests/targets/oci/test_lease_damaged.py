@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from backup_runner.repository.lineage import Keys
 from backup_runner.repository.sealing import Sealing
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.support.jobs import KEYRING
 
 IDENTITY = Identity.of_keyring(KEYRING)
@@ -37,12 +37,6 @@ class Machine:
         self.notes: list[str] = []
         self.lease = Lease(store, target, Keys(IDENTITY, Sealing(LINEAGE)), self.notes.append)
         self.lease._note["host"] = host
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5
 
@@ -16,7 +15,7 @@ from backup_runner.spec import AuthSpec, Limits, OciTargetSpec
 from backup_runner.targets.limits import Rate
 from backup_runner.targets.oci.target import OciTarget
 from backup_runner.targets.retry import FIRST_CONTACT, Retrying
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 
 
 class Clock:
@@ -116,12 +115,6 @@ def test_rate_is_an_average_with_a_small_burst(clock: Clock) -> None:
     clock.slept.clear()
     rate.take(1000)
     assert sum(clock.slept) == pytest.approx(0.75)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 def connect(running: Running, limits: Limits, share: float = 1.0) -> OciTarget:

@@ -17,18 +17,12 @@ import pytest
 from backup_runner.errors import ConfigError, TargetError, TransientError
 from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.targets.oci.forwarder import certificate, forwarding
 from tests.targets.oci.test_errors import token
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 DATA = b"data"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

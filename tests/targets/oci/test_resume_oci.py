@@ -7,12 +7,12 @@ import os
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import MIB, Site, kill_group
 
 FULL = os.environ.get("PROOF") == "full"
@@ -20,12 +20,6 @@ SIZE = 1024 * MIB if FULL else 200 * MIB
 _PACK = 32 * MIB
 _SLOW = 0.15
 """Seconds of latency while a run is to be killed, so that the half is not missed."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

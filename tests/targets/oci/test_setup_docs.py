@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +17,11 @@ from backup_runner.report.permissions import check_fields, check_lines
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.checking import check_permissions
 from backup_runner.targets.oci.target import OciTarget
-from tests.oci_emulator.fixture import Running, start
+from tests.oci_emulator.fixture import Running
 
 PAGE = Path(__file__).parents[3] / "docs" / "oci-setup.md"
 NAMES = r"(?:OBJECT|BUCKET)_[A-Z_]+"
 WRITING = {"PutObject", "ReplaceObject", "DeleteObject"}
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with start(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 def granted(role: str) -> set[str]:
