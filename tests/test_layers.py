@@ -239,6 +239,24 @@ def test_imports_inside_of_functions_have_a_reason() -> None:
     assert found - {""} == set(LATE)
 
 
+LOADERS = {"import_module", "__import__"}
+BY_NAME = {
+    "": "names of the API are loaded when they are first used",
+    "api": "the same",
+    "cli.app": "a command is loaded when it is asked for",
+}
+"""Who may load modules by a name in a string, which the table above cannot see."""
+
+
+def test_modules_are_loaded_by_name_in_few_places() -> None:
+    found = set()
+    for path in modules():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node).split(".")[-1] in LOADERS:
+                found.add(name_of(path))
+    assert found == set(BY_NAME)
+
+
 def test_pure_layers_touch_nothing() -> None:
     found = []
     for path in modules():

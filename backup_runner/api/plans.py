@@ -182,10 +182,20 @@ def make(job: Job, options: PlanOptions, heard: Events, *, as_cached: bool) -> P
         with faults(job):
             if options.pruning == "only":
                 session.need_store()
-            return Plan(make_plan(session, options, heard), job=job, session=session)
+            meanwhile = _load_apply if options.applies else _nothing
+            return Plan(make_plan(session, options, heard, meanwhile=meanwhile), job=job, session=session)
     except BaseException:
         session.close()
         raise
+
+
+def _load_apply() -> None:
+    """Load the modules of an apply, which takes time, while the scan runs."""
+    from ..applying import run  # noqa: F401 - only loaded here
+
+
+def _nothing() -> None:
+    """There is nothing to load."""
 
 
 def open_plan(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import chain
 
 import orjson
@@ -48,10 +47,13 @@ _HISTORY = 120
 """Number of snapshots that a plan includes for reviewers."""
 
 
-def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
+def make_plan(
+    session: Session, options: PlanOptions, events: Events, *, meanwhile: Callable[[], None] = lambda: None
+) -> Plan:
     """Compare the job with catalog and bucket, and spool the actions. Changes nothing.
 
-    Guards that stop the plan are in `header.guards`; raising them is up to the caller."""
+    `meanwhile` is called once the scan runs in its process, while this one would wait for it. Guards that stop the
+    plan are in `header.guards`; raising them is up to the caller."""
     scanned_ns, past, noted = time.time_ns(), Past.of(session), Noted()
     scanning = Scanning(session.job, options, past, noted.problem)
     try:
@@ -60,8 +62,7 @@ def make_plan(session: Session, options: PlanOptions, events: Events) -> Plan:
         scanning.begin()
         if options.applies:
             session.stretch_ahead()
-            # Loads the modules of the apply, which takes time, while this process waits for the scan.
-            import_module("backup_runner.applying.run")
+        meanwhile()
         drift = look_at_bucket(session, past, options, events, noted.notes)
         ignore_missing = "source_missing" in options.overrides
         facts = PlanFacts(session.job, past, drift.bad, scanning.totals, noted.problem, ignore_missing=ignore_missing)

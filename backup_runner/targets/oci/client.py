@@ -13,9 +13,7 @@ import oci
 from ...errors import AccessDenied, BackupRunnerError, ConfigError, TargetError, TransientError
 from ...foreign import describe
 from ...spec import AuthMethod, OciTargetSpec
-from ..base import Buffer
-from ..limits import Rate, Throttled
-from ..retry import Retrying
+from ..requests import Requests
 from .auth import credentials, token_stamp
 from .errors import SDK_ERRORS, Doing, HiddenError, Place, UnauthenticatedError, translate
 from .network import network_of
@@ -24,7 +22,6 @@ from .wire import BoundedAdapter
 
 T = TypeVar("T")
 
-IN_FLIGHT = 16
 _NAMESPACE = re.compile(r"[\w.-]+")
 _TIMEOUTS = (10.0, 60.0)
 """Seconds to connect, and between two bytes."""
@@ -36,19 +33,12 @@ class Connection:
     """Makes calls with our retries, limits and errors, for the threads of one process."""
 
     def __init__(self, spec: OciTargetSpec, *, share: float, patience: float, reached: bool = False) -> None:
-        limits = spec.limits
         self._spec = spec
         self._lock = threading.RLock()
         self._client: Any = None
         self._namespace = spec.namespace
         self._token: tuple[int, int] | None = None
-        # Rounded down, so that the shares never exceed the limit; the small addition makes thirds of 3 exact.
-        in_flight = max(1, int((limits.requests_in_flight or IN_FLIGHT) * share + 1e-9))
-        self._pool_size = in_flight
-        self._slots = threading.BoundedSemaphore(in_flight)
-        self.retrying = Retrying(patience, reached=reached)
-        self.upload = Rate(limits.upload * share if limits.upload else None)
-        self.download = Rate(limits.download * share if limits.download else None)
+        self.requests = Requests(spec.limits, share=share, patience=patience, reached=reached)
 
     @property
     def client(self) -> Any:
@@ -56,7 +46,7 @@ class Connection:
         with self._lock:
             if self._client is None:
                 self._token = token_stamp(self._spec.auth)
-                self._client = _make_client(self._spec, self._pool_size)
+                self._client = _make_client(self._spec, self.requests.in_flight)
             return self._client
 
     @property
@@ -78,12 +68,6 @@ class Connection:
         """The result of `act(client)`, with retries if they make sense."""
         return self._call(doing, act, self.namespace, progress)
 
-    def body(self, data: Buffer) -> bytes | Throttled:
-        """A request body for the SDK: it does not support memoryview, and sends bytes fastest."""
-        if self.upload.limited:
-            return Throttled(data, self.upload)
-        return data if isinstance(data, bytes) else bytes(data)
-
     def close(self) -> None:
         with self._lock:
             if self._client is not None:
@@ -101,17 +85,17 @@ class Connection:
 
         def attempt() -> T:
             client = self.client
-            if self.retrying.reached:
+            if self.requests.reached:
                 client.base_client.timeout = _TIMEOUTS
-            with self._slots, _translated(doing, place):
+            with _translated(doing, place):
                 return act(client)
 
         try:
             with contextlib.suppress(HiddenError, UnauthenticatedError):
-                return self.retrying.run(attempt, progress=progress)
+                return self.requests.run(attempt, progress=progress)
             # Either can be a temporary fault of the service or the network, so one such response is not conclusive.
             self._renew_token()
-            return self.retrying.run(attempt, progress=progress)
+            return self.requests.run(attempt, progress=progress)
         except HiddenError as error:
             raise self._explain(error, doing, place) from error
 

@@ -20,8 +20,9 @@ from ...errors import (
 from ...records import StoredObject
 from ...spec import OciTargetSpec
 from ..base import Buffer, Properties, Put, Stored, Tier
+from ..requests import IN_FLIGHT
 from .answers import compare, looked_at, readable
-from .client import IN_FLIGHT, Connection
+from .client import Connection
 from .errors import Doing
 from .listing import Page, page_of, pages
 from .policy import policy_line
@@ -63,7 +64,7 @@ class OciTarget:
     @property
     def _reached(self) -> bool:
         """Whether the server ever responded, in this process or in its parent."""
-        return self._was_reached or (self._made is not None and self._made[1].retrying.reached)
+        return self._was_reached or (self._made is not None and self._made[1].requests.reached)
 
     @property
     def properties(self) -> Properties:
@@ -103,7 +104,7 @@ class OciTarget:
         def act(client: Any) -> Any:
             return client.put_object(
                 *self._where(name),
-                self.connection.body(data),
+                self.connection.requests.body(data),
                 content_length=str(size),
                 content_md5=checksum,
                 storage_tier="Standard" if tier is Tier.STANDARD else str(self._spec.storage_tier),
@@ -187,7 +188,7 @@ class OciTarget:
         def fetch(client: Any, wanted: str | None, etag: str | None) -> Any:
             return client.get_object(*self._where(name), range=wanted, if_match=etag)
 
-        reading = Reading(offset, length, fetch, self.connection.download)
+        reading = Reading(offset, length, fetch, self.connection.requests.download)
         return read(self.connection.call, self._doing("GetObject", name), reading)
 
     def _pages(self, prefix: str, *, limit: int) -> Iterator[StoredObject]:
