@@ -219,8 +219,11 @@ def pieces_digest(packed: bytes) -> bytes:
     return blake3(packed, derive_key_context="backup-runner/pieces").digest()
 
 
-class NewObject(NamedTuple):
-    """A stored object: `checksum` and `etag` as reported by the service, `parts` sizes joined by commas or None."""
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """A stored object: `checksum` and `etag` as reported by the service, `parts` sizes joined by commas or None.
+
+    `segments` are the sealed lengths of its data segments in bytes, packed."""
 
     name: str
     size: int

@@ -97,7 +97,7 @@ class Book:
         self._compose([(item, pack_id) for item in report.composed_contents()], ids)
         for action, read in files:
             self._files.setdefault((read.size, read.blake3), []).append((action, read))
-        self._settle(ids)
+        self._write_files(ids)
 
     def _keep_safe(self, files: list[tuple[Action, FileRead]], report: Report) -> None:
         safe, (undone, pieces, size) = self.stored.safe, report.undone
@@ -117,7 +117,7 @@ class Book:
             else:
                 self._composed.append((item, pack_id))
 
-    def _settle(self, ids: dict[Identity, int]) -> None:
+    def _write_files(self, ids: dict[Identity, int]) -> None:
         """Write the versions of files whose contents are recorded; `ids` were, just now."""
         recorder = self._recorder
         asked = [Digests(*identity, files[0][1].md5) for identity, files in self._files.items() if identity not in ids]

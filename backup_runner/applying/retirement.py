@@ -206,14 +206,14 @@ class Retirement:
                 self._session.target.delete(item.name)
             except AccessDenied as error:
                 self._outcome.notes.append(f"{item.name} could not be deleted: {error.message}")
-                self._settle(item, gone=False)
+                self._after_delete(item, gone=False)
                 continue
-            self._settle(item, gone=True)
+            self._after_delete(item, gone=True)
             self._outcome.counts["delete"] = self._outcome.counts.get("delete", 0) + 1
             self._outcome.deleted_bytes += item.size
             self._running.events.advance(1, item.size)
 
-    def _settle(self, item: _Marked, *, gone: bool) -> None:
+    def _after_delete(self, item: _Marked, *, gone: bool) -> None:
         if item.object_id is None or self._doomed is None:
             return
         with self._cat.transaction():

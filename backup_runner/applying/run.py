@@ -24,7 +24,7 @@ from ..progress import Events, Outcome
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.adopting import Adopting
-from ..repository.drift import note, settle
+from ..repository.drift import close_drift, note
 from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
 from ..workers.interrupt import Interrupt
@@ -256,7 +256,7 @@ class _Run:
             )
             cat.finish_plan(header.plan_id)
             if not outcome.interrupted:
-                settle(cat, self._ground.drift)
+                close_drift(cat, self._ground.drift)
         self._commit()
         if retirement:
             retirement.delete()

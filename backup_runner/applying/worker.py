@@ -23,7 +23,7 @@ from ..repository.packing import Threads
 from ..repository.sealing import Sealing
 from ..source.access import read_changed
 from ..source.output import Outputs
-from ..source.reading import FileRead, metadata, read_small, settled
+from ..source.reading import FileRead, metadata, read_small, steady
 from ..source.tree import Tree
 from ..targets.base import Target
 from ..workers.claims import Claims
@@ -178,7 +178,7 @@ class Large:
         fd, status = self._setting.tree.open(asked.key)
         try:
             for last_try in (False, True):
-                before, still = settled(fd, status)
+                before, still = steady(fd, status)
                 reading = self._read(fd, before, asked, again=last_try)
                 if reading is None:
                     return

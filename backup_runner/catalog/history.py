@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..records import CatalogRow, Digests, Extent, Flag
+from ..records import CatalogRow, Digests, Extent, Flag, NewObject
 from .database import Catalog
 from .many import content_ids, usable_contents
 
@@ -49,23 +50,14 @@ class ContentRow(NamedTuple):
     list: bytes | None
 
 
-class ObjectRow(NamedTuple):
-    """An object as recorded. `segments` are the sealed lengths of its data segments, bytes.
+@dataclass(frozen=True, slots=True)
+class ObjectRow(NewObject):
+    """An object as recorded: what was stored, its row and its state.
 
     Larger than usual, because it is a row of the catalog's table.
     """
 
     id: int
-    name: str
-    size: int
-    plain: int
-    checksum: str
-    etag: str
-    parts: str | None
-    header: bytes
-    segments: bytes
-    tier: str
-    created_ns: int
     state: str
     told: int
 
@@ -231,7 +223,7 @@ def extents(cat: Catalog, content_id: int) -> list[Extent]:
     return []
 
 
-_OBJECT = "id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, state, told"
+_OBJECT = "name, size, plain, checksum, etag, parts, header, segments, tier, created_ns, id, state, told"
 
 
 def get_object(cat: Catalog, object_id: int) -> ObjectRow:
@@ -259,7 +251,7 @@ def objects(cat: Catalog, store_id: int) -> Iterator[ObjectRow]:
     """All objects of a store, sorted by name."""
     cursor = cat.conn.execute(f"SELECT {_OBJECT} FROM object WHERE store_id = ? ORDER BY name", (store_id,))
     while rows := cursor.fetchmany(200):
-        yield from map(ObjectRow._make, rows)
+        yield from (ObjectRow(*row) for row in rows)
 
 
 def names_outside(cat: Catalog, store_id: int, prefix: str) -> list[str]:

@@ -194,7 +194,7 @@ def has_changes(cat: Catalog, store: Store) -> bool:
     return next(export_changes(cat, store, high_marks(cat)), None) is not None
 
 
-def settle(cat: Catalog, store_id: int, marks: dict[str, int]) -> None:
+def mark_recorded(cat: Catalog, store_id: int, marks: dict[str, int]) -> None:
     """Mark everything up to these marks as recorded. Callers hold a transaction."""
     for table in (*_MARKED, "version"):
         cat.conn.execute(

@@ -183,7 +183,7 @@ class Selection:
         ).fetchone()
         return row is not None
 
-    def settle_links(self) -> None:
+    def find_links(self) -> None:
         """Find the hard links: of those chosen with one leader, the first by key is restored with data."""
         self._run(
             "INSERT INTO linked SELECT path_id, first FROM (SELECT path_id, first_value(path_id) OVER "

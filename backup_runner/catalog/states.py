@@ -24,7 +24,7 @@ def note_bucket(
     many("UPDATE object SET tier = ? WHERE id = ?", [(tier, one) for one, tier in tiers.items()])
 
 
-def settle_bucket(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
+def losses_reported(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
     """Mark the lost files of these objects as reported; missing objects that contain nothing any more, because their
     contents were stored again, are deleted from the catalog."""
     cat.conn.executemany(

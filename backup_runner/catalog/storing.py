@@ -6,6 +6,7 @@ An existing content (same size and BLAKE3) keeps its id, wherever its bytes are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 
 from ..records import Composed, Digests, Extent, NewObject, Placed, pieces_digest, unpack_pieces
 from .database import Catalog
@@ -29,7 +30,7 @@ def add_object(cat: Catalog, store_id: int, new: NewObject) -> int:
     cursor = cat.conn.execute(
         "INSERT INTO object (store_id, name, size, plain, checksum, etag, parts, header, segments, tier, created_ns) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (store_id, *new),
+        (store_id, *astuple(new)),
     )
     return int(cursor.lastrowid or 0)
 

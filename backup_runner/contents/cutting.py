@@ -42,7 +42,7 @@ class Windows:
         """Do not reuse the buffer returned last before this is done."""
         self._busy[self._turn] = work
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         for busy in self._busy:
             if busy:
                 busy.result()
@@ -125,7 +125,7 @@ class FileCut:
                     if self.size < stretch.start + stretch.length:
                         return
         finally:
-            self._windows.settle()
+            self._windows.wait()
 
     def _data(self, stretch: Stretch) -> Iterator[list[memoryview]]:
         at, stop = stretch.start, stretch.start + stretch.length
@@ -166,7 +166,7 @@ class FileCut:
         self.size += length
         self._pieces.add(None, length)
         if self.hashed:
-            self._windows.settle()
+            self._windows.wait()
             zeros = memoryview(bytes(min(length, 1 << 20)))
             for at in range(0, length, len(zeros)):
                 self._sum(zeros[: min(len(zeros), length - at)])

@@ -17,7 +17,7 @@ from ..foreign import describe
 from ..policy import StoringPolicy
 from ..reasons import Cause, Reason
 from ..records import CatalogRow, Digests, Kind, Problem
-from ..source.reading import kind_of, settled
+from ..source.reading import kind_of, steady
 from ..source.tree import Tree
 from ..source.walk import ScanTotals
 from ..spec import Job
@@ -83,7 +83,7 @@ class PlanFacts:
             return None
         fd, status = self._tree.open(key)
         try:
-            settled(fd, status)
+            steady(fd, status)
             same = is_composed_of(fd, composition(self._cat, content_id, content.size))
         except DamagedError:
             return None
@@ -160,7 +160,7 @@ def hash_file(tree: Tree, key: bytes, cutting: Cutting | None = None, *, with_md
     fd, status = tree.open(key)
     try:
         # A later write must change the times, by which apply detects whether the file is still the one that was hashed.
-        status, _ = settled(fd, status)
+        status, _ = steady(fd, status)
         if cutting is not None and (digests := cutting.known_by_pieces(fd, status)) is not None:
             return digests
         strong, weak = blake3(), hashlib.md5(usedforsecurity=False)

@@ -94,7 +94,7 @@ class Bucket:
             replay.newest_only = True
             replayer = Replayer(self._session, cat, self._records, self._events, result)
             store = replayer.records(store, store.record_digest, replay, exact=True)
-            self._settle(cat, store, self._copies(json.loads(store.copies)))
+            self._all_recorded(cat, store, self._copies(json.loads(store.copies)))
             _sum_up(cat, store, result)
         self._keep_keys(cat)
         if not result.records:
@@ -198,7 +198,7 @@ class Bucket:
             store = replayer.records(store, previous, replay, exact=exact)
             replay.close()
             check_references(cat, store.id)
-            self._settle(cat, store, copies)
+            self._all_recorded(cat, store, copies)
             if not exact:
                 # After settling: rows from indexes are in no record yet, and go into the next one.
                 take_unknown_objects(self._session, cat, store, self._events, result)
@@ -212,9 +212,9 @@ class Bucket:
             store = next(store for store in cat.stores() if store.lineage == self.lineage)
             self._session.keep(store, self._keys)
 
-    def _settle(self, cat: Catalog, store: Store, copies: list[Copy]) -> None:
+    def _all_recorded(self, cat: Catalog, store: Store, copies: list[Copy]) -> None:
         """Mark everything in the catalog as recorded in the bucket, and count it."""
-        lines.settle(cat, store.id, lines.high_marks(cat))
+        lines.mark_recorded(cat, store.id, lines.high_marks(cat))
         base, first = (copies[-1][1].size, copies[-1][0]) if copies else (0, 1)
         if not copies and 1 in self._records:
             base = self._records.item(1).size

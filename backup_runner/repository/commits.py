@@ -82,7 +82,7 @@ def commit(cat: Catalog, store: Store, target: Target, keys: Keys) -> Store:
             if (met := _met_another(cat, cat.store(store.id), target, keys.identity, serial)) is not None:
                 return met
         else:
-            _settle(cat, store, serial, written, marks)
+            _committed(cat, store, serial, written, marks)
             return cat.store(store.id)
     raise DamagedError(
         f"the names of the next {_TAKEN} records of lineage {store.lineage} are taken by objects that this key "
@@ -145,7 +145,7 @@ def _resolve(cat: Catalog, store: Store, target: Target, identity: Identity) -> 
         ) from error
     if nonce != pending["nonce"]:
         return _forget_pending(cat, store, state="forked"), False
-    _settle(cat, store, serial, Written(listed.size, digest_of(target, name, listed.size)), pending["marks"])
+    _committed(cat, store, serial, Written(listed.size, digest_of(target, name, listed.size)), pending["marks"])
     return cat.store(store.id), False
 
 
@@ -158,7 +158,7 @@ def _resolve_blind(
         return _forget_pending(cat, store), False
     if not is_pending(pending, listed.size, listed.checksum):
         return _forget_pending(cat, store), True
-    _settle(cat, store, pending["serial"], Written(listed.size, pending["digest"]), pending["marks"])
+    _committed(cat, store, pending["serial"], Written(listed.size, pending["digest"]), pending["marks"])
     return cat.store(store.id), False
 
 
@@ -173,10 +173,10 @@ def _forget_pending(cat: Catalog, store: Store, **values: str) -> Store:
     return cat.store(store.id)
 
 
-def _settle(cat: Catalog, store: Store, serial: int, written: Written, marks: dict[str, int]) -> None:
+def _committed(cat: Catalog, store: Store, serial: int, written: Written, marks: dict[str, int]) -> None:
     sizes = {"since_size": store.since_size + written.size} if serial > 1 else {"base_size": written.size}
     with cat.transaction():
-        lines.settle(cat, store.id, marks)
+        lines.mark_recorded(cat, store.id, marks)
         cat.set_store(store.id, serial=serial, record_digest=written.digest, pending=None, **sizes)
     jobs = [name for _, name in cat.jobs(store.id)]
     remember(cat.path, store.lineage, serial, store.target, jobs, time.time_ns())

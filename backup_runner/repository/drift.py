@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
-from ..catalog.states import note_bucket, settle_bucket
+from ..catalog.states import losses_reported, note_bucket
 from ..catalog.storage import stored_by_tier
 from ..container import Identity
 from ..container.names import record_serial
@@ -79,11 +79,11 @@ def note(cat: Catalog, drift: Drift | None) -> None:
         note_bucket(cat, lost=drift.fresh, back=drift.healed, etags=drift.copied, tiers=drift.tiers)
 
 
-def settle(cat: Catalog, drift: Drift | None) -> None:
+def close_drift(cat: Catalog, drift: Drift | None) -> None:
     """At the end of an apply: the losses have been reported, and missing objects that contain nothing any more
     are removed from the catalog. Callers hold a transaction."""
     if drift is not None:
-        settle_bucket(cat, told=drift.fresh, gone=drift.gone)
+        losses_reported(cat, told=drift.fresh, gone=drift.gone)
 
 
 def listing_digest(listed: list[StoredObject]) -> str:

@@ -204,10 +204,6 @@ class Builder:
         while len(self._joining) > leave or (self._joining and self._joining[0].done()):
             self._joining.popleft().result()
 
-    def settle(self) -> None:
-        """Wait until no thread works on this object."""
-        self._drain(0)
-
     def is_full(self, policy: StoringPolicy) -> bool:
         """Whether to close it now: at its limits, or shortly before if little padding would be added."""
         filled = max(self.plain / policy.pack_bytes, len(self.entries) / policy.pack_contents)

@@ -38,7 +38,7 @@ class Book:
             self.outcome.interrupted = self.options.stop()
         return self.outcome.interrupted or self.fatal is not None
 
-    def settle(self, row: FileRow | PlainRow, status: str) -> None:
+    def record(self, row: FileRow | PlainRow, status: str) -> None:
         """Record the result for a path."""
         size = row.size if isinstance(row, FileRow) else 0
         self.counts[status] += 1

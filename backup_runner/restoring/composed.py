@@ -55,7 +55,7 @@ class Composing:
         if decision is Decision.UNCHANGED:
             self._writer.refresh(row)
         if decision is not Decision.WRITE:
-            self._book.settle(row, decision.value)
+            self._book.record(row, decision.value)
             return
         self._check(row)
         fd, temporary = self._writer.create(row.key)
@@ -119,7 +119,7 @@ class Composing:
                 file.failure = problem_of(error)
                 self._book.fatal = self._book.fatal or fatal_reason(error)
         if file.failure is None:
-            self._book.settle(file.row, Decision.WRITE.value)
+            self._book.record(file.row, Decision.WRITE.value)
             self._book.events.advance(1, file.row.size - file.shown)
             return
         self._writer.discard(file.row.key, file.temporary)

@@ -147,7 +147,7 @@ class Files:
             if decision is Decision.UNCHANGED:
                 self._writer.refresh(row)
             if decision is not Decision.WRITE:
-                self._book.settle(row, decision.value)
+                self._book.record(row, decision.value)
                 return
             for piece in self._assembly.pieces(row, self._places(row)):
                 yield piece
@@ -171,7 +171,7 @@ class Files:
     def _batch_done(self, batch: Batch, result: Result) -> None:
         for row, status in zip(batch.rows, result.statuses, strict=True):
             if status != FAILED:
-                self._book.settle(row, status)
+                self._book.record(row, status)
         for index, kind, text in result.problems:
             self._book.fail(batch.rows[index], kind, text)
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
@@ -188,7 +188,7 @@ class Files:
         if done.problem:
             self._book.fail(done.row, *done.problem)
         else:
-            self._book.settle(done.row, Decision.WRITE.value)
+            self._book.record(done.row, Decision.WRITE.value)
         self._book.events.advance(1, done.row.size - shown)
 
 

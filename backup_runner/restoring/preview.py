@@ -29,5 +29,5 @@ class Preview(Files):
                 continue
             if decision is Decision.WRITE:
                 self._writer.goal.pretend_written(row.key)
-            self._book.settle(row, decision.value)
+            self._book.record(row, decision.value)
             self._book.events.advance(1, row.size)

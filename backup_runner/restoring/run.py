@@ -67,7 +67,7 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
     try:
         wanted = Wanted(options.paths, options.exclude, options.here)
         choose_paths(cat, selection, (job_id, snapshot.id), wanted, session.job.base)
-        selection.settle_links()
+        selection.find_links()
         book = Book(options, events, outcome)
         goal = options.to if options.to is not None else session.job.base or b"/"
         with closing(Deletion(cat, session.job, selection, book)) as deletion:

@@ -134,7 +134,7 @@ class Tree:
 
     def _link(self, first: bytes, row: FileRow) -> None:
         decision = self._writer.link(first, row)
-        self._book.settle(row, "linked" if decision is Decision.WRITE else decision.value)
+        self._book.record(row, "linked" if decision is Decision.WRITE else decision.value)
         self._book.events.advance(1, row.size)
 
     def symlinks(self) -> None:
@@ -145,5 +145,5 @@ class Tree:
 
     def _symlink(self, row: PlainRow) -> None:
         decision = self._writer.put_symlink(row)
-        self._book.settle(row, "symlinks" if decision is Decision.WRITE else decision.value)
+        self._book.record(row, "symlinks" if decision is Decision.WRITE else decision.value)
         self._book.events.advance(1, 0)

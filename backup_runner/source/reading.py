@@ -100,7 +100,7 @@ def read_small(
     fd, status = tree.open(key)
     try:
         for last_try in (False, True):
-            before, still = settled(fd, status)
+            before, still = steady(fd, status)
             if before.st_size >= limit:
                 return None
             data = _read_whole(fd, before.st_size, room, unsized)
@@ -158,7 +158,7 @@ def _read_on(fd: int, start: memoryview, most: int) -> memoryview:
     return memoryview(data)
 
 
-def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
+def steady(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
     """Status of a file that is about to be read; False if it is being written right now.
 
     A write in the same step of the file system's clock as the previous one does not change the times,

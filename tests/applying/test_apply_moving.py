@@ -270,7 +270,7 @@ def test_a_file_that_moves_while_it_is_read(home: Home, size: int) -> None:
 def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each time right after the reader has looked at it; the other one only once, so the second try has it whole."""
     inodes = {os.stat(home.write(name, "first")).st_ino: name for name in ("moving", "once")}
-    real = reading.settled
+    real = reading.steady
     turns = dict.fromkeys(inodes.values(), 0)
 
     def settled(fd: int, status: os.stat_result) -> tuple[os.stat_result, bool]:
@@ -515,7 +515,7 @@ def test_a_file_that_changed_just_now_is_waited_for(home: Home, monkeypatch: pyt
     """Two writes within one step of the file system's clock have one time; the second would never be noticed."""
     path = home.write("fresh", "x")
     fd = os.open(path, os.O_RDONLY)
-    status, still = reading.settled(fd, os.fstat(fd))
+    status, still = reading.steady(fd, os.fstat(fd))
     age = time.time_ns() - status.st_ctime_ns
     os.close(fd)
     assert still

@@ -60,7 +60,7 @@ class Site:
         if settled:
             self.records.append(record)
             with cat.transaction():
-                lines.settle(cat, self.store_id, marks)
+                lines.mark_recorded(cat, self.store_id, marks)
             assert not lines.has_changes(cat, self.store)
 
     def content(self, number: int) -> tuple[int, int]:
