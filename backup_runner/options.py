@@ -80,6 +80,11 @@ class RestoreOptions:
     thaw_hours: int = 24
     delete: bool = False
     """Also delete what is in restored folders and not in the snapshot, except what the job leaves out."""
+    numeric_owner: bool = False
+    """Owners by number, even if the snapshot's names have other numbers here."""
+    map_owner: tuple[str, ...] = ()
+    """`OLD:NEW`, names or numbers of users; `map_group` the same for groups."""
+    map_group: tuple[str, ...] = ()
     overrides: frozenset[str] = frozenset()
     """Names of guards to ignore."""
     agree: Callable[[Surplus], bool] | None = None

@@ -94,29 +94,34 @@ class Browser:
 
         return names_snapshot(text)
 
-    def files(self, path: Name = "", at: str | None = None, *, exclude: Iterable[Name] = ()) -> Files:
-        """The files of a snapshot that match a path or pattern; a folder includes everything in it.
+    def files(self, path: Name = "", at: str | None = None, *more: Name, exclude: Iterable[Name] = ()) -> Files:
+        """The files of a snapshot that match a path or pattern, or one of several; a folder includes everything in it.
 
         Raises BackupRunnerError if there is nothing."""
         snapshot = self.snapshot(at)
-        pattern = self._pattern(path) if path else None
-        found = self._guarded(self._without(exclude, self._listed(snapshot, pattern)))
+        rows = self._listed(snapshot, *(self._pattern(one) for one in (path, *more) if one))
+        found = self._guarded(self._without(exclude, rows))
         first = next(found, None)
         if first is None and path:
             hint = f"`backup-runner find {self.job.file} NAME` searches all snapshots"
-            raise BackupRunnerError(f"snapshot {snapshot.id} has no {_shown(path)}", hint=hint)
+            raise BackupRunnerError(
+                f"snapshot {snapshot.id} has no {' or '.join(map(_shown, (path, *more)))}", hint=hint
+            )
         return Files(snapshot, chain((first,) if first else (), found))
 
-    def _listed(self, snapshot: Snapshot, pattern: PathPattern | None) -> Iterator[PathVersion]:
+    def _listed(self, snapshot: Snapshot, *patterns: PathPattern) -> Iterator[PathVersion]:
         from ..catalog.browsing import entries
+        from ..patterns.paths import any_covers
 
         where = (self._catalog, self._job_id, snapshot.id)
 
         def rows(key: bytes) -> Iterator[PathVersion]:
             return chain(entries(*where, low=key, high=key + b"\0"), entries(*where, low=key + b"/", high=key + b"0"))
 
-        if pattern is None:
-            return entries(*where)
+        if len(patterns) != 1:
+            meant = any_covers(patterns)
+            return (row for row in entries(*where) if not patterns or meant(row.key))
+        (pattern,) = patterns
         key = pattern.key(lambda key: not key or next(rows(key), None) is not None)
         if not key:
             return entries(*where)
@@ -189,12 +194,19 @@ class Browser:
         return self._guarded(self._without(exclude, rows))
 
     def history(self, path: Name) -> list[PathVersion]:
-        """The versions of one file or folder, oldest first. Raises BackupRunnerError if no snapshot has it."""
-        from ..catalog.browsing import versions_of
+        """The versions of one file or folder, oldest first; a pattern may match only one. Raises BackupRunnerError if
+        no snapshot has it."""
+        from ..catalog.browsing import versions_matching, versions_of
 
-        cat, job_id = self._catalog, self._job_id
+        cat, job_id, pattern = self._catalog, self._job_id, self._pattern(path)
         with faults(self.job):
-            rows = versions_of(cat, job_id, self._pattern(path).key(lambda key: bool(versions_of(cat, job_id, key))))
+            rows = versions_of(cat, job_id, pattern.key(lambda key: bool(versions_of(cat, job_id, key))))
+            if not rows and pattern.is_wild:
+                rows = list(versions_matching(cat, job_id, pattern.selects))
+        if len(keys := sorted({row.key.rstrip(b"/") for row in rows})) > 1:
+            some = ", ".join(map(_shown, keys[:3])) + (", …" if len(keys) > 3 else "")
+            hint = f"`backup-runner find {self.job.file} PATTERN` lists the versions of all"
+            raise BackupRunnerError(f"{_shown(path)} matches {len(keys)} paths: {some}", hint=hint)
         if not rows:
             hint = f"`backup-runner find {self.job.file} NAME` searches all folders for a name"
             raise BackupRunnerError(f"no snapshot has {_shown(path)}", hint=hint)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from shutil import copyfileobj
 from typing import IO, TYPE_CHECKING
 
+from ..catalog.about import NO_OWNERS, Owners
 from ..errors import BackupRunnerError, UsageError
 from ..options import RestoreOptions
 from ..progress import Events, RestoreOutcome
@@ -59,7 +60,7 @@ def restore_stream(
             there = os.fsencode(folder)
             rows = (row for row in past.files(at=str(snapshot.id)).versions if os.path.lexists(there + b"/" + row.key))
             if tar:
-                _write_tar(rows, there, sink)
+                _write_tar(rows, there, sink, NO_OWNERS if at.numeric_owner else snapshot.about.owners)
             else:
                 _write_one(rows, there, sink)
         return outcome
@@ -83,7 +84,7 @@ def _write_one(rows: Iterable[PathVersion], folder: bytes, sink: IO[bytes]) -> N
     raise BackupRunnerError("the file was not restored", hint="restore it to a folder to see why")
 
 
-def _write_tar(rows: Iterable[PathVersion], folder: bytes, sink: IO[bytes]) -> None:
+def _write_tar(rows: Iterable[PathVersion], folder: bytes, sink: IO[bytes], owners: Owners) -> None:
     links: dict[tuple[int, int], str] = {}
     with tarfile.open(
         fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
@@ -94,6 +95,7 @@ def _write_tar(rows: Iterable[PathVersion], folder: bytes, sink: IO[bytes]) -> N
             path = folder + b"/" + row.key
             status = os.lstat(path)
             entry = _entry(row, path)
+            entry.uname, entry.gname = owners.users.get(row.uid, ""), owners.groups.get(row.gid, "")
             first = links.setdefault((status.st_dev, status.st_ino), entry.name) if status.st_nlink > 1 else entry.name
             if row.kind == Kind.FILE and first != entry.name:
                 entry.type, entry.linkname, entry.size = tarfile.LNKTYPE, first, 0

@@ -6,7 +6,8 @@ import json
 
 import orjson
 
-from ..catalog.browsing import bytes_now
+from ..catalog.about import Owners
+from ..catalog.browsing import bytes_now, owners_now
 from ..catalog.database import Store
 from ..catalog.recording import Recorder
 from ..errors import AccessDenied
@@ -17,6 +18,7 @@ from ..progress import Outcome
 from ..records import Problem
 from ..repository import commits as committing
 from ..repository.session import Session
+from ..source.owners import names_of
 from ..spec import Job
 from .checking import Ground
 from .firsts import give_way, two_lineages
@@ -65,7 +67,19 @@ def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dic
         "new_bytes": outcome.new_bytes,
         "stored_bytes": outcome.stored_bytes,
         "problems": len(outcome.problems),
+        "owners": _owners(versions).fields,
     }
+
+
+def _owners(versions: Versions) -> Owners:
+    """Names of the owners of all files: those of the snapshot before, and of what was written now."""
+    recorder, seen = versions.recorder, set(versions.owners)
+    earlier = [one for one in recorder.cat.snapshots(recorder.job_id) if one.id < recorder.snapshot_id]
+    known = earlier[-1].about.owners if earlier else Owners()
+    if earlier and not any(known):
+        seen |= owners_now(recorder.cat, recorder.job_id)
+    users, groups = names_of(seen)
+    return Owners({**known.users, **users}, {**known.groups, **groups})
 
 
 def _bytes_before(recorder: Recorder) -> int:

@@ -44,7 +44,7 @@ def relabel(
                     assert snapshot is not None
                     old = about_of(snapshot.totals)
                     kept = tuple(tag for tag in (*old.tags, *add) if tag not in remove)
-                    new = About(old.host, tuple(sorted(set(kept))), old.note if note is None else note)
+                    new = old._replace(tags=tuple(sorted(set(kept))), note=old.note if note is None else note)
                     totals = numbers_of(snapshot.totals) | new.fields
                     cat.set_totals(number, orjson.dumps(totals).decode())
                     found.append((number, new))

@@ -35,11 +35,14 @@ class Versions:
         self._losses = losses
         self.removed = 0
         """Number of removed files and symlinks."""
+        self.owners: set[tuple[int, int]] = set()
+        """Users and groups of what was written."""
         self._waiting: list[NewVersion] = []
 
     def put(self, action: Action, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
         """Write one path whose data, if any, need not be read; at the latest with `flush`."""
         self._waiting.append(NewVersion(action.key, meta, content_id, leader))
+        self.owners.add((meta.uid, meta.gid))
         self.count(action)
         if len(self._waiting) >= _AT_ONCE:
             self.flush()
@@ -83,6 +86,7 @@ class Versions:
                 # Not read when planning: only its times changed.
                 kind = ActionKind.TOUCH
             meta = Meta(_FILE, *read[:7], None, read.xattrs)
+            self.owners.add((meta.uid, meta.gid))
             if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
                 rows.append(NewVersion(action.key, meta, content_id, action.leader))
             tally[kind] += 1

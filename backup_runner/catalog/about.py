@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 
-_KEYS = ("host", "tags", "note")
+_KEYS = ("host", "tags", "note", "owners")
+
+
+class Owners(NamedTuple):
+    """Names of users and groups by number, as the machine that made the snapshot knew them."""
+
+    users: Mapping[int, str] = MappingProxyType({})
+    groups: Mapping[int, str] = MappingProxyType({})
+
+    @property
+    def fields(self) -> dict[str, dict[str, str]]:
+        """In the form of `totals`."""
+        return {name: {str(number): text for number, text in getattr(self, name).items()} for name in self._fields}
+
+
+NO_OWNERS = Owners()
 
 
 class About(NamedTuple):
@@ -15,17 +32,33 @@ class About(NamedTuple):
     host: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
+    owners: Owners = NO_OWNERS
 
     @property
     def fields(self) -> dict[str, Any]:
         """In the form of `totals`; empty values are omitted."""
         said = {"host": self.host, "tags": sorted(set(self.tags)), "note": self.note}
+        said["owners"] = self.owners.fields if any(self.owners) else {}
         return {name: value for name, value in said.items() if value}
 
 
 def about_of(totals: str) -> About:
     found = orjson.loads(totals)
-    return About(str(found.get("host", "")), tuple(map(str, found.get("tags", ()))), str(found.get("note", "")))
+    tags = tuple(map(str, found.get("tags", ())))
+    return About(str(found.get("host", "")), tags, str(found.get("note", "")), _owners(found.get("owners")))
+
+
+def _owners(found: object) -> Owners:
+    """Anything but numbers and names is ignored: it decides whose restored files are."""
+    parts = [found.get(name) if isinstance(found, dict) else None for name in Owners._fields]
+    return Owners(*(
+        {
+            int(number): name
+            for number, name in (part.items() if isinstance(part, dict) else ())
+            if number.isascii() and number.isdigit() and isinstance(name, str) and name
+        }
+        for part in parts
+    ))  # fmt: skip
 
 
 def numbers_of(totals: str) -> dict[str, Any]:

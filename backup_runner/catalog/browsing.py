@@ -164,6 +164,16 @@ def bytes_now(cat: Catalog, job_id: int) -> int:
     return int(row[0])
 
 
+def owners_now(cat: Catalog, job_id: int) -> set[tuple[int, int]]:
+    """Users and groups of all files that the job has now."""
+    rows = cat.conn.execute(
+        "SELECT DISTINCT v.uid, v.gid FROM version v JOIN path p ON p.id = v.path_id "
+        "WHERE p.job_id = ? AND v.until IS NULL",
+        (job_id,),
+    )
+    return {(uid, gid) for uid, gid in rows}
+
+
 def snapshots_within(ids: list[int], first: int, until: int | None) -> list[int]:
     """The sorted snapshot ids in [first, until)."""
     return ids[bisect_left(ids, first) : None if until is None else bisect_left(ids, until)]

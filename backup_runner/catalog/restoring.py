@@ -7,9 +7,10 @@ concurrent writes of other processes do not matter.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .database import Catalog
@@ -119,7 +120,15 @@ _PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs, flags FROM chosen 
 class Selection:
     """The chosen versions of one snapshot. Only one at a time may be open on a catalog."""
 
-    def __init__(self, cat: Catalog, job_id: int, snapshot_id: int) -> None:
+    def __init__(
+        self,
+        cat: Catalog,
+        job_id: int,
+        snapshot_id: int,
+        users: Mapping[int, int] = MappingProxyType({}),
+        groups: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """`users` and `groups` are numbers of the snapshot to replace by others."""
         self._run = cat.conn.execute
         self._conn = cat.conn
         self.at = (job_id, snapshot_id)
@@ -127,6 +136,11 @@ class Selection:
         self.close()
         for statement in _TABLES:
             self._run(statement)
+        self._choose = _CHOOSE
+        if users or groups:
+            self._choose = _CHOOSE.replace("v.uid, v.gid", "here_uid(v.uid), here_gid(v.gid)")
+            cat.conn.create_function("here_uid", 1, lambda number: users.get(number, number))
+            cat.conn.create_function("here_gid", 1, lambda number: groups.get(number, number))
 
     def close(self) -> None:
         """Drop the temporary tables."""
@@ -140,17 +154,19 @@ class Selection:
 
     def add_key(self, key: bytes) -> int:
         """Choose one path; returns how many were added (0 if it does not exist or was chosen before)."""
-        return self._run(_CHOOSE + "AND p.key = ?3", (*self.at, key)).rowcount
+        return self._run(self._choose + "AND p.key = ?3", (*self.at, key)).rowcount
 
     def add_range(self, low: bytes, high: bytes | None) -> int:
         """Choose all with low <= key < high."""
-        return self._run(_CHOOSE + "AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)", (*self.at, low, high)).rowcount
+        return self._run(
+            self._choose + "AND p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)", (*self.at, low, high)
+        ).rowcount
 
     def add_matching(self, matches: Callable[[bytes], bool], start: bytes) -> int:
         """Choose all keys that begin with `start` and for which `matches` is true."""
         self._conn.create_function("chosen_matches", 1, matches)
         condition = "AND p.key >= ?3 AND substr(p.key, 1, ?4) = ?3 AND chosen_matches(p.key)"
-        return self._run(_CHOOSE + condition, (*self.at, start, len(start))).rowcount
+        return self._run(self._choose + condition, (*self.at, start, len(start))).rowcount
 
     def drop_matching(self, matches: Callable[[bytes], bool]) -> None:
         """Remove chosen paths for which `matches` is true."""

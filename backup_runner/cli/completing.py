@@ -15,6 +15,7 @@ import typer
 
 from .. import api
 from ..errors import UsageError
+from .guardnames import GUARDS
 
 if TYPE_CHECKING:
     from ..api import Browser
@@ -81,6 +82,11 @@ def stored_paths(ctx: typer.Context, incomplete: str) -> Offers:
         # Shells read one completion per line, and cannot pass bytes that are not text.
         return [offer for offer in offers if offer[0].isprintable()]
     return []
+
+
+def guards_named(incomplete: str) -> list[str]:
+    """Guards whose names start with what was typed."""
+    return [name for name in GUARDS if name.startswith(incomplete)]
 
 
 def _listed(folder: str, incomplete: str) -> Iterator[tuple[str, bool]]:

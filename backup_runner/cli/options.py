@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
-from .completing import job_files
+from .completing import guards_named, job_files
+from .guardnames import GUARDS
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-GUARDS = (
-    "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
-    "rolled_back", "max_cost_per_month", "max_forget_percent", "max_free_percent",
-)  # fmt: skip
 
 
 class Level(StrEnum):
@@ -53,7 +50,12 @@ Checksum = Annotated[
 ]
 OverrideGuards = Annotated[
     list[str] | None,
-    typer.Option("--override-guard", metavar="NAME", help="Ignore this guard in this run. May be repeated."),
+    typer.Option(
+        "--override-guard",
+        metavar="NAME",
+        help=f"Ignore this guard in this run: {', '.join(GUARDS)}. May be repeated.",
+        autocompletion=guards_named,
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,

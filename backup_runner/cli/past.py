@@ -50,14 +50,14 @@ def _put(out: Output, documents: Iterable[dict[str, Any]], lines: Iterable[str])
 def list_files(
     context: typer.Context,
     job: JobFile,
-    path: Annotated[
-        str,
+    paths: Annotated[
+        list[str] | None,
         typer.Argument(
             metavar="PATH",
-            help="List only this folder or file, or what matches this pattern.",
+            help="List only these folders or files, or what matches these patterns.",
             autocompletion=stored_paths,
         ),
-    ] = "",
+    ] = None,
     *,
     exclude: Exclude = None,
     at: Annotated[
@@ -73,7 +73,8 @@ def list_files(
 
     out = output(context, json=json)
     with _history_of(job, out) as past:
-        snapshot, rows = past.files(path, at, exclude=exclude or ())
+        first, *more = paths or [""]
+        snapshot, rows = past.files(first, at, *more, exclude=exclude or ())
         _put(out, list_documents(rows, snapshot), list_lines(rows, snapshot, out.look))
     return 0
 
@@ -150,7 +151,7 @@ def history(
         str,
         typer.Argument(
             metavar="PATH",
-            help="A path: stored, absolute or relative to the current folder.",
+            help="A path, stored, absolute or relative to the current folder; or a pattern that matches one.",
             autocompletion=stored_paths,
         ),
     ],

@@ -84,6 +84,16 @@ def command(
             help="Also delete what is in restored folders, not in the snapshot. Shows it first; skipped files stay.",
         ),
     ] = False,
+    numeric_owner: Annotated[
+        bool, typer.Option("--numeric-owner", help="Owners by number, not by the names they had.")
+    ] = False,
+    map_owner: Annotated[
+        list[str] | None,
+        typer.Option("--map-owner", metavar="OLD:NEW", help="Give the files of a user to another. May be repeated."),
+    ] = None,
+    map_group: Annotated[
+        list[str] | None, typer.Option("--map-group", metavar="OLD:NEW", help="The same for a group.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done; change nothing.")] = False,
     yes: Yes = False,
     override_guard: OverrideGuards = None,
@@ -112,6 +122,9 @@ def command(
         thaw=thaw,
         thaw_hours=thaw_hours,
         delete=delete,
+        numeric_owner=numeric_owner,
+        map_owner=tuple(map_owner or ()),
+        map_group=tuple(map_group or ()),
         overrides=guard_names(override_guard),
     )
     loaded = load_job(job, out)

@@ -80,9 +80,12 @@ class _Sum:
 def list_documents(versions: Iterable[PathVersion], snapshot: Snapshot) -> Iterator[Fields]:
     """Yields an `entry` per path, then a `summary`."""
     total = _Sum()
+    users, groups = snapshot.about.owners
     for version in versions:
         total.add(version)
-        yield {"kind": "entry"} | path_fields(version.key) | version_fields(version)
+        names = {"user": users.get(version.uid), "group": groups.get(version.gid)}
+        known = {name: text for name, text in names.items() if text}
+        yield {"kind": "entry"} | path_fields(version.key) | version_fields(version) | known
     yield {
         "kind": "summary",
         "snapshot": snapshot_of(snapshot),
@@ -96,9 +99,11 @@ def list_documents(versions: Iterable[PathVersion], snapshot: Snapshot) -> Itera
 def list_lines(versions: Iterable[PathVersion], snapshot: Snapshot, look: Look) -> Iterator[str]:
     """One line per path, like `ls -l`."""
     total = _Sum()
+    users, groups = snapshot.about.owners
     for version in versions:
         total.add(version)
-        owner = f"{version.uid}:{version.gid}"
+        names = users.get(version.uid, str(version.uid)), groups.get(version.gid, str(version.gid))
+        owner = ":".join(map(escape.one_line, names))
         yield f"{_mode(version)}  {owner:>9}  {size_and_time(version)}  {shown_name(version, look)}"
     yield look.paint(f"{_snapshot(snapshot)}: {total.said()}", "dim")
 

@@ -134,7 +134,8 @@ _NAMED_MORE = {"path_base64": _BASE64}
 
 def _files_list() -> Schema:
     summary = {"snapshot": _AT, "files": _COUNT, "folders": _COUNT, "symlinks": _COUNT, "bytes": _COUNT}
-    entry = _line("entry", _NAMED | _ENTRY, _NAMED_MORE | _ENTRY_MORE)
+    names = {"user": _TEXT, "group": _TEXT}
+    entry = _line("entry", _NAMED | _ENTRY, _NAMED_MORE | _ENTRY_MORE | names)
     return {"oneOf": [entry, _line("summary", summary)]}
 
 

@@ -29,6 +29,7 @@ from ..workers.pool import Pool
 from .book import Book
 from .files import Files
 from .goal import NOT_FINISHED, Goal
+from .owners import owners_here
 from .preview import Preview
 from .select import Wanted, choose_paths, choose_snapshot
 from .surplus import Deletion, check_deletable, problems_of
@@ -63,7 +64,7 @@ def restore(session: Session, options: RestoreOptions, events: Events) -> Restor
     if options.delete and (missed := problems_of(snapshot)):
         text = f"snapshot {snapshot.id} was made with {missed} problems: what could not be read is not in it"
         outcome.notes.append(text)
-    selection = Selection(cat, job_id, snapshot.id)
+    selection = Selection(cat, job_id, snapshot.id, *owners_here(snapshot.about.owners, options))
     try:
         wanted = Wanted(options.paths, options.exclude, options.here)
         choose_paths(cat, selection, (job_id, snapshot.id), wanted, session.job.base)

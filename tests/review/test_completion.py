@@ -65,3 +65,10 @@ def test_stored_paths_folder_by_folder(applied: Any) -> None:
 def test_commands_and_options_are_offered_too(place: Any) -> None:
     assert offered(place, "backup-runner sn") == ["snapshots"]
     assert offered(place, "backup-runner plan --ex") == ["--explain"]
+
+
+def test_names_of_guards(place: Any) -> None:
+    assert offered(place, "backup-runner apply job.yaml --override-guard max_f") == [
+        "max_forget_percent",
+        "max_free_percent",
+    ]
