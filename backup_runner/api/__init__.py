@@ -51,7 +51,20 @@ if TYPE_CHECKING:
     from ..spec import Job, Overwrite
     from ..workers.interrupt import Interrupt
     from .applies import apply, forget, prune
-    from .browsing import Browser, Diff, Files, browse, diff, files, find, history, snapshots, stats, tag
+    from .browsing import (
+        Browser,
+        Diff,
+        Files,
+        browse,
+        diff,
+        files,
+        find,
+        history,
+        names_snapshot,
+        snapshots,
+        stats,
+        tag,
+    )
     from .catalogs import CatalogInfo, catalog_info, import_backup_tool, pull, rebuild
     from .jobs import (
         Rewriting,
@@ -94,7 +107,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.applies": "apply forget prune",
-    "api.browsing": "Browser Diff Files browse diff files find history snapshots stats tag",
+    "api.browsing": "Browser Diff Files browse diff files find history names_snapshot snapshots stats tag",
     "api.catalogs": "CatalogInfo catalog_info import_backup_tool pull rebuild",
     "api.jobs": "Rewriting Settings Timers Validation config_schema format_job job_schema load_job load_jobs"
     " load_settings migrate_job resolved_job skips timers validate",
@@ -211,6 +224,7 @@ __all__ = [
     "load_settings",
     "machine_writer",
     "migrate_job",
+    "names_snapshot",
     "new_key",
     "new_pair",
     "open_plan",

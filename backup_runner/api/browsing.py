@@ -88,12 +88,6 @@ class Browser:
         with faults(self.job):
             return choose_snapshot(self._catalog, self._job_id, at)[0]
 
-    def names_snapshot(self, text: str) -> bool:
-        """Whether a word is the number, time, tag or host of a snapshot, rather than a path."""
-        from ..restoring.select import names_snapshot
-
-        return names_snapshot(text)
-
     def files(self, path: Name = "", at: str | None = None, *more: Name, exclude: Iterable[Name] = ()) -> Files:
         """The files of a snapshot that match a path or pattern, or one of several; a folder includes everything in it.
 
@@ -333,6 +327,13 @@ def diff(job: Job, old: str, new: str | None = None, *, events: Events | None = 
     is on disk."""
     with browse(job, events=events) as open_job:
         return list(open_job.diff(old, new).differences)
+
+
+def names_snapshot(text: str) -> bool:
+    """Whether a word is the number, time, tag or host of a snapshot, rather than a path."""
+    from ..restoring.select import names_snapshot as names
+
+    return names(text)
 
 
 def _shown(path: str | bytes) -> str:

@@ -37,7 +37,7 @@ class About(NamedTuple):
     @property
     def fields(self) -> dict[str, Any]:
         """In the form of `totals`; empty values are omitted."""
-        said = {"host": self.host, "tags": sorted(set(self.tags)), "note": self.note}
+        said: dict[str, Any] = {"host": self.host, "tags": sorted(set(self.tags)), "note": self.note}
         said["owners"] = self.owners.fields if any(self.owners) else {}
         return {name: value for name, value in said.items() if value}
 

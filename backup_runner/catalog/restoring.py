@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .database import Catalog
@@ -110,6 +109,13 @@ _FILE = (
 _FILE_FROM = "chosen c JOIN content t ON t.id = c.content_id WHERE c.kind = 0"
 
 
+def _choosing(cat: Catalog, users: Mapping[int, int], groups: Mapping[int, int]) -> str:
+    """The statement that chooses, with other owners."""
+    cat.conn.create_function("here_uid", 1, lambda number: users.get(number, number))
+    cat.conn.create_function("here_gid", 1, lambda number: groups.get(number, number))
+    return _CHOOSE.replace("v.uid, v.gid", "here_uid(v.uid), here_gid(v.gid)")
+
+
 def _which(*, again: bool) -> str:
     return f"c.path_id {'IN (SELECT path_id FROM again)' if again else 'NOT IN (SELECT path_id FROM linked)'}"
 
@@ -120,15 +126,8 @@ _PLAIN = "SELECT key, mtime_ns, mode, uid, gid, link, xattrs, flags FROM chosen 
 class Selection:
     """The chosen versions of one snapshot. Only one at a time may be open on a catalog."""
 
-    def __init__(
-        self,
-        cat: Catalog,
-        job_id: int,
-        snapshot_id: int,
-        users: Mapping[int, int] = MappingProxyType({}),
-        groups: Mapping[int, int] = MappingProxyType({}),
-    ) -> None:
-        """`users` and `groups` are numbers of the snapshot to replace by others."""
+    def __init__(self, cat: Catalog, job_id: int, snapshot_id: int, *owners: Mapping[int, int]) -> None:
+        """`owners` are users and groups of the snapshot, by number, to replace by others."""
         self._run = cat.conn.execute
         self._conn = cat.conn
         self.at = (job_id, snapshot_id)
@@ -136,11 +135,7 @@ class Selection:
         self.close()
         for statement in _TABLES:
             self._run(statement)
-        self._choose = _CHOOSE
-        if users or groups:
-            self._choose = _CHOOSE.replace("v.uid, v.gid", "here_uid(v.uid), here_gid(v.gid)")
-            cat.conn.create_function("here_uid", 1, lambda number: users.get(number, number))
-            cat.conn.create_function("here_gid", 1, lambda number: groups.get(number, number))
+        self._choose = _choosing(cat, *owners) if any(owners) else _CHOOSE
 
     def close(self) -> None:
         """Drop the temporary tables."""

@@ -84,6 +84,11 @@ def stored_paths(ctx: typer.Context, incomplete: str) -> Offers:
     return []
 
 
+def snapshots_and_paths(ctx: typer.Context, incomplete: str) -> Offers:
+    """Either: a newer snapshot, or paths to compare with the disk."""
+    return [*(one for one in snapshots(ctx) if one[0].startswith(incomplete)), *stored_paths(ctx, incomplete)]
+
+
 def guards_named(incomplete: str) -> list[str]:
     """Guards whose names start with what was typed."""
     return [name for name in GUARDS if name.startswith(incomplete)]

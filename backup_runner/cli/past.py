@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import api
-from .completing import snapshots, stored_paths
+from .completing import snapshots, snapshots_and_paths, stored_paths
 from .exits import INCOMPLETE
 from .jobs import load_job
 from .options import Exclude, JobFile, Json, here
@@ -88,7 +88,7 @@ def diff(
         typer.Argument(
             metavar="[SNAPSHOT] PATH",
             help="The newer snapshot (default: the disk), then folders, files or patterns to limit it to.",
-            autocompletion=stored_paths,
+            autocompletion=snapshots_and_paths,
         ),
     ] = None,
     *,
@@ -109,7 +109,7 @@ def diff(
 
     out, paths = output(context, json=json), list(rest or ())
     with _history_of(job, out) as past:
-        new = paths.pop(0) if paths and past.names_snapshot(paths[0]) else None
+        new = paths.pop(0) if paths and api.names_snapshot(paths[0]) else None
         before, after, found, problems, left_out = past.diff(old, new, paths, exclude=exclude or (), checksum=checksum)
         _put(out, diff_documents(found, before, after), diff_lines(found, before, after, out.look))
         if missed := left_out():
