@@ -91,7 +91,8 @@ class Place:
         """What no run should leave: temporary files in bucket, work directory and next to the catalog."""
         bucket = [name for name in files_below(str(self.bucket)) if name.startswith((".tmp", ".uploads"))]
         lease = [name for name in files_below(str(self.bucket)) if "/lease/" in name]
-        state = set(files_below(str(self.root / "state"))) - {"catalog.db", "catalog.db.lock", "catalog.db.seen"}
+        ours = {f"catalog.db{ending}" for ending in ("", ".lock", ".seen", ".host-key")}
+        state = set(files_below(str(self.root / "state"))) - ours
         work = [
             name for name in files_below(str(self.root / ".backup-runner")) if not name.endswith((".log", ".jsonl"))
         ]
