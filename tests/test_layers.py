@@ -37,7 +37,7 @@ TABLE: dict[str, str] = {
     "workers": "errors foreign",
     "catalog": BASE,
     "targets": "spec records errors foreign",
-    "jobfile": "beneath keytext patterns spec errors foreign",
+    "jobfile": "beneath keytext patterns replacing spec errors foreign",
     "container": "keytext errors foreign",
     "options": "spec policy progress records",
     "progress": "records",

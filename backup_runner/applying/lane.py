@@ -22,7 +22,7 @@ from ..workers.memory import give_back
 from ..workers.pool import Pool
 from .messages import Asked, Files, Flush, Handed, Report
 from .strain import Strain
-from .worker import Setting, Worker
+from .worker import Worker, WorkerSetting
 
 _LARGE = 2
 """Weight of a task with a large file: it may take long, so no other task should wait behind it."""
@@ -151,7 +151,7 @@ class Lane:
 
     def __init__(
         self,
-        setting: Setting,
+        setting: WorkerSetting,
         workers: int,
         book: Book,
         *,

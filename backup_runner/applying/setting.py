@@ -13,15 +13,15 @@ from ..source.tree import Tree
 from ..spec import Job
 from ..workers.claims import Claims
 from .running import READING
-from .worker import Setting
+from .worker import WorkerSetting
 
 
-def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPolicy) -> Setting:
+def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPolicy) -> WorkerSetting:
     """Raises WrongKeyError, TargetError."""
     job = session.job
     expected = sum(totals.counts.get(kind, 0) for kind in READING)
     expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
-    return Setting(
+    return WorkerSetting(
         Tree((source.key, source.path) for source in job.sources if not source.output),
         session.target,
         session.keys(store).sealing,

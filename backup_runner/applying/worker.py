@@ -34,7 +34,7 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Setting:
+class WorkerSetting:
     """What workers need to know; inherited by fork."""
 
     tree: Tree
@@ -56,7 +56,7 @@ class Setting:
 class Known:
     """What is in the bucket already, or about to be uploaded by some worker."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: WorkerSetting) -> None:
         self._claims = setting.claims
         self._store_id = setting.store_id
         # A separate connection: SQLite connections must not be used on both sides of a fork.
@@ -101,7 +101,7 @@ class Known:
 class Worker:
     """Carries out the tasks of one process."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: WorkerSetting) -> None:
         self._setting = setting
         self._known = Known(setting)
         self._packs = Packs(setting.target, setting.sealing, setting.tier_name, setting.policy)
@@ -164,7 +164,7 @@ class _Reading(NamedTuple):
 class Large:
     """Reads files and cuts them into pieces, with additional threads."""
 
-    def __init__(self, setting: Setting, known: Known, packs: Packs) -> None:
+    def __init__(self, setting: WorkerSetting, known: Known, packs: Packs) -> None:
         self._setting = setting
         self._known = known
         self._packs = packs

@@ -5,24 +5,15 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-import tempfile
+
+from ..replacing import replacing
 
 
 def rewrite(path: str, text: str) -> None:
     """Replace the file's content atomically. Keeps the mode; writes through a symlink. Raises OSError."""
     goal = os.path.realpath(path)
-    mode = stat.S_IMODE(os.stat(goal).st_mode)
-    fd, temporary = tempfile.mkstemp(dir=os.path.dirname(goal), prefix=".backup-runner-")
-    try:
-        with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            os.fchmod(fd, mode)
-            file.flush()
-            os.fsync(fd)
-        os.replace(temporary, goal)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(goal, mode=stat.S_IMODE(os.stat(goal).st_mode)) as file:
+        file.write(text.encode())
 
 
 def difference(path: str, old: str, new: str) -> list[str]:

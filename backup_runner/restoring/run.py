@@ -35,7 +35,7 @@ from .select import Wanted, choose_paths, choose_snapshot
 from .surplus import Deletion, check_deletable, problems_of
 from .thaw import look_at_archive
 from .tree import Tree
-from .work import Result, Task, Worker
+from .work import RestoreWorker, Result, Task
 from .write import Writer
 
 __all__ = ["RestoreOptions", "restore"]
@@ -138,7 +138,7 @@ def _start_workers(
     target = pickle.dumps(divided(session.target, max(1, workers)))
     return Pool[Task, Result](
         workers,
-        lambda: Worker(
+        lambda: RestoreWorker(
             pickle.loads(target),  # noqa: S301 - our own bytes, pickled above
             identity,
             goal if small else goal.again(),
@@ -147,7 +147,7 @@ def _start_workers(
     )
 
 
-def _no_worker() -> Worker:
+def _no_worker() -> RestoreWorker:
     raise AssertionError("a dry run fetches nothing")
 
 

@@ -102,7 +102,7 @@ def fatal_reason(error: BaseException) -> str | None:
     return None
 
 
-class Worker:
+class RestoreWorker:
     """Does tasks; created in each worker process."""
 
     def __init__(self, target: Target, identity: Identity, goal: Goal, overwrite: Overwrite) -> None:

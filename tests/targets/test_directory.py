@@ -15,7 +15,7 @@ import pytest
 from backup_runner.errors import AccessDenied, ConditionFailed, ObjectExists, ObjectMissing, TargetError
 from backup_runner.targets.base import Put
 from backup_runner.targets.directory import files as dir_files
-from backup_runner.targets.directory.place import Place
+from backup_runner.targets.directory.place import Disk
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.targets.directory.temporary import temporary_name
 
@@ -208,7 +208,7 @@ def test_a_disk_that_is_unmounted_meanwhile_is_not_replaced_by_its_mount_point(t
 
 def test_a_file_system_that_comes_back_with_another_number_is_no_alarm(tmp_path: Path) -> None:
     """Automounters may do that; the alarm is the file system of a folder above."""
-    place = Place("/proc", 1 << 40)
+    place = Disk("/proc", 1 << 40)
     place.check()
     with pytest.raises(TargetError, match="is no longer on the disk"):
-        Place(str(tmp_path), 1 << 40).check()
+        Disk(str(tmp_path), 1 << 40).check()

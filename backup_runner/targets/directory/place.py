@@ -21,7 +21,7 @@ def absence(root: str) -> str:
     return f"the folder {root} is empty"
 
 
-class Place:
+class Disk:
     """Detects that the file system of a folder disappears while it is in use.
 
     An unplugged disk leaves its mount point, an ordinary folder of the parent file system, and a program that creates

@@ -22,7 +22,7 @@ from .files import TEMPORARY, check_name, etag_of, read_range, stored, translate
 from .listing import walk
 from .lock import locked
 from .naming import link_new, replace
-from .place import Place, absence
+from .place import Disk, absence
 from .temporary import abort_upload, remove_strays, written
 
 
@@ -31,13 +31,13 @@ class DirectoryTarget:
 
     def __init__(self, path: str, device: int | None = None) -> None:
         self._root = os.path.realpath(path)
-        self._place = Place(self._root, device)
+        self._disk = Disk(self._root, device)
         self._beneath = Beneath(self._root)
         self._ready = False
         self._opening = threading.Lock()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self._root, "device": self._place.device}
+        return {"path": self._root, "device": self._disk.device}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -115,7 +115,7 @@ class DirectoryTarget:
 
     def list(self, prefix: str = "") -> Iterator[StoredObject]:
         with translated("listing", self._root):
-            self._place.check()
+            self._disk.check()
         folder, _, _ = prefix.rpartition("/")
         if folder:
             check_name(folder)
@@ -149,12 +149,12 @@ class DirectoryTarget:
         """Before a write: create the folders, check that they are on the same disk, and delete what dead writers
         left."""
         with self._opening, translated("opening the target for writing", self._root):
-            self._place.check()
+            self._disk.check()
             if not self._ready:
                 with self._beneath.folder(TEMPORARY, make=True):
                     pass
                 remove_strays(self._beneath, time.time())
-                self._place.check()
+                self._disk.check()
                 self._ready = True
 
     def _open(self, name: str) -> _Reading:

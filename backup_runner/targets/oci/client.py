@@ -15,7 +15,7 @@ from ...foreign import describe
 from ...spec import AuthMethod, OciTargetSpec
 from ..requests import Requests
 from .auth import credentials, token_stamp
-from .errors import SDK_ERRORS, Doing, HiddenError, Place, UnauthenticatedError, translate
+from .errors import SDK_ERRORS, Doing, HiddenError, Service, UnauthenticatedError, translate
 from .network import network_of
 from .policy import policy_line
 from .wire import BoundedAdapter
@@ -57,12 +57,12 @@ class Connection:
                 self._namespace = self._call(Doing("GetNamespace"), _own_namespace, "?")
             return self._namespace
 
-    def place(self, namespace: str) -> Place:
+    def place(self, namespace: str) -> Service:
         auth = self._spec.auth
         signer = f"auth.method {auth.method.value}"
         if auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN):
             signer = f"profile {auth.profile} in {auth.config_file}"
-        return Place(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
+        return Service(_endpoint(self.client.base_client, namespace), namespace, self._spec.bucket, signer)
 
     def call(self, doing: Doing, act: Callable[[Any], T], *, progress: Callable[[], int] = lambda: 0) -> T:
         """The result of `act(client)`, with retries if they make sense."""
@@ -105,7 +105,7 @@ class Connection:
             if token_stamp(self._spec.auth) not in (None, self._token):
                 self._client = None
 
-    def _explain(self, error: HiddenError, doing: Doing, place: Place) -> TargetError:
+    def _explain(self, error: HiddenError, doing: Doing, place: Service) -> TargetError:
         """OCI has the same response for a wrong name and a missing permission; make further requests to distinguish
         them."""
         bucket, namespace = place.bucket, place.namespace
@@ -130,7 +130,7 @@ class Connection:
 
 
 @contextlib.contextmanager
-def _translated(doing: Doing, place: Place) -> Iterator[None]:
+def _translated(doing: Doing, place: Service) -> Iterator[None]:
     try:
         yield
     except TransientError as error:

@@ -55,7 +55,7 @@ _RETRIED_409 = frozenset({"ConcurrentObjectUpdate", "IncorrectState"})
 
 
 @dataclass(frozen=True)
-class Place:
+class Service:
     """Where requests go and who signs them, for error messages."""
 
     endpoint: str
@@ -75,7 +75,7 @@ class Doing:
     def __str__(self) -> str:
         return f"{self.operation} {self.name}" if self.name else self.operation
 
-    def at(self, place: Place) -> str:
+    def at(self, place: Service) -> str:
         return f"{self} in bucket {place.bucket} at {place.endpoint}"
 
 
@@ -91,7 +91,7 @@ class UnauthenticatedError(TargetError):
     """The service rejects the signature."""
 
 
-def translate(error: BaseException, doing: Doing, place: Place) -> TargetError | ConfigError:
+def translate(error: BaseException, doing: Doing, place: Service) -> TargetError | ConfigError:
     """The error to raise, or, if it is a TransientError, to retry."""
     where = doing.at(place)
     if isinstance(error, oci.exceptions.ServiceError):
@@ -107,7 +107,7 @@ def translate(error: BaseException, doing: Doing, place: Place) -> TargetError |
     return TransientError(f"{where}: the response cannot be read ({type(error).__name__})")
 
 
-def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Place, where: str) -> TargetError:
+def _service(error: oci.exceptions.ServiceError, doing: Doing, place: Service, where: str) -> TargetError:
     """By the service's code and message; the status alone says little: policies, replicas and proxies all return
     403."""
     status, code = int(error.status), _short(error.code or "")
@@ -158,7 +158,7 @@ def _short(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:100])
 
 
-def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str) -> TargetError:
+def _unauthenticated(error: oci.exceptions.ServiceError, place: Service, said: str) -> TargetError:
     try:
         sent = email.utils.parsedate_to_datetime((error.headers or {}).get("date", ""))
         skew = time.time() - sent.timestamp()
@@ -177,7 +177,7 @@ def _unauthenticated(error: oci.exceptions.ServiceError, place: Place, said: str
     )
 
 
-def _connection(error: BaseException, place: Place, where: str) -> TargetError:
+def _connection(error: BaseException, place: Service, where: str) -> TargetError:
     chain = list(_chain(error))
     names = {type(link).__name__ for link in chain}
     host = place.endpoint.partition("://")[2]
