@@ -15,11 +15,15 @@ import typer
 
 from .. import api
 from ..errors import UsageError
-from .guardnames import GUARDS
 
 if TYPE_CHECKING:
     from ..api import Browser
 
+GUARDS = (
+    "source_missing", "source_empty", "require_mount", "min_files", "max_change_percent", "max_delete_percent",
+    "rolled_back", "max_cost_per_month", "max_forget_percent", "max_free_percent",
+)  # fmt: skip
+"""The names of guards, for --override-guard."""
 Offers = list[tuple[str, str]]
 """(text to insert, description)"""
 

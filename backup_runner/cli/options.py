@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .completing import guards_named, job_files
-from .guardnames import GUARDS
+from .completing import GUARDS, guards_named, job_files
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
