@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ..jobfile.diagnostics import Diagnostic, JobFileError
     from ..jobfile.finding import find_job_files
     from ..jobfile.loading import LoadResult
+    from ..jobfile.starting import Start
     from ..options import ApplyOptions, Level, PlanOptions, RestoreOptions, VerifyOptions
     from ..progress import Events, Outcome, RestoreOutcome, Silent, Surplus, VerifyOutcome
     from ..records import Action, ActionKind, Problem
@@ -103,6 +104,7 @@ if TYPE_CHECKING:
     from .places import TargetCheck, check_target
     from .plans import Plan, Saved, explain, is_plan_file, open_plan, plan
     from .reading import restore, verify
+    from .starting import start
     from .streaming import restore_stream
 
 _HOMES = {
@@ -116,6 +118,7 @@ _HOMES = {
     "api.places": "TargetCheck check_target",
     "api.plans": "Plan Saved explain is_plan_file open_plan plan",
     "api.reading": "restore verify",
+    "api.starting": "start",
     "api.streaming": "restore_stream",
     "catalog.browsing": "Difference PathVersion",
     "catalog.database": "Snapshot",
@@ -126,6 +129,7 @@ _HOMES = {
     "jobfile.diagnostics": "Diagnostic JobFileError",
     "jobfile.finding": "find_job_files",
     "jobfile.loading": "LoadResult",
+    "jobfile.starting": "Start",
     "options": "ApplyOptions Level PlanOptions RestoreOptions VerifyOptions",
     "progress": "Events Outcome RestoreOutcome Silent Surplus VerifyOutcome",
     "records": "Action ActionKind Problem",
@@ -190,6 +194,7 @@ __all__ = [
     "Snapshot",
     "SnapshotFilter",
     "StalePlanError",
+    "Start",
     "Surplus",
     "TargetCheck",
     "TargetError",
@@ -241,6 +246,7 @@ __all__ = [
     "show_key",
     "skips",
     "snapshots",
+    "start",
     "stats",
     "tag",
     "timers",

@@ -1,11 +1,10 @@
-"""Runs that change something: apply and prune, with hooks, notices and metrics around an apply."""
+"""Runs that change something: apply, prune and forget, with hooks, notices and metrics around them."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,8 @@ from ..errors import ForkedError, Interrupted, StalePlanError, UsageError
 from ..options import ApplyOptions, PlanOptions
 from ..progress import Events, Outcome
 from ..runs.logs import log
+from ..spec import RunCommand
+from .around import watching
 from .plans import Plan, make, plan
 from .work import Stop, faults, listener, open_session, stopping
 
@@ -48,7 +49,7 @@ def apply(
     job = what.job if isinstance(what, Plan) else what
     run = _Run(options or ApplyOptions(), listener(events), stop, review)
     try:
-        with _watching(job, run.events, hook_output) as run.watch:
+        with watching(job, run.events, hook_output) as run.watch:
             if isinstance(what, Plan):
                 _apply_plan(what, run)
             else:
@@ -69,20 +70,27 @@ def prune(
     events: Events | None = None,
     stop: Stop | None = None,
     review: Review | None = None,
+    hook_output: Callable[[str], None] | None = None,
 ) -> Outcome:
     """Forget snapshots that no retention rule keeps, and delete objects that are no longer needed.
 
-    If there is nothing to do, the outcome's status is `nothing`; `review` gets the plan anyway. Hooks are not run.
-    Raises CatalogError for a job that was never applied, and what `apply` raises.
+    If there is nothing to do, the outcome's status is `nothing`; `review` gets the plan anyway. Hooks and notices that
+    are about `prune` run. Raises CatalogError for a job that was never applied, and what `apply` raises.
     """
     run = _Run(options or ApplyOptions(), listener(events), stop, review)
-    with plan(job, PlanOptions(pruning="only", overrides=run.options.overrides), events=run.events) as made:
-        if made.changes:
-            _carry_out(made, run)
-        else:
-            run.outcome.status = "nothing"
-            if review is not None:
-                review(made)
+    planning = PlanOptions(pruning="only", overrides=run.options.overrides)
+    with plan(job, planning, events=run.events) as made:
+        agreed = review is None or review(made)
+        if not agreed:
+            # A plan that is only looked at is no run: nobody is to hear of it.
+            run.outcome.status = "declined" if made.changes else "nothing"
+            return run.outcome
+        run.review = None
+        with watching(job, run.events, hook_output, RunCommand.PRUNE) as run.watch:
+            if made.changes:
+                _carry_out(made, run)
+            else:
+                run.outcome.status = "nothing"
     return run.outcome
 
 
@@ -187,18 +195,6 @@ def _carry_out(made: Plan, run: _Run) -> None:
     if run.watch:
         run.watch.outcome = run.outcome
     _log_outcome(made.job.name, run.outcome)
-
-
-@contextmanager
-def _watching(job: Job, events: Events, show: Callable[[str], None] | None) -> Iterator[Watch | None]:
-    """Hooks, notices and metrics around a run; not loaded for jobs that have none."""
-    if not (job.hooks or job.notify or job.metrics_file):
-        yield None
-        return
-    from ..runs.watch import Watch
-
-    with Watch(job, events.warn, show or (lambda _: None)).around() as watch:
-        yield watch
 
 
 # -- the log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
@@ -13,7 +13,7 @@ from ..jobfile.configfile import Config, job_defaults, load_config
 from ..jobfile.diagnostics import Complaints, JobFileError, Stop, printable
 from ..jobfile.finding import find_job_files
 from ..jobfile.loading import LoadResult, load
-from ..spec import Job
+from ..spec import Job, Schedule
 
 if TYPE_CHECKING:
     from ..planning.skips import SkipSurvey
@@ -112,39 +112,57 @@ def skips(job: Job) -> SkipSurvey:
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """What runs a job regularly: systemd units by file name, and a line for crontab."""
+    """What runs a job regularly: systemd units and launchd agents by file name, and lines for crontab."""
 
     units: dict[str, str]
+    agents: dict[str, str]
     crontab: str
     variables: list[str]
     """Environment variables that the job needs, to be written to `variable_file`."""
     variable_file: str
     system: bool
-    """Whether they are system units (for root) or user units."""
+    """Whether they are for the system (for root) or for this user."""
 
 
-def timers(job: Job, words: Sequence[str]) -> Timers:
-    """Timers that run the command `words` by the job's `schedule`. Raises UsageError for a job without one."""
+def timers(job: Job, program: Sequence[str]) -> Timers:
+    """Timers that run the job by its `schedule`; `program` starts backup-runner. Raises UsageError for a job without
+    a schedule."""
     from ..jobfile.variables import variables_of
-    from ..runs.schedule import crontab_line, environment_file, units
+    from ..runs.schedule import crontab_line, environment_file, launch_agent, units
 
     if job.schedule is None:
         hint = 'add for example `schedule: {every: day, at: "02:30"}`'
         raise UsageError(f'job "{job.name}" has no schedule', hint=hint)
     system, variables = os.geteuid() == 0, variables_of(job.file, job)
     stored = environment_file(job.name, system=system) if variables else ""
-    command = shlex.join(words)
-    if stored:
-        # cron reads no file of variables, but its shell does.
-        command = f"set -a; . {shlex.quote(stored)}; set +a; exec {command}"
     home = os.path.expanduser("~") if system else ""
-    return Timers(
-        units(job.name, job.schedule, list(words), environment_file=stored, home=home),
-        crontab_line(job.schedule, command),
-        variables,
-        stored,
-        system,
-    )
+    made = Timers({}, {}, "", variables, stored, system)
+    lines = []
+    for name, times, arguments in _scheduled(job, job.schedule):
+        words = [*program, *arguments]
+        text = shlex.join(words)
+        if stored:
+            # Neither cron nor launchd reads a file of variables, but a shell does.
+            text = f"set -a; . {shlex.quote(stored)}; set +a; exec {text}"
+        lines.append(crontab_line(times, text))
+        made.units.update(units(job.name, times, words, command=name, environment_file=stored, home=home))
+        label = f"backup-runner.{job.name}" + (f".{name}" if name else "")
+        made.agents[f"{label}.plist"] = launch_agent(
+            label, times, ["/bin/sh", "-c", text] if stored else words, home=home
+        )
+    return replace(made, crontab="\n".join(lines))
+
+
+def _scheduled(job: Job, schedule: Schedule) -> Iterator[tuple[str, Schedule, list[str]]]:
+    """Name ("" for a backup), times, and arguments of each command."""
+    file = os.path.abspath(job.file)
+    yield "", schedule, ["apply", file, "--yes", "--wait", "30m"]
+    if schedule.verify is not None:
+        sample = schedule.verify.sample
+        how = ["--level", schedule.verify.level.value, *(["--sample", f"{sample}%"] if sample else [])]
+        yield "verify", schedule.verify, ["verify", file, *how]
+    if schedule.prune is not None:
+        yield "prune", schedule.prune, ["prune", file, "--yes", "--wait", "30m"]
 
 
 def job_schema() -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..errors import Interrupted
 from ..options import RestoreOptions, VerifyOptions
 from ..progress import Events, RestoreOutcome, VerifyOutcome
+from ..spec import RunCommand
+from .around import watching
 from .work import Stop, listener, opened, stopping, worker_count
 
 if TYPE_CHECKING:
@@ -47,18 +50,35 @@ def restore(
 
 
 def verify(
-    job: Job, options: VerifyOptions | None = None, *, events: Events | None = None, stop: Stop | None = None
+    job: Job,
+    options: VerifyOptions | None = None,
+    *,
+    events: Events | None = None,
+    stop: Stop | None = None,
+    hook_output: Callable[[str], None] | None = None,
 ) -> VerifyOutcome:
     """Compare the bucket with the catalog: by listing, by opening headers, or byte for byte.
 
     What is missing or damaged is in the outcome, and noted in the catalog so that the next apply repairs it. `stop`
-    ends it between two objects, with `interrupted` set. Raises CatalogError, WrongKeyError, KeyFileError, TargetError.
+    ends it between two objects, with `interrupted` set. Hooks and notices that are about `verify` run; damage counts as
+    a failure for them. Raises HookError, CatalogError, WrongKeyError, KeyFileError, TargetError.
     """
     from ..verifying.run import verify as check
 
     options = options or VerifyOptions()
     heard = listener(events)
     beyond = "" if options.level == "listing" else "verify beyond the listing"
-    with stopping(stop or options.stop) as interrupt, opened(job, heard, decrypting=beyond) as session:
-        changes = replace(options, workers=worker_count(options.workers), stop=interrupt.stop)
-        return check(session, changes, heard)
+    outcome = VerifyOutcome()
+    try:
+        with watching(job, heard, hook_output, RunCommand.VERIFY) as watch:
+            with stopping(stop or options.stop) as interrupt, opened(job, heard, decrypting=beyond) as session:
+                changes = replace(options, workers=worker_count(options.workers), stop=interrupt.stop)
+                outcome = check(session, changes, heard)
+            if watch:
+                watch.outcome = outcome
+            if outcome.interrupted:
+                raise Interrupted("interrupted; not everything was verified", hint="verify again")
+    except Interrupted:
+        if not outcome.interrupted:
+            raise
+    return outcome

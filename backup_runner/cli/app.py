@@ -27,13 +27,14 @@ _CLICK_USAGE: type[Exception] = typer.BadParameter.__mro__[1]
 
 _HELP = """Encrypted, deduplicated backups, defined in YAML job files. See what a run would do before it does it.
 
-To start: create a key with `backup-runner key new FILE`, write a job file, then run `validate`, `plan` and `apply`.
+To start: `backup-runner init FILE` asks four questions and writes a job file and a key; then run `plan` and `apply`.
 
 Exit codes: 0 done; 1 error; 2 changes (plan --detailed-exitcode); 3 done, but some files were not backed up or
 restored; 4 stale plan; 5 stopped by a guard; 6 catalog locked by another run; 64 wrong usage; 130 interrupted.
 """
 
 _COMMANDS = {
+    "init": "init.command",
     "validate": "validate.command",
     "fmt": "fmt.fmt",
     "migrate": "fmt.migrate",

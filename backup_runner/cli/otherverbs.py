@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _UNKNOWN = re.compile(r"No such command '([^']*)'")
-_INIT = "create a key with `backup-runner key new FILE`, write a job file, then run `backup-runner apply JOB`"
+_INIT = "`backup-runner init FILE` writes a job file and a key; then run `backup-runner apply FILE`"
 _BROWSE = "browse with `backup-runner files list JOB` and `find JOB NAME`; restore with `restore JOB PATH --to DIR`"
 _REPAIR = (
     "`backup-runner apply JOB` uploads again what `verify JOB` found missing; "
@@ -17,7 +17,6 @@ _VERBS = {
     "run": "use `backup-runner apply JOB`",
     "snapshot": "use `backup-runner apply JOB`",
     "sync": "use `backup-runner apply JOB`",
-    "init": _INIT,
     "rcreate": _INIT,
     "repo-create": _INIT,
     "check": "use `backup-runner verify JOB`",

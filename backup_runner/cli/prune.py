@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .completing import snapshots as known_snapshots
 from .jobs import load_job
 from .options import JobFile, Json, OverrideGuards, Wait, Yes, guard_names, here, seconds
-from .outcomes import finish_apply, interrupt
+from .outcomes import finish_apply, interrupt, show_hook_output
 from .output import Output, output
 from .plan import exit_code
 from .plans import Review
@@ -39,7 +39,7 @@ def command(
     Example: backup-runner prune documents.yaml --dry-run
     """
     asked = _Asked("prune", dry_run, yes, guard_names(override_guard), seconds(wait))
-    return _carry_out(job, output(context, json=json), asked, api.prune)
+    return _carry_out(job, output(context, json=json), asked, partial(api.prune, hook_output=show_hook_output))
 
 
 def forget(

@@ -12,7 +12,7 @@ from ..errors import Interrupted
 from .exits import exit_code
 from .jobs import load_job
 from .options import JobFile, Json, Level, Workers, share
-from .outcomes import interrupt
+from .outcomes import interrupt, show_hook_output
 from .output import output
 
 
@@ -43,7 +43,8 @@ def command(
     out = output(context, json=json)
     loaded = load_job(job, out)
     with closing(out.reporter()) as reporter:
-        outcome = api.verify(loaded, options, events=reporter, stop=interrupt("nothing was changed"))
+        stop = interrupt("nothing was changed")
+        outcome = api.verify(loaded, options, events=reporter, stop=stop, hook_output=show_hook_output)
     for document in verify_documents(outcome):
         out.emit(document)
     out.say(verify_lines(outcome, out.look))

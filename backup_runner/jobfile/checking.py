@@ -7,21 +7,18 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..spec.aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel, TimesModel, VerifyTimesModel
 from ..spec.model import (
     TARGET_MODELS,
     AuthModel,
     EncryptionModel,
-    HooksModel,
     JobGuardsModel,
     JobModel,
     LimitsModel,
-    MetricsModel,
-    NotifyModel,
     PassphraseModel,
     PricesModel,
     RemoteCatalogModel,
     RetentionModel,
-    ScheduleModel,
 )
 from ..spec.sourcemodel import GuardsModel, SourceModel
 from . import others, rules, wording
@@ -47,6 +44,8 @@ BLOCKS: dict[str, type[BaseModel]] = {
     "notify.*": NotifyModel,
     "metrics": MetricsModel,
     "schedule": ScheduleModel,
+    "schedule.verify": VerifyTimesModel,
+    "schedule.prune": TimesModel,
 }
 _TAGS = {("catalog", "path"), ("catalog", "remote"), *(("target", kind) for kind in TARGET_MODELS)}
 

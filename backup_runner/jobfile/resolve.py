@@ -22,22 +22,22 @@ from ..spec import (
     PruneGuards,
     RecipientSpec,
     Retention,
+    RunCommand,
     Schedule,
     SkipLine,
     SkipOrigin,
     Source,
     TargetSpec,
 )
+from ..spec.aroundmodel import HooksModel, ScheduleModel, TimesModel
 from ..spec.model import (
     DirectoryTargetModel,
     EncryptionModel,
-    HooksModel,
     JobGuardsModel,
     JobModel,
     OciTargetModel,
     PassphraseModel,
     RetentionModel,
-    ScheduleModel,
 )
 from ..spec.prices import Prices
 from ..spec.sourcemodel import GuardsModel, SourceModel
@@ -76,7 +76,9 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         prune_guards=_prune_guards(model.guards),
         reseal=model.reseal,
         hooks=None if model.hooks is None else _hooks(model.hooks),
-        notify=tuple(Notify(item.style, item.url, item.url_env) for item in model.notify),
+        notify=tuple(
+            Notify(item.style, item.url, item.url_env, tuple(item.commands or _APPLY)) for item in model.notify
+        ),
         busy=tuple(model.busy or ()),
         tags=tuple(model.tags or ()),
         metrics_file=paths.get(("metrics", "textfile")),
@@ -85,16 +87,27 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
     )
 
 
+_APPLY = (RunCommand.APPLY,)
+
+
 def _hooks(model: HooksModel) -> Hooks:
     return Hooks(
         before=tuple(model.before or ()),
         after=tuple(model.after or ()),
         on_failure=tuple(model.on_failure or ()),
         time_limit=model.time_limit,
+        commands=tuple(model.commands or _APPLY),
     )
 
 
 def _schedule(model: ScheduleModel) -> Schedule:
+    verify = None
+    if model.verify is not None:
+        verify = replace(_times(model.verify), level=model.verify.level, sample=model.verify.sample)
+    return replace(_times(model), verify=verify, prune=None if model.prune is None else _times(model.prune))
+
+
+def _times(model: TimesModel) -> Schedule:
     hour, minute = model.at.split(":")
     return Schedule(model.every, int(hour), int(minute), model.on, model.day, model.spread)
 

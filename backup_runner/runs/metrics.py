@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import NamedTuple
 
 from ..replacing import replacing
+from ..spec import RunCommand
 
 _PREFIX = "backup_runner_"
 _LAST_SUCCESS = re.compile(rf"^{_PREFIX}last_success_timestamp_seconds\{{[^}}]*\}} (\S+)$", re.MULTILINE)
@@ -15,7 +17,7 @@ _HELP = {
     "success": "Whether the last run succeeded.",
     "exit_code": "Exit code of the last run.",
     "duration_seconds": "Duration of the last run.",
-    "problems": "Files that were not backed up completely.",
+    "problems": "Files or objects that are not as they should be.",
     "stored_bytes": "Bytes stored by the last run.",
     "files": "Files of the last run, by action.",
 }
@@ -25,6 +27,7 @@ class Figures(NamedTuple):
     """Figures of one run: times in seconds, `counts` of files by action."""
 
     job: str
+    command: str
     ended: float
     seconds: float
     exit_code: int
@@ -32,6 +35,14 @@ class Figures(NamedTuple):
     stored_bytes: int
     problems: int
     counts: dict[str, int]
+
+
+def path_for(path: str, command: str) -> str:
+    """The file for a command's figures: `docs.prom` for `apply`, `docs-verify.prom` for `verify`."""
+    if command == RunCommand.APPLY:
+        return path
+    stem, end = os.path.splitext(path)
+    return f"{stem}-{command}{end}"
 
 
 def write_metrics(path: str, figures: Figures) -> None:
@@ -53,12 +64,15 @@ def render(figures: Figures, last_success: float) -> str:
         "problems": figures.problems,
         "stored_bytes": figures.stored_bytes,
     }
+    labels = f'job="{figures.job}"'
+    if figures.command != RunCommand.APPLY:
+        labels += f',command="{figures.command}"'
     lines = []
     for name, value in values.items():
-        lines += [*_head(name), f'{_PREFIX}{name}{{job="{figures.job}"}} {value:.15g}']
+        lines += [*_head(name), f"{_PREFIX}{name}{{{labels}}} {value:.15g}"]
     lines += _head("files")
     for action, count in sorted(figures.counts.items()):
-        lines.append(f'{_PREFIX}files{{job="{figures.job}",action="{action}"}} {count}')
+        lines.append(f'{_PREFIX}files{{{labels},action="{action}"}} {count}')
     return "\n".join(lines) + "\n"
 
 

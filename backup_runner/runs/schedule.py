@@ -1,8 +1,9 @@
-"""A job's schedule as systemd units or as a crontab line."""
+"""A job's schedule as systemd units, launchd agents or crontab lines."""
 
 from __future__ import annotations
 
 import os
+import plistlib
 import re
 
 from ..spec import Every, Schedule
@@ -40,17 +41,41 @@ def crontab_line(schedule: Schedule, command: str) -> str:
     return when + " " + command.replace("%", "\\%")
 
 
+def launch_agent(label: str, schedule: Schedule, words: list[str], *, home: str = "") -> str:
+    """A property list for launchd (launchd.plist(5)), which runs a missed job when the machine wakes up."""
+    when = {"Minute": schedule.minute}
+    if schedule.every is not Every.HOUR:
+        when["Hour"] = schedule.hour
+    if schedule.every is Every.WEEK:
+        when["Weekday"] = _DAYS.index(schedule.on.value)
+    if schedule.every is Every.MONTH:
+        when["Day"] = schedule.day
+    fields: dict[str, object] = {
+        "Label": label,
+        "ProgramArguments": words,
+        "StartCalendarInterval": when,
+        "ProcessType": "Background",
+        "LowPriorityIO": True,
+    }
+    if home:
+        fields["EnvironmentVariables"] = {"HOME": home}
+    return plistlib.dumps(fields, sort_keys=False).decode()
+
+
 def units(
-    job: str, schedule: Schedule, words: list[str], *, environment_file: str = "", home: str = ""
+    job: str, schedule: Schedule, words: list[str], *, command: str = "", environment_file: str = "", home: str = ""
 ) -> dict[str, str]:
-    """systemd's service and timer by file name; `words` are the command and its arguments.
+    """systemd's service and timer by file name; `words` are the program and its arguments, `command` says what they do
+    if that is not a backup.
 
     `environment_file` contains the job's variables. `home` is set if systemd does not set it: in
     system units."""
-    name = f"backup-runner-{job}"
+    # With an underscore, which no other unit of ours has there: a job may be named "verify-docs".
+    name = f"backup-runner_{command}-{job}" if command else f"backup-runner-{job}"
+    described = f"Backup Runner job {job}" + (f": {command}" if command else "")
     service = [
         "[Unit]",
-        f"Description=Backup Runner job {job}",
+        f"Description={described}",
         "Wants=network-online.target",
         "After=network-online.target",
         "",
@@ -60,14 +85,14 @@ def units(
         # systemd itself reads it, so it may be readable by its owner only.
         *([f"EnvironmentFile={environment_file.replace('%', '%%')}"] if environment_file else []),
         f"ExecStart={' '.join(_quoted(word) for word in words)}",
-        # 3: done, but some files could not be read; the log lists them.
-        "SuccessExitStatus=3",
+        # 3: done, but some files could not be read; the log lists them. For verify it is damage.
+        *(["SuccessExitStatus=3"] if command != "verify" else []),
         "Nice=10",
         "IOSchedulingClass=idle",
     ]
     timer = [
         "[Unit]",
-        f"Description=Backup Runner job {job}",
+        f"Description={described}",
         "",
         "[Timer]",
         f"OnCalendar={calendar(schedule)}",

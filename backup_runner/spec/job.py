@@ -182,14 +182,23 @@ class Retention:
     """Keep snapshots that a rebuild reconstructed from object indexes."""
 
 
+class RunCommand(StrEnum):
+    """A command that hooks, notices and metrics can be about."""
+
+    APPLY = "apply"
+    PRUNE = "prune"
+    VERIFY = "verify"
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Programs with their arguments, run without a shell around an apply; `time_limit` in seconds, each."""
+    """Programs with their arguments, run without a shell around `commands`; `time_limit` in seconds, each."""
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     on_failure: tuple[str, ...] = ()
     time_limit: int = 600
+    commands: tuple[RunCommand, ...] = field(default=(RunCommand.APPLY,), metadata=_LATER)
 
 
 class NoticeStyle(StrEnum):
@@ -207,6 +216,7 @@ class Notify:
     style: NoticeStyle
     url: str | None = field(default=None, repr=False)
     url_env: str | None = None
+    commands: tuple[RunCommand, ...] = field(default=(RunCommand.APPLY,), metadata=_LATER)
 
 
 class Every(StrEnum):
@@ -230,9 +240,19 @@ class Weekday(StrEnum):
     SUN = "sun"
 
 
+class VerifyLevel(StrEnum):
+    """How thoroughly a scheduled verify checks; as `options.Level`."""
+
+    LISTING = "listing"
+    HEADERS = "headers"
+    DATA = "data"
+
+
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a job should run: local time `hour`:`minute`, `day` of the month, `spread` seconds of random delay."""
+    """When a job should run: local time `hour`:`minute`, `day` of the month, `spread` seconds of random delay.
+
+    `verify` and `prune` are the times of these commands; `level` and `sample` (percent) are those of `verify`."""
 
     every: Every
     hour: int = 2
@@ -240,6 +260,10 @@ class Schedule:
     on: Weekday = Weekday.SUN
     day: int = 1
     spread: int = 0
+    verify: Schedule | None = None
+    prune: Schedule | None = None
+    level: VerifyLevel = VerifyLevel.HEADERS
+    sample: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic.config import JsonValue
 
-from .job import AuthMethod, Detect, Every, NoticeStyle, Overwrite, StorageTier, Symlinks, Weekday
+from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel
+from .job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
 from .sourcemodel import (
     Caches,
     GuardsModel,
@@ -25,7 +26,6 @@ from .sourcemodel import (
 from .texts import (
     LONE_TILDE,
     VARIABLE_PATTERN,
-    Arguments,
     Count,
     Duration,
     Name,
@@ -236,53 +236,6 @@ class RetentionModel(Strict):
         if not any(rules) and not self.keep_yearly and self.keep_within is None:
             raise ValueError("keeps nothing")
         return self
-
-
-class HooksModel(Strict):
-    """Programs that run before and after an apply, with job, plan summary and status in their environment."""
-
-    before: Arguments | None = Field(None, description="Runs before planning; if it fails, the run fails.")
-    after: Arguments | None = Field(None, description="Runs after a successful apply, even if files were left out.")
-    on_failure: Arguments | None = Field(None, description="Runs if anything failed, including an earlier hook.")
-    time_limit: int = Field(600, ge=1, le=86400, description="Time limit for each hook, in seconds.")
-
-
-class NotifyModel(Strict):
-    """A URL called when an apply starts, succeeds or fails."""
-
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["url_env"]}]})
-
-    style: NoticeStyle = Field(strict=False, description="Whose conventions the URL follows.")
-    url: Url | None = None
-    url_env: str | None = Field(
-        None, pattern=VARIABLE_PATTERN, description="The environment variable with the URL, if the URL is a secret."
-    )
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> NotifyModel:
-        if (self.url is None) == (self.url_env is None):
-            raise ValueError("needs either url or url_env")
-        return self
-
-
-class MetricsModel(Strict):
-    """Metrics of the last run, for Prometheus."""
-
-    textfile: PathText = Field(description="A .prom file in the folder that node_exporter's textfile collector reads.")
-
-
-class ScheduleModel(Strict):
-    """When the job should run; `backup-runner schedule JOB` generates systemd units or a crontab line from it."""
-
-    every: Every = Field(strict=False)
-    at: str = Field(
-        "02:00",
-        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
-        description="Local time; with every: hour, only the minute counts.",
-    )
-    on: Weekday = _lax("The day, for every: week.", Weekday.SUN)
-    day: int = Field(1, ge=1, le=28, description="The day of the month, for every: month.")
-    spread: int = Field(0, ge=0, le=86400, description="Maximum random delay in seconds (systemd only).")
 
 
 def _catalog_kind(value: object) -> str:

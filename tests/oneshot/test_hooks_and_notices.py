@@ -191,7 +191,8 @@ def test_metrics_that_cannot_be_written_fail_nothing(home, job):
 
 
 def test_metrics_text(tmp_path):
-    figures = Figures("x", 1_700_000_000.5, 2.0, 0, success=True, stored_bytes=12, problems=0, counts={"upload": 3})
+    counts = {"upload": 3}
+    figures = Figures("x", "apply", 1_700_000_000.5, 2.0, 0, success=True, stored_bytes=12, problems=0, counts=counts)
     lines = render(figures, 0).splitlines()
     assert 'backup_runner_last_run_timestamp_seconds{job="x"} 1700000000.5' in lines
     assert all(re.fullmatch(r'# (HELP|TYPE) \S+ .+|\w+\{(\w+="[^"]*",?)+\} \S+', line) for line in lines)
