@@ -228,12 +228,13 @@ def remove_holder(
         if after is not None or not is_recipient(ground.roster, who):
             writer = find_writer(ground.roster, who)
             if writer is not None:
-                return KeyChange(voids=((writer.key, _mark(ground, after)),))
+                return KeyChange(voids=((writer.key, _mark(ground, after)),), names={writer.key: writer.name})
         # Recipients who are also writers are removed as both, and their machines with them.
         gone = find_recipient(ground.roster, who)
         head = ground.head or ground.roster.head or Mark(0, bytes(32))
-        voids = tuple((one.key, head) for one in writers_of(ground.roster, gone))
-        return KeyChange(removes=(gone.public,), voids=voids)
+        theirs = writers_of(ground.roster, gone)
+        names = {gone.public: gone.name} | {one.key: one.name for one in theirs}
+        return KeyChange(removes=(gone.public,), voids=tuple((one.key, head) for one in theirs), names=names)
 
     return _change(job, make, agree, events)
 

@@ -128,7 +128,8 @@ class Check:
 
     def _lease(self, store: Store, more: dict[str, object] | None = None) -> Lease:
         session = self._session
-        lease = Lease(store, session.target, enrolled_keys(session, store), self._outcome.notes.append, more)
+        keys = enrolled_keys(session, store, self._outcome.notes)
+        lease = Lease(store, session.target, keys, self._outcome.notes.append, more)
         try:
             lease.take(self._options.wait_seconds)
         except BaseException:

@@ -65,7 +65,7 @@ def pull(
         if not lineage:
             bucket.check_lineage()
         found = _advance(session, bucket) or bucket.load()
-        enrol_after_pull(session, bucket.lineage)
+        enrol_after_pull(session, bucket.lineage, found.notes)
         found.seconds = time.monotonic() - started
         return found
 

@@ -64,7 +64,7 @@ def roster_lines(fields: dict[str, Any]) -> Iterator[str]:
     yield "can decrypt:"
     for one in fields["recipients"]:
         owner = ", owner" if one["owner"] else ""
-        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['kind']}{owner}, since {one['since']}"
+        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['kind']}{owner}, {_since(one['since'])}"
     if fields["writers"]:
         yield "may write:"
     for one in fields["writers"]:
@@ -72,4 +72,8 @@ def roster_lines(fields: dict[str, Any]) -> Iterator[str]:
         more = f", machine of {escape.one_line(one['machine_of'])}" if one["machine_of"] else ""
         more += ", this machine" if one["this_machine"] else ""
         more += f", ignored after record {end}" if end is not None else ""
-        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['rights']}, since {one['since']}{more}"
+        yield f"  {one['fingerprint']}  {escape.one_line(one['name'])}  {one['rights']}, {_since(one['since'])}{more}"
+
+
+def _since(serial: int) -> str:
+    return f"since record {serial}" if serial else "from the start"

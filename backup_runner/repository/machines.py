@@ -22,28 +22,28 @@ MOST = 32
 would otherwise add an envelope with every run."""
 
 
-def enrolled_keys(session: Session, store: Store) -> Keys:
-    """The keys of a store for an apply, with this machine enrolled as a writer if it may enrol itself. Callers hold
-    the catalog's lock.
+def enrolled_keys(session: Session, store: Store, notes: list[str]) -> Keys:
+    """The keys of a store for an apply, with this machine enrolled as a writer if it may enrol itself; `notes` then
+    says so. Callers hold the catalog's lock.
 
     Raises what `Session.keys` raises."""
     if session.know(store.lineage) is None and may_enrol(session):
         # A lineage that continues from suite 1 has the machine in its first envelope.
         session.key.make_machine()
     session.keys(store)
-    enrol_machine(session, store)
+    enrol_machine(session, store, notes)
     return session.keys(store)
 
 
-def enrol_after_pull(session: Session, lineage: str) -> None:
+def enrol_after_pull(session: Session, lineage: str, notes: list[str]) -> None:
     """The same after a pull, which is complete without: the bucket may be read-only for this user."""
     store = next(one for one in session.need_catalog().stores() if one.lineage == lineage)
     try:
         found = session.know(lineage)
         if found is not None and found.stored:
-            enrol_machine(session, store)
+            enrol_machine(session, store, notes)
     except (TargetError, NotEntitledError) as error:
-        session.warn(f"this machine was not enrolled as a writer: {error.message}")
+        notes.append(f"this machine was not enrolled as a writer: {error.message}")
 
 
 def may_enrol(session: Session) -> bool:
@@ -51,7 +51,7 @@ def may_enrol(session: Session) -> bool:
     return not session.is_blind and not session.job.catalog.remote
 
 
-def enrol_machine(session: Session, store: Store, *, most: int = MOST) -> None:
+def enrol_machine(session: Session, store: Store, notes: list[str], *, most: int = MOST) -> None:
     """Add this machine to the lineage's writers if its user is an owner. Callers hold the catalog's lock."""
     found = session.know(store.lineage)
     if found is None or found.roster is None or found.host or not may_enrol(session):
@@ -70,7 +70,7 @@ def enrol_machine(session: Session, store: Store, *, most: int = MOST) -> None:
         return
     session.use_chain(changed)
     session.keep(store, changed)
-    session.warn(f"this machine is now enrolled as a writer: {new.name} ({fingerprint(new.key)})")
+    notes.append(f"this machine now signs with a key of its own ({fingerprint(new.key)}); `key list JOB` shows it")
 
 
 def machine_writer(

@@ -6,7 +6,7 @@ what the first one did and applies its own change to that: none is lost. A kill 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..catalog import CatalogLock
@@ -38,6 +38,8 @@ class KeyChange:
     writers: tuple[EnrolledWriter, ...] = ()
     voids: tuple[tuple[bytes, Mark], ...] = ()
     rotate: bool = False
+    names: Mapping[bytes, str] = field(default_factory=dict)
+    """What those are called whom it removes, for the text."""
 
     def __bool__(self) -> bool:
         return bool(self.adds or self.removes or self.writers or self.voids or self.rotate)
@@ -46,10 +48,9 @@ class KeyChange:
     def lines(self) -> list[str]:
         """The change as text, for a plan."""
         found = [f"+ {describe_recipient(one)} can decrypt" for one in self.adds]
-        found += [f"- the recipient {fingerprint(public)} cannot decrypt backups made from now on"
-                  for public in self.removes]  # fmt: skip
+        found += [f"- {self._called(public)} cannot decrypt backups made from now on" for public in self.removes]
         found += [f"+ {one.name} ({fingerprint(one.key)}) may write" for one in self.writers]
-        found += [f"- what {fingerprint(key)} wrote after record {mark.serial} is ignored" for key, mark in self.voids]
+        found += [f"- what {self._called(key)} wrote after record {mark.serial} is ignored" for key, mark in self.voids]
         return found + (
             ["~ later backups are encrypted with a new key (new epoch)"] if self.rotate or self.removes else []
         )
@@ -70,11 +71,14 @@ class KeyChange:
         if self.writers:
             found.append("A signing key decrypts nothing: to make backups, its machine also needs a recipient's key.")
         if self.voids:
-            found.append(
-                "Objects of a removed writer stay in the bucket until `prune` deletes them. Whoever has a key that "
-                "decrypts can still read: remove them as a recipient, too."
-            )
+            found.append("Objects of a removed writer stay in the bucket until `prune` deletes them.")
+        if self.voids and not self.removes:
+            found.append("Whoever has a key that decrypts can still read; `key remove` of the recipient changes that.")
         return found
+
+    def _called(self, public: bytes) -> str:
+        name, short = self.names.get(public, ""), fingerprint(public)
+        return name if short in name else f"{name} ({short})" if name else short
 
 
 def describe_recipient(one: Recipient) -> str:

@@ -266,7 +266,7 @@ def test_an_owner_adds_the_signing_key_of_another_machine(place: Any, schema: An
     assert rows[fingerprint]["machine_of"] is None
     assert [one["this_machine"] for one in listed["writers"]] == [False, True, False]
     shown = place.run("key", "list", "job.yaml").out
-    assert f"{fingerprint}  web  writer, since 1" in shown
+    assert f"{fingerprint}  web  writer, since record 1" in shown
     assert ", this machine" in shown
     assert "the key of this job" not in shown
     assert place.run("key", "remove", "job.yaml", "web", "--after", "1", "--yes").code == 0
@@ -276,3 +276,48 @@ def test_an_owner_adds_the_signing_key_of_another_machine(place: Any, schema: An
     assert "was removed as a writer" in again.err
     assert place.run("catalog", "pull", "job.yaml").code == 0
     assert place.run("apply", "job.yaml", "--yes").code == 0
+
+
+def test_a_pair_under_a_passphrase_pulls_and_restores(place: Any) -> None:
+    env = {"OPS_WORDS": "correct horse"}
+    assert place.run("key", "pair", "ops.pair", "--passphrase-env", "OPS_WORDS", env=env).code == 0
+    told = place.run("key", "recipient", "ops.pair", "--passphrase-env", "OPS_WORDS", env=env).out
+    encryption(place, f"{{key_file: ./key, recipients: [{told.splitlines()[-1]}]}}")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    assert opens(place, "key_file: ./ops.pair, passphrase_env: OPS_WORDS", env)
+    assert not opens(place, "key_file: ./ops.pair, passphrase_env: OPS_WORDS", {"OPS_WORDS": "horse"})
+    assert not opens(place, "key_file: ./ops.pair")
+
+
+def test_removing_an_owner_removes_their_machines_and_says_what_it_does_not_do(place: Any) -> None:
+    pair(place, "ops")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    assert place.run("key", "add", "job.yaml", "ops.pub", "--owner", "--yes").code == 0
+    theirs = place.root / "theirs.yaml"
+    text = (place.root / "job.yaml").read_text().replace("./catalog.db", "./theirs/catalog.db")
+    theirs.write_text(text.replace("key_file: ./key", "key_file: ./ops.pair"))
+    pulled = place.run("catalog", "pull", "theirs.yaml")
+    assert "this machine now signs with a key of its own" in pulled.out + pulled.err
+    (place.data / "theirs.txt").write_text("theirs")
+    assert place.run("apply", "theirs.yaml", "--yes").code == 0
+    assert place.run("catalog", "pull", "job.yaml").code == 0
+    asked = place.run("key", "remove", "job.yaml", "ops")
+    assert "--yes" in asked.err
+    for said in (
+        r"- ops \([0-9a-f-]{19}\) cannot decrypt backups made from now on",
+        r"- what ops \([0-9a-f-]{19}\) wrote after record 2 is ignored",
+        r"- what \S+ [0-9a-f-]{19} wrote after record 2 is ignored",
+        "has a copy of the bucket can still decrypt everything written so far",
+        "stay in the bucket until `prune` deletes them",
+    ):
+        assert re.search(said, asked.out), asked.out
+    assert set(holders(place)) >= {"ops"}
+    assert place.run("key", "remove", "job.yaml", "ops", "--yes").code == 0
+    listed = json.loads(place.run("key", "list", "job.yaml", "--json").out)
+    assert [one["void_after"] for one in listed["writers"]] == [None, None, 2, 2]
+    assert "may read, but not write" in place.run("apply", "theirs.yaml", "--yes").err
+    assert "was removed as a writer" in place.run("key", "add", "job.yaml", "ops.pub", "--owner", "--yes").err
+    (place.data / "more.txt").write_text("more")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    assert opens(place, "key_file: ./key")
+    assert not opens(place, "key_file: ./ops.pair")

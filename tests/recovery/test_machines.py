@@ -200,7 +200,7 @@ def test_two_machines_that_enrol_at_the_same_time_are_both_in_the_list(site: Sit
         for session in (first, last):
             session.keys(session.need_store()[1])
         for session in (first, last):
-            machines.enrol_machine(session, session.need_store()[1])
+            machines.enrol_machine(session, session.need_store()[1], [])
     assert {machine(one) for one in (site, *others)} == set(enrolled(site))
     for number, one in enumerate(others):
         one.pull()
