@@ -90,6 +90,20 @@ def add_user(
             "expires": expires,
         }
     )
+    _write_users(users_file, users)
+
+
+def limit(users_file: str, policies: dict[str, str]) -> None:
+    """Hold each of these users (by OCID) to a policy, whatever keys they have."""
+    with open(users_file, "rb") as file:
+        users = json.load(file)["users"]
+    for user in users:
+        _, _, rest = user["key_id"].partition("/")
+        user["policy"] = policies.get(rest.partition("/")[0], user.get("policy"))
+    _write_users(users_file, users)
+
+
+def _write_users(users_file: str, users: list[dict[str, object]]) -> None:
     with open(f"{users_file}.new", "w") as file:
         json.dump({"users": users}, file, indent=1)
     os.replace(f"{users_file}.new", users_file)

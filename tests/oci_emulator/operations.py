@@ -46,6 +46,10 @@ HANDLERS: dict[str, Handler] = {
     "BatchDeleteObjects": ops_actions.batch_delete,
     "GetWorkRequest": ops_actions.work_request,
     "CreateCompartment": ops_iam.create_compartment,
+    "CreateUser": ops_iam.create_user,
+    "CreateGroup": ops_iam.create_group,
+    "AddUserToGroup": ops_iam.add_user_to_group,
+    "CreatePolicy": ops_iam.create_policy,
     "UploadApiKey": ops_iam.upload_api_key,
 }
 

@@ -6,6 +6,8 @@ import secrets
 from datetime import timedelta
 
 from .api import ApiError, Request, Response, json_response, new_etag, timestamp
+from .keys import REGION
+from .ops_iam import service_may
 from .store import Bucket, Store, Stored
 
 _UNITS = {"DAYS": 1, "YEARS": 365}
@@ -176,6 +178,9 @@ def lifecycle(store: Store, request: Request) -> Response:
         bucket = store.bucket(request.call.namespace, request.call.bucket)
         if request.method == "PUT":
             request.need("BUCKET_UPDATE")
+            if not service_may(store, REGION):
+                service = f"objectstorage-{REGION}"
+                raise ApiError(400, "InsufficientServicePermissions", f"'{service}' may not manage objects here")
             bucket.lifecycle = {**request.json(), "timeCreated": timestamp(store.now())}
         if request.method == "DELETE":
             bucket.lifecycle = None

@@ -30,6 +30,13 @@ _ACTIONS = {
 _RULES = {"GET": "ListRetentionRules", "POST": "CreateRetentionRule"}
 _RULE = {"GET": "GetRetentionRule", "PUT": "UpdateRetentionRule", "DELETE": "DeleteRetentionRule"}
 _LIFECYCLE = {"GET": "GetLifecycle", "PUT": "PutLifecycle", "DELETE": "DeleteLifecycle"}
+_IDENTITY = {
+    "compartments": "CreateCompartment",
+    "users": "CreateUser",
+    "groups": "CreateGroup",
+    "userGroupMemberships": "AddUserToGroup",
+    "policies": "CreatePolicy",
+}
 
 UNKNOWN = "Unknown"
 
@@ -52,8 +59,8 @@ def _call(method: str, pieces: list[str]) -> Call:
             return Call("Emulator", name=f"{method} {what}")
         case ["workRequests", identity]:
             return Call("GetWorkRequest" if method == "GET" else UNKNOWN, name=unquote(identity))
-        case ["compartments"] | ["compartments", ""]:
-            return Call("CreateCompartment" if method == "POST" else UNKNOWN)
+        case [kind] | [kind, ""] if kind in _IDENTITY:
+            return Call(_IDENTITY[kind] if method == "POST" else UNKNOWN)
         case ["users", user, "apiKeys"] | ["users", user, "apiKeys", ""]:
             return Call("UploadApiKey" if method == "POST" else UNKNOWN, name=unquote(user))
         case ["n"] | ["n", ""]:

@@ -104,6 +104,19 @@ class Bucket:
         return item
 
 
+@dataclass(slots=True)
+class Known:
+    """What Identity keeps of users that were created there."""
+
+    users: list[str] = field(default_factory=list)
+    """OCIDs."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """Names by OCID."""
+    members: list[tuple[str, str]] = field(default_factory=list)
+    """OCIDs of user and group."""
+    statements: list[str] = field(default_factory=list)
+
+
 class Store:
     """All state; `lock` is held for every look and change, never while bytes move over the network."""
 
@@ -114,6 +127,7 @@ class Store:
         self.buckets: dict[str, Bucket] = {}
         self.work: dict[str, dict[str, object]] = {}
         self.restore_delay = 0.5
+        self.identity = Known()
         self.users_file = ""
         """Where keys go that are uploaded."""
         self.age = 0.0

@@ -21,6 +21,10 @@ from tests.oci_emulator.keys import fingerprint_of
 
 OPTIONS: dict[str, list[str]] = {
     "setup config": [],
+    "iam group create": ["--compartment-id!", "--name!", "--description!"],
+    "iam group add-user": ["--group-id!", "--user-id!"],
+    "iam policy create": ["--compartment-id!", "--name!", "--description!", "--statements!"],
+    "iam user create": ["--compartment-id!", "--name!", "--description!", "--email"],
     "iam user api-key upload": ["--user-id!", "--key-file", "--key"],
     "iam compartment create": ["--compartment-id!", "--name!", "--description!"],
     "os ns get": ["--compartment-id"],
@@ -28,6 +32,7 @@ OPTIONS: dict[str, list[str]] = {
     "os retention-rule create": [
         "--bucket-name!", "--display-name", "--time-amount", "--time-unit", "--time-rule-locked",
     ],
+    "os retention-rule delete": ["--bucket-name!", "--retention-rule-id!"],
     "os object-lifecycle-policy put": ["--bucket-name!", "--items"],
 }  # fmt: skip
 """By command; a `!` marks those that it asks for."""
@@ -40,6 +45,8 @@ def main(words: list[str]) -> int:
             parser = argparse.ArgumentParser(prog=f"oci {command}", allow_abbrev=False)
             for option in OPTIONS[command]:
                 parser.add_argument(option.rstrip("!"), required=option.endswith("!"))
+            parser.add_argument("--query", choices=["data.id"])
+            parser.add_argument("--raw-output", action="store_true")
             return _run(command, parser.parse_args(words[len(parts) :]))
     print(f"Error: No such command '{' '.join(words)}'.", file=sys.stderr)
     return 2
@@ -57,17 +64,16 @@ def _run(command: str, given: argparse.Namespace) -> int:
     except oci.exceptions.ServiceError as error:
         print(f"ServiceError: {error.status} {error.code} {error.message}", file=sys.stderr)
         return 1
-    print(json.dumps({"data": oci.util.to_dict(answer.data)}, indent=2))
+    if given.query and given.raw_output:
+        print(answer.data.id)
+    elif answer.data is not None:
+        print(json.dumps({"data": oci.util.to_dict(answer.data)}, indent=2))
     return 0
 
 
 def _ask(command: str, given: argparse.Namespace, storage: Any, identity: Any) -> Any:
-    if command == "iam user api-key upload":
-        key = given.key or Path(given.key_file).read_text()
-        return identity.upload_api_key(given.user_id, {"key": key})
-    if command == "iam compartment create":
-        details = {"compartmentId": given.compartment_id, "name": given.name, "description": given.description}
-        return identity.create_compartment(details)
+    if command.startswith("iam "):
+        return _ask_identity(command, given, identity)
     namespace = storage.get_namespace()
     if command == "os ns get":
         return namespace
@@ -78,9 +84,27 @@ def _ask(command: str, given: argparse.Namespace, storage: Any, identity: Any) -
         if given.time_amount:
             details["duration"] = {"timeAmount": int(given.time_amount), "timeUnit": given.time_unit}
         return storage.create_retention_rule(namespace.data, given.bucket_name, details)
+    if command == "os retention-rule delete":
+        if input("Are you sure you want to delete this resource? [y/N]: ") != "y":
+            raise SystemExit(1)
+        return storage.delete_retention_rule(namespace.data, given.bucket_name, given.retention_rule_id)
     if input("WARNING: Updates to items will replace any existing values. Are you sure? [y/N]: ") != "y":
         raise SystemExit(1)
     return storage.put_object_lifecycle_policy(namespace.data, given.bucket_name, {"items": json.loads(given.items)})
+
+
+def _ask_identity(command: str, given: argparse.Namespace, identity: Any) -> Any:
+    if command == "iam user api-key upload":
+        key = given.key or Path(given.key_file).read_text()
+        return identity.upload_api_key(given.user_id, {"key": key})
+    if command == "iam group add-user":
+        return identity.add_user_to_group({"userId": given.user_id, "groupId": given.group_id})
+    details = {"compartmentId": given.compartment_id, "name": given.name, "description": given.description}
+    if command == "iam policy create":
+        return identity.create_policy({**details, "statements": json.loads(given.statements)})
+    if command == "iam user create" and given.email:
+        details["email"] = given.email
+    return getattr(identity, f"create_{command.split()[1]}")(details)
 
 
 def _set_up() -> int:

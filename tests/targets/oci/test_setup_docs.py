@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,30 +56,6 @@ def test_restore_only_reads_what_others_stored(running: Running) -> None:
     reader = OciTarget(replace(spec, auth=AuthSpec(config_file=user.config_file)))
     assert [found.name for found in reader.list()] == ["l/data/x"]
     assert reader.get("l/data/x") == data
-
-
-def test_the_first_job_works_word_for_word(running: Running, tmp_path: Path) -> None:
-    """Step 6: the file and the commands as they stand on the page, in a home with a config file as after step 1."""
-    part = PAGE.read_text().split("## 6. ")[1].split("## Settings")[0]
-    job, commands = re.findall(r"```(?:yaml|sh)\n(.*?)```", part, re.DOTALL)
-    assert f"bucket: {running.bucket}\n" in job
-    (tmp_path / "documents").mkdir()
-    (tmp_path / "documents/letter").write_text("Dear")
-    (tmp_path / ".oci").mkdir()
-    (tmp_path / ".oci/config").write_text(Path(running.owner.config_file).read_text())
-    (tmp_path / ".oci/config").chmod(0o600)
-    (tmp_path / "documents.yaml").write_text(job)
-    (tmp_path / ".backup-runner").mkdir()
-    # The one thing that is not on the page: where the emulator is.
-    (tmp_path / ".backup-runner/config.yaml").write_text(f"oci: {{endpoint: '{running.url}'}}\n")
-    env = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    commands = commands.replace("apply documents.yaml", "apply documents.yaml --yes")
-    done = subprocess.run(
-        ["bash", "-euc", commands], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "all operations work" in done.stdout
-    assert "snapshot 1 complete" in done.stdout
 
 
 def test_a_retention_rule_is_no_missing_right(running: Running) -> None:
