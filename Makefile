@@ -42,6 +42,7 @@ proof: $(BIN)/.ready
 # What is made from the code; tests fail when it is stale.
 docs: $(BIN)/.ready
 	$(BIN)/python -m backup_runner.cli.reference > docs/cli.md
+	$(BIN)/python -m backup_runner.cli.manpages share
 	$(BIN)/python -m backup_runner.jobfile.rulepages docs/rules
 	for name in $$($(BIN)/backup-runner schema list); do \
 		$(BIN)/backup-runner schema $$name > schemas/$$name.schema.json || exit 1; done

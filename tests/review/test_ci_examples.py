@@ -42,7 +42,9 @@ class Runner:
         self.calls = root / "calls"
         (root / "bin").mkdir()
         ours = f'exec {sys.executable} -m backup_runner "$@"'
-        for name, text in {"backup-runner": ours, "pip": "", "gh": self._note(), "curl": self._note()}.items():
+        # Nothing of that name is in a registry: what is installed has to be said.
+        pip = 'test "$2" = ./tools/backup_runner-0.1.0-py3-none-any.whl'
+        for name, text in {"backup-runner": ours, "pip": pip, "gh": self._note(), "curl": self._note()}.items():
             (root / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
             (root / "bin" / name).chmod(0o755)
 
@@ -69,6 +71,8 @@ class Runner:
             "CI_API_V4_URL": "https://gitlab.invalid/api/v4",
             "CI_PROJECT_ID": "3",
             "CI_MERGE_REQUEST_IID": "7",
+            **load("github-actions.yml")["env"],
+            **load("gitlab-ci.yml")["variables"],
         }
 
     def digest(self) -> str:

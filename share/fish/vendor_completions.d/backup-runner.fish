@@ -1,0 +1,1 @@
+complete --command backup-runner --no-files --arguments "(env _BACKUP_RUNNER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) backup-runner)" --condition "env _BACKUP_RUNNER_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) backup-runner"
