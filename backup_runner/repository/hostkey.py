@@ -5,12 +5,15 @@ A host that only encrypts has nothing else; machines that share a secret are tol
 
 from __future__ import annotations
 
+import errno
 import os
+from secrets import token_hex
 
 from ..container.suite2.seeds import Secret, SecretKind, read_host
 from ..container.suite2.signing import SigningKey
 from ..errors import KeyFileError
 from ..foreign import describe
+from ..replacing import replacing
 
 _MOST = 1 << 12
 
@@ -39,19 +42,29 @@ def make_host(catalog_path: str) -> Secret:
     if (found := find_host(catalog_path)) is not None:
         return found
     path = host_path(catalog_path)
-    secret = Secret.generate(SecretKind.HOST)
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secret.text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        return make_host(catalog_path)
+        _create(path, Secret.generate(SecretKind.HOST).text)
     except OSError as error:
-        raise KeyFileError(f"cannot write the host's signing key {path}: {describe(error)}") from None
-    return secret
+        hint = "free space on its disk, then run the same command again" if error.errno == errno.ENOSPC else None
+        raise KeyFileError(f"cannot write the host's signing key {path}: {describe(error)}", hint=hint) from None
+    return make_host(catalog_path)
+
+
+def _create(path: str, text: str) -> None:
+    """Write the whole file or none, unless another process has just done so. Raises OSError."""
+    new = f"{path}.{token_hex(8)}"
+    with replacing(new) as file:
+        file.write(f"{text}\n".encode("ascii"))
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        # Not every file system has hard links.
+        os.replace(new, path)
+        return
+    os.unlink(new)
 
 
 def signing_key(secret: Secret) -> SigningKey:

@@ -281,7 +281,7 @@ def test_a_small_file_that_moves_at_the_worst_moment(home: Home, monkeypatch: py
             home.write(name, os.urandom(8))
         return found
 
-    monkeypatch.setattr(reading, "settled", settled)
+    monkeypatch.setattr(reading, "steady", settled)
     outcome = home.apply()
     monkeypatch.undo()
     assert problems(outcome) == [(b"moving", "changed")]

@@ -178,7 +178,7 @@ def test_a_record_of_ours_that_others_went_on_from(site: Site, monkeypatch: pyte
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(committing, "_settle", died)
+        patched.setattr(committing, "_committed", died)
         site.write("a", b"second")
         with pytest.raises(KeyboardInterrupt):
             site.apply()
