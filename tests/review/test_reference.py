@@ -51,7 +51,7 @@ def test_every_json_has_a_schema_with_a_version() -> None:
         assert schema["version"] == VERSION
         Draft202012Validator.check_schema(schema)
     assert {*LIKE.values()} <= {*OUTPUTS}
-    assert {*OUTPUTS} - {*talking} == {"validate", "explain", "snapshots"}
+    assert {*OUTPUTS} - {*talking} == {"validate", "explain", "snapshots", "progress"}
 
 
 @pytest.fixture
