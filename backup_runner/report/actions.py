@@ -32,7 +32,7 @@ ACTIONS: dict[ActionKind, Shown] = {
     ActionKind.ADOPT: Shown("adopted", "↥", "^", "blue", "↥", "moved"),
     ActionKind.REPACK: Shown("repacked", "⟳", "%", "blue", "⟳", "moved"),
     ActionKind.REMOVE: Shown("removed", "-", "-", "red", "−", "gone"),
-    ActionKind.ERASE: Shown("erased", "⌫", "X", "red", "⌫", "gone"),
+    ActionKind.ERASE: Shown("erased", "⌫", "e", "red", "⌫", "gone"),
     ActionKind.FORGET: Shown("forgotten", "✂", "x", "red", "✂", "gone"),
     ActionKind.DELETE: Shown("deleted", "✗", "X", "red", "✗", "gone"),
     ActionKind.KEY: Shown("recipients changed", "⚷", "k", "magenta", "⚷", "special"),

@@ -14,7 +14,7 @@ from backup_runner.replacing import replacing, unnamed
 from backup_runner.repository.seen import remember, seen_serials
 from backup_runner.runs.metrics import Figures, write_metrics
 
-FIGURES = Figures("x", 1.5, 2.0, 0, success=True, stored_bytes=12, problems=0, counts={})
+FIGURES = Figures("x", "apply", 1.5, 2.0, 0, success=True, stored_bytes=12, problems=0, counts={})
 
 
 @pytest.fixture(autouse=True)
