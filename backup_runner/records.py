@@ -83,6 +83,10 @@ EntryFields = tuple[bytes, int, int, int, int, int, int, int, int, int, int, int
 """The fields of an `Entry` without their names, for where a million of them are made."""
 
 
+BIRTH_TIME = b"birth_time"
+"""Name of the birth time among the extended attributes of a version; its value is nanoseconds as decimal text."""
+
+
 class Flag:
     """Bits of a version's `flags`."""
 

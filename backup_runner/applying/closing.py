@@ -50,6 +50,12 @@ def excuse_busy(job: Job, outcome: Outcome) -> None:
     outcome.notes.append(f"{len(excused)} busy file(s) changed or vanished while being read: {named}{more}")
 
 
+def note_unborn(job: Job, versions: Versions, outcome: Outcome) -> None:
+    """Say once if birth times were asked for and some file system has none."""
+    if job.birth_times and versions.unborn:
+        outcome.notes.append(f"birth times: the file system has none for {versions.unborn} files, folders and symlinks")
+
+
 def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:
     """The totals that the catalog stores with a snapshot; sizes in bytes."""
     recorder = versions.recorder

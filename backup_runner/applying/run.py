@@ -29,7 +29,7 @@ from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
 from ..workers.interrupt import Interrupt
 from .checking import Check, Ground, raise_guards
-from .closing import commit_record, excuse_busy, pass_on_problems, snapshot_totals
+from .closing import commit_record, excuse_busy, note_unborn, pass_on_problems, snapshot_totals
 from .holding import change_holders
 from .lane import Book, Lane
 from .losses import Losses
@@ -237,6 +237,7 @@ class _Run:
         read_until = time.time_ns()
         pass_on_problems(self._header, outcome)
         excuse_busy(self._session.job, outcome)
+        note_unborn(self._session.job, versions, outcome)
         outcome.status = "partial" if outcome.interrupted else "complete"
         # Only after a complete snapshot is anything deleted, and only once its record, marks included, is in the
         # bucket.

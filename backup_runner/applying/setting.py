@@ -22,7 +22,7 @@ def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPo
     expected = sum(totals.counts.get(kind, 0) for kind in READING)
     expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
     return WorkerSetting(
-        Tree((source.key, source.path) for source in job.sources if not source.output),
+        Tree(((one.key, one.path) for one in job.sources if not one.output), births=job.birth_times),
         session.target,
         session.keys(store).sealing,
         str(job.target.storage_tier),

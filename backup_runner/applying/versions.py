@@ -6,6 +6,7 @@ import errno
 from collections import Counter
 
 from ..catalog.batch import Batch
+from ..catalog.births import has_birth
 from ..catalog.recording import Meta, NewVersion, Recorder
 from ..records import Action, ActionKind, Flag, Kind, Problem
 from ..source.output import COMMAND_FAILED
@@ -37,12 +38,14 @@ class Versions:
         """Number of removed files and symlinks."""
         self.owners: set[tuple[int, int]] = set()
         """Users and groups of what was written."""
+        self.unborn = 0
+        """Number of files, folders and symlinks that were written without a birth time."""
         self._waiting: list[NewVersion] = []
 
     def put(self, action: Action, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
         """Write one path whose data, if any, need not be read; at the latest with `flush`."""
         self._waiting.append(NewVersion(action.key, meta, content_id, leader))
-        self.owners.add((meta.uid, meta.gid))
+        self._note_meta(meta)
         self.count(action)
         if len(self._waiting) >= _AT_ONCE:
             self.flush()
@@ -86,7 +89,7 @@ class Versions:
                 # Not read when planning: only its times changed.
                 kind = ActionKind.TOUCH
             meta = Meta(_FILE, *read[:7], None, read.xattrs)
-            self.owners.add((meta.uid, meta.gid))
+            self._note_meta(meta)
             if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
                 rows.append(NewVersion(action.key, meta, content_id, action.leader))
             tally[kind] += 1
@@ -135,6 +138,10 @@ class Versions:
     def note_attributes(self, key: bytes, flags: int) -> None:
         if flags & Flag.NO_ATTRIBUTES:
             self._problem(key, "attributes", "its extended attributes cannot be read; it is stored without them")
+
+    def _note_meta(self, meta: Meta) -> None:
+        self.owners.add((meta.uid, meta.gid))
+        self.unborn += not meta.flags & Flag.OUTPUT and not has_birth(meta.xattrs)
 
     def _problem(self, key: bytes, kind: str, message: str) -> None:
         self._outcome.problems.append(Problem(key, kind, message))

@@ -187,7 +187,7 @@ class Large:
                 if not moved or last_try:
                     break
                 status = after
-            _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
+            _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd, self._setting.tree)
         finally:
             os.close(fd)
         flags |= Flag.MOVED if moved else 0

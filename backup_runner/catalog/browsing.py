@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..records import Kind
+from .births import split_birth
 from .database import Catalog
 from .history import CHUNK
 
@@ -67,7 +68,9 @@ _TABLES = "path p CROSS JOIN version v ON v.path_id = p.id LEFT JOIN content c O
 
 
 def parts_changed(before: PathVersion, after: PathVersion) -> tuple[str, ...]:
-    """Which of type, content, size, target (of a symlink), mtime, mode, owner, xattrs and links differ."""
+    """Which of type, content, size, target (of a symlink), mtime, mode, owner, xattrs, links and birth_time differ;
+    birth_time only if both are known."""
+    (old_birth, old_xattrs), (new_birth, new_xattrs) = split_birth(before.xattrs), split_birth(after.xattrs)
     pairs = {
         "type": (before.kind, after.kind),
         "content": (before.content_id, after.content_id),
@@ -76,8 +79,9 @@ def parts_changed(before: PathVersion, after: PathVersion) -> tuple[str, ...]:
         "mtime": (before.mtime_ns, after.mtime_ns),
         "mode": (before.mode, after.mode),
         "owner": (before[5:7], after[5:7]),
-        "xattrs": (before.xattrs, after.xattrs),
+        "xattrs": (old_xattrs, new_xattrs),
         "links": (before.leader, after.leader),
+        "birth_time": (old_birth, new_birth) if None not in (old_birth, new_birth) else (None, None),
     }
     return tuple(name for name, (old, new) in pairs.items() if old != new)
 

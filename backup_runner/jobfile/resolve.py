@@ -81,6 +81,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         ),
         busy=tuple(model.busy or ()),
         tags=tuple(model.tags or ()),
+        birth_times=model.birth_times,
         metrics_file=paths.get(("metrics", "textfile")),
         schedule=None if model.schedule is None else _schedule(model.schedule),
         prices=None if model.prices is None else Prices(**model.prices.model_dump(exclude_none=True)),

@@ -30,7 +30,7 @@ class Disk:
     def __init__(self, job: Job, cat: Catalog, on_problem: Callable[[Problem], None], *, checksum: bool) -> None:
         self.left_out = 0
         self._job, self._cat, self._checksum, self._on_problem = job, cat, checksum, on_problem
-        self._tree = Tree((source.key, source.path) for source in job.sources if not source.output)
+        self._tree = Tree(((source.key, source.path) for source in job.sources if not source.output), births=True)
 
     def differences(self, job_id: int, snapshot_id: int, meant: Callable[[bytes], bool]) -> Iterator[Difference]:
         """What turns the snapshot into what is on disk, by key; only paths for which `meant` is true."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..catalog.births import split_birth
 from ..moments import utc_text
 from ..planning.file import TYPES, path_fields
 from ..records import Flag, Kind
@@ -42,6 +43,8 @@ def version_fields(version: PathVersion) -> Fields:
         "uid": version.uid,
         "gid": version.gid,
     }
+    if (birth := split_birth(version.xattrs)[0]) is not None:
+        fields["birth_time_ns"] = birth
     if version.blake3 is not None:
         fields["blake3"] = version.blake3.hex()
     if version.md5 is not None:

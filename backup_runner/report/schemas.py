@@ -119,6 +119,7 @@ _ENTRY = {
     "gid": _COUNT,
 }
 _ENTRY_MORE = {
+    "birth_time_ns": {"type": "integer", "description": "when it was created, if the job stores that"},
     "blake3": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     "md5": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     "target": {**_TEXT, "description": "of a symlink"},
@@ -127,7 +128,9 @@ _ENTRY_MORE = {
 }
 _AT = _object({"id": _COUNT, "scanned": _TIME, "status": {"enum": ["running", "complete", "partial"]}})
 _SPAN = {"first": _AT, "last": _AT, "snapshots": _COUNT}
-_WHAT = _list({"enum": ["type", "content", "size", "target", "mtime", "mode", "owner", "xattrs", "links"]})
+_WHAT = _list(
+    {"enum": ["type", "content", "size", "target", "mtime", "mode", "owner", "xattrs", "links", "birth_time"]}
+)
 _NAMED = {"path": _TEXT}
 _NAMED_MORE = {"path_base64": _BASE64}
 

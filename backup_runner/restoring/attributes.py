@@ -14,11 +14,12 @@ from collections.abc import Container
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
+from ..catalog.births import split_birth
 from ..errors import CatalogError
 from ..foreign import describe
-from ..records import Flag
+from ..records import BIRTH_TIME, Flag
 from ..source.xattrs import decode_xattrs
-from . import acl, chattr
+from . import acl, births, chattr
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _ACLS = (acl.ACCESS, acl.DEFAULT)
@@ -49,11 +50,13 @@ class Meta(Protocol):
 
 class Lack(NamedTuple):
     """An attribute that could not be set, and why. `common`: every file of a snapshot may have it, and it
-    grants no access, so it is reported once for all of them."""
+    grants no access, so it is reported once for all of them. `never`: this system sets it for nobody, so that it is
+    only a note."""
 
     what: str
     why: str
     common: bool = False
+    never: bool = False
 
     @property
     def text(self) -> str:
@@ -70,7 +73,9 @@ def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
     if stat_differs(there, row):
         return True
     wanted, missing = _recorded(row)
-    return bool(missing) or wanted != _read(where, wanted) or bool(chattr.missing(where, chattr.flags_of(row.flags)))
+    if missing or wanted != _read(where, wanted) or births.differs(where, split_birth(row.xattrs)[0]):
+        return True
+    return bool(chattr.missing(where, chattr.flags_of(row.flags)))
 
 
 def set_flags(where: Where, flags: int) -> list[Lack]:
@@ -114,6 +119,7 @@ class _Attributes:
             self._set_others()
         self._set_mode()
         self._set_time()
+        self.lacking += _birth_lacking(self._where, row)
         self.lacking += set_flags(self._where, chattr.flags_of(row.flags) & ~chattr.LAST)
         return self.lacking
 
@@ -240,7 +246,7 @@ def restore_symlink_attributes(where: Where, row: Meta) -> list[Lack]:
             os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
         except (OSError, OverflowError) as error:
             lacking.append(Lack("time", _reason(error)))
-    return lacking
+    return lacking + _birth_lacking(where, row)
 
 
 def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
@@ -262,6 +268,13 @@ def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | N
     return [*lacking, Lack(f"group {row.gid}", why)] if group else lacking
 
 
+def _birth_lacking(where: Where, row: Meta) -> list[Lack]:
+    """Set the birth time, after everything that changes times; the report if that is not possible."""
+    time_ns, _ = split_birth(row.xattrs)
+    why = None if time_ns is None else births.set_birth(where, time_ns, row.mtime_ns)
+    return [] if why is None else [Lack("birth time", why, common=True, never=not births.SETTABLE)]
+
+
 def _not_set(name: bytes, error: OSError) -> Lack:
     """System labels, which ordinary users cannot set, and kinds of attributes that the file system lacks are
     common; ACLs and capabilities are not."""
@@ -279,7 +292,9 @@ def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
     """The extended attributes in the catalog, and why they may not be all."""
     try:
         partial = row.flags & Flag.NO_ATTRIBUTES
-        return decode_xattrs(row.xattrs), "the backup could not read them all" if partial else ""
+        found = decode_xattrs(row.xattrs)
+        found.pop(BIRTH_TIME, None)
+        return found, "the backup could not read them all" if partial else ""
     except CatalogError:
         return {}, "those in the catalog cannot be read"
 

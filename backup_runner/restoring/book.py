@@ -70,7 +70,9 @@ class Book:
             if own := [lack.text for lack in lacks if not lack.common]:
                 self.problem(key, "attributes", "could not be set: " + ", ".join(own))
             for lack in lacks:
-                if lack.common:
+                if lack.never:
+                    self.notes[f"not restored: {lack.text}"] += 1
+                elif lack.common:
                     first, count = self._common.get(lack.text, (key, 0))
                     self._common[lack.text] = min(first, key), count + 1
 

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from ..errors import OddFileError
 from ..records import Flag, Kind
-from .access import chattr_flags, read_changed, read_xattrs
+from .access import chattr_flags, read_changed
 from .times import kept_times
 from .tree import Tree
 from .xattrs import encode_xattrs
@@ -43,10 +43,10 @@ class FileRead(NamedTuple):
     ino: int
 
 
-def metadata(status: os.stat_result, fd: int) -> tuple[int, int, int, int, int, int, int, bytes | None]:
+def metadata(status: os.stat_result, fd: int, tree: Tree) -> tuple[int, int, int, int, int, int, int, bytes | None]:
     """size, mtime, ctime, mode, uid, gid, flags and xattrs of an open file."""
     sparse = status.st_blocks * _BLOCK < status.st_size
-    flags, xattrs = _attributes(lambda: read_xattrs(fd))
+    flags, xattrs = _attributes(lambda: tree.xattrs_of(fd))
     flags |= chattr_flags(fd) << Flag.CHATTR_SHIFT
     return (
         status.st_size,
@@ -75,7 +75,7 @@ def opened_folder(tree: Tree, key: bytes) -> tuple[os.stat_result, int, bytes | 
     """Status, flags and extended attributes of a folder. Raises OSError if it cannot be opened for listing."""
     fd = tree.open_folder(key)
     try:
-        flags, xattrs = _attributes(lambda: read_xattrs(fd))
+        flags, xattrs = _attributes(lambda: tree.xattrs_of(fd))
         return os.fstat(fd), flags | chattr_flags(fd) << Flag.CHATTR_SHIFT, xattrs
     finally:
         os.close(fd)
@@ -110,7 +110,7 @@ def read_small(
             if not moved or last_try:
                 break
             status = os.fstat(fd)
-        _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd)
+        _, mtime_ns, ctime_ns, mode, uid, gid, flags, xattrs = metadata(after, fd, tree)
         read = FileRead(
             size,
             mtime_ns,

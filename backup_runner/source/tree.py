@@ -15,7 +15,9 @@ from typing import Final
 
 from ..beneath import STEP, open_beneath
 from ..errors import OddFileError
+from ..records import BIRTH_TIME
 from .access import read_xattrs
+from .births import read_birth
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 _FILE: Final = os.O_RDONLY | os.O_NONBLOCK
@@ -25,8 +27,9 @@ _NOATIME: Final = getattr(os, "O_NOATIME", 0)
 class Tree:
     """Finds entries by their keys; see `records` for what a key is."""
 
-    def __init__(self, sources: Iterable[tuple[bytes, bytes]]) -> None:
-        """`sources` are key and path of each source, as in `ScanSource`."""
+    def __init__(self, sources: Iterable[tuple[bytes, bytes]], *, births: bool = False) -> None:
+        """`sources` are key and path of each source, as in `ScanSource`; `births`: birth times are attributes."""
+        self._births = births
         roots = {key.rstrip(b"/"): os.path.realpath(path) for key, path in sources}
         # The longest first, because a source's key may be a prefix of another's.
         self._roots = sorted(roots.items(), key=lambda root: len(root[0]), reverse=True)
@@ -64,10 +67,17 @@ class Tree:
             return os.readlink(name, dir_fd=parent)
 
     def xattrs(self, key: bytes) -> dict[bytes, bytes]:
-        """Extended attributes of a file, folder or symlink, as `read_xattrs` has them."""
+        """Attributes of a file, folder or symlink, as `xattrs_of` has them."""
         with self._parent(key) as (parent, name):
             # There is no call with a folder's descriptor and a name, but this path uses the descriptor.
-            return read_xattrs(b"/proc/self/fd/%d/%b" % (parent, name))
+            return self.xattrs_of(b"/proc/self/fd/%d/%b" % (parent, name))
+
+    def xattrs_of(self, where: int | bytes) -> dict[bytes, bytes]:
+        """Extended attributes of a descriptor or path, as `read_xattrs` has them, and the birth time if asked for."""
+        found = read_xattrs(where)
+        if self._births and (time_ns := read_birth(where)) is not None:
+            found[BIRTH_TIME] = b"%d" % time_ns
+        return found
 
     @contextmanager
     def _parent(self, key: bytes) -> Iterator[tuple[int, bytes]]:

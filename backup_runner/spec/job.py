@@ -298,6 +298,8 @@ class Job:
     """gitignore rules for files of which nobody minds that they change or vanish while they are read."""
     tags: tuple[str, ...] = field(default=(), metadata=_LATER)
     """Of each snapshot."""
+    birth_times: bool = field(default=False, metadata=_LATER)
+    """Store when files were created."""
     metrics_file: str | None = field(default=None, metadata=_WHERE)
     schedule: Schedule | None = field(default=None, metadata=_WHERE)
     prices: Prices | None = field(default=None, metadata=_WHERE)

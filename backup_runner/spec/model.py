@@ -274,6 +274,9 @@ class JobModel(Strict):
     overwrite: Overwrite = _lax("What to do with a stored file whose size or times changed.", Overwrite.CHANGED)
     detect: Detect = _lax("How a changed file is detected.", Detect.CTIME)
     symlinks: Symlinks = _lax("What to do with symlinks below a source; they are never followed.", Symlinks.SKIP)
+    birth_times: bool = Field(
+        default=False, description="Store when files were created, where the file system knows it. Default false."
+    )
     target: Annotated[DirectoryTargetModel | OciTargetModel, Field(discriminator="type")]
     encryption: EncryptionModel | None = Field(None, description="Can be set in the config file instead.")
     catalog: (
