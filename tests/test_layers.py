@@ -63,6 +63,7 @@ LATE = {
     "report": "a page's parts are not loaded for text",
     "applying.checking": "only ever needed by a first apply",
     "applying.firsts": "only ever needed by a first apply",
+    "contents.cutting": "numpy takes long to load, and most runs cut no file",
     "catalog.database": "migrations take long to load, and most runs need none",
     "targets.opening": "the SDK of a service takes long to load",
 }

@@ -13,6 +13,7 @@ from ..catalog import history
 from ..catalog.many import usable_contents
 from ..catalog.recording import Recorder
 from ..catalog.storing import has_pieces, learn_md5s
+from ..contents.cutting import load_cutter
 from ..errors import BackupRunnerError, Interrupted
 from ..progress import Events, Safe
 from ..records import Action, ActionKind, Composed, Digests
@@ -235,6 +236,8 @@ class Lane:
         target = self._setting.target
         workers = crew(target, self._workers)
         give_back()
+        if self._setting.cuts:
+            load_cutter()
         setting = replace(self._setting, target=divided(target, workers))
         # The workers must be able to see what was written so far.
         self._commit()

@@ -19,8 +19,9 @@ from .worker import WorkerSetting
 def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPolicy) -> WorkerSetting:
     """Raises WrongKeyError, TargetError."""
     job = session.job
-    expected = sum(totals.counts.get(kind, 0) for kind in READING)
-    expected += sum(totals.bytes.get(kind, 0) for kind in READING) // policy.pieces.average
+    outputs = _outputs(job)
+    size = sum(totals.bytes.get(kind, 0) for kind in READING)
+    expected = sum(totals.counts.get(kind, 0) for kind in READING) + size // policy.pieces.average
     return WorkerSetting(
         Tree(((one.key, one.path) for one in job.sources if not one.output), births=job.birth_times),
         session.target,
@@ -32,7 +33,8 @@ def setting_of(session: Session, store: Store, totals: Totals, policy: StoringPo
         store.id,
         store.seed,
         threads=max(1, os.cpu_count() or 1),
-        outputs=_outputs(job),
+        cuts=size >= policy.small or bool(outputs.by_key),
+        outputs=outputs,
     )
 
 

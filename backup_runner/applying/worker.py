@@ -49,6 +49,8 @@ class WorkerSetting:
     seed: bytes
     threads: int
     """Number of threads that encrypt the pieces of a large file."""
+    cuts: bool
+    """Whether there may be files that are large enough to be cut."""
     outputs: Outputs = field(default_factory=Outputs)
     """Files that are not on disk."""
 

@@ -7,13 +7,21 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from ..policy import StoringPolicy
 from ..records import Digests, PieceList, pieces_digest
 from ..source.holes import Stretch, stretches
-from .chunking import Cutter
+
+if TYPE_CHECKING:
+    from .chunking import Cutter
+
+
+def load_cutter() -> None:
+    """Load what cuts large files. Before workers are forked, so that they share its memory."""
+    from . import chunking  # noqa: F401
 
 
 class Windows:
@@ -61,6 +69,8 @@ class Cutting:
 
     def cutter(self, size: int) -> Cutter:
         """The cutter for a file with `size` bytes of data."""
+        from .chunking import Cutter
+
         sizes = self.policy.sizes_for(size)
         if sizes.average not in self._cutters:
             self._cutters[sizes.average] = Cutter(self._seed, sizes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +12,20 @@ from typing import NamedTuple
 ACCESS = b"system.posix_acl_access"
 DEFAULT = b"system.posix_acl_default"
 
+
 _VERSION = struct.Struct("<I")
 _ENTRY = struct.Struct("<HHI")
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+
+
+def has_default_acl(folder: bytes) -> bool:
+    """Whether what is created in a folder inherits an ACL; also if that cannot be found out."""
+    if not hasattr(os, "listxattr"):
+        return False
+    try:
+        return DEFAULT in map(os.fsencode, os.listxattr(folder))
+    except OSError as error:
+        return error.errno != errno.ENOTSUP
 
 
 class Entry(NamedTuple):

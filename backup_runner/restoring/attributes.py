@@ -68,6 +68,19 @@ def restore_attributes(where: Where, row: Meta) -> list[Lack]:
     return _Attributes(where, row).restore()
 
 
+def set_simple(where: Where, there: os.stat_result, row: Meta) -> bool:
+    """Set mode and time of what was just created where nothing is inherited; False if it needs more than that."""
+    if row.xattrs or row.flags or row.mode & _SET_ID or (there.st_uid, there.st_gid) != (row.uid, row.gid):
+        return False
+    try:
+        if stat.S_IMODE(there.st_mode) != row.mode:
+            os.chmod(where, row.mode)
+        os.utime(where, ns=(row.mtime_ns, row.mtime_ns))
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
     """Whether anything is not as in the snapshot."""
     if stat_differs(there, row):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from ..catalog.restoring import FileRow, PlainRow
 from ..options import RestoreOptions
@@ -11,7 +11,7 @@ from ..progress import Events, RestoreOutcome
 from ..records import Problem
 from .attributes import Lack
 from .chattr import LAST, flags_of
-from .work import CAUGHT, fatal_reason, problem_of
+from .work import CAUGHT, FAILED, fatal_reason, problem_of
 from .write import Decision
 
 
@@ -53,6 +53,16 @@ class Book:
             self.unsealed.append((row, status))
         if self.options.listen:
             self.options.listen(status, row.key, size)
+
+    def record_all(self, rows: Sequence[FileRow], statuses: Sequence[str]) -> None:
+        """Record the results of many files; those that failed are reported with `fail`."""
+        if self.options.listen or any(row.flags for row in rows) or any(one != Decision.WRITE for one in statuses):
+            for row, status in zip(rows, statuses, strict=True):
+                if status != FAILED:
+                    self.record(row, status)
+            return
+        self.counts[Decision.WRITE.value] += len(rows)
+        self.outcome.bytes += sum(row.size for row in rows)
 
     def fail(self, row: FileRow, kind: str, text: str) -> None:
         """Record that a file was not restored."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
@@ -18,7 +18,8 @@ from ..workers.pool import Pool
 from .book import Book
 from .composed import AT_ONCE, Composing
 from .large import LARGE, Assembly, Finished
-from .work import CAUGHT, FAILED, Batch, Result, Stretch, Task, fatal_reason, problem_of
+from .way import folder_of
+from .work import CAUGHT, Batch, Result, Stretch, Task, fatal_reason, problem_of
 from .write import Decision, Writer
 
 _BATCH_BYTES = 8 << 20
@@ -36,13 +37,16 @@ class Files:
         writer: Writer,
         pool: Pool[Task, Result],
         archived: frozenset[int],
+        make_folders: Callable[[bytes], None],
     ) -> None:
+        """`make_folders` is called with the key of a folder before something is written there."""
         self._cat = cat
         self._target = target
         self._book = book
         self._writer = writer
         self._pool = pool
         self._archived = archived
+        self._make_folders = make_folders
         self._assembly = Assembly(writer)
         self._composing = Composing(cat, book, writer, archived)
         self._shown: dict[int, int] = {}
@@ -58,6 +62,8 @@ class Files:
         composed = chosen.composed(again=again)
         while True:
             some = list(islice(composed, AT_ONCE))
+            if some:
+                self._make_folders(max(folder_of(row.key) for row in some))
             self._composing.begin(chosen, some)
             self._run(self._tasks(rows, chosen.wanted_pieces()))
             chosen.clear_pieces()
@@ -116,6 +122,7 @@ class Files:
         pieces = [item for item in items if isinstance(item, WantedPiece)]
         first = items[0]
         if rows:
+            self._make_folders(max(folder_of(row.key) for row in rows))
             self._book.events.now(rows[-1].key)
         content_format = first.format if isinstance(first, FileRow) else "container"
         place = None if first.object_id is None else Place.of(get_object(self._cat, first.object_id), content_format)
@@ -141,6 +148,7 @@ class Files:
         return "" if row.object_id is None else get_object(self._cat, row.object_id).name
 
     def _large(self, row: FileRow) -> Iterator[Stretch]:
+        self._make_folders(folder_of(row.key))
         self._book.events.now(row.key)
         try:
             decision = self._writer.decide(row)
@@ -169,9 +177,7 @@ class Files:
         return [(Place.of(get_object(self._cat, extent.object_id), row.format), extent) for extent in found]
 
     def _batch_done(self, batch: Batch, result: Result) -> None:
-        for row, status in zip(batch.rows, result.statuses, strict=True):
-            if status != FAILED:
-                self._book.record(row, status)
+        self._book.record_all(batch.rows, result.statuses)
         for index, kind, text in result.problems:
             self._book.fail(batch.rows[index], kind, text)
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ..foreign import describe
+from .acl import has_default_acl
 from .strays import Names, sweep
 from .way import UnsafeKeyError, Way, is_locked, path_of, split_key
 
 _LOOK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWNER = stat.S_IRWXU
 _T = TypeVar("_T")
 
@@ -48,26 +50,39 @@ def explain(error: OSError) -> tuple[str, str]:
 class Goal(Way):
     """Existing and created entries, by key. Descriptors that it returns are valid until the next call."""
 
-    def __init__(self, root: int | None, *, followed: Collection[bytes] = (), pretend: bool = False) -> None:
+    def __init__(
+        self,
+        root: int | None,
+        *,
+        followed: Collection[bytes] = (),
+        pretend: bool = False,
+        untouched: bool = False,
+    ) -> None:
         """`root` is a directory's descriptor, which this object then owns; None if it does not exist yet
         (`pretend`)."""
         super().__init__(-1 if root is None else root, followed)
         self.pretend = pretend
+        self.untouched = untouched
+        """Whether this restore created the root, and nothing in it inherits anything."""
         self._pretended: set[bytes] = {b""} if root is None else set()
         self._unmarked: set[bytes] | None = None
         self._names = Names()
 
     @classmethod
-    def open(cls, path: bytes, *, followed: Collection[bytes] = (), pretend: bool = False) -> Goal:
-        """The folder at `path`, symlinks on the way to it followed: the user named it. Raises OSError."""
+    def open(
+        cls, path: bytes, *, followed: Collection[bytes] = (), pretend: bool = False, created: bool = False
+    ) -> Goal:
+        """The folder at `path`, symlinks on the way to it followed: the user named it. `created`: just now, by this
+        restore. Raises OSError."""
         root = os.open(path, _LOOK & ~os.O_NOFOLLOW | os.O_DIRECTORY)
-        goal = cls(root, followed=followed, pretend=pretend)
+        untouched = created and not has_default_acl(path_of(root))
+        goal = cls(root, followed=followed, pretend=pretend, untouched=untouched)
         goal.note_closed(b"", os.fstat(root))
         return goal
 
     def again(self) -> Goal:
         """Another goal at the same folder for another process, with separate temporary names."""
-        return Goal(os.dup(self.root), followed=self._followed)
+        return Goal(os.dup(self.root), followed=self._followed, untouched=self.untouched)
 
     # -- looking
 

@@ -95,13 +95,14 @@ def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, pa
     tree = Tree(chosen, book, writer, root_stays=root_stays)
     pool = _start_workers(session, store, identity, goal, totals, options)
     kind = Preview if options.dry_run else Files
-    files = kind(cat, session.target, book, writer, pool, frozen.ids)
+    files = kind(cat, session.target, book, writer, pool, frozen.ids, tree.make_folders)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
         deletion.delete(goal, early=True)
-        tree.make_folders()
+        tree.begin()
         tree.gather_links()
         files.run(chosen)
+        tree.make_folders()
         tree.links()
         files.run(chosen, again=True)
         tree.symlinks()
@@ -165,7 +166,7 @@ def _open_goal(session: Session, chosen: Selection, options: RestoreOptions, pat
         if not stays and not options.dry_run:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             os.mkdir(path, NOT_FINISHED if chosen.has_chosen(b"") else 0o777)
-        return Goal.open(path, pretend=options.dry_run), stays
+        return Goal.open(path, pretend=options.dry_run, created=not stays), stays
     except OSError as error:
         raise BackupRunnerError(
             f"cannot restore to {os.fsdecode(path)}: {describe(error)}",

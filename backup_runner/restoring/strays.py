@@ -15,11 +15,11 @@ class Names:
     file."""
 
     def __init__(self) -> None:
-        self._token = secrets.token_hex(4)
+        self._start = f".{os.getpid()}-{secrets.token_hex(4)}".encode()
         self._numbers = count()
 
     def new(self) -> bytes:
-        return f".{os.getpid()}-{self._token}{next(self._numbers):x}.brtmp".encode()
+        return b"%b%x.brtmp" % (self._start, next(self._numbers))
 
 
 def sweep(at: int) -> None:

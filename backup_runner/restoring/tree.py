@@ -27,12 +27,27 @@ class Tree:
         self._book = book
         self._writer = writer
         self._root_stays = root_stays
+        self._folders = chosen.folders()
+        self._made: bytes | None = b""
+        """All folders up to this one, by key, are made; None for all."""
 
-    def make_folders(self) -> None:
-        """All chosen folders, and parent folders of what was chosen."""
-        for row in self._chosen.folders():
+    def begin(self) -> None:
+        """Make folders that are needed before files are restored: all where something may be there already; otherwise
+        those that lead to chosen paths, while `make_folders` makes the others when they are needed."""
+        if not self._writer.goal.untouched or next(self._ways(), None) is not None:
+            self.make_folders()
+
+    def make_folders(self, upto: bytes | None = None) -> None:
+        """All chosen folders up to one, in the order of their keys; or all, and parent folders of what was chosen."""
+        if self._made is None or (upto is not None and upto <= self._made):
+            return
+        for row in self._folders:
             if row.key and not self._book.stopped():
                 self._book.attempt(row.key, partial(self._make_folder, row.key))
+            self._made = row.key
+            if upto is not None and upto <= row.key:
+                return
+        self._made = None
         for head in self._ways():
             self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
 
@@ -99,6 +114,8 @@ class Tree:
 
     def gather_links(self) -> None:
         """If one name of a file with several exists, chosen or not, the others become links to it."""
+        if self._writer.goal.untouched:
+            return
         changes = []
         for group in self._chosen.groups():
             if self._book.stopped():

@@ -25,6 +25,11 @@ def components(key: bytes) -> list[bytes]:
     return parts
 
 
+def folder_of(key: bytes) -> bytes:
+    """The key of the folder that a file is in."""
+    return key[: key.rfind(b"/") + 1]
+
+
 def split_key(key: bytes) -> tuple[bytes, bytes]:
     """The key of its parent folder, and its own name. Raises UnsafeKeyError."""
     head, slash, name = key.removesuffix(b"/").rpartition(b"/")

@@ -21,6 +21,7 @@ from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMiss
 from ..spec import Overwrite
 from ..targets.base import Target
 from .attributes import Lack
+from .fresh import Fresh
 from .goal import STOPPING, BlockedError, Goal, explain
 from .way import UnsafeKeyError
 from .write import Decision, Hasher, Writer, write_at
@@ -109,6 +110,7 @@ class RestoreWorker:
         self._target = target
         self._identity = identity
         self._writer = Writer(goal, overwrite)
+        self._fresh = Fresh(goal)
 
     def __call__(self, task: Task) -> Result:
         result = self._batch(task) if isinstance(task, Batch) else self._stretch(task)
@@ -160,10 +162,11 @@ class RestoreWorker:
         """The rows whose bytes are needed; the results of the others are recorded here."""
         wanted = []
         for index, row in enumerate(rows):
+            if self._fresh.takes(row):
+                wanted.append(index)
+                continue
             try:
-                decision = self._writer.decide(row)
-                if decision is Decision.UNCHANGED:
-                    self._writer.refresh(row)
+                decision = self._decide(row)
             except CAUGHT as error:
                 result.problems.append((index, *problem_of(error)))
                 continue
@@ -187,14 +190,31 @@ class RestoreWorker:
                 result.problems.append((index, *failure))
                 continue
             try:
-                self._writer.put(row, data)
+                result.statuses[index] = self._put(row, data)
             except CAUGHT as error:
                 result.problems.append((index, *problem_of(error)))
                 result.fatal = fatal_reason(error)
                 if result.fatal:
                     return
-                continue
-            result.statuses[index] = Decision.WRITE.value
+
+    def _decide(self, row: FileRow) -> Decision:
+        decision = self._writer.decide(row)
+        if decision is Decision.UNCHANGED:
+            self._writer.refresh(row)
+        return decision
+
+    def _put(self, row: FileRow, data: bytes) -> str:
+        """Write a checked content; the result for its row."""
+        if self._fresh.takes(row):
+            lacking = self._fresh.put(row, data)
+            if lacking is not None:
+                self._writer.note_lacking(row.key, lacking)
+                return Decision.WRITE.value
+            decision = self._decide(row)
+            if decision is not Decision.WRITE:
+                return decision.value
+        self._writer.put(row, data)
+        return Decision.WRITE.value
 
     def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> bytes:
         """The whole content, with its hash checked; fetched again before it counts as damaged."""
@@ -283,6 +303,8 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | Backup
 def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:
     """The whole content, with its hash checked. Raises ContainerError, TargetError."""
     data = b"".join(reader.stretch(row.offset, row.length)) if reader else b""
+    if row.blake3 is not None and len(data) == row.size and blake3(data).digest() == row.blake3:
+        return data
     hasher = Hasher(row)
     hasher.update(data)
     try:

@@ -21,10 +21,11 @@ from .attributes import (
     restore_attributes,
     restore_symlink_attributes,
     set_flags,
+    set_simple,
     stat_differs,
 )
 from .checked import Hasher, Lists
-from .goal import BlockedError, Goal
+from .goal import NEW_FILE, BlockedError, Goal
 from .policy import Decision, Policy
 from .way import path_of
 
@@ -32,7 +33,6 @@ __all__ = ["Decision", "Hasher", "Writer", "write_at"]
 
 _BLOCK = 4096
 _ZEROS = bytes(_BLOCK)
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINK = getattr(os, "O_PATH", 0) | os.O_NOFOLLOW | os.O_CLOEXEC
 _CLOCK_STEP_NS = 20_000_000
 """File systems' clocks may be this much behind ours."""
@@ -99,7 +99,7 @@ class Writer:
     def create(self, key: bytes) -> tuple[int, bytes]:
         """Descriptor and name of a new temporary file next to the goal of `key`."""
         temporary = self.goal.temporary_name()
-        return self.goal.write_in(key, lambda at, _: os.open(temporary, _NEW, 0o600, dir_fd=at)), temporary
+        return self.goal.write_in(key, lambda at, _: os.open(temporary, NEW_FILE, 0o600, dir_fd=at)), temporary
 
     def reopen(self, key: bytes, temporary: bytes) -> int:
         """Descriptor of a temporary file that another process made."""
@@ -109,7 +109,7 @@ class Writer:
         """Set the attributes of a temporary file and give it its final name."""
         lacking = restore_attributes(fd, row)
         self._rename(row.key, temporary)
-        self._note_lacking(row.key, lacking)
+        self.note_lacking(row.key, lacking)
         if row.blake3 is None and row.md5 is None:
             self.notes["the catalog has no hash to check it with"] += 1
 
@@ -168,7 +168,8 @@ class Writer:
             there = os.stat(where)
             touches = self.policy.touches and not stays
             if self.goal.is_new(row.key, there) or (touches and differ(where, there, row)):
-                self._set_attributes(where, row.key, row)
+                if not (self.goal.untouched and set_simple(where, there, row)):
+                    self._set_attributes(where, row.key, row)
                 self.goal.closed.pop(row.key, None)
                 if chattr.flags_of(row.flags) & chattr.LAST:
                     self.unsealed.append(row)
@@ -194,9 +195,9 @@ class Writer:
             self.goal.write_in(row.key, lambda at, _: os.symlink(row.link or b"", temporary, dir_fd=at))
             lacking = _symlink_attributes(self.goal.place(row.key)[0], temporary, row)
             self._rename(row.key, temporary)
-            self._note_lacking(row.key, lacking)
+            self.note_lacking(row.key, lacking)
         elif decision is Decision.UNCHANGED and self.policy.touches:
-            self._note_lacking(row.key, _symlink_attributes(*self.goal.place(row.key), row))
+            self.note_lacking(row.key, _symlink_attributes(*self.goal.place(row.key), row))
         return decision
 
     # -- common to all
@@ -206,15 +207,16 @@ class Writer:
         that the next restore can complete it. Raises OSError, UnsafeKeyError."""
         flags = chattr.flags_of(row.flags) & chattr.LAST
         if not whole:
-            self._note_lacking(row.key, [Lack(chattr.named(flags), "not all of its files were restored")])
+            self.note_lacking(row.key, [Lack(chattr.named(flags), "not all of its files were restored")])
             return
         with self.goal.handle(row.key) as where:
-            self._note_lacking(row.key, set_flags(where, flags))
+            self.note_lacking(row.key, set_flags(where, flags))
 
     def _set_attributes(self, where: int | bytes, key: bytes, row: Meta) -> None:
-        self._note_lacking(key, restore_attributes(where, row))
+        self.note_lacking(key, restore_attributes(where, row))
 
-    def _note_lacking(self, key: bytes, lacking: list[Lack]) -> None:
+    def note_lacking(self, key: bytes, lacking: list[Lack]) -> None:
+        """Remember attributes that something could not be given."""
         if lacking:
             self.lacking.append((key, lacking))
 
