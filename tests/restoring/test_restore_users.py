@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from backup_runner.progress import Silent
 from backup_runner.records import Flag
+from backup_runner.restoring.run import RestoreOptions, restore
 from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import Overwrite
 from tests.restoring.build import World
@@ -214,6 +216,46 @@ def test_default_acls_of_the_goal_are_not_handed_down(world: World) -> None:
     for name in (b"/folder", b"/folder/file"):
         assert os.listxattr(world.out + name) == []
     assert (_mode(world.out + b"/folder"), _mode(world.out + b"/folder/file")) == (0o755, 0o640)
+
+
+def test_a_new_goal_inherits_acls_that_do_not_reach_what_is_restored(world: World) -> None:
+    os.chmod(world.write(b"folder/file"), 0o640)
+    world.back_up()
+    _tool("setfacl", "-d", "-m", f"u:{STRANGER}:rwx", world.root)
+    assert world.restore().problems == []
+    for name in (b"/folder", b"/folder/file"):
+        assert os.listxattr(world.out + name) == []
+    assert (_mode(world.out + b"/folder"), _mode(world.out + b"/folder/file")) == (0o755, 0o640)
+
+
+def test_a_new_goal_below_a_folder_with_a_group_of_its_own(world: World) -> None:
+    os.chmod(world.write(b"folder/file"), 0o640)
+    world.back_up()
+    os.chown(world.root, -1, GROUP)
+    os.chmod(world.root, 0o2755)
+    assert world.restore().problems == []
+    for name, mode in ((b"/folder", 0o755), (b"/folder/file", 0o640)):
+        there = os.stat(world.out + name)
+        assert (there.st_gid, stat.S_IMODE(there.st_mode)) == (os.getegid(), mode)
+
+
+def test_what_appears_while_a_new_goal_is_filled_is_kept(world: World) -> None:
+    world.write(b"folder/file")
+    world.write(b"folder/other")
+    world.back_up()
+    events = Silent()
+    events.phase = lambda *_, **__: _fill(world.out + b"/folder/file")  # type: ignore[method-assign]
+    found = restore(world.session(), RestoreOptions(to=world.out), events)
+    assert [(one.key, one.kind) for one in found.problems] == [(b"folder/file", "kept")]
+    with open(world.out + b"/folder/file", "rb") as file:
+        assert file.read() == b"of another program"
+    assert sorted(os.listdir(world.out + b"/folder")) == [b"file", b"other"]
+
+
+def _fill(path: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(b"of another program")
 
 
 def test_acls_and_capabilities_come_back_with_another_owner(world: World) -> None:
