@@ -59,7 +59,7 @@ class OpenedObject:
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
         """The plaintext stretch, segment by segment. Raises DamagedError at the first that is damaged."""
-        return read_stretch(self.keys, self._segments(), offset, length)
+        return map(bytes, read_stretch(self.keys, self._segments(), offset, length))
 
     def contents(self) -> Iterator[tuple[IndexEntry, bytes | DamagedError]]:
         """Each content with its bytes, or with its damage; none if the index is lost.
@@ -91,7 +91,7 @@ class OpenedObject:
             except DamagedError as error:
                 yield error.message
 
-    def _segments(self) -> Callable[[int], bytes]:
+    def _segments(self) -> Callable[[int], bytes | memoryview]:
         return segment_reader(self.keys, self.lengths, self.source, self.index.macs if self.index else b"")
 
 
@@ -124,7 +124,9 @@ def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Ope
     return OpenedObject(keys, size, index, index.segments, (), read)
 
 
-def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: bytes = b"") -> Callable[[int], bytes]:
+def segment_reader(
+    keys: SealKeys, lengths: Sequence[int], source: Read, macs: bytes = b""
+) -> Callable[[int], bytes | memoryview]:
     """Opens data segments by number, each fetched by its range; remembers the last one, for packs.
 
     `macs`, from a signed index: each segment must be the one with that MAC. Without it, a segment is only bound to its
@@ -133,7 +135,7 @@ def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: b
     starts = list(accumulate(lengths, initial=keys.header_length))
 
     @lru_cache(maxsize=1)
-    def segment(number: int) -> bytes:
+    def segment(number: int) -> bytes | memoryview:
         if number >= len(lengths):
             raise keys.damaged(f"data segment {number}: missing")
         sealed = source(starts[number], lengths[number])
@@ -144,8 +146,10 @@ def segment_reader(keys: SealKeys, lengths: Sequence[int], source: Read, macs: b
     return segment
 
 
-def read_stretch(keys: SealKeys, segment: Callable[[int], bytes], offset: int, length: int) -> Iterator[bytes]:
-    """`length` bytes at `offset` of the data stream, in pieces. Raises DamagedError at the first damaged one."""
+def read_stretch(
+    keys: SealKeys, segment: Callable[[int], bytes | memoryview], offset: int, length: int
+) -> Iterator[memoryview]:
+    """`length` bytes at `offset` of the data stream, in pieces, not copied. Raises DamagedError at the first damaged one."""
     if not length:
         return
     first, last = segments_of(offset, length, keys.segment_size)
@@ -155,7 +159,7 @@ def read_stretch(keys: SealKeys, segment: Callable[[int], bytes], offset: int, l
         plain = segment(number)
         if len(plain) < end:
             raise keys.damaged(f"data segment {number}: too short")
-        yield plain[start:end]
+        yield memoryview(plain)[start:end]
 
 
 def _reader(data: bytes) -> Read:

@@ -192,7 +192,7 @@ def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) 
     plaintext = decode(codec, encoded, size)
     if len(plaintext) != size:
         raise DamagedError("plaintext has the wrong length")
-    return plaintext
+    return bytes(plaintext)
 
 
 def decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
@@ -207,10 +207,11 @@ def decrypt(key: bytes, iv: bytes, ciphertext: memoryview) -> memoryview:
     return memoryview(padded)[: length - padding]
 
 
-def decode(codec: int, encoded: memoryview, size: int) -> bytes:
-    """The inverse of `encode`, never more than `size` bytes. Raises DamagedError."""
+def decode(codec: int, encoded: memoryview, size: int) -> bytes | memoryview:
+    """The inverse of `encode`, never more than `size` bytes; what was not compressed is not copied. Raises
+    DamagedError."""
     if codec == Codec.RAW:
-        return bytes(encoded)
+        return encoded
     if codec != Codec.ZSTD:
         raise DamagedError(f"unknown codec {codec}")
     try:

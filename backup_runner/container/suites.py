@@ -27,7 +27,7 @@ _START = struct.Struct(">8sHH")
 class _Suite(NamedTuple):
     open_header: Callable[[bytes, ObjectId, Opener], OpenedHeader]
     read_index: Callable[[SealKeys, Buffer, int], Index | int]
-    open_segment: Callable[..., bytes]
+    open_segment: Callable[..., bytes | memoryview]
     signed: bool
 
 
@@ -76,7 +76,7 @@ def read_index(keys: SealKeys, tail: Buffer, size: int) -> Index | int:
     return _SUITES[keys.suite].read_index(keys, tail, size)
 
 
-def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes:
+def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes | memoryview:
     """The plaintext of one segment.
 
     Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.

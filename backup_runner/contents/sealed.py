@@ -11,7 +11,7 @@ from ..catalog.history import ObjectRow
 from ..container import Identity, SealKeys, Stream, open_header, open_segment, parse_name, read_stretch, segments_of
 from ..container.lengths import unpack_lengths
 from ..errors import BackupRunnerError, ContainerError, DamagedError
-from ..targets.base import Target
+from ..targets.base import Buffer, Target
 from .legacy_reader import open_legacy
 
 MERGE = 8 << 20
@@ -40,9 +40,15 @@ Span = tuple[int, int]
 class Reader(Protocol):
     """Reads the plaintext of one object. There is one for each content format."""
 
-    def stretch(self, offset: int, length: int) -> Iterator[bytes]:
+    def stretch(self, offset: int, length: int) -> Iterator[Buffer]:
         """Authentic bytes, in pieces. Raises ContainerError or TargetError; other stretches may still be read."""
         ...
+
+
+def whole(reader: Reader, offset: int, length: int) -> Buffer:
+    """All bytes of a stretch, without copying them if they are in one segment. Raises ContainerError or TargetError."""
+    parts = list(reader.stretch(offset, length))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class ContainerReader:
@@ -57,7 +63,7 @@ class ContainerReader:
         self._fetched = -1
         self._sealed: bytes | BackupRunnerError = b""
         self._number = -1
-        self._plain: bytes | DamagedError = b""
+        self._plain: bytes | memoryview | DamagedError = b""
 
     def plan(self, spans: Iterable[Span]) -> None:
         """Announce the stretches to read, sorted by offset, so that requests can be merged."""
@@ -68,10 +74,10 @@ class ContainerReader:
                 for number in range(first, min(last, len(self._lengths) - 1) + 1):
                     self._join(number)
 
-    def stretch(self, offset: int, length: int) -> Iterator[bytes]:
+    def stretch(self, offset: int, length: int) -> Iterator[Buffer]:
         return read_stretch(self._keys, self.segment, offset, length)
 
-    def segment(self, number: int) -> bytes:
+    def segment(self, number: int) -> bytes | memoryview:
         """The plaintext of one data segment. Raises DamagedError or TargetError."""
         if number != self._number:
             if number >= len(self._lengths):
@@ -85,10 +91,10 @@ class ContainerReader:
             raise self._plain
         return self._plain
 
-    def _open(self, number: int, sealed: bytes | memoryview) -> bytes:
+    def _open(self, number: int, sealed: bytes | memoryview) -> bytes | memoryview:
         return open_segment(self._keys, Stream.DATA, number, sealed, last=number == len(self._lengths) - 1)
 
-    def _once_more(self, number: int) -> bytes | DamagedError:
+    def _once_more(self, number: int) -> bytes | memoryview | DamagedError:
         """A segment that was fetched again, or what is wrong with it: one bad read is not damage."""
         try:
             return self._open(number, self._source(self._starts[number], self._lengths[number]))

@@ -12,6 +12,7 @@ from ..catalog.restoring import FileRow
 from ..contents.comparing import is_composed_of
 from ..errors import DamagedError
 from ..records import Piece
+from ..targets.base import Buffer
 
 _CHUNK = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -26,7 +27,7 @@ class Hasher:
         self._size = 0
         self._row = row
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Buffer) -> None:
         self._size += len(data)
         if self._expected is not None:
             self._hash.update(data)

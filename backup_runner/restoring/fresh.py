@@ -10,6 +10,7 @@ import contextlib
 import os
 
 from ..catalog.restoring import FileRow
+from ..targets.base import Buffer
 from .attributes import Lack, restore_attributes, set_simple
 from .goal import NEW_FILE, Goal
 
@@ -27,7 +28,7 @@ class Fresh:
         """Whether a file is so ordinary that `put` may be tried."""
         return self._goal.untouched and not row.flags and not row.xattrs and row.blake3 is not None
 
-    def put(self, row: FileRow, data: bytes) -> list[Lack] | None:
+    def put(self, row: FileRow, data: Buffer) -> list[Lack] | None:
         """Write a checked content under a temporary name and then give it its own. Returns the attributes that it could
         not be given; None if something is there already, and nothing was done. Raises OSError, UnsafeKeyError."""
         at, name = self._goal.place(row.key)
@@ -50,7 +51,7 @@ class Fresh:
         return lacking
 
 
-def _write(fd: int, data: bytes) -> None:
+def _write(fd: int, data: Buffer) -> None:
     done = os.write(fd, data)
     while done < len(data):
         done += os.write(fd, memoryview(data)[done:])

@@ -16,10 +16,10 @@ from blake3 import blake3
 from ..catalog.restoring import FileRow, WantedPiece
 from ..container import Identity
 from ..contents.again import twice
-from ..contents.sealed import Place, Reader, open_reader
+from ..contents.sealed import Place, Reader, open_reader, whole
 from ..errors import BackupRunnerError, DamagedError, ObjectArchived, ObjectMissing, WrongKeyError
 from ..spec import Overwrite
-from ..targets.base import Target
+from ..targets.base import Buffer, Target
 from .attributes import Lack
 from .fresh import Fresh
 from .goal import STOPPING, BlockedError, Goal, explain
@@ -177,7 +177,8 @@ class RestoreWorker:
         return wanted
 
     def _write(self, batch: Batch, wanted: list[int], reader: Reader | None, result: Result) -> None:
-        content_id, data, failure = -1, b"", None
+        content_id, failure = -1, None
+        data: Buffer = b""
         for index in wanted:
             row = batch.rows[index]
             if row.content_id != content_id:
@@ -203,7 +204,7 @@ class RestoreWorker:
             self._writer.refresh(row)
         return decision
 
-    def _put(self, row: FileRow, data: bytes) -> str:
+    def _put(self, row: FileRow, data: Buffer) -> str:
         """Write a checked content; the result for its row."""
         if self._fresh.takes(row):
             lacking = self._fresh.put(row, data)
@@ -216,7 +217,7 @@ class RestoreWorker:
         self._writer.put(row, data)
         return Decision.WRITE.value
 
-    def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> bytes:
+    def _content(self, place: Place | None, row: FileRow, reader: Reader | None) -> Buffer:
         """The whole content, with its hash checked; fetched again before it counts as damaged."""
         name = place.name if place else "empty file"
         try:
@@ -266,7 +267,7 @@ class TemporaryFiles:
         self._writer = writer
         self._files = files
         self._fds: dict[int, int] = {}
-        self._last: tuple[int, bytes | BackupRunnerError] = (-1, b"")
+        self._last: tuple[int, Buffer | BackupRunnerError] = (-1, b"")
 
     def __enter__(self) -> TemporaryFiles:
         return self
@@ -290,9 +291,9 @@ class TemporaryFiles:
             write_at(fd, data, piece.at, sparse=True)
 
 
-def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | BackupRunnerError:
+def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> Buffer | BackupRunnerError:
     try:
-        data = b"".join(reader.stretch(piece.offset, piece.size))
+        data = whole(reader, piece.offset, piece.size)
     except BackupRunnerError as error:
         return error
     if len(data) == piece.size and blake3(data).digest() == piece.blake3:
@@ -300,9 +301,9 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> bytes | Backup
     return DamagedError(f"{name}: a piece does not match its recorded hash")
 
 
-def _content(row: FileRow, reader: Reader | None, name: str) -> bytes:
+def _content(row: FileRow, reader: Reader | None, name: str) -> Buffer:
     """The whole content, with its hash checked. Raises ContainerError, TargetError."""
-    data = b"".join(reader.stretch(row.offset, row.length)) if reader else b""
+    data: Buffer = whole(reader, row.offset, row.length) if reader else b""
     if row.blake3 is not None and len(data) == row.size and blake3(data).digest() == row.blake3:
         return data
     hasher = Hasher(row)

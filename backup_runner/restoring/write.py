@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from ..catalog.restoring import FileRow, PlainRow
 from ..records import Flag
 from ..spec import Overwrite
+from ..targets.base import Buffer
 from . import chattr
 from .attributes import (
     Lack,
@@ -82,7 +83,7 @@ class Writer:
             else:
                 self._set_attributes(where, row.key, row)
 
-    def put(self, row: FileRow, data: bytes) -> None:
+    def put(self, row: FileRow, data: Buffer) -> None:
         """Write a checked content and give it its final name."""
         fd, temporary = self.create(row.key)
         try:
@@ -251,7 +252,7 @@ def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[Lack]:
         os.close(fd)
 
 
-def write_at(fd: int, data: bytes, offset: int, *, sparse: bool) -> None:
+def write_at(fd: int, data: Buffer, offset: int, *, sparse: bool) -> None:
     """Write all of `data` at `offset`; with `sparse`, blocks of zeros are skipped and become holes.
 
     Raises OSError. The caller sets the length of a sparse file, which may end in a hole.

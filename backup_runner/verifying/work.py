@@ -16,7 +16,7 @@ from ..contents.legacy_check import check_legacy
 from ..contents.sealed import ContainerReader, Place, Span
 from ..errors import ContainerError, DamagedError, ObjectMissing, TargetError
 from ..records import Extent
-from ..targets.base import Target
+from ..targets.base import Buffer, Target
 
 
 class ObjectTask(NamedTuple):
@@ -161,7 +161,7 @@ class Checker:
         found = Found(contents=1)
         at = [""]
 
-        def pieces() -> Iterator[bytes]:
+        def pieces() -> Iterator[Buffer]:
             for place, extent in task.extents:
                 at[0] = place.name
                 reader = self._reader(place, self._header(place), [(extent.offset, extent.length)])
@@ -194,7 +194,7 @@ def _compare(task: ObjectTask, keys: SealKeys, index: Index) -> None:
             raise keys.damaged(f"its index lacks the content that the catalog has at {row.offset}")
 
 
-def _hash(pieces: Iterator[bytes], size: int | None, strong: bytes | None, md5: bytes | None) -> None:
+def _hash(pieces: Iterator[Buffer], size: int | None, strong: bytes | None, md5: bytes | None) -> None:
     """Raises DamagedError unless these bytes have that size, BLAKE3 and MD5 (each where known)."""
     hashes: list[tuple[Any, bytes | None, str]] = [
         (blake3(), strong, "BLAKE3"),

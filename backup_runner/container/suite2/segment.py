@@ -71,7 +71,7 @@ def sealed_length(keys: SealKeys, start: Buffer) -> tuple[int, bool]:
     return START + _padded(encoded) + MAC_LENGTH, bool(last)
 
 
-def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes:
+def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *, last: bool) -> bytes | memoryview:
     """The plaintext of one segment.
 
     Raises DamagedError, naming object and segment, unless `sealed` is exactly that segment, intact.
@@ -82,7 +82,7 @@ def open_segment(keys: SealKeys, stream: Stream, number: int, sealed: Buffer, *,
         raise keys.damaged(f"{stream.name.lower()} segment {number}: {error.message}") from error
 
 
-def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) -> bytes:
+def _open(keys: SealKeys, expected: tuple[Stream, int, bool], view: memoryview) -> bytes | memoryview:
     end = len(view) - MAC_LENGTH
     if not OVERHEAD <= len(view) <= keys.segment_size + OVERHEAD or (end - START) % BLOCK:
         raise DamagedError("wrong length")
