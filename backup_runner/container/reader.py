@@ -149,7 +149,7 @@ def segment_reader(
 def read_stretch(
     keys: SealKeys, segment: Callable[[int], bytes | memoryview], offset: int, length: int
 ) -> Iterator[memoryview]:
-    """`length` bytes at `offset` of the data stream, in pieces, not copied. Raises DamagedError at the first damaged one."""
+    """`length` bytes at `offset` of the data stream, in pieces, not copied. Raises DamagedError."""
     if not length:
         return
     first, last = segments_of(offset, length, keys.segment_size)
