@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.command import run_command
 
 
 @dataclass
@@ -47,15 +47,8 @@ class Place:
         return keep | {"HOME": str(self.root), "PYTHONIOENCODING": "utf-8"} | more
 
     def run(self, *arguments: str | bytes | Path, stdin: str = "", env: dict[str, str] | None = None) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "backup_runner", *arguments],
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=self.root,
-            env=self.environment(**(env or {})),
-            timeout=60,
-            check=False,
-        )
+        env = self.environment(**(env or {}))
+        done = run_command(arguments, cwd=self.root, env=env, stdin=stdin.encode(), timeout=60)
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def call(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> Result:

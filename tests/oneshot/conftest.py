@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.oci_emulator.fixture import emulator  # noqa: F401 - a fixture
+from tests.support.command import run_command
 
 
 @dataclass
@@ -50,9 +51,8 @@ class Home:
         )  # fmt: skip
 
     def call(self, *arguments: str | Path) -> Result:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=120)
-        return Result(process.returncode, out.decode(), err.decode())
+        done = run_command(arguments, cwd=self.root, env=self.environment())
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def run(self, *arguments: str | Path, code: int = 0) -> Any:
         done = self.call(*arguments)

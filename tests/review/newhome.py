@@ -8,10 +8,11 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.support.command import run_command
 
 BACKUP_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 LETTER = "Dear bank,\n"
@@ -80,10 +81,9 @@ class Home:
             "BACKUP_KEY": BACKUP_KEY,
             "LC_ALL": "C.UTF-8",
         }
-        return subprocess.run(
-            [sys.executable, "-m", "backup_runner", *words], input=LETTER, capture_output=True, text=True,
-            cwd=self.root, env=environment, timeout=300, check=False,
-        )  # fmt: skip
+        done = run_command(words, cwd=self.root, env=environment, stdin=LETTER.encode(), timeout=300)
+        texts = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
     def answer(self, text: str) -> str:
         """Carries out one command of the page, in the situation that it is for; what it printed."""

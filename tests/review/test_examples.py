@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.oci_emulator.fixture import Running, start
+from tests.support.command import run_command
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JOBS = sorted(
@@ -70,10 +70,8 @@ class Home:
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "backup_runner", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=self.env, cwd=EXAMPLES.parent, timeout=120, check=False
-        )
+        done = run_command(arguments, cwd=EXAMPLES.parent, env=self.env)
+        return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.command import run_command
 
 JOB = """version: 1
 name: site
@@ -34,15 +34,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def run(checkout: Path, *arguments: str, code: int) -> str:
     env = {"PATH": os.environ["PATH"], "HOME": str(checkout.parent / "home"), "THE_KEY": "swordfish"}
-    done = subprocess.run(
-        [sys.executable, "-m", "backup_runner", *arguments],
-        cwd=checkout,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = done.stdout + done.stderr
+    done = run_command(arguments, cwd=checkout, env=env)
+    said = (done.stdout + done.stderr).decode()
     assert done.returncode == code, said
     assert SECRET not in said
     assert "swordfish" not in said

@@ -14,6 +14,7 @@ from junitparser import Failure, JUnitXml
 from sarif_pydantic import Sarif
 
 from backup_runner.jobfile import RULES
+from tests.support.command import run_command
 from tests.support.lintjobs import job
 
 ROOT = Path(__file__).parents[3]
@@ -26,11 +27,10 @@ def run(tmp_path):
         home = tmp_path / "home"
         home.mkdir(exist_ok=True)
         env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8"}
-        command = [sys.executable, "-m", "backup_runner", "validate", *arguments]
-        env["PYTHONPATH"] = str(ROOT)
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=60, check=False)
-        assert "Traceback" not in done.stderr
-        return done
+        done = run_command(["validate", *arguments], cwd=cwd, env=env)
+        texts = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in texts[1]
+        return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
     return run
 

@@ -7,8 +7,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +15,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from tests.support.command import run_command
 
 KEY = b"0123456789abcdef"
 SIZES = [0, 1, 15, 16, 17, 24575, 24576, 24577, 65535, 65536, 65537, 100001, 5 * 1024 * 1024 + 7]
@@ -98,15 +98,8 @@ class Shell:
     def __call__(self, *arguments: str | Path, code: int = 0, env: dict[str, str] | None = None) -> Any:
         """stdout, parsed if it is JSON; the exit code must be `code`."""
         keep = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TZ"}}
-        done = subprocess.run(
-            [sys.executable, "-m", "backup_runner", *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd=self.root,
-            env=keep | {"HOME": str(self.root), "PYTHONIOENCODING": "utf-8"} | (env or {}),
-            timeout=120,
-            check=False,
-        )
+        env = keep | {"HOME": str(self.root), "PYTHONIOENCODING": "utf-8"} | (env or {})
+        done = run_command([*map(str, arguments)], cwd=self.root, env=env)
         self.err = done.stderr.decode()
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout.decode()}\n{self.err}"
         text = done.stdout.decode()

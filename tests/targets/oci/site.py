@@ -16,6 +16,7 @@ from typing import Any
 from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
+from tests.support.command import run_command
 from tests.support.jobs import assert_same, photograph
 
 MIB = 1 << 20
@@ -124,9 +125,9 @@ class Site:
 
     def run(self, verb: str, *arguments: str, codes: Sequence[int] | None = (0,)) -> Done:
         """`backup-runner VERB JOB ARGUMENTS…`; its exit code must be one of `codes`."""
-        process = self.begin(verb, *arguments)
-        out, err = process.communicate(timeout=_SECONDS)
-        done = Done(process.returncode, out, err)
+        words = self.command(verb, *arguments)[3:]
+        found = run_command(words, cwd=self.root, env=self.environment(), timeout=_SECONDS)
+        done = Done(found.returncode, found.stdout.decode(), found.stderr.decode())
         assert codes is None or done.code in codes, done.text
         assert "Traceback" not in done.err, done.text
         return done
