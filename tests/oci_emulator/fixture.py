@@ -92,6 +92,10 @@ class Running:
         add_user(self.users_file, identity, deny=deny, policy=policy, key_id=key_id, expires=expires)
         return identity
 
+    def expire(self, user: Identity, session_token: str) -> None:
+        """From now on the service does not accept this token."""
+        add_user(self.users_file, user, key_id=f"ST${session_token}", expires=1)
+
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(10)

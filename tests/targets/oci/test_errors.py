@@ -66,10 +66,11 @@ def test_session_token_that_the_service_no_longer_takes(running: Running, spec: 
 
 
 def test_a_renewed_session_token_is_taken_up(running: Running, spec: OciTargetSpec) -> None:
-    user = running.new_user("renewed", session_token=token(time.time() + 3600), expires=time.time() + 1)
+    first = token(time.time() + 3600)
+    user = running.new_user("renewed", session_token=first)
     target = OciTarget(replace(spec, auth=AuthSpec(AuthMethod.SESSION_TOKEN, user.config_file)))
     target.put("renewed/data/1", DATA, md5=MD5)
-    time.sleep(1.1)
+    running.expire(user, first)
     running.new_user("renewed", session_token=token(time.time() + 7200))
     target.put("renewed/data/2", DATA, md5=MD5)
 
