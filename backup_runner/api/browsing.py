@@ -187,7 +187,7 @@ class Browser:
         rows = versions_matching(self._catalog, self._job_id, pattern.selects)
         return self._guarded(self._without(exclude, rows))
 
-    def history(self, path: Name) -> list[PathVersion]:
+    def history(self, path: Name, *, exclude: Iterable[Name] = ()) -> list[PathVersion]:
         """The versions of one file or folder, oldest first; a pattern may match only one. Raises BackupRunnerError if
         no snapshot has it."""
         from ..catalog.browsing import versions_matching, versions_of
@@ -197,13 +197,15 @@ class Browser:
             rows = versions_of(cat, job_id, pattern.key(lambda key: bool(versions_of(cat, job_id, key))))
             if not rows and pattern.is_wild:
                 rows = list(versions_matching(cat, job_id, pattern.selects))
+            rows = list(self._without(exclude, iter(rows)))
         if len(keys := sorted({row.key.rstrip(b"/") for row in rows})) > 1:
             some = ", ".join(map(_shown, keys[:3])) + (", …" if len(keys) > 3 else "")
             hint = f"`backup-runner find {self.job.file} PATTERN` lists the versions of all"
             raise BackupRunnerError(f"{_shown(path)} matches {len(keys)} paths: {some}", hint=hint)
         if not rows:
             hint = f"`backup-runner find {self.job.file} NAME` searches all folders for a name"
-            raise BackupRunnerError(f"no snapshot has {_shown(path)}", hint=hint)
+            apart = ", apart from what is excluded" if exclude else ""
+            raise BackupRunnerError(f"no snapshot has {_shown(path)}{apart}", hint=hint)
         return rows
 
     def sizes(self) -> Sizes:

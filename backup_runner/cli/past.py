@@ -156,6 +156,7 @@ def history(
         ),
     ],
     *,
+    exclude: Exclude = None,
     json: Json = False,
 ) -> int:
     """Show all versions of a file or folder, oldest first, and what changed each time.
@@ -166,6 +167,6 @@ def history(
 
     out = output(context, json=json)
     with _history_of(job, out) as past:
-        rows, snapshots = past.history(path), Snapshots(past.snapshots())
+        rows, snapshots = past.history(path, exclude=exclude or ()), Snapshots(past.snapshots())
         _put(out, history_documents(rows, snapshots), history_lines(rows, snapshots, out.look))
     return 0

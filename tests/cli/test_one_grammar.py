@@ -79,3 +79,12 @@ def test_a_history_of_many_is_refused(applied: Any, capsys: Any) -> None:
     done = applied.call(capsys, "history", "job.yaml", "*.txt")
     assert done.code == 1
     assert "matches 2 paths: 'b.txt', 'docs/a.txt'" in done.err
+
+
+def test_a_history_of_what_exclude_leaves(applied: Any, capsys: Any) -> None:
+    at = applied.data / "docs"
+    for excluded in ("b.txt", "../b.txt", str(applied.data / "b.txt"), "b.*"):
+        assert paths(applied, at, "history", "JOB", "*.txt", "--exclude", excluded) == {"docs/a.txt"}, excluded
+    done = applied.call(capsys, "history", "job.yaml", "docs/a.txt", "-x", "docs")
+    assert done.code == 1
+    assert "no snapshot has 'docs/a.txt', apart from what is excluded" in done.err
