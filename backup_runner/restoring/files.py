@@ -131,13 +131,20 @@ class Files:
     def _hopeless(self, row: FileRow) -> bool:
         if row.object_id is None and row.size and not row.spread:
             self._book.fail(row, "missing", "the catalog has no object with its content")
-        elif row.object_id in self._archived:
+        elif row.object_id in self._archived and self._must_fetch(row):
             self._book.fail(row, "archived", f"{self._name(row)} is in the archive tier and was not thawed")
         elif row.format not in READERS:
             self._book.fail(row, "unreadable", f"{self._name(row)}: contents of the unknown format {row.format}")
         else:
             return False
         return True
+
+    def _must_fetch(self, row: FileRow) -> bool:
+        """Whether the bytes are needed: what is on disk may be the same, or kept."""
+        try:
+            return self._writer.decide(row) is Decision.WRITE
+        except CAUGHT:
+            return True
 
     def _measured(self, row: FileRow) -> FileRow:
         """A row whose size was unknown at the import, because its object was archived."""

@@ -98,6 +98,7 @@ def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, pa
     files = kind(cat, session.target, book, writer, pool, frozen.ids, tree.make_folders)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
+        deletion.postpone(frozen.ids)
         deletion.delete(goal, early=True)
         tree.begin()
         tree.gather_links()

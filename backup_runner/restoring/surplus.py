@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from orjson import loads
@@ -42,6 +42,7 @@ class Deletion:
         self._cat, self._job, self._chosen, self._book = cat, job, chosen, book
         self._table = SurplusTable(cat)
         self._files = self._folders = self._size = self._seen = 0
+        self._postponed = 0
 
     def find(self) -> bool:
         """Look at the disk; False if the caller's `agree` said no. Raises GuardError."""
@@ -60,9 +61,20 @@ class Deletion:
             return True
         return options.agree(Surplus(self._files, self._folders, self._size, self._table.keys()))
 
+    def postpone(self, archived: Collection[int]) -> None:
+        """Keep what is in the place of files that need these objects, which cannot be read now."""
+        if archived and self._book.options.delete:
+            self._postponed = self._table.postpone(archived)
+
     def delete(self, goal: Goal, *, early: bool) -> None:
-        """Delete what was found; with `early`, only what is in the place of something of the snapshot."""
+        """Delete what was found; with `early`, only what is in the place of something of the snapshot. The rest stays
+        if archived files are still to be restored: it may be all that there is of them, under another name."""
         if not self._book.options.delete:
+            return
+        if not early and (self._postponed or any(one.kind == "archived" for one in self._book.outcome.problems)):
+            if kept := self._postponed + self._table.count_late():
+                text = f"{kept} files and folders are not deleted before the archived files are restored"
+                self._book.outcome.notes.append(f"{text}: run the same restore again once they are thawed")
             return
         for row in self._table.deepest_first(early=early):
             if self._book.stopped():

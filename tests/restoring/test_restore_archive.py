@@ -76,3 +76,52 @@ def test_thawing_is_asked_for_once_an_object(frozen: World) -> None:
 def test_an_object_archived_behind_our_back(frozen: World) -> None:
     frozen.catalog.conn.execute("UPDATE object SET tier = 'Standard'")
     assert {one.kind for one in frozen.restore().problems} == {"archived"}
+
+
+def put(path: bytes, data: bytes = b"precious") -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def test_what_is_on_disk_already_needs_no_thaw(frozen: World) -> None:
+    cold, thawed = dict(_COLD), list(_THAWED)
+    _COLD.clear()
+    frozen.restore()
+    _COLD.update(cold)
+    outcome = frozen.restore()
+    assert (outcome.problems, outcome.counts["unchanged"]) == ([], 3)
+    assert thawed == _THAWED
+
+
+def test_deletion_waits_for_what_replaces_it(frozen: World) -> None:
+    """A folder in the place of each file; of these, only the first can be replaced now."""
+    for name in (b"/a/old", b"/b/old", b"/c/deep/old", b"/another name"):
+        put(frozen.out + name)
+    seen = frozen.restore(delete=True, dry_run=True)
+    outcome = frozen.restore(delete=True)
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"b", "archived"), (b"c", "archived")]
+    assert sorted(os.listdir(frozen.out)) == [b"a", b"another name", b"b", b"c"]
+    assert os.path.isfile(frozen.out + b"/a")
+    assert os.path.isfile(frozen.out + b"/b/old")
+    assert os.path.isfile(frozen.out + b"/c/deep/old")
+    # b/, b/old, c/, c/deep/, c/deep/old and the other name.
+    note = "6 files and folders are not deleted before the archived files are restored"
+    assert [text.split(":")[0] for text in outcome.notes[1:]] == [note]
+    assert (seen.counts, seen.notes, seen.problems) == (outcome.counts, outcome.notes, outcome.problems)
+    _COLD.clear()
+    outcome = frozen.restore(delete=True)
+    assert (outcome.problems, outcome.notes) == ([], [])
+    assert sorted(os.listdir(frozen.out)) == [b"a", b"b", b"c"]
+    assert all(os.path.isfile(frozen.out + name) for name in (b"/a", b"/b", b"/c"))
+
+
+def test_deletion_does_not_wait_for_what_is_not_needed(frozen: World) -> None:
+    cold = dict(_COLD)
+    _COLD.clear()
+    frozen.restore()
+    put(frozen.out + b"/new/file")
+    _COLD.update(cold)
+    outcome = frozen.restore(delete=True)
+    assert (outcome.problems, outcome.counts["deleted"]) == ([], 1)
+    assert sorted(os.listdir(frozen.out)) == [b"a", b"b", b"c"]

@@ -127,3 +127,23 @@ def test_thaw_hours_are_what_the_service_takes(site: Site) -> None:
     for hours in ("0", "241", "1000"):
         done = site.restore("--thaw", "--thaw-hours", hours, codes=(64,))
         assert "240" in done.err or hours == "0"
+
+
+def test_nothing_is_deleted_before_what_replaces_it_is_thawed(site: Site) -> None:
+    """A folder in the place of a file, a file in the place of a folder, and the same bytes under another name."""
+    site.write("folder/inner", 1000)
+    site.write("folder/large", 5 * MIB, seed=1)
+    site.apply()
+    archive(site, "/data/")
+    (site.back / "small").mkdir(parents=True)
+    kept = [site.back / "small" / "old", site.back / "folder", site.back / "renamed"]
+    for path in kept:
+        path.write_text("precious")
+    delete = ("--delete", "--yes", "--overwrite", "changed")
+    for more in (("--dry-run",), (), ("--thaw",)):
+        done = site.restore(*delete, *more, codes=(3,))
+        assert [path.read_text() for path in kept] == ["precious"] * 3
+        assert "4 files and folders are not deleted before the archived files are restored" in done.out + done.err
+    done = site.restore(*delete, "--json")
+    assert done.summary["counts"]["deleted"] == 3
+    site.compare()
