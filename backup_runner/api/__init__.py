@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ..repository.recipients import KeyChange
     from ..restoring.select import SnapshotFilter
     from ..spec import Job, Overwrite
+    from ..targets.checking import TargetCheck
     from ..workers.interrupt import Interrupt
     from .applies import apply, forget, prune
     from .browsing import (
@@ -101,7 +102,7 @@ if TYPE_CHECKING:
         show_key,
         write_private,
     )
-    from .places import TargetCheck, check_target
+    from .places import check_target
     from .plans import Plan, Saved, explain, is_plan_file, open_plan, plan
     from .reading import restore, verify
     from .starting import start
@@ -115,7 +116,7 @@ _HOMES = {
     " load_settings migrate_job resolved_job skips timers validate",
     "api.keys": "KeyHolders ShownKey SigningPublic add_recipient check_key fingerprint_of key_holders machine_writer"
     " new_key new_pair public_half remove_holder rotate_keys show_key write_private",
-    "api.places": "TargetCheck check_target",
+    "api.places": "check_target",
     "api.plans": "Plan Saved explain is_plan_file open_plan plan",
     "api.reading": "restore verify",
     "api.starting": "start",
@@ -138,6 +139,7 @@ _HOMES = {
     "repository.keycheck": "KeyCheck",
     "repository.recipients": "KeyChange",
     "restoring.select": "SnapshotFilter",
+    "targets.checking": "TargetCheck",
     "spec": "Job Overwrite",
     "workers.interrupt": "Interrupt",
 }

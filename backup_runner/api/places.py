@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..progress import Events
@@ -10,27 +9,21 @@ from .work import listener, opened
 
 if TYPE_CHECKING:
     from ..spec import Job
-    from ..targets.checking import Check
+    from ..targets.checking import TargetCheck
 
 
-@dataclass(frozen=True, slots=True)
-class TargetCheck:
-    """Which operations work at `target`."""
+def check_target(job: Job, *, write_only: bool = False, events: Events | None = None) -> TargetCheck:
+    """Test every operation that a job may need, on probe objects that are then deleted. Needs no key.
 
-    target: str
-    checks: list[Check]
-
-    @property
-    def ok(self) -> bool:
-        return all(check.allowed for check in self.checks)
-
-
-def check_target(job: Job, *, events: Events | None = None) -> TargetCheck:
-    """Test every operation that a job may need, on probe objects that are then deleted. Needs no key."""
-    from ..targets.checking import check_permissions
+    With `write_only`, reading, replacing and deleting must be denied. A host without a key, which only encrypts, is
+    taken for one that should be write-only; that it can do more is then no error."""
+    from ..targets.checking import TargetCheck, check_permissions
 
     heard = listener(events)
     with opened(job, heard, as_cached=True) as session:
-        if absence := session.target.absence:
+        target = session.target
+        if absence := target.absence:
             heard.warn(f"{absence}; is its disk mounted?")
-        return TargetCheck(session.target.identity, check_permissions(session.target))
+        # Nobody grants rights for a folder one by one.
+        meant = write_only or (session.is_blind and target.properties.remote)
+        return TargetCheck(target.identity, check_permissions(target), write_only=meant, strict=write_only)

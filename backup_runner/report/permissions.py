@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..targets.checking import BEYOND_WRITING
 from . import escape, units
 
 if TYPE_CHECKING:
-    from ..targets.checking import Check
+    from ..targets.checking import Check, TargetCheck
     from .look import Look
 
-_WRITE_ONLY = {"GetObject", "ReplaceObject", "DeleteObject"}
-"""Permissions not in the write-only policies of docs/oci-setup.md."""
+_VERBS = {"GetObject": "read", "ReplaceObject": "replace", "DeleteObject": "delete"}
 Fields = dict[str, Any]
 
 
-def check_fields(identity: str, checks: Sequence[Check]) -> Fields:
+def check_fields(found: TargetCheck) -> Fields:
     """`target check --json`."""
+    names = ("operation", "ok", "policy", "message", "held")
     return {
-        "target": identity,
-        "ok": all(check.allowed for check in checks),
-        "checks": [check._asdict() for check in checks],
+        "target": found.target,
+        "ok": found.ok,
+        "write_only": found.write_only,
+        "checks": [{name: getattr(check, name) for name in names} for check in found.checks],
     }
 
 
-def check_lines(fields: Fields, look: Look) -> Iterator[str]:
+def check_lines(found: TargetCheck, look: Look) -> Iterator[str]:
     """The same for people: a line an operation, then each policy line that is missing, once."""
-    yield f"target {escape.one_line(fields['target'])}"
-    checks: list[Fields] = fields["checks"]
-    width = max(len(check["operation"]) for check in checks)
-    for check in checks:
-        if check["ok"]:
-            yield f"  {look.paint('ok     ', 'green')} {check['operation']}"
+    yield f"target {escape.one_line(found.target)}"
+    width = max(len(check.operation) for check in found.checks)
+    for check in found.checks:
+        if check.ok:
+            yield f"  {look.paint('ok     ', 'green')} {check.operation}"
         else:
-            said = escape.one_line(check["message"])
-            mark = look.paint("held   ", "yellow") if check["held"] else look.paint("MISSING", "red", "bold")
-            yield f"  {mark} {check['operation'].ljust(width)}  {said}"
-    failed = [check for check in checks if not check["ok"] and not check["held"]]
-    if any(check["held"] for check in checks):
+            yield f"  {_mark(found, check, look)} {check.operation.ljust(width)}  {escape.one_line(check.message)}"
+    if any(check.held for check in found.checks):
         yield "A retention rule protects objects; no permission is missing. Prune can delete them when it ends."
-    if not failed:
-        yield look.paint("all operations work", "green", "bold")
+    if found.excessive:
+        yield from _excessive(found, look)
+    missing = found.missing
+    if not missing:
+        if not found.excessive:
+            text = "all as intended on a write-only host: backups work" if found.write_only else "all operations work"
+            yield look.paint(text, "green", "bold")
         return
-    yield look.paint(f"{units.count(len(failed), 'operation')} missing", "red", "bold")
-    if {check["operation"] for check in failed} <= _WRITE_ONLY:
+    yield look.paint(f"{units.count(len(missing), 'operation')} missing", "red", "bold")
+    if all(check.denied and check.operation in BEYOND_WRITING for check in missing):
         yield "Only these are missing, as on a write-only host: backups work; restore and prune elsewhere."
-    policies = list(dict.fromkeys(check["policy"] for check in failed if check["policy"]))
+        yield "If that is intended, add --write-only."
+    policies = list(dict.fromkeys(check.policy for check in missing if check.policy))
     if policies:
         yield "Policy statements that grant them (see docs/oci-setup.md; DeleteObject only for hosts that may delete):"
         yield from (f"  {line}" for line in policies)
+
+
+def _mark(found: TargetCheck, check: Check, look: Look) -> str:
+    if found.intended(check):
+        return look.paint("denied ", "green")
+    return look.paint("held   ", "yellow") if check.held else look.paint("MISSING", "red", "bold")
+
+
+def _excessive(found: TargetCheck, look: Look) -> Iterator[str]:
+    """A warning, or the error of a strict check."""
+    verbs = ", ".join(_VERBS[check.operation] for check in found.excessive)
+    mark = look.paint("too many permissions", "red", "bold") if found.strict else look.paint("warning", "yellow")
+    yield f"{mark}: this host should only add objects, but it can also {verbs}; so can whoever takes it over."
+    yield "Give it the write-only policy of docs/oci-setup.md, limited to its prefix."

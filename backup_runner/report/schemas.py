@@ -249,7 +249,7 @@ def _key_list() -> Schema:
 
 def _target_check() -> Schema:
     check = {"operation": _TEXT, "ok": _FLAG, "policy": _TEXT, "message": _TEXT, "held": _FLAG}
-    return _object({"target": _TEXT, "ok": _FLAG, "checks": _list(_object(check))})
+    return _object({"target": _TEXT, "ok": _FLAG, "write_only": _FLAG, "checks": _list(_object(check))})
 
 
 _MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {

@@ -4,31 +4,67 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import md5
 from typing import NamedTuple
 
-from ..errors import BackupRunnerError, ObjectProtected, TransientError
+from ..errors import AccessDenied, BackupRunnerError, ObjectProtected, TransientError
 from .base import Put, Target
 
 _DATA = b"backup-runner target check\n"
 _MD5 = md5(_DATA, usedforsecurity=False).digest()
+BEYOND_WRITING = frozenset({"GetObject", "ReplaceObject", "DeleteObject"})
+"""Operations that the write-only policy of docs/oci-setup.md does not allow."""
 
 
 class Check(NamedTuple):
     """One operation: whether it works, the policy statement that allows it ("" if none is known), the error message.
 
-    `held`: it is allowed, but a retention rule of the bucket prevents it for now."""
+    `held`: it is allowed, but a retention rule of the bucket prevents it for now. `denied`: this caller has no
+    permission."""
 
     operation: str
     ok: bool
     policy: str
     message: str
     held: bool = False
+    denied: bool = False
 
     @property
     def allowed(self) -> bool:
         """Whether its permissions are complete."""
         return self.ok or self.held
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCheck:
+    """Which operations work at `target`.
+
+    `write_only`: the host should not be able to read, replace or delete anything. That it is able to is an error with
+    `strict`, and only worth a warning otherwise."""
+
+    target: str
+    checks: list[Check]
+    write_only: bool = False
+    strict: bool = False
+
+    def intended(self, check: Check) -> bool:
+        """Whether an operation fails because it should."""
+        return self.write_only and check.denied and check.operation in BEYOND_WRITING
+
+    @property
+    def missing(self) -> list[Check]:
+        """What fails and should not."""
+        return [check for check in self.checks if not check.allowed and not self.intended(check)]
+
+    @property
+    def excessive(self) -> list[Check]:
+        """What works on a write-only host and should not."""
+        return [check for check in self.checks if self.write_only and check.ok and check.operation in BEYOND_WRITING]
+
+    @property
+    def ok(self) -> bool:
+        return not self.missing and not (self.strict and self.excessive)
 
 
 def check_permissions(target: Target) -> list[Check]:
@@ -102,5 +138,6 @@ def _attempt(operation: str, act: Callable[[], object], target: Target) -> tuple
     except BackupRunnerError as error:
         held = isinstance(error, ObjectProtected)
         policy = "" if held else target.grant(operation)
-        return Check(operation, ok=False, policy=policy, message=error.message, held=held), error
+        denied = isinstance(error, AccessDenied) and not held
+        return Check(operation, ok=False, policy=policy, message=error.message, held=held, denied=denied), error
     return Check(operation, ok=True, policy="", message=""), None

@@ -12,7 +12,7 @@ import pytest
 from backup_runner.report.look import Look
 from backup_runner.report.permissions import check_fields, check_lines
 from backup_runner.spec import AuthSpec, OciTargetSpec
-from backup_runner.targets.checking import check_permissions
+from backup_runner.targets.checking import TargetCheck, check_permissions
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 
@@ -68,11 +68,12 @@ def test_a_retention_rule_is_no_missing_right(running: Running) -> None:
     client.create_retention_rule(running.namespace, "ruled", rule)
     auth = AuthSpec(config_file=running.owner.config_file)
     target = OciTarget(OciTargetSpec("ruled", None, "x/", endpoint=running.url, auth=auth))
-    fields = check_fields(target.identity, check_permissions(target))
+    found = TargetCheck(target.identity, check_permissions(target))
+    fields = check_fields(found)
     assert fields["ok"]
     assert {check["operation"] for check in fields["checks"] if check["held"]} == {"ReplaceObject", "DeleteObject"}
     assert not any(check["policy"] for check in fields["checks"])
-    said = "\n".join(check_lines(fields, Look()))
+    said = "\n".join(check_lines(found, Look()))
     (left,) = target.list()
     assert f"the probe {left.name} was not deleted" in said
     assert "MISSING" not in said
@@ -87,6 +88,6 @@ def test_a_write_only_host_is_told_from_a_faulty_policy(running: Running) -> Non
         user = running.new_user(name, deny=tuple(everything - rights))
         auth = AuthSpec(config_file=user.config_file)
         target = OciTarget(OciTargetSpec(running.bucket, None, f"{name}/", endpoint=running.url, auth=auth))
-        said = "\n".join(check_lines(check_fields(target.identity, check_permissions(target)), Look()))
+        said = "\n".join(check_lines(TargetCheck(target.identity, check_permissions(target)), Look()))
         assert ("as on a write-only host" in said) == known
         assert "was not deleted" in said

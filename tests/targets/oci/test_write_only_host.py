@@ -13,6 +13,7 @@ from typing import Any
 
 import oci
 import pytest
+from jsonschema import Draft202012Validator
 
 from backup_runner.container import Identity
 from backup_runner.container.suite2.recipients import Public
@@ -22,6 +23,7 @@ from tests.support.jobs import assert_same, photograph
 from tests.targets.oci.site import Site, kill_group
 from tests.targets.oci.test_write_only import documented, harm
 
+SCHEMA = Path(__file__).parents[3] / "schemas" / "target-check.schema.json"
 OPS = Secret(SecretKind.PAIR, b"o" * 32)
 ROUNDS = 10
 
@@ -150,3 +152,62 @@ def test_a_policy_with_more_rights_shows_that_the_tests_can_fail(tmp_path: Path,
     full = replace(site, target={"auth": {"method": "config_file", "config_file": running.owner.config_file}})
     assert {name.split("/")[-2] for name in readable(running, full)} >= {"data", "records", "keys"}
     assert {"overwrite records", "delete keys"} <= set(harm(running, full))
+
+
+def checked(site: Site, *words: str, code: int = 0) -> tuple[dict[str, Any], str]:
+    """The document of `target check`, and what people read."""
+    done = site.run("target check", *words, "--json", codes=(code,))
+    document: dict[str, Any] = json.loads(done.out)
+    Draft202012Validator(json.loads(SCHEMA.read_text())).validate(document)
+    assert document["ok"] == (code == 0)
+    return document, done.err
+
+
+def with_rights_of(site: Site, name: str, policy: str) -> Site:
+    user = site.emulator.new_user(name, policy=policy)
+    return replace(site, target={"auth": {"method": "config_file", "config_file": user.config_file}})
+
+
+def test_the_check_of_a_host_set_up_as_documented_succeeds(tmp_path: Path, running: Running) -> None:
+    site = write_only(tmp_path, running)
+    document, said = checked(site)
+    assert document["write_only"]
+    failed = {check["operation"] for check in document["checks"] if not check["ok"]}
+    assert failed == {"GetObject", "ReplaceObject", "DeleteObject"}
+    assert "MISSING" not in said
+    assert "Policy statements" not in said
+    assert "all as intended on a write-only host" in said
+    (probe,) = stored(running)
+    assert f"the probe {probe.removeprefix(site.prefix)} was not deleted" in said
+
+
+def test_a_host_with_a_key_is_write_only_if_one_says_so(tmp_path: Path, running: Running) -> None:
+    site = owner(write_only(tmp_path, running), "with-key")
+    site = with_rights_of(site, "keyed", documented(site.prefix))
+    _, said = checked(site, code=1)
+    assert "If that is intended, add --write-only." in said
+    assert "all as intended" in checked(site, "--write-only")[1]
+
+
+@pytest.mark.parametrize(("right", "verb"), [("READ", "read"), ("OVERWRITE", "replace"), ("DELETE", "delete")])
+def test_more_rights_than_that_are_the_finding(tmp_path: Path, running: Running, right: str, verb: str) -> None:
+    site = write_only(tmp_path, running)
+    policy = documented("host/").replace(
+        "any {request.permission='OBJECT_CREATE'}",
+        f"any {{request.permission='OBJECT_CREATE', request.permission='OBJECT_{right}'}}",
+    )
+    site = with_rights_of(site, "more", policy)
+    document, said = checked(site)
+    assert document["write_only"]
+    assert f"warning: this host should only add objects, but it can also {verb};" in said
+    assert "all as intended" not in said
+    _, said = checked(site, "--write-only", code=1)
+    assert f"too many permissions: this host should only add objects, but it can also {verb};" in said
+
+
+def test_a_write_only_host_that_cannot_write_fails(tmp_path: Path, running: Running) -> None:
+    site = write_only(tmp_path, running)
+    site = with_rights_of(site, "less", "\n".join(documented("host/").splitlines()[:2]))
+    _, said = checked(site, code=1)
+    assert "MISSING PutObject" in said
+    assert "all as intended" not in said
