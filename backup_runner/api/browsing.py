@@ -195,9 +195,8 @@ class Browser:
         cat, job_id, pattern = self._catalog, self._job_id, self._pattern(path)
         with faults(self.job):
             rows = versions_of(cat, job_id, pattern.key(lambda key: bool(versions_of(cat, job_id, key))))
-            if not rows and pattern.is_wild:
-                rows = list(versions_matching(cat, job_id, pattern.selects))
-            rows = list(self._without(exclude, iter(rows)))
+            found = rows or (versions_matching(cat, job_id, pattern.selects) if pattern.is_wild else ())
+            rows = list(self._without(exclude, iter(found)))
         if len(keys := sorted({row.key.rstrip(b"/") for row in rows})) > 1:
             some = ", ".join(map(_shown, keys[:3])) + (", …" if len(keys) > 3 else "")
             hint = f"`backup-runner find {self.job.file} PATTERN` lists the versions of all"
