@@ -167,14 +167,14 @@ def _scheduled(job: Job, schedule: Schedule) -> Iterator[tuple[str, Schedule, li
 
 def job_schema() -> dict[str, Any]:
     """The JSON schema of job files."""
-    from ..spec.schema import job_schema as schema
+    from ..jobfile.schema import job_schema as schema
 
     return schema()
 
 
 def config_schema() -> dict[str, Any]:
     """The JSON schema of the config file."""
-    from ..spec.schema import config_schema as schema
+    from ..jobfile.schema import config_schema as schema
 
     return schema()
 

@@ -7,8 +7,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ..spec.aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel, TimesModel, VerifyTimesModel
-from ..spec.model import (
+from . import others, rules, wording
+from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel, TimesModel, VerifyTimesModel
+from .diagnostics import Complaints, quoted
+from .document import Document, Loc
+from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
+from .model import (
     TARGET_MODELS,
     AuthModel,
     EncryptionModel,
@@ -20,12 +24,8 @@ from ..spec.model import (
     RemoteCatalogModel,
     RetentionModel,
 )
-from ..spec.sourcemodel import GuardsModel, SourceModel
-from . import others, rules, wording
-from .diagnostics import Complaints, quoted
-from .document import Document, Loc
-from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
 from .recipients import check_recipients
+from .sourcemodel import GuardsModel, SourceModel
 
 BLOCKS: dict[str, type[BaseModel]] = {
     "": JobModel,

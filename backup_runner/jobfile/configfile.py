@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError, UsageError
-from ..spec.config import PATHS, SECTIONS, ConfigFileModel
 from . import rules, wording
+from .configmodel import PATHS, SECTIONS, ConfigFileModel
 from .diagnostics import Complaints, JobFileError, Stop, quoted
 from .document import Document, make_document
 from .nodes import Mapping as MappingNode

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from ..spec.model import JobModel
 from . import rules
 from .defaults import BY_KEY
 from .diagnostics import Complaints, Stop, printable, quoted
 from .document import Document, Loc, make_document
+from .model import JobModel
 from .nodes import Node
 from .yamltext import TOP, parse, read_text
 

@@ -29,8 +29,12 @@ from ..spec import (
     Source,
     TargetSpec,
 )
-from ..spec.aroundmodel import HooksModel, ScheduleModel, TimesModel
-from ..spec.model import (
+from ..spec.prices import Prices
+from ..spec.sources import USUAL_GUARDS
+from ..spec.values import parse_duration, parse_rate, parse_size
+from .aroundmodel import HooksModel, ScheduleModel, TimesModel
+from .document import Document, Loc
+from .model import (
     DirectoryTargetModel,
     EncryptionModel,
     JobGuardsModel,
@@ -39,12 +43,8 @@ from ..spec.model import (
     PassphraseModel,
     RetentionModel,
 )
-from ..spec.prices import Prices
-from ..spec.sourcemodel import GuardsModel, SourceModel
-from ..spec.sources import USUAL_GUARDS
-from ..spec.values import parse_duration, parse_rate, parse_size
-from .document import Document, Loc
 from .relations import is_directory
+from .sourcemodel import GuardsModel, SourceModel
 
 Paths = dict[Loc, str]
 COMMAND_SECONDS = 21600

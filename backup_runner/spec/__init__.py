@@ -1,4 +1,4 @@
-"""Defines a job: `Job` and its parts (resolved, absolute) and, in `spec.model`, the file format.
+"""Defines a resolved job, `Job`, its parts, and the forms of values in job files. Its file format is in `jobfile.model`.
 
 Importing this package does not import pydantic, so that worker processes stay light.
 """

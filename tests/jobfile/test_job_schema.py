@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_runner.jobfile import load
-from backup_runner.spec.schema import job_schema
+from backup_runner.jobfile.schema import job_schema
 
 ROOT = Path(__file__).parents[2]
 VALID = Path(__file__).parent / "valid"

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from backup_runner.jobfile import load
+from backup_runner.jobfile.schema import job_schema
 from backup_runner.spec import OciTargetSpec
-from backup_runner.spec.schema import job_schema
 from tests.support.lintjobs import ENV, job
 
 PIECE = """\

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from backup_runner.errors import ConfigError, UsageError
 from backup_runner.jobfile import JobFileError
 from backup_runner.jobfile.configfile import job_defaults, load_config
-from backup_runner.spec.schema import config_schema
+from backup_runner.jobfile.schema import config_schema
 
 TEXT = (
     "general:\n  database_file: ~/catalog.db\n  work_directory: work\noci:\n  bucket: b\n  instance_principal: true\n"

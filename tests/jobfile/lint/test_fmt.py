@@ -14,8 +14,8 @@ from backup_runner.jobfile.comments import find_comments
 from backup_runner.jobfile.diagnostics import Complaints, Stop
 from backup_runner.jobfile.document import make_document
 from backup_runner.jobfile.formatting import format_text
+from backup_runner.jobfile.model import JobModel
 from backup_runner.jobfile.yamltext import parse
-from backup_runner.spec.model import JobModel
 
 HERE = Path(__file__).parent
 VALID = [path.read_text(encoding="utf-8") for path in (HERE.parent / "valid").glob("*.yaml")]

@@ -9,7 +9,7 @@ from backup_runner.cli.app import application
 from backup_runner.jobfile import RULES
 from backup_runner.jobfile import rules as codes
 from backup_runner.jobfile.rulepages import pages
-from backup_runner.spec.schema import job_schema
+from backup_runner.jobfile.schema import job_schema
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs" / "rules"

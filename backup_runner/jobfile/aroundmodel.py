@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
-from .job import Every, NoticeStyle, RunCommand, VerifyLevel, Weekday
-from .texts import VARIABLE_PATTERN, Arguments, PathText, Percent, Strict, Url
+from ..spec.job import Every, NoticeStyle, RunCommand, VerifyLevel, Weekday
+from ..spec.texts import VARIABLE_PATTERN, Arguments, PathText, Percent, Strict, Url
 
 Commands = Annotated[list[Annotated[RunCommand, Field(strict=False)]], Field(min_length=1)]
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .job import StorageTier
+from ..spec.job import StorageTier
+from ..spec.texts import PathText, Prefix, Url
 from .model import PricesModel
-from .texts import PathText, Prefix, Url
 
 
 class LogFormat(StrEnum):

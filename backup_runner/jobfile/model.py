@@ -11,19 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic.config import JsonValue
 
-from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel
-from .job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
-from .sourcemodel import (
-    Caches,
-    GuardsModel,
-    IgnoreCase,
-    Markers,
-    MaxFileSize,
-    OneFileSystem,
-    SkipFrom,
-    SourceModel,
-)
-from .texts import (
+from ..spec.job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
+from ..spec.texts import (
     LONE_TILDE,
     VARIABLE_PATTERN,
     Count,
@@ -40,6 +29,17 @@ from .texts import (
     Url,
     no_variable,
     or_variable,
+)
+from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel
+from .sourcemodel import (
+    Caches,
+    GuardsModel,
+    IgnoreCase,
+    Markers,
+    MaxFileSize,
+    OneFileSystem,
+    SkipFrom,
+    SourceModel,
 )
 
 _KEEP_SOMETHING: list[JsonValue] = [

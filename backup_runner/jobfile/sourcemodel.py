@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from .texts import LONE_TILDE, Arguments, EntryName, PathText, Percent, Size, SkipText, Strict
+from ..spec.texts import LONE_TILDE, Arguments, EntryName, PathText, Percent, Size, SkipText, Strict
 
 SkipFrom = Annotated[
     list[PathText],

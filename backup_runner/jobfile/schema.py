@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from .config import ConfigFileModel
+from .configmodel import ConfigFileModel
 from .model import TARGET_MODELS, JobModel
 
 JOB_SCHEMA_ID = "https://json.schemastore.org/backup-runner-job.json"
