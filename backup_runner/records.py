@@ -260,7 +260,7 @@ class StoredObject(NamedTuple):
     created: float
     """Seconds since the epoch."""
     tier: str
-    """Standard, InfrequentAccess or Archive."""
+    """The storage tier, by the service's own name; `Standard` if it has one only."""
     archival_state: str
     """"" (readable), Archived, Restoring or Restored."""
 

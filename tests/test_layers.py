@@ -25,7 +25,7 @@ TABLE: dict[str, str] = {
     "runs": "planning replacing inert spec progress errors foreign",
     "applying": "planning recovery repository contents workers source catalog targets container options progress spec "
     "policy records reasons errors foreign",
-    "oneshot": "repository contents catalog jobfile container replacing options spec records errors foreign",
+    "oneshot": "repository contents catalog jobfile targets container replacing options spec records errors foreign",
     "planning": "repository contents source catalog container replacing patterns options progress spec policy reasons "
     + BASE,
     "restoring": "repository contents workers source catalog targets container patterns options progress spec " + BASE,
@@ -36,8 +36,8 @@ TABLE: dict[str, str] = {
     "source": "workers beneath patterns spec " + BASE,
     "workers": "errors foreign",
     "catalog": BASE,
+    "jobfile": "targets beneath keytext patterns replacing spec errors foreign",
     "targets": "spec records errors foreign",
-    "jobfile": "beneath keytext patterns replacing spec errors foreign",
     "container": "keytext errors foreign",
     "options": "spec policy progress records",
     "progress": "records",

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ..targets.models import TARGET_MODELS
 from . import others, rules, wording
 from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel, TimesModel, VerifyTimesModel
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
 from .leaks import ENVIRONMENT_KEYS, SECRET_KEYS, check_hooks
 from .model import (
-    TARGET_MODELS,
-    AuthModel,
     EncryptionModel,
     JobGuardsModel,
     JobModel,
-    LimitsModel,
     PassphraseModel,
     PricesModel,
     RemoteCatalogModel,
@@ -27,15 +26,22 @@ from .model import (
 from .recipients import check_recipients
 from .sourcemodel import GuardsModel, SourceModel
 
+
+def _target_blocks() -> Iterator[tuple[str, type[BaseModel]]]:
+    for kind, model in TARGET_MODELS.items():
+        yield f"target({kind})", model
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                yield f"target({kind}).{name}", field.annotation
+
+
 BLOCKS: dict[str, type[BaseModel]] = {
     "": JobModel,
     "sources.*": SourceModel,
     "sources.*.guards": GuardsModel,
     "guards": JobGuardsModel,
     "prices": PricesModel,
-    **{f"target({kind})": model for kind, model in TARGET_MODELS.items()},
-    "target.auth": AuthModel,
-    "target.limits": LimitsModel,
+    **dict(_target_blocks()),
     "encryption": EncryptionModel,
     "encryption.recipients.*": PassphraseModel,
     "catalog": RemoteCatalogModel,
@@ -114,9 +120,10 @@ def _value(document: Document, loc: Loc) -> Any:
 def block_of(loc: Loc, document: Document) -> str:
     """The location in the form used by `BLOCKS`: list positions are `*`, and a target includes its type."""
     name = ".".join("*" if isinstance(step, int) else step for step in loc)
-    if name != "target":
+    target = document.data.get("target")
+    if not isinstance(target, dict) or name.split(".")[0] != "target":
         return name
-    return f"target({document.data['target'].get('type')})"
+    return f"target({target.get('type')}){name.removeprefix('target')}"
 
 
 def _unknown_key(loc: Loc, document: Document, complaints: Complaints) -> None:

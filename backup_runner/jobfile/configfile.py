@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError, UsageError
+from ..targets.models import TARGET_SECTIONS
 from . import rules, wording
+from .bucket import places, target_defaults
 from .configmodel import PATHS, SECTIONS, ConfigFileModel
 from .diagnostics import Complaints, JobFileError, Stop, quoted
 from .document import Document, make_document
@@ -35,8 +37,7 @@ _DEFAULTS = {
     "general.database_file": "~/.backup-runner/catalog.db",
     "general.logging_format": "text",
     "general.crypto_key_file": "~/.backup-runner/crypto-key",
-    "oci.config_file": "~/.oci/config",
-    "oci.config_section": "DEFAULT",
+    **{f"{kind}.{key}": text for kind, model in TARGET_SECTIONS.items() for key, text in model.DEFAULTS.items()},
 }
 
 
@@ -189,9 +190,10 @@ def _settings(document: Document, around: Surroundings, complaints: Complaints) 
                     complaints.add(code, span, message, hint)
                 continue
             yield f"{section}.{key}", Setting(resolved, f"{complaints.file}:{span.line}")
-    if document.data.get("directory", {}).get("path") and document.data.get("oci", {}).get("bucket"):
-        message = "oci.bucket and directory.path are both set; one-shot commands need exactly one"
-        complaints.add(rules.CONFLICT, document.key_span(("directory",)), message, "keep one of the two")
+    chosen = [kind for kind, model in TARGET_SECTIONS.items() if document.data.get(kind, {}).get(model.PLACE)]
+    if len(chosen) > 1:
+        message = f"{places(chosen)} are both set; one-shot commands need exactly one"
+        complaints.add(rules.CONFLICT, document.key_span((chosen[1],)), message, "keep one of the two")
 
 
 # -- the command line
@@ -231,28 +233,9 @@ def job_defaults(config: Config) -> dict[str, object]:
     for key in ("relative_path", "work_directory"):
         if config.given(f"general.{key}"):
             found[key] = config.value(f"general.{key}")
-    if target := oci_target(config):
-        found["target"] = target
+    if targets := target_defaults(config.given):
+        found["target"] = targets
     names = SECTIONS["prices"].model_fields
     if prices := {key: value for key in names if (value := config.given(f"prices.{key}")) is not None}:
         found["prices"] = prices
     return found
-
-
-def oci_target(config: Config) -> dict[str, object]:
-    """The oci section as a job's target block; empty if nothing is set."""
-    target: dict[str, object] = {}
-    for key in ("namespace", "bucket", "prefix", "storage_tier", "region", "endpoint"):
-        if (value := config.given(f"oci.{key}")) is not None:
-            target[key] = value
-    auth: dict[str, object] = {}
-    if config.given("oci.instance_principal"):
-        auth["method"] = "instance_principal"
-    else:
-        if config.given("oci.config_file"):
-            auth["config_file"] = config.value("oci.config_file")
-        if config.given("oci.config_section"):
-            auth["profile"] = config.value("oci.config_section")
-    if auth:
-        target["auth"] = auth
-    return {"type": "oci", **target} if target else {}

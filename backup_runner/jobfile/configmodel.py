@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from ..spec.job import StorageTier
-from ..spec.texts import PathText, Prefix, Url
+from ..spec.texts import PathText, Strict
+from ..targets.models import TARGET_SECTIONS, TargetSections
 from .model import PricesModel
 
 
@@ -19,11 +18,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
-
-
-class GeneralModel(_Model):
+class GeneralModel(Strict):
     """Settings shared by all jobs and one-shot commands. `~` and ${VAR} are expanded in paths."""
 
     database_file: PathText | None = Field(None, description="The catalog. Default ~/.backup-runner/catalog.db.")
@@ -36,41 +31,16 @@ class GeneralModel(_Model):
     work_directory: PathText | None = Field(None, description="The only place for temporary files.")
 
 
-class OciModel(_Model):
-    """The bucket of the one-shot commands, and defaults for the target of jobs."""
-
-    config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
-    config_section: str | None = Field(
-        None, min_length=1, max_length=256, description="The profile in that file. Default DEFAULT."
-    )
-    namespace: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")] | None = None
-    bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,256}$")] | None = None
-    instance_principal: bool | None = Field(None, description="Sign requests as the instance this runs on.")
-    prefix: Prefix | None = None
-    storage_tier: StorageTier | None = Field(None, strict=False)
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
-    endpoint: Url | None = None
-
-
-class DirectoryModel(_Model):
-    """A local directory instead of an OCI bucket, for the one-shot commands."""
-
-    path: PathText | None = None
-
-
-class ConfigFileModel(_Model):
+class ConfigFileModel(TargetSections):
     """Backup Runner's settings."""
 
     general: GeneralModel = GeneralModel()
-    oci: OciModel = OciModel()
-    directory: DirectoryModel = DirectoryModel()
     prices: PricesModel = PricesModel()
 
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "general": GeneralModel,
-    "oci": OciModel,
-    "directory": DirectoryModel,
+    **TARGET_SECTIONS,
     "prices": PricesModel,
 }
 PATHS = frozenset(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..targets.models import TARGET_MODELS
 from . import rules
-from .diagnostics import Complaints
+from .diagnostics import Complaints, quoted
 from .document import Document
 from .wording import example
 
@@ -15,24 +16,37 @@ BY_KEY = ("target", "guards", "prices")
 
 
 def fill_up(document: Document, defaults: Mapping[str, object]) -> None:
-    """Fill in what the job does not set. `defaults` has a job's shape; target defaults apply to their type only."""
+    """Fill in what the job does not set. `defaults` has a job's shape, but a list of targets: one for each type."""
     data = document.data
     for key, value in defaults.items():
-        if key not in data:
-            if key != "target":
-                data[key] = _copy(value)
+        if key == "target":
+            _fill_target(data, value)
+        elif key not in data:
+            data[key] = _copy(value)
         elif key in BY_KEY and isinstance(data[key], dict) and isinstance(value, Mapping):
-            if key == "target" and value.get("type", "oci") != data[key].get("type"):
-                continue
-            data[key] = {**{name: _copy(item) for name, item in value.items()}, **data[key]}
+            data[key] = _under(data[key], value)
+
+
+def _fill_target(data: dict[str, Any], defaults: object) -> None:
+    target = data.get("target")
+    assert isinstance(defaults, list)
+    for value in defaults:
+        if isinstance(target, dict) and value["type"] == target.get("type"):
+            data["target"] = _under(target, value)
+
+
+def _under(block: dict[str, Any], defaults: Mapping[str, object]) -> dict[str, Any]:
+    return {**{name: _copy(item) for name, item in defaults.items()}, **block}
 
 
 def require(document: Document, complaints: Complaints) -> None:
     """Report required settings that are in neither the job nor the config file."""
     target = document.data.get("target")
-    if isinstance(target, dict) and target.get("type") == "oci" and "bucket" not in target:
-        span = document.span(("target",))
-        complaints.add(rules.MISSING_KEY, span, '"bucket" is missing in target', example("target", "bucket"))
+    if isinstance(target, dict) and (model := TARGET_MODELS.get(str(target.get("type")))):
+        for key in model.NEEDED:
+            if key not in target:
+                span = document.span(("target",))
+                complaints.add(rules.MISSING_KEY, span, f"{quoted(key)} is missing in target", example("target", key))
     for key in ("encryption", "catalog"):
         if key not in document.data:
             complaints.add(rules.MISSING_KEY, document.span(()), f'"{key}" is missing', example("", key))

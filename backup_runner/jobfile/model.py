@@ -6,12 +6,12 @@ A key without a value (null) is rejected before the models see it, so None alway
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic.config import JsonValue
 
-from ..spec.job import AuthMethod, Detect, Overwrite, StorageTier, Symlinks
+from ..spec.job import Detect, Overwrite, Symlinks
 from ..spec.texts import (
     LONE_TILDE,
     VARIABLE_PATTERN,
@@ -20,16 +20,12 @@ from ..spec.texts import (
     Name,
     PathText,
     Percent,
-    Prefix,
     Price,
-    Rate,
     SkipText,
     SnapshotTag,
     Strict,
-    Url,
-    no_variable,
-    or_variable,
 )
+from ..targets.models import JobTarget
 from .aroundmodel import HooksModel, MetricsModel, NotifyModel, ScheduleModel
 from .sourcemodel import (
     Caches,
@@ -87,53 +83,6 @@ class PricesModel(Strict):
     archive: Price | None = Field(None, description="Archive tier, per GB and month.")
     infrequent_access_retrieval: Price | None = Field(None, description="Reading from Infrequent Access, per GB.")
     requests: Price | None = Field(None, description="10,000 requests.")
-
-
-class DirectoryTargetModel(Strict):
-    """A bucket that is a local directory."""
-
-    type: Literal["directory"]
-    path: PathText
-
-
-class AuthModel(Strict):
-    """How requests to OCI are signed."""
-
-    method: AuthMethod = _lax("Default config_file.", AuthMethod.CONFIG_FILE)
-    config_file: PathText | None = Field(None, description="The OCI configuration file. Default ~/.oci/config.")
-    profile: Annotated[str, AfterValidator(no_variable)] = Field("DEFAULT", min_length=1, max_length=256)
-
-
-class LimitsModel(Strict):
-    """Limits on bandwidth and requests."""
-
-    upload: Rate | None = None
-    download: Rate | None = None
-    requests_in_flight: int | None = Field(None, ge=1, le=256)
-    listed_objects: int | None = Field(None, ge=1000, le=10**9)
-
-
-class OciTargetModel(Strict):
-    """A bucket on OCI Object Storage."""
-
-    type: Literal["oci"]
-    namespace: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_-]{1,128}$",
-        json_schema_extra=or_variable("[A-Za-z0-9_-]{1,128}"),
-        description="Default: queried from the service.",
-    )
-    bucket: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9._-]{1,256}$", json_schema_extra=or_variable("[A-Za-z0-9._-]{1,256}")
-    )
-    prefix: Prefix = Field("", description='Prepended to every object name; a missing trailing "/" is added.')
-    storage_tier: StorageTier = _lax("The tier of data objects.", StorageTier.STANDARD)
-    region: str | None = Field(None, pattern=r"^[a-z0-9-]{1,64}$", json_schema_extra=or_variable("[a-z0-9-]{1,64}"))
-    endpoint: Url | None = Field(None, description="A server other than the region's default.")
-    proxy: Url | None = None
-    ca_bundle: PathText | None = None
-    auth: AuthModel = AuthModel()
-    limits: LimitsModel = LimitsModel()
 
 
 class PassphraseModel(Strict):
@@ -242,10 +191,6 @@ def _catalog_kind(value: object) -> str:
     return "remote" if isinstance(value, dict | RemoteCatalogModel) else "path"
 
 
-TARGET_MODELS: dict[str, type[Strict]] = {"directory": DirectoryTargetModel, "oci": OciTargetModel}
-"""The targets by their `type`, as in the union of `JobModel.target`."""
-
-
 class JobModel(Strict):
     """A backup job, version 1."""
 
@@ -277,7 +222,7 @@ class JobModel(Strict):
     birth_times: bool = Field(
         default=False, description="Store when files were created, where the file system knows it. Default false."
     )
-    target: Annotated[DirectoryTargetModel | OciTargetModel, Field(discriminator="type")]
+    target: JobTarget
     encryption: EncryptionModel | None = Field(None, description="Can be set in the config file instead.")
     catalog: (
         Annotated[

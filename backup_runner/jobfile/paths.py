@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..targets.models import TARGET_MODELS
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
@@ -16,7 +17,6 @@ from .recipients import is_key
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORM = "write ${NAME} or ${NAME:-default}; $${ is a literal ${"
-DEFAULT_OCI_CONFIG = "~/.oci/config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,8 @@ def path_texts(data: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
     yield ("relative_path",), data.get("relative_path")
     yield ("work_directory",), data.get("work_directory")
     target = data.get("target")
-    if isinstance(target, dict):
-        yield from _target_paths(target)
+    if isinstance(target, dict) and (model := TARGET_MODELS.get(str(target.get("type")))):
+        yield from ((("target", *keys), text) for keys, text in model.paths(target))
     metrics = data.get("metrics")
     if isinstance(metrics, dict):
         yield ("metrics", "textfile"), metrics.get("textfile")
@@ -194,14 +194,3 @@ def _listed(loc: Loc, texts: object) -> Iterator[tuple[Loc, object]]:
 def source_paths(paths: dict[Loc, str]) -> dict[Loc, str]:
     """Of resolved paths, those of the sources themselves."""
     return {loc: path for loc, path in paths.items() if loc[0] == "sources" and loc[2:] == ("path",)}
-
-
-def _target_paths(target: dict[str, Any]) -> Iterator[tuple[Loc, object]]:
-    if target.get("type") == "directory":
-        yield ("target", "path"), target.get("path")
-    elif target.get("type") == "oci":
-        yield ("target", "ca_bundle"), target.get("ca_bundle")
-        auth = target.get("auth", {})
-        if isinstance(auth, dict):
-            reads_file = auth.get("method", "config_file") in ("config_file", "session_token")
-            yield ("target", "auth", "config_file"), auth.get("config_file", DEFAULT_OCI_CONFIG if reads_file else None)

@@ -6,18 +6,13 @@ import os
 from dataclasses import replace
 
 from ..spec import (
-    AuthMethod,
-    AuthSpec,
     Bounds,
     CatalogSpec,
-    DirectoryTargetSpec,
     EncryptionSpec,
     Guards,
     Hooks,
     Job,
-    Limits,
     Notify,
-    OciTargetSpec,
     Output,
     PruneGuards,
     RecipientSpec,
@@ -27,19 +22,16 @@ from ..spec import (
     SkipLine,
     SkipOrigin,
     Source,
-    TargetSpec,
 )
 from ..spec.prices import Prices
 from ..spec.sources import USUAL_GUARDS
-from ..spec.values import parse_duration, parse_rate, parse_size
+from ..spec.values import parse_duration, parse_size
 from .aroundmodel import HooksModel, ScheduleModel, TimesModel
 from .document import Document, Loc
 from .model import (
-    DirectoryTargetModel,
     EncryptionModel,
     JobGuardsModel,
     JobModel,
-    OciTargetModel,
     PassphraseModel,
     RetentionModel,
 )
@@ -63,7 +55,7 @@ def build(file: str, model: JobModel, document: Document, paths: Paths) -> Job:
         name=model.name,
         base=base,
         sources=tuple(sorted(sources, key=lambda source: source.key)),
-        target=_target(model.target, paths),
+        target=model.target.resolved({loc[1:]: text for loc, text in paths.items() if loc[0] == "target"}),
         encryption=_encryption(model.encryption, paths),
         catalog=CatalogSpec(path=catalog, remote=remote),
         work_directory=paths.get(("work_directory",), catalog + ".work"),
@@ -233,31 +225,3 @@ def _recipient(model: str | PassphraseModel, file: str | None) -> RecipientSpec:
     if isinstance(model, PassphraseModel):
         return RecipientSpec(passphrase_env=model.passphrase_env)
     return RecipientSpec(file=file) if file else RecipientSpec(text=model)
-
-
-def _target(model: DirectoryTargetModel | OciTargetModel, paths: Paths) -> TargetSpec:
-    if isinstance(model, DirectoryTargetModel):
-        return DirectoryTargetSpec(paths["target", "path"])
-    assert model.bucket is not None
-    reads_file = model.auth.method in (AuthMethod.CONFIG_FILE, AuthMethod.SESSION_TOKEN)
-    return OciTargetSpec(
-        bucket=model.bucket,
-        namespace=model.namespace,
-        prefix=model.prefix if model.prefix.endswith("/") or not model.prefix else model.prefix + "/",
-        storage_tier=model.storage_tier,
-        region=model.region,
-        endpoint=model.endpoint,
-        proxy=model.proxy,
-        ca_bundle=paths.get(("target", "ca_bundle")),
-        auth=AuthSpec(
-            method=model.auth.method,
-            config_file=paths["target", "auth", "config_file"] if reads_file else "",
-            profile=model.auth.profile,
-        ),
-        limits=Limits(
-            upload=None if model.limits.upload is None else parse_rate(model.limits.upload),
-            download=None if model.limits.download is None else parse_rate(model.limits.download),
-            requests_in_flight=model.limits.requests_in_flight,
-            listed_objects=model.limits.listed_objects,
-        ),
-    )

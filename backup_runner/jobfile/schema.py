@@ -7,8 +7,9 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from ..targets.models import TARGET_MODELS
 from .configmodel import ConfigFileModel
-from .model import TARGET_MODELS, JobModel
+from .model import JobModel
 
 JOB_SCHEMA_ID = "https://json.schemastore.org/backup-runner-job.json"
 """An identifier in the form that editors expect; nothing is fetched from it."""

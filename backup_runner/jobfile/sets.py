@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..spec import DirectoryTargetSpec, EncryptionSpec, Job, OciTargetSpec
+from ..spec import EncryptionSpec, Job
+from ..spec.target import BucketShare
 from . import rules
 from .diagnostics import Complaints, quoted
 from .document import Document, Loc
@@ -53,57 +54,43 @@ def _key(encryption: EncryptionSpec) -> object:
 
 def _buckets(members: Sequence[Member]) -> None:
     """Report each job's first conflict; of nested prefixes, report the inner one."""
-    by_bucket: dict[str, list[tuple[Member, OciTargetSpec]]] = {}
-    for member in members:
-        if isinstance(member.job.target, OciTargetSpec):
-            by_bucket.setdefault(member.job.target.bucket, []).append((member, member.job.target))
-    for group in by_bucket.values():
-        for index, (member, target) in enumerate(group):
-            others = [pair for pair in group if pair[0] is not member and _same_bucket(target, pair[1])]
-            if not target.prefix and (bare := next((one for one, spec in others if not spec.prefix), None)):
-                _tell_shared(member, target, bare)
-            elif found := next((one for one, spec in others if spec.prefix and _within(target, spec)), None):
-                _tell_prefix(member, target, found, "is inside that of")
-            elif target.prefix and (found := next((one for one, spec in others if not spec.prefix), None)):
-                _tell_prefix(member, target, found, "is inside the bucket used without a prefix by")
-            elif target.prefix:
-                before = [
-                    one for one, spec in group[:index] if _same_bucket(target, spec) and spec.prefix == target.prefix
-                ]
-                catalog = os.path.realpath(member.job.catalog.path)
-                if found := next((one for one in before if os.path.realpath(one.job.catalog.path) != catalog), None):
-                    _tell_prefix(member, target, found, "is also used, with another catalog, by")
+    sharing = [(member, share) for member in members if (share := member.job.target.share) is not None]
+    for index, (member, share) in enumerate(sharing):
+        others = [pair for pair in sharing if pair[0] is not member and share.same_bucket(pair[1])]
+        if not share.prefix and (bare := next((one for one, other in others if not other.prefix), None)):
+            _tell_shared(member, share, bare)
+        elif found := next((one for one, other in others if other.prefix and _within(share, other)), None):
+            _tell_prefix(member, share, found, "is inside that of")
+        elif share.prefix and (found := next((one for one, other in others if not other.prefix), None)):
+            _tell_prefix(member, share, found, "is inside the bucket used without a prefix by")
+        elif share.prefix:
+            before = [
+                one for one, other in sharing[:index] if share.same_bucket(other) and other.prefix == share.prefix
+            ]
+            catalog = os.path.realpath(member.job.catalog.path)
+            if found := next((one for one in before if os.path.realpath(one.job.catalog.path) != catalog), None):
+                _tell_prefix(member, share, found, "is also used, with another catalog, by")
 
 
-def _same_bucket(one: OciTargetSpec, other: OciTargetSpec) -> bool:
-    """A setting missing on one side may have the same value as on the other."""
-    pairs = ((one.namespace, other.namespace), (one.region, other.region))
-    return one.endpoint == other.endpoint and all(a is None or b is None or a == b for a, b in pairs)
-
-
-def _within(inner: OciTargetSpec, outer: OciTargetSpec) -> bool:
+def _within(inner: BucketShare, outer: BucketShare) -> bool:
     return inner.prefix != outer.prefix and inner.prefix.startswith(outer.prefix)
 
 
-def _tell_shared(member: Member, target: OciTargetSpec, other: Member) -> None:
-    message = f"the bucket {quoted(target.bucket)} is used without a prefix, also by {other.where()}"
+def _tell_shared(member: Member, share: BucketShare, other: Member) -> None:
+    message = f"the bucket {quoted(share.bucket)} is used without a prefix, also by {other.where()}"
     span = member.document.span(("target", "bucket"))
     hint = "e.g. `prefix: backup/`; jobs of one catalog use the same one"
     member.complaints.add(rules.SHARED_BUCKET, span, message, hint)
 
 
-def _tell_prefix(member: Member, target: OciTargetSpec, other: Member, how: str) -> None:
-    message = f"the prefix {quoted(target.prefix)} {how} {other.where()}"
+def _tell_prefix(member: Member, share: BucketShare, other: Member, how: str) -> None:
+    message = f"the prefix {quoted(share.prefix)} {how} {other.where()}"
     span = member.document.span(("target", "prefix"))
     member.complaints.add(rules.PREFIXES, span, message, "give each catalog its own prefix, none inside another")
 
 
 def _sources(members: Sequence[Member]) -> None:
-    buckets = [
-        (member, {member.job.target.path, os.path.realpath(member.job.target.path)})
-        for member in members
-        if isinstance(member.job.target, DirectoryTargetSpec)
-    ]
+    buckets = [(member, {path, os.path.realpath(path)}) for member in members for path in member.job.target.own_paths]
     for member in members:
         own = next((views for owner, views in buckets if owner is member), set[str]())
         for loc, path in source_paths(member.paths).items():
@@ -121,8 +108,7 @@ def _takes(member: Member, loc: Loc, root: str, bucket: str) -> bool:
 
 
 def _tell_bucket(member: Member, loc: Loc, path: str, owner: Member) -> None:
-    assert isinstance(owner.job.target, DirectoryTargetSpec)
-    bucket = owner.job.target.path
+    bucket = owner.job.target.own_paths[0]
     message = f"the source {quoted(path)} contains the bucket directory {quoted(bucket)} of {owner.where()}"
     hint = "skip it there, or move the bucket"
     member.complaints.add(rules.BUCKET_IN_OTHERS, member.document.span(loc), message, hint)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..targets.models import TARGET_MODELS
 
 KEEPS: dict[str, str] = {
     "short": "{keep_daily: 14, keep_within: 7d}",
@@ -83,15 +84,20 @@ def first_job(start: Start) -> str:
 
 
 def _target(text: str) -> str:
-    if not text.startswith("oci:"):
+    kind, colon, place = text.partition(":")
+    if not colon or "bucket" not in _fields(kind):
         return f"  type: directory\n  path: {_quoted(text)}\n"
-    bucket, _, prefix = text.removeprefix("oci:").partition("/")
+    bucket, _, prefix = place.partition("/")
     if not bucket:
-        raise UsageError(f"{text} names no bucket", hint="write oci:BUCKET or oci:BUCKET/PREFIX")
-    lines = f"  type: oci             # see docs/oci-setup.md\n  bucket: {_quoted(bucket)}\n"
+        raise UsageError(f"{text} names no bucket", hint=f"write {kind}:BUCKET or {kind}:BUCKET/PREFIX")
+    lines = f"  type: {kind: <15} # see docs/{kind}-setup.md\n  bucket: {_quoted(bucket)}\n"
     if prefix:
         lines += f"  prefix: {_quoted(prefix.rstrip('/') + '/')}\n"
-    return lines + "  # limits: {upload: 5MiB/s}\n"
+    return lines + ("  # limits: {upload: 5MiB/s}\n" if "limits" in _fields(kind) else "")
+
+
+def _fields(kind: str) -> Collection[str]:
+    return TARGET_MODELS[kind].model_fields if kind in TARGET_MODELS else ()
 
 
 def _quoted(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import ErrorDetails
 
+from ..targets.models import TARGET_MODELS
 from . import rules
 from .diagnostics import quoted
 from .document import Loc
@@ -45,9 +46,6 @@ _FORMS = {
     "endpoint": ("an http or https URL without user and password", "e.g. https://objectstorage.example.com"),
     "proxy": ("an http or https URL without user and password", "e.g. http://proxy.example.com:3128"),
     "prefix": ('a path without a leading "/" and without empty components', "e.g. `prefix: laptop/`"),
-    "bucket": ('a bucket\'s name: letters, digits, ".", "_" and "-"', None),
-    "namespace": ('a namespace: letters, digits, "_" and "-"', "the console shows it under tenancy details"),
-    "region": ("a region's identifier", "e.g. us-ashburn-1"),
     "key_env": ("the name of an environment variable", "put the key into the variable, not into the job"),
     "passphrase_env": ("the name of an environment variable", "put the passphrase into the variable, not into the job"),
     "url": ("an http or https URL without user and password", "e.g. https://ntfy.example.com/backups"),
@@ -59,6 +57,7 @@ _FORMS = {
     "keep_tags": ('a tag: up to 64 letters, digits, ".", "_" and "-"', "e.g. `keep_tags: [before-upgrade]`"),
     "at": ("a time of day", 'e.g. `at: "02:30"`'),
     "skip": ("one line of text", "write one item per rule"),
+    **{key: form for model in TARGET_MODELS.values() for key, form in model.FORMS.items()},
 }
 _EXAMPLES = {
     "version": "add `version: 1`",
@@ -91,7 +90,7 @@ def block_name(block: str) -> str:
         "sources.*.guards": "a source's guards",
         "notify.*": "a notice",
         "encryption.recipients.*": "a recipient",
-    }.get(block, block.split("(")[0])
+    }.get(block, re.sub(r"\(.*\)", "", block))
 
 
 def inside(block: str) -> str:

@@ -5,32 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..catalog import Catalog, history
 from ..errors import BackupRunnerError, ConfigError, UsageError
+from ..jobfile.bucket import configured_target, override_target, places
 from ..jobfile.configfile import Config
 from ..options import PlanOptions
 from ..records import ActionKind, Flag, Kind
 from ..spec import (
-    AuthMethod,
-    AuthSpec,
     CatalogSpec,
     Detect,
-    DirectoryTargetSpec,
     EncryptionSpec,
     Guards,
     Job,
-    OciTargetSpec,
     Output,
     Overwrite,
     Retention,
     SkipLine,
     SkipOrigin,
     Source,
-    StorageTier,
     TargetSpec,
 )
+from ..targets.models import TARGET_SECTIONS
 
 NAME = "one-shot"
 """The name of the job of all one-shot commands."""
@@ -71,32 +67,16 @@ def bare_job(config: Config, name: str = NAME) -> Job:
 
 def target_of(config: Config) -> TargetSpec:
     """The target from the config."""
-    directory, bucket = config.given("directory.path"), config.given("oci.bucket")
-    if directory and bucket:
-        raise ConfigError("both oci.bucket and directory.path are set", hint="unset one of the two")
-    if directory:
-        return DirectoryTargetSpec(directory)
-    if not bucket:
+    chosen = [kind for kind, section in TARGET_SECTIONS.items() if config.given(f"{kind}.{section.PLACE}")]
+    if len(chosen) > 1:
+        raise ConfigError(f"both {places(chosen)} are set", hint="unset one of the two")
+    if not chosen:
+        keys = places(list(TARGET_SECTIONS), "or")
         raise ConfigError(
             "no bucket is configured",
-            hint="set oci.bucket or directory.path in ~/.backup-runner/config.yaml, or with --set oci.bucket=NAME",
+            hint=f"set {keys} in ~/.backup-runner/config.yaml, or with --set oci.bucket=NAME",
         )
-    prefix = config.given("oci.prefix") or ""
-    return OciTargetSpec(
-        bucket=bucket,
-        namespace=config.given("oci.namespace"),
-        prefix=prefix if not prefix or prefix.endswith("/") else prefix + "/",
-        storage_tier=StorageTier(config.given("oci.storage_tier") or StorageTier.STANDARD),
-        region=config.given("oci.region"),
-        endpoint=config.given("oci.endpoint"),
-        auth=_auth(config),
-    )
-
-
-def _auth(config: Config) -> AuthSpec:
-    if config.given("oci.instance_principal"):
-        return AuthSpec(AuthMethod.INSTANCE_PRINCIPAL)
-    return AuthSpec(AuthMethod.CONFIG_FILE, config.value("oci.config_file") or "", config.value("oci.config_section"))
+    return configured_target(config.value, chosen[0])
 
 
 # -- backup
@@ -242,25 +222,12 @@ def as_job_file(config: Config, wish: Wish, name: str) -> Iterator[str]:
 def _target_lines(target: TargetSpec) -> Iterator[str]:
     from json import dumps
 
-    if isinstance(target, DirectoryTargetSpec):
-        yield "type: directory"
-        yield f"path: {dumps(target.path, ensure_ascii=False)}"
-        return
-    yield "type: oci"
-    where = {
-        "namespace": target.namespace,
-        "bucket": target.bucket,
-        "prefix": target.prefix,
-        "region": target.region,
-        "endpoint": target.endpoint,
-    }
-    yield from (f"{key}: {dumps(value)}" for key, value in where.items() if value)
-    yield f"storage_tier: {target.storage_tier.value}"
-    auth = target.auth
-    if auth.method is AuthMethod.CONFIG_FILE:
-        yield f"auth: {{config_file: {dumps(auth.config_file, ensure_ascii=False)}, profile: {dumps(auth.profile)}}}"
-    else:
-        yield f"auth: {{method: {auth.method.value}}}"
+    for key, value in target.block().items():
+        if isinstance(value, dict):
+            inner = ", ".join(f"{name}: {dumps(text, ensure_ascii=False)}" for name, text in value.items())
+            yield f"{key}: {{{inner}}}"
+        else:
+            yield f"{key}: {dumps(value, ensure_ascii=False)}"
 
 
 def override_job(job: Job, config: Config) -> Job:
@@ -277,24 +244,7 @@ def override_job(job: Job, config: Config) -> Job:
         rules = {source.path: source for source in job.sources}
         sources = [replace(rules[path], key=_source(path, base, ()).key) for path in rules]
         job = replace(job, base=base, sources=tuple(sorted(sources, key=lambda source: source.key)))
-    if any(name.startswith(("oci.", "directory.")) for name in said):
-        job = replace(job, target=_override_target(job.target, config, said))
+    for kind in TARGET_SECTIONS:
+        if changes := {name.removeprefix(f"{kind}."): said[name] for name in said if name.startswith(f"{kind}.")}:
+            job = replace(job, target=override_target(job.target, config.value, changes, kind))
     return job
-
-
-def _override_target(target: TargetSpec, config: Config, said: dict[str, Any]) -> TargetSpec:
-    if isinstance(target, DirectoryTargetSpec):
-        if any(name.startswith("oci.") for name in said):
-            raise ConfigError("the job's target is a directory, not on OCI", hint="set directory.path")
-        return DirectoryTargetSpec(said["directory.path"])
-    if "directory.path" in said:
-        raise ConfigError("the job's target is on OCI, not a directory", hint="set oci.bucket")
-    keys = ("namespace", "bucket", "region", "endpoint")
-    changes = {key: said[f"oci.{key}"] for key in keys if f"oci.{key}" in said}
-    if "oci.prefix" in said:
-        changes["prefix"] = said["oci.prefix"].rstrip("/") + "/" if said["oci.prefix"] else ""
-    if "oci.storage_tier" in said:
-        changes["storage_tier"] = StorageTier(said["oci.storage_tier"])
-    if any(f"oci.{key}" in said for key in ("config_file", "config_section", "instance_principal")):
-        changes["auth"] = _auth(config)
-    return replace(target, **changes)

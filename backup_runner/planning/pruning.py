@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from ..moments import HIGHEST_NS
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.session import Session
-from ..spec import Job, Retention
+from ..spec import Job, Retention, TargetSpec
+from ..spec.target import STANDARD
 from .erasing import Erasing
 from .guards import GuardHit, weigh_pruning
 from .retention import SnapshotTime, expire
@@ -24,8 +25,6 @@ from .retention import SnapshotTime, expire
 _PACKS = 64 << 20
 """Packs have fewer bytes than this, whatever the policy; the largest piece is half of it."""
 _DAY_NS = 86_400 * 10**9
-MINIMUM_DAYS = {"InfrequentAccess": 31, "Archive": 90}
-"""Minimum storage days that are charged (OCI price list)."""
 
 
 class Upcoming(NamedTuple):
@@ -86,7 +85,7 @@ class Pruning:
         yield from self._objects(forget, rules or Retention(), begun)
 
     def _objects(self, forget: dict[int, Reason], rules: Retention, begun: set[str]) -> Iterator[Action]:
-        now_ns = time.time_ns()
+        now_ns, tiers = time.time_ns(), _tiers(self.session.job.target)
         found = retirement.worths(self.cat, self.store.id, self.job_id, forget, imported=rules.keep_imported)
         # `found` is read as it is consumed, and what only erased paths needed is known once it began.
         rewrite: set[str] | None = None
@@ -97,7 +96,7 @@ class Pruning:
             if worth.name in begun:
                 continue
             judged = _judge_erased if worth.name in rewrite else _judge
-            if (action := judged(worth, rules, now_ns, self.notes)) is None:
+            if (action := judged(worth, rules, now_ns, self.notes, tiers)) is None:
                 continue
             if action.kind is ActionKind.DELETE or not self.session.is_blind:
                 yield action
@@ -215,13 +214,25 @@ def _times(known: list[Snapshot], rules: Retention) -> list[SnapshotTime]:
     return found
 
 
-def _judge_erased(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
+class _Tiers(NamedTuple):
+    """What counts about storage tiers: days that each charges at least, and those that cannot be read."""
+
+    minimum_days: Mapping[str, int]
+    archives: frozenset[str]
+
+
+def _tiers(target: TargetSpec) -> _Tiers:
+    tariff = target.tariff(None)
+    return _Tiers(tariff.minimum_days if tariff else {}, target.archive_tiers)
+
+
+def _judge_erased(worth: Worth, rules: Retention, now_ns: int, notes: list[str], tiers: _Tiers) -> Action | None:
     """An object with bytes of a path that somebody wants gone: whatever it costs, and however little of it is dead."""
     if not worth.live:
-        if worth.state != "marked" and now_ns - worth.created_ns < MINIMUM_DAYS.get(worth.tier, 0) * _DAY_NS:
+        if worth.state != "marked" and now_ns - worth.created_ns < tiers.minimum_days.get(worth.tier, 0) * _DAY_NS:
             notes.append(f"{worth.name} is deleted before the end of the days that {worth.tier} charges at least")
-        return _judge(worth._replace(tier="Standard"), rules, now_ns, notes)
-    if worth.tier == "Archive" or worth.state != "live" or worth.plain > _PACKS:
+        return _judge(worth._replace(tier=STANDARD), rules, now_ns, notes, tiers)
+    if worth.tier in tiers.archives or worth.state != "live" or worth.plain > _PACKS:
         notes.append(f"{worth.name} also has what other files need and cannot be rewritten now: their bytes stay in it")
         return None
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
@@ -229,10 +240,10 @@ def _judge_erased(worth: Worth, rules: Retention, now_ns: int, notes: list[str])
     return Action(ActionKind.REPACK, reason, size=worth.live, object_name=worth.name)
 
 
-def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Action | None:
+def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str], tiers: _Tiers) -> Action | None:
     if worth.state == "marked":
         return None
-    days = MINIMUM_DAYS.get(worth.tier, 0)
+    days = tiers.minimum_days.get(worth.tier, 0)
     # Not by the time alone: if the clock was set back, earlier objects have times in the future.
     paid = days > 0 and now_ns - worth.created_ns < days * _DAY_NS
     if not worth.live:
@@ -245,7 +256,7 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str]) -> Act
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
     # Objects of suite 1 with a large content are needed entirely or not at all; only packs are worth repacking.
     packed = worth.plain <= _PACKS
-    readable = worth.tier != "Archive" and worth.state == "live"
+    readable = worth.tier not in tiers.archives and worth.state == "live"
     if dead > rules.repack_dead_percent and packed and readable and not paid:
         reason = Reason(Cause.MOSTLY_DEAD, details=(round(dead), worth.live))
         return Action(ActionKind.REPACK, reason, size=worth.live, object_name=worth.name)

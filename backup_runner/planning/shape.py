@@ -13,7 +13,6 @@ from typing import Any
 from ..moments import HIGHEST_NS, LOWEST_NS
 from ..reasons import Cause, Finding
 from ..records import ActionKind
-from ..spec import StorageTier
 
 Check = Callable[[Any], bool]
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -21,7 +20,8 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*")
 _STRONG = re.compile(r"[0-9a-f]{64}")
 _MOST_SNAPSHOTS = 1000
 """A plan carries 120 of them."""
-_MOST_FINDINGS, _MOST_DETAILS = 2, 3
+_MOST_FINDINGS, _MOST_DETAILS, _MOST_TIERS = 2, 3, 20
+_TIER = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 def _text(value: object) -> bool:
@@ -87,6 +87,16 @@ def _each(names: Collection[str], check: Check) -> Check:
     return lambda value: type(value) is dict and value.keys() <= set(names) and all(map(check, value.values()))
 
 
+def _by_tier(value: object) -> bool:
+    """Amounts by storage tier, which each service names in its own way."""
+    return (
+        type(value) is dict
+        and len(value) <= _MOST_TIERS
+        and all(_TIER.fullmatch(name) is not None for name in value)
+        and all(map(_amount, value.values()))
+    )
+
+
 def _object(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
     fields = {**required, **(optional or {})}
     return lambda value: (
@@ -102,7 +112,6 @@ def _snapshot_totals(value: object) -> bool:
 
 
 _KINDS = [kind.value for kind in ActionKind]
-_TIERS = [tier.value for tier in StorageTier]
 _TOTALS = {
     **dict.fromkeys(("counts", "bytes", "folders"), _each(_KINDS, _sum)),
     **dict.fromkeys(
@@ -117,7 +126,7 @@ _COST = _object(
         "currency": _text,
         "prices_of": _text,
         "requests": _count,
-        **dict.fromkeys(("gb_months_added", "gb_months_freed"), _each(_TIERS, _amount)),
+        **dict.fromkeys(("gb_months_added", "gb_months_freed"), _by_tier),
         **dict.fromkeys(_AMOUNTS, _amount),
     }
 )

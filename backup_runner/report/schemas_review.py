@@ -28,7 +28,7 @@ _PROBLEM = object_of({"path": TEXT, "problem": TEXT, "message": TEXT}, {"path_ba
 _MONEY: Schema = {"type": "number", "minimum": 0}
 _BY_TIER: Schema = {
     "type": "object",
-    "propertyNames": {"enum": ["Standard", "InfrequentAccess", "Archive"]},
+    "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
     "additionalProperties": _MONEY,
 }
 

@@ -1,42 +1,33 @@
-"""Defines a resolved job, `Job`, its parts, and the forms of values in job files. Its file format is in `jobfile.model`.
+"""Defines a resolved job (`Job`), its parts, and the forms of values in job files, whose format is `jobfile.model`.
 
 Importing this package does not import pydantic, so that worker processes stay light.
 """
 
 from .digest import digest_of
 from .job import (
-    AuthMethod,
-    AuthSpec,
     CatalogSpec,
     Detect,
-    DirectoryTargetSpec,
     EncryptionSpec,
     Every,
     Hooks,
     Job,
-    Limits,
     NoticeStyle,
     Notify,
-    OciTargetSpec,
     Overwrite,
     RecipientSpec,
     Retention,
     RunCommand,
     Schedule,
-    StorageTier,
     Symlinks,
-    TargetSpec,
     Weekday,
 )
 from .sources import Bounds, Guards, Output, PruneGuards, SkipLine, SkipOrigin, Source
+from .target import Limits, TargetSpec
 
 __all__ = [
-    "AuthMethod",
-    "AuthSpec",
     "Bounds",
     "CatalogSpec",
     "Detect",
-    "DirectoryTargetSpec",
     "EncryptionSpec",
     "Every",
     "Guards",
@@ -45,7 +36,6 @@ __all__ = [
     "Limits",
     "NoticeStyle",
     "Notify",
-    "OciTargetSpec",
     "Output",
     "Overwrite",
     "PruneGuards",
@@ -56,7 +46,6 @@ __all__ = [
     "SkipLine",
     "SkipOrigin",
     "Source",
-    "StorageTier",
     "Symlinks",
     "TargetSpec",
     "Weekday",

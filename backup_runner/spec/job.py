@@ -12,6 +12,7 @@ from enum import StrEnum
 from .digest import LATER, UNDIGESTED, digest_of
 from .prices import Prices
 from .sources import USUAL_GUARDS, USUAL_PRUNE_GUARDS, Guards, PruneGuards, SkipLine, Source
+from .target import TargetSpec
 
 _WHERE = {UNDIGESTED: True}
 _LATER = {LATER: True}
@@ -38,85 +39,6 @@ class Symlinks(StrEnum):
 
     SKIP = "skip"
     STORE = "store"
-
-
-class StorageTier(StrEnum):
-    """OCI's storage class for data objects."""
-
-    STANDARD = "Standard"
-    INFREQUENT_ACCESS = "InfrequentAccess"
-    ARCHIVE = "Archive"
-
-
-class AuthMethod(StrEnum):
-    """How requests to OCI are signed."""
-
-    CONFIG_FILE = "config_file"
-    SESSION_TOKEN = "session_token"  # noqa: S105 - the name of a method
-    INSTANCE_PRINCIPAL = "instance_principal"
-    RESOURCE_PRINCIPAL = "resource_principal"
-    WORKLOAD_IDENTITY = "workload_identity"
-
-
-@dataclass(frozen=True, slots=True)
-class DirectoryTargetSpec:
-    """A bucket that is a local directory; `path` is absolute."""
-
-    path: str
-
-    @property
-    def storage_tier(self) -> StorageTier:
-        """Directories have one only."""
-        return StorageTier.STANDARD
-
-    @property
-    def own_paths(self) -> tuple[str, ...]:
-        """Paths on this machine that belong to the target and are never backed up."""
-        return (self.path,)
-
-
-@dataclass(frozen=True, slots=True)
-class AuthSpec:
-    """How requests are signed. `config_file` is absolute, "" for methods that do not read one."""
-
-    method: AuthMethod = AuthMethod.CONFIG_FILE
-    config_file: str = ""
-    profile: str = "DEFAULT"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Rates in bytes per second, concurrent requests; None is unlimited. `listed_objects` is the most that one listing
-    may have; None is what the target takes for plausible."""
-
-    upload: int | None = None
-    download: int | None = None
-    requests_in_flight: int | None = None
-    listed_objects: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OciTargetSpec:
-    """A bucket on OCI Object Storage. `prefix` is empty or ends in "/"; `namespace` None: query the service."""
-
-    bucket: str
-    namespace: str | None = None
-    prefix: str = ""
-    storage_tier: StorageTier = StorageTier.STANDARD
-    region: str | None = None
-    endpoint: str | None = None
-    proxy: str | None = None
-    ca_bundle: str | None = None
-    auth: AuthSpec = AuthSpec()
-    limits: Limits = Limits()
-
-    @property
-    def own_paths(self) -> tuple[str, ...]:
-        """None: the bucket is not on this machine."""
-        return ()
-
-
-TargetSpec = DirectoryTargetSpec | OciTargetSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +225,7 @@ class Job:
     metrics_file: str | None = field(default=None, metadata=_WHERE)
     schedule: Schedule | None = field(default=None, metadata=_WHERE)
     prices: Prices | None = field(default=None, metadata=_WHERE)
-    """Overrides the list prices."""
+    """In place of list prices."""
 
     def digest(self) -> str:
         """Hex SHA-256 over everything except file name, line numbers, keys (derived from the paths) and settings that

@@ -5,33 +5,36 @@ from __future__ import annotations
 import os
 
 from ..errors import ConfigError
-from ..spec import DirectoryTargetSpec, OciTargetSpec
+from ..spec import TargetSpec
 from .base import Target
+from .directory.spec import DirectoryTargetSpec
+from .oci.spec import OciTargetSpec
 
 PATIENCE_VARIABLE = "BACKUP_RUNNER_RETRY_SECONDS"
 _PATIENCE = 300.0
 
 
-def open_target(
-    spec: DirectoryTargetSpec | OciTargetSpec, *, share: float = 1.0, patience: float | None = None
-) -> Target:
+def open_target(spec: TargetSpec, *, share: float = 1.0, patience: float | None = None) -> Target:
     """The target that `spec` describes; nothing is read or written yet.
 
     `share` is this process's part of the limits in `spec` (1/N for one of N worker processes). `patience` is
     for how many seconds a failing request is retried; by default BACKUP_RUNNER_RETRY_SECONDS, or 300.
     """
-    if isinstance(spec, DirectoryTargetSpec):
-        from .directory.target import DirectoryTarget
+    match spec:
+        case DirectoryTargetSpec():
+            from .directory.target import DirectoryTarget
 
-        return DirectoryTarget(spec.path)
-    from .oci.target import OciTarget
+            return DirectoryTarget(spec.path)
+        case OciTargetSpec():
+            from .oci.target import OciTarget
 
-    return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
+            return OciTarget(spec, share=share, patience=_patience() if patience is None else patience)
+    raise AssertionError(f"no target opens {type(spec).__name__}")
 
 
-def key_warnings(spec: DirectoryTargetSpec | OciTargetSpec) -> list[str]:
+def key_warnings(spec: TargetSpec) -> list[str]:
     """Warnings about files with the target's keys that others can read."""
-    if isinstance(spec, DirectoryTargetSpec):
+    if not isinstance(spec, OciTargetSpec):
         return []
     from .oci.configfile import exposed_keys
 

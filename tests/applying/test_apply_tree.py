@@ -333,7 +333,7 @@ def test_a_source_taken_out_of_the_job(home: Home) -> None:
 
 
 def test_two_jobs_two_targets_two_keys_in_one_catalog(home: Home) -> None:
-    from backup_runner.spec import DirectoryTargetSpec
+    from backup_runner.targets.directory.spec import DirectoryTargetSpec
     from tests.support.jobs import OTHER_KEYRING
 
     home.write("a", "shared by all")

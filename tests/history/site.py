@@ -26,18 +26,9 @@ from backup_runner.recovery import choose as recovery
 from backup_runner.recovery.choose import Recovered
 from backup_runner.repository.session import Session
 from backup_runner.restoring.run import RestoreOptions, restore
-from backup_runner.spec import (
-    CatalogSpec,
-    DirectoryTargetSpec,
-    EncryptionSpec,
-    Guards,
-    Job,
-    PruneGuards,
-    Retention,
-    Source,
-    Symlinks,
-)
+from backup_runner.spec import CatalogSpec, EncryptionSpec, Guards, Job, PruneGuards, Retention, Source, Symlinks
 from backup_runner.targets.base import Target
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
 from backup_runner.targets.directory.target import DirectoryTarget
 from backup_runner.verifying.run import VerifyOptions, verify
 from backup_runner.workers.interrupt import Interrupt

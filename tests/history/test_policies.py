@@ -16,7 +16,8 @@ import pytest
 from backup_runner.container import Identity
 from backup_runner.errors import BusyError
 from backup_runner.repository.session import Session
-from backup_runner.spec import AuthSpec, OciTargetSpec, Retention, StorageTier
+from backup_runner.spec import Retention
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec, StorageTier
 from tests.history.site import Site
 from tests.oci_emulator.fixture import Running, start
 from tests.restoring.build import tree

@@ -15,7 +15,7 @@ from backup_runner.jobfile import load, load_one
 from backup_runner.jobfile.schema import job_schema
 from backup_runner.jobfile.showing import resolved_text
 from backup_runner.jobfile.variables import variables_of
-from backup_runner.spec import DirectoryTargetSpec
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
 from tests.support.lintjobs import ENV
 
 SHARED = """\

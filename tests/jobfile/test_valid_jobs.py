@@ -2,28 +2,27 @@
 
 import os
 import pickle
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from backup_runner.jobfile import JobFileError, load, load_one
 from backup_runner.spec import (
-    AuthMethod,
     CatalogSpec,
     Detect,
-    DirectoryTargetSpec,
     EncryptionSpec,
     Guards,
     Limits,
-    OciTargetSpec,
     Overwrite,
     Retention,
     SkipLine,
     SkipOrigin,
     Source,
-    StorageTier,
     Symlinks,
 )
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
+from backup_runner.targets.oci.spec import AuthMethod, OciTargetSpec, StorageTier
 
 VALID = Path(__file__).parent / "valid"
 ENV = {"HOME": "/home/u", "DATA": "/srv/data"}
@@ -199,19 +198,20 @@ def test_defaults_stand_below_the_job(tmp_path):
     defaults = {
         "catalog": "/c.db",
         "encryption": {"key_file": "~/k"},
-        "target": {"bucket": "b", "region": "other", "auth": {"method": "instance_principal"}},
+        "target": [{"type": "oci", "bucket": "b", "region": "other", "auth": {"method": "instance_principal"}}],
         "guards": {"min_files": 9, "max_delete_percent": 7},
     }
+    before = deepcopy(defaults["target"])
     job = load_one(write(tmp_path, text), env=ENV, defaults=defaults)
     assert isinstance(job.target, OciTargetSpec)
     assert (job.target.bucket, job.target.region) == ("b", "r-1")
     assert job.guards == Guards(3, 50, 7, require_mount=False)
     assert job.encryption.key_file == "/home/u/k"
-    assert defaults["target"] == {"bucket": "b", "region": "other", "auth": {"method": "instance_principal"}}
+    assert defaults["target"] == before
 
 
 def test_an_oci_default_leaves_a_directory_target_alone(tmp_path):
-    job = load_one(write(tmp_path, MINIMAL), env={}, defaults={"target": {"bucket": "b"}})
+    job = load_one(write(tmp_path, MINIMAL), env={}, defaults={"target": [{"type": "oci", "bucket": "b"}]})
     assert job.target == DirectoryTargetSpec("/srv/bucket")
 
 

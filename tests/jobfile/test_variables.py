@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from backup_runner.jobfile import load
 from backup_runner.jobfile.schema import job_schema
-from backup_runner.spec import OciTargetSpec
+from backup_runner.targets.oci.spec import OciTargetSpec
 from tests.support.lintjobs import ENV, job
 
 PIECE = """\

@@ -9,7 +9,7 @@ import sqlite3
 
 from backup_runner.container.keys import CryptoKey
 from backup_runner.contents.legacy_format import encrypt
-from backup_runner.spec import AuthSpec, OciTargetSpec, StorageTier
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.oci.target import OciTarget
 
 SIZE = 100_001

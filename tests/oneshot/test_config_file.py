@@ -36,7 +36,7 @@ def test_values_and_origins(tmp_path):
         "catalog": f"{tmp_path}/catalog.db",
         "relative_path": "/here/sub",
         "work_directory": f"{tmp_path}/.backup-runner/work",
-        "target": {"type": "oci", "bucket": "other", "auth": {"method": "instance_principal"}},
+        "target": [{"type": "oci", "bucket": "other", "auth": {"method": "instance_principal"}}],
     }
 
 

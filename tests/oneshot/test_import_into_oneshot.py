@@ -12,7 +12,7 @@ import pytest
 
 from backup_runner.container.keys import CryptoKey
 from backup_runner.contents.legacy_format import encrypt
-from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 
 SIZES = [0, 24_577, 100_001, 6_000_007]

@@ -30,8 +30,9 @@ from backup_runner.source.walk import (
     scan,
 )
 from backup_runner.source.xattrs import encode_xattrs
-from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
+from backup_runner.spec import CatalogSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
 from backup_runner.targets.directory.target import DirectoryTarget
 from tests.support.users import USER, as_user, give_away
 

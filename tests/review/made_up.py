@@ -9,8 +9,7 @@ from backup_runner.planning.cost import DAY_NS, Work, estimate
 from backup_runner.planning.file import Header, Totals
 from backup_runner.planning.oldreasons import reason_of
 from backup_runner.records import Action, ActionKind
-from backup_runner.spec import StorageTier
-from backup_runner.spec.prices import Prices
+from backup_runner.targets.oci.spec import OciTargetSpec, StorageTier
 
 NOW = 1_795_427_729_000_000_000
 HOSTILE = b"</script><img src=x onerror=alert(1)>\xf0\x9f\x98\x80/\xff\n`|*_.txt"
@@ -64,6 +63,8 @@ def header(of: list[Action], **values: object) -> Header:
         }
         for day in range(1, 50)
     ]
-    cost = estimate(Work(tier=StorageTier.STANDARD, stored={StorageTier.STANDARD: 10**10}, added=10**9), Prices())
+    tariff = OciTargetSpec("bucket").tariff(None)
+    assert tariff is not None
+    cost = estimate(Work(tier=StorageTier.STANDARD, stored={StorageTier.STANDARD: 10**10}, added=10**9), tariff)
     made = {"totals": totals, "history": history, "cost": cost} | values
     return Header("9f3c21d08a774e12", "documents", "/jobs/documents.yaml", "d", "l", 49, "x", NOW, NOW, **made)  # type: ignore[arg-type]

@@ -10,14 +10,20 @@ import pytest
 
 from backup_runner.planning.cost import DAY_NS, GB, Work, estimate
 from backup_runner.report.costs import cost_line, money
-from backup_runner.spec import StorageTier
-from backup_runner.spec.prices import Prices
+from backup_runner.spec.prices import Prices, Tariff
+from backup_runner.targets.oci.spec import OciTargetSpec, StorageTier
 
 STANDARD, INFREQUENT, ARCHIVE = StorageTier.STANDARD, StorageTier.INFREQUENT_ACCESS, StorageTier.ARCHIVE
 
 
+def tariff(**said: float) -> Tariff:
+    found = OciTargetSpec("b").tariff(Prices(**said))  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
 def test_storage_of_a_month_and_requests() -> None:
-    cost = estimate(Work(stored={STANDARD: 100 * GB}, objects=2500, added=20 * GB, puts=1000), Prices())
+    cost = estimate(Work(stored={STANDARD: 100 * GB}, objects=2500, added=20 * GB, puts=1000), tariff())
     assert cost["storage_before"] == 2.55
     assert cost["storage_after"] == 3.06
     assert cost["requests"] == 1000 + 2 + 2 * 3
@@ -39,21 +45,21 @@ def test_storage_of_a_month_and_requests() -> None:
 )
 def test_what_is_deleted_early_is_billed_to_the_end(tier: str, days: int, expected: float) -> None:
     work = Work(stored={tier: 30 * GB}, freed=[(tier, 10 * GB, days * DAY_NS)])
-    cost = estimate(work, Prices())
+    cost = estimate(work, tariff())
     assert cost["early_deletion_cost"] == pytest.approx(expected)
     assert cost["gb_months_freed"] == {tier: 10.0}
     assert cost["storage_after"] == pytest.approx(cost["storage_before"] * 2 / 3)
 
 
 def test_reading_from_infrequent_access_costs() -> None:
-    cost = estimate(Work(moved={INFREQUENT: 5 * GB, STANDARD: 9 * GB}), Prices(infrequent_access_retrieval=0.02))
+    cost = estimate(Work(moved={INFREQUENT: 5 * GB, STANDARD: 9 * GB}), tariff(infrequent_access_retrieval=0.02))
     assert cost["retrieval_cost"] == 0.1
 
 
 def test_amounts_as_people_write_them() -> None:
     said = [money(0, "USD"), money(0.004, "USD"), money(1234.5, "USD"), money(0.004, "EUR"), money(12, "CHF")]
     assert said == ["$0", "< $0.01", "$1,234.50", "< €0.01", "12.00 CHF"]
-    line = cost_line(estimate(Work(tier=ARCHIVE, added=50 * GB, puts=1600), Prices()))
+    line = cost_line(estimate(Work(tier=ARCHIVE, added=50 * GB, puts=1600), tariff()))
     assert line == (
         "Estimated cost: $0.13 this month (storage $0.13 a month, $0 before; Archive +50.00 GB-months; "
         "1,604 requests < $0.01; prices of 2026-09, without compression and free allowances)"
@@ -101,7 +107,7 @@ def test_plans_for_oci_say_what_they_cost(place: Any, oci_job: Callable[..., Non
     assert cost["gb_months_added"] == pytest.approx({"InfrequentAccess": 0.2}, abs=1e-6)
     # 200 MB and two small files go up in packs of 32 MiB.
     assert cost["requests"] == 6 + 2 + 2
-    assert (header.guards, cost["estimate"], cost["prices_of"]) == ([], True, Prices().dated)
+    assert (header.guards, cost["estimate"], cost["prices_of"]) == ([], True, tariff().dated)
 
 
 def test_a_directory_costs_nothing_by_the_byte(place: Any) -> None:

@@ -22,8 +22,9 @@ from backup_runner.records import Action, Kind
 from backup_runner.report.reasons import why
 from backup_runner.repository.session import Session
 from backup_runner.restoring.run import RestoreOptions, restore
-from backup_runner.spec import CatalogSpec, DirectoryTargetSpec, EncryptionSpec, Job, Source, Symlinks
+from backup_runner.spec import CatalogSpec, EncryptionSpec, Job, Source, Symlinks
 from backup_runner.targets.base import Target
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
 from backup_runner.workers.interrupt import Interrupt
 
 

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backup_runner.errors import ConditionFailed, ObjectExists, ObjectMissing
-from backup_runner.spec import AuthSpec, DirectoryTargetSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Target, Tier
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.opening import open_target
 from tests.oci_emulator.fixture import Running
 

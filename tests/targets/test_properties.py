@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import backup_runner
-from backup_runner.spec import DirectoryTargetSpec, Limits, OciTargetSpec
+from backup_runner.spec import Limits
 from backup_runner.targets.base import Properties, Target
+from backup_runner.targets.directory.spec import DirectoryTargetSpec
+from backup_runner.targets.oci.spec import OciTargetSpec
 from backup_runner.targets.opening import crew, divided, open_target
 from tests.support.faulty import FaultyTarget
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError, TargetError
 from ...foreign import describe, sifted
-from ...spec import AuthMethod, AuthSpec, OciTargetSpec
 from .configfile import check_key, read_profile
 from .network import Network, network_of
+from .spec import AuthMethod, AuthSpec, OciTargetSpec
 
 _METADATA_HOSTS = ("169.254.169.254", "[fd00:c1::a9fe:a9fe]")
 _METADATA_SECONDS = 3.0

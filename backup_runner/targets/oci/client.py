@@ -12,12 +12,12 @@ import oci
 
 from ...errors import AccessDenied, BackupRunnerError, ConfigError, TargetError, TransientError
 from ...foreign import describe
-from ...spec import AuthMethod, OciTargetSpec
 from ..requests import Requests
 from .auth import credentials, token_stamp
 from .errors import SDK_ERRORS, Doing, HiddenError, Service, UnauthenticatedError, translate
 from .network import network_of
 from .policy import policy_line
+from .spec import AuthMethod, OciTargetSpec
 from .wire import BoundedAdapter
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from ...errors import ConfigError
 from ...foreign import describe
-from ...spec import AuthMethod, AuthSpec
+from .spec import AuthMethod, AuthSpec
 
 HINT = "docs/oci-setup.md shows how to create a key and a config file"
 _MOST = 1 << 20

@@ -11,7 +11,7 @@ import oci
 
 from ...errors import ConfigError
 from ...foreign import describe
-from ...spec import OciTargetSpec
+from .spec import OciTargetSpec
 
 _SCHEMES = ("http", "https")
 

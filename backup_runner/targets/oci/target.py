@@ -18,7 +18,6 @@ from ...errors import (
     TargetError,
 )
 from ...records import StoredObject
-from ...spec import OciTargetSpec
 from ..base import Buffer, Properties, Put, Stored, Tier
 from ..requests import IN_FLIGHT
 from .answers import compare, looked_at, readable
@@ -27,6 +26,7 @@ from .errors import Doing
 from .listing import Page, page_of, pages
 from .policy import policy_line
 from .reading import Reading, read
+from .spec import OciTargetSpec
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running, start
 from tests.targets.oci.clients import installed

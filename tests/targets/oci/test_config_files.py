@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from backup_runner.errors import BackupRunnerError
-from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthMethod, AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import Site

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from backup_runner.errors import AccessDenied, BackupRunnerError, ConfigError, ObjectArchived, TransientError
-from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.base import Put, Tier
 from backup_runner.targets.checking import check_permissions
+from backup_runner.targets.oci.spec import AuthMethod, AuthSpec, OciTargetSpec, StorageTier
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 

@@ -10,8 +10,8 @@ from hashlib import md5
 import pytest
 
 from backup_runner.errors import ChecksumMismatch, ObjectMissing, TargetError
-from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.base import Put, Tier
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 

@@ -15,7 +15,7 @@ import pytest
 from backup_runner.catalog import Catalog
 from backup_runner.errors import CatalogError, TargetError, TransientError
 from backup_runner.repository import drift
-from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.support.jobs import Home

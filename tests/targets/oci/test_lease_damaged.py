@@ -15,7 +15,7 @@ from backup_runner.repository import lease
 from backup_runner.repository.lease import Lease
 from backup_runner.repository.lineage import Keys
 from backup_runner.repository.sealing import Sealing
-from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.support.jobs import KEYRING

@@ -11,8 +11,9 @@ from hashlib import md5
 import pytest
 
 from backup_runner.errors import ObjectMissing, RetryLaterError, TransientError, UnreachableError
-from backup_runner.spec import AuthSpec, Limits, OciTargetSpec
+from backup_runner.spec import Limits
 from backup_runner.targets.limits import Rate
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from backup_runner.targets.retry import FIRST_CONTACT, Retrying
 from tests.oci_emulator.fixture import Running

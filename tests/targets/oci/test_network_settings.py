@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from backup_runner.errors import ConfigError, TargetError, TransientError
-from backup_runner.spec import AuthMethod, AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthMethod, AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.targets.oci.forwarder import certificate, forwarding

@@ -8,7 +8,7 @@ from hashlib import md5
 import pytest
 
 from backup_runner.errors import AccessDenied, BackupRunnerError, ObjectMissing, TargetError, TransientError
-from backup_runner.spec import AuthSpec, OciTargetSpec
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 from tests.targets.oci.site import Site

@@ -11,8 +11,8 @@ import pytest
 
 from backup_runner.report.look import Look
 from backup_runner.report.permissions import check_fields, check_lines
-from backup_runner.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.checking import TargetCheck, check_permissions
+from backup_runner.targets.oci.spec import AuthSpec, OciTargetSpec
 from backup_runner.targets.oci.target import OciTarget
 from tests.oci_emulator.fixture import Running
 
