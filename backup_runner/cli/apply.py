@@ -23,43 +23,49 @@ if TYPE_CHECKING:
     from ..api import ApplyOptions, Job, Plan, PlanOptions
 
 
+JobsOrPlan = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="JOB|PLANFILE",
+        help="Job files, or one plan saved with `plan --out`.",
+        autocompletion=jobs_and_plans,
+    ),
+]
+NewLineage = Annotated[
+    bool,
+    typer.Option("--new-lineage", help="Start a new lineage, even if the bucket already has backups of this job."),
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag the snapshot. May be repeated.")]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note about the snapshot.")]
+MovedJob = Annotated[
+    str | None,
+    typer.Option("--job", metavar="FILE", help="The job file of a saved plan, if it was moved since."),
+]
+PlanDigest = Annotated[
+    str | None,
+    typer.Option(
+        "--plan-digest",
+        metavar="HEX",
+        help="The SHA-256 of a saved plan, to confirm a plan made on another machine or by another user.",
+    ),
+]
+
+
 def command(
     context: typer.Context,
-    jobs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="JOB|PLANFILE",
-            help="Job files, or one plan saved with `plan --out`.",
-            autocompletion=jobs_and_plans,
-        ),
-    ],
+    jobs: JobsOrPlan,
     *,
     yes: Yes = False,
     workers: Workers = None,
     json: Json = False,
     checksum: Checksum = False,
     override_guard: OverrideGuards = None,
-    new_lineage: Annotated[
-        bool,
-        typer.Option("--new-lineage", help="Start a new lineage, even if the bucket already has backups of this job."),
-    ] = False,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="TAG", help="Tag the snapshot. May be repeated.")
-    ] = None,
-    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note about the snapshot.")] = None,
+    new_lineage: NewLineage = False,
+    tag: Tags = None,
+    note: Note = None,
     wait: Wait = "0",
-    job_file: Annotated[
-        str | None,
-        typer.Option("--job", metavar="FILE", help="The job file of a saved plan, if it was moved since."),
-    ] = None,
-    plan_digest: Annotated[
-        str | None,
-        typer.Option(
-            "--plan-digest",
-            metavar="HEX",
-            help="The SHA-256 of a saved plan, to confirm a plan made on another machine or by another user.",
-        ),
-    ] = None,
+    job_file: MovedJob = None,
+    plan_digest: PlanDigest = None,
 ) -> int:
     """Back up: make a plan, show it, ask for confirmation, carry it out. A saved plan is applied without asking.
 
@@ -67,7 +73,6 @@ def command(
 
     Example: backup-runner apply documents.yaml
     """
-    # Larger than usual, because its parameters are the options of the command.
     overrides = guard_names(override_guard)
     options = api.ApplyOptions(
         workers=workers,
@@ -83,10 +88,6 @@ def command(
     if any(api.is_plan_file(path) for path in jobs):
         if len(jobs) > 1 or checksum:
             raise UsageError("a saved plan cannot be combined with other arguments", hint="remove the other arguments")
-        if plan_digest is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", plan_digest):
-            raise UsageError(
-                "--plan-digest takes the 64 hex digits of a SHA-256", hint="`plan --out` and sha256sum print it"
-            )
         return _apply_saved(jobs[0], options, out, job_file=job_file, digest=plan_digest)
     if job_file or plan_digest is not None:
         raise UsageError("--job and --plan-digest are for a saved plan", hint="name the plan's file, or leave them out")
@@ -119,6 +120,10 @@ def plan_and_apply(
 
 
 def _apply_saved(path: str, options: ApplyOptions, out: Output, *, job_file: str | None, digest: str | None) -> int:
+    if digest is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+        raise UsageError(
+            "--plan-digest takes the 64 hex digits of a SHA-256", hint="`plan --out` and sha256sum print it"
+        )
     with api.open_plan(path, settings=out.settings, job_file=job_file, digest=digest) as plan:
         with mistakes_named():
             job = plan.job

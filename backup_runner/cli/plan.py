@@ -24,39 +24,45 @@ if TYPE_CHECKING:
     from ..api import Job, Plan, PlanOptions, Saved
 
 
+OutFile = Annotated[
+    str | None,
+    typer.Option(
+        "--out", metavar="FILE", help="Save the plan for `apply FILE`. A name that ends in .zst is compressed."
+    ),
+]
+DetailedExitCode = Annotated[
+    bool, typer.Option("--detailed-exitcode", help="Exit 2 if there are changes, 0 if there are none.")
+]
+NoPrograms = Annotated[
+    bool,
+    typer.Option(
+        "--no-programs",
+        help="Refuse jobs that use `key_command`. For jobs from people you do not trust to run programs.",
+    ),
+]
+Explain = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--explain",
+        metavar="PATH",
+        help="Explain why this path is backed up, skipped or left as it is. May be repeated.",
+        autocompletion=stored_paths,
+    ),
+]
+
+
 def command(
     context: typer.Context,
     jobs: JobFiles,
     *,
-    out_file: Annotated[
-        str | None,
-        typer.Option(
-            "--out", metavar="FILE", help="Save the plan for `apply FILE`. A name that ends in .zst is compressed."
-        ),
-    ] = None,
-    detailed_exitcode: Annotated[
-        bool, typer.Option("--detailed-exitcode", help="Exit 2 if there are changes, 0 if there are none.")
-    ] = False,
+    out_file: OutFile = None,
+    detailed_exitcode: DetailedExitCode = False,
     json: Json = False,
     offline: Offline = False,
     checksum: Checksum = False,
     override_guard: OverrideGuards = None,
-    no_programs: Annotated[
-        bool,
-        typer.Option(
-            "--no-programs",
-            help="Refuse jobs that use `key_command`. For jobs from people you do not trust to run programs.",
-        ),
-    ] = False,
-    explain: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--explain",
-            metavar="PATH",
-            help="Explain why this path is backed up, skipped or left as it is. May be repeated.",
-            autocompletion=stored_paths,
-        ),
-    ] = None,
+    no_programs: NoPrograms = False,
+    explain: Explain = None,
 ) -> int:
     """Show what an apply would do. Changes nothing.
 
@@ -65,7 +71,6 @@ def command(
 
     Example: backup-runner plan documents.yaml --out documents.plan
     """
-    # Larger than usual, because its parameters are the options of the command.
     if out_file and len(jobs) > 1:
         raise UsageError("--out saves the plan of one job only", hint="plan each job separately, with its own file")
     if explain and out_file:

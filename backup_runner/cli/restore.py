@@ -8,13 +8,12 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING
 
 import typer
 
 from .. import api
 from ..errors import Interrupted, UsageError
-from .completing import snapshots, stored_paths
 from .exits import NOT_DONE, exit_code
 from .jobs import load_job
 from .options import (
@@ -33,6 +32,19 @@ from .options import (
 from .outcomes import interrupt
 from .output import Output, output
 from .plans import confirmed
+from .restoreoptions import (
+    AsTar,
+    At,
+    Delete,
+    DryRun,
+    Existing,
+    MapGroup,
+    MapOwner,
+    NumericOwner,
+    Paths,
+    Thaw,
+    To,
+)
 from .streams import complain
 
 if TYPE_CHECKING:
@@ -44,61 +56,22 @@ _AGAIN = "files restored so far are whole; run the same restore again to continu
 def command(
     context: typer.Context,
     job: JobFile,
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="PATH",
-            help="Files, folders or patterns: stored, absolute or relative to the current folder. Default: everything.",
-            autocompletion=stored_paths,
-        ),
-    ] = None,
+    paths: Paths = None,
     *,
     exclude: Exclude = None,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            metavar="DIR|-",
-            help="Restore to DIR/<stored path> instead of the original location; - writes one file to stdout.",
-        ),
-    ] = None,
-    as_tar: Annotated[
-        str | None, typer.Option("--as-tar", metavar="FILE|-", help="Write a tar archive, to a new file or to stdout.")
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="SNAPSHOT|TIME",
-            help="The snapshot to restore: a number or a time. Default: the newest.",
-            autocompletion=snapshots,
-        ),
-    ] = None,
-    overwrite: Annotated[Overwrite, typer.Option(help="What to do with an existing file that differs.")] = (
-        Overwrite.NEVER
-    ),
-    delete: Annotated[
-        bool,
-        typer.Option(
-            "--delete",
-            help="Also delete what is in restored folders, not in the snapshot. Shows it first; skipped files stay.",
-        ),
-    ] = False,
-    numeric_owner: Annotated[
-        bool, typer.Option("--numeric-owner", help="Owners by number, not by the names they had.")
-    ] = False,
-    map_owner: Annotated[
-        list[str] | None,
-        typer.Option("--map-owner", metavar="OLD:NEW", help="Give the files of a user to another. May be repeated."),
-    ] = None,
-    map_group: Annotated[
-        list[str] | None, typer.Option("--map-group", metavar="OLD:NEW", help="The same for a group.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be done; change nothing.")] = False,
+    to: To = None,
+    as_tar: AsTar = None,
+    at: At = None,
+    overwrite: Existing = Overwrite.NEVER,
+    delete: Delete = False,
+    numeric_owner: NumericOwner = False,
+    map_owner: MapOwner = None,
+    map_group: MapGroup = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     override_guard: OverrideGuards = None,
     workers: Workers = None,
-    thaw: Annotated[bool, typer.Option("--thaw", help="Request that archived objects be made readable.")] = False,
+    thaw: Thaw = False,
     thaw_hours: ThawHours = 24,
     json: Json = False,
 ) -> int:
@@ -106,12 +79,6 @@ def command(
 
     Example: backup-runner restore documents.yaml letters/ --at 2026-11-01 --to /tmp/back
     """
-    # Larger than usual, because its parameters are the options of the command.
-    from ..report.machine import restore_documents
-    from ..report.restoring import step_documents, step_lines
-    from ..report.results import restore_lines
-
-    out = output(context, json=json)
     options = api.RestoreOptions(
         exclude=encoded(exclude),
         here=here(),
@@ -127,17 +94,29 @@ def command(
         map_group=tuple(map_group or ()),
         overrides=guard_names(override_guard),
     )
+    out = output(context, json=json)
     loaded = load_job(job, out)
     if as_tar or to == "-":
         return _stream(loaded, paths or [], options, out, to=to, as_tar=as_tar)
-    if delete and not dry_run and not yes and not sys.stdin.isatty():
+    return _restore(loaded, paths or [], options, out, to=to, ask=not yes and not dry_run)
+
+
+def _restore(
+    job: api.Job, paths: list[str], options: api.RestoreOptions, out: Output, *, to: str | None, ask: bool
+) -> int:
+    """To files. `ask` before anything is deleted."""
+    from ..report.machine import restore_documents
+    from ..report.restoring import step_documents, step_lines
+    from ..report.results import restore_lines
+
+    if options.delete and ask and not sys.stdin.isatty():
         hint = "use --yes to delete without asking, or --dry-run to change nothing"
         raise UsageError("no terminal to ask for confirmation", hint=hint)
-    goal, steps = os.path.abspath(to) if to else None, list[tuple[str, bytes, int]]()
+    goal, dry_run, steps = os.path.abspath(to) if to else None, options.dry_run, list[tuple[str, bytes, int]]()
     with closing(out.reporter()) as reporter:
-        asking = partial(_agree, out, reporter, ask=not yes and not dry_run)
+        asking = partial(_agree, out, reporter, ask=ask)
         options = replace(options, agree=asking, listen=(lambda *step: steps.append(step)) if dry_run else None)
-        outcome = api.restore(loaded, paths or (), options, to=goal, events=reporter, stop=interrupt(_AGAIN))
+        outcome = api.restore(job, paths, options, to=goal, events=reporter, stop=interrupt(_AGAIN))
     if outcome.declined:
         return NOT_DONE
     for document in chain(step_documents(steps), restore_documents(outcome, dry_run=dry_run)):
