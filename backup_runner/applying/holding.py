@@ -33,7 +33,7 @@ def change_holders(session: Session, plan: Plan, ground: Ground, outcome: Outcom
     if not planned:
         # The plan's notes say why nothing is done: this key may not change recipients.
         return
-    if names := unplanned(session, found, change, planned):
+    if names := unplanned(found, change, planned):
         raise StalePlanError(f"the recipients changed since the plan was made: {', '.join(names)}", hint="plan again")
     new = carry_out(session.target, found, keys.identity, change, mark_of(store))
     session.use_chain(new)

@@ -81,10 +81,6 @@ class Recorder:
         ids.update(zip(absent, fresh, strict=True))
         return ids, set(fresh)
 
-    def put_version(self, key: bytes, meta: Meta, content_id: int | None, *, leader: bytes | None = None) -> None:
-        """Write the version of a path from this snapshot on."""
-        self.put_versions([NewVersion(key, meta, content_id, leader)])
-
     def put_versions(self, rows: Sequence[NewVersion]) -> None:
         """Write the versions of paths from this snapshot on, each path once."""
         leaders = [row.leader for row in rows if row.leader is not None]

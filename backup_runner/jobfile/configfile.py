@@ -92,13 +92,13 @@ def load_config(
         found, foreign = _usual(home)
     elif not os.path.exists(found):
         raise ConfigError(f"config file not found: {found}", hint=f"give another one with --config or {VARIABLE}")
-    settings = dict(_defaults(env, home))
+    settings = dict(_defaults(home))
     if found is not None:
         settings.update(_from_file(found, env, home, lenient=foreign))
     theirs = None
     if foreign:
         theirs = settings["general.database_file"].value if settings["general.database_file"].given else None
-        settings["general.database_file"] = dict(_defaults(env, home))["general.database_file"]
+        settings["general.database_file"] = dict(_defaults(home))["general.database_file"]
     for text in overrides:
         name, value = _override(text, Surroundings(folder or os.getcwd(), env, home))
         settings[name] = Setting(value, COMMAND_LINE)
@@ -114,7 +114,7 @@ def _usual(home: str | None) -> tuple[str | None, bool]:
     return None, False
 
 
-def _defaults(env: Mapping[str, str], home: str | None) -> Iterator[tuple[str, Setting]]:
+def _defaults(home: str | None) -> Iterator[tuple[str, Setting]]:
     for section, model in SECTIONS.items():
         for key in model.model_fields:
             value = _DEFAULTS.get(f"{section}.{key}")

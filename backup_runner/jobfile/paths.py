@@ -16,7 +16,6 @@ from .recipients import is_key
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FORM = "write ${NAME} or ${NAME:-default}; $${ is a literal ${"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,6 @@ _EXAMPLES = {
     "bucket": "set it here or in the config file",
 }
 _UNITS = {"keep_within": "d", "max_file_size": "MiB", "upload": "MiB/s", "download": "MiB/s"}
-_LISTS = ("skip", "skip_from", "skip_if_present", "busy", "tags", "keep_tags")
 _COMMANDS = ("before", "after", "on_failure", "command")
 _SHELL = re.compile(r"[|&;<>()$`*?\n]")
 _PLAIN_WORD = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")

@@ -128,7 +128,7 @@ def change_of(session: Session, found: KeyChain, since: int) -> KeyChange:
     return KeyChange(adds=tuple(adds), removes=tuple(removes))
 
 
-def unplanned(session: Session, found: KeyChain, change: KeyChange, planned: list[Action]) -> list[str]:
+def unplanned(found: KeyChain, change: KeyChange, planned: list[Action]) -> list[str]:
     """Names of those who would be added or removed now, but not in the plan."""
     assert found.roster is not None
     said = {(one.holder.change, one.holder.name, one.holder.fingerprint) for one in planned if one.holder}

@@ -60,7 +60,7 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
             return None
         bucket = Bucket(session, lineage, events)
         bucket.check_lineage()
-        return _load(session, bucket)
+        return _load(bucket)
     check_place(session.target, store)
     bucket = Bucket(session, store.lineage, events)
     bucket.check_age(store.serial)
@@ -74,9 +74,9 @@ def _refresh(session: Session, events: Events) -> Recovered | None:
         except CatalogError:
             # Records were replaced by a newer copy.
             pass
-    return _load(session, bucket)
+    return _load(bucket)
 
 
-def _load(session: Session, bucket: Bucket) -> Recovered:
+def _load(bucket: Bucket) -> Recovered:
     bucket.check_age(0)
     return bucket.load()

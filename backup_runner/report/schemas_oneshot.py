@@ -71,16 +71,3 @@ MAKERS: dict[str, tuple[str, Callable[[], Schema]]] = {
     "schedule": ("`schedule --json`", _schedule),
     "catalog-import-backup-tool": ("`catalog import-backup-tool --json`", _imported),
 }
-
-LIKE = {
-    "show": "plan",
-    "file-backup": "apply",
-    "file-cleanup": "prune",
-    "file-restore": "restore",
-    "directory-backup": "apply",
-    "backup-cleanup": "prune",
-    "forget": "prune",
-    "snapshots-list": "snapshots",
-    "snapshots-tag": "snapshots",
-}
-"""Commands whose output is described by another command's schema."""

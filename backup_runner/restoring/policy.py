@@ -97,7 +97,7 @@ class Policy:
             return Decision.UNCHANGED
         return Decision.WRITE if decision is Decision.UNCHANGED and self.touches else decision
 
-    def folder(self, key: bytes, there: os.stat_result) -> Decision:
+    def folder(self, there: os.stat_result) -> Decision:
         """What to do if something is in a folder's place."""
         if stat.S_ISDIR(there.st_mode):
             return Decision.UNCHANGED

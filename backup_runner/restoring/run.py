@@ -93,7 +93,7 @@ def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, pa
     goal, root_stays = _open_goal(session, chosen, options, path)
     writer = Writer(goal, options.overwrite, lambda row: composition(cat, row.content_id, row.size))
     tree = Tree(chosen, book, writer, root_stays=root_stays)
-    pool = _start_workers(session, store, identity, goal, totals, options)
+    pool = _start_workers(session, identity, goal, totals, options)
     kind = Preview if options.dry_run else Files
     files = kind(cat, session.target, book, writer, pool, frozen.ids, tree.make_folders)
     try:
@@ -130,7 +130,7 @@ def _thaws(options: RestoreOptions) -> bool:
 
 
 def _start_workers(
-    session: Session, store: Store, identity: Identity | None, goal: Goal, totals: Totals, options: RestoreOptions
+    session: Session, identity: Identity | None, goal: Goal, totals: Totals, options: RestoreOptions
 ) -> Pool[Task, Result]:
     """The workers that fetch files; none for small restores, or without a key, for a dry run."""
     if identity is None:

@@ -150,7 +150,7 @@ class Writer:
         there = self.goal.look(key)
         if there is None:
             raise BlockedError("something was in the place of the folder and disappeared; restore again")
-        if self.policy.folder(key, there) is Decision.WRITE:
+        if self.policy.folder(there) is Decision.WRITE:
             self.goal.replace_by_folder(key)
             return
         self.goal.note_closed(key, there)

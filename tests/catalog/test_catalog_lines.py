@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from backup_runner.catalog import Catalog, history, lines, retirement
 from backup_runner.catalog.database import Store
-from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.recording import Meta, NewVersion, Recorder
 from backup_runner.catalog.replaying import replay
 from backup_runner.catalog.storing import add_object, put_content
 from backup_runner.errors import CatalogError
@@ -84,13 +84,13 @@ class Site:
 def put(site: Site, recorder: Recorder, one: int, two: int) -> None:
     key = KEYS[one % len(KEYS)]
     if key.endswith(b"/") or not key:
-        recorder.put_version(key, meta(Kind.DIRECTORY, 0, two), None)
+        recorder.put_versions([NewVersion(key, meta(Kind.DIRECTORY, 0, two), None)])
     elif two % 5 == 4:
-        recorder.put_version(key, meta(Kind.SYMLINK, 0, two), None)
+        recorder.put_versions([NewVersion(key, meta(Kind.SYMLINK, 0, two), None)])
     else:
         content_id, size = site.content(two)
         leader = KEYS[1] if two % 3 == 1 else None
-        recorder.put_version(key, meta(Kind.FILE, size, two), content_id, leader=leader)
+        recorder.put_versions([NewVersion(key, meta(Kind.FILE, size, two), content_id, leader)])
 
 
 def remove(site: Site, recorder: Recorder, one: int, two: int) -> None:

@@ -30,7 +30,7 @@ from backup_runner.container.suite2.envelope import (
     unsigned,
 )
 from backup_runner.container.suite2.epochs import public_of, seal_epoch
-from backup_runner.container.suite2.founding import enrolled_lineage, found_lineage, owned_lineage
+from backup_runner.container.suite2.founding import enrolled_by, found_lineage, owned_lineage
 from backup_runner.container.suite2.keysobject import open_keys, stated_envelope
 from backup_runner.container.suite2.lineage import Lineage, Rights, Writer, enrol
 from backup_runner.container.suite2.pairs import check_public, expand, seal_secret
@@ -520,7 +520,8 @@ def test_who_is_no_owner_seals_with_an_enrolled_key() -> None:
     lineage = found_lineage(owner, [Public.of(reader, bytes(32)).opening])
     assert owned_lineage(reader, lineage.envelope) is None
     key = SigningKey.from_seed(b"machine".ljust(32))
-    own = enrolled_lineage(owner, lineage.envelope, key, Rights.WRITER)
+    proof = enrolled_by(owner.signing_key(lineage.envelope.salt), lineage.envelope, key, Rights.WRITER)
+    own = Lineage(lineage.envelope, Writer(key, Rights.WRITER, proof))
     object_id = ObjectId(lineage.id, ObjectKind.DATA, bytes(16))
     data = seal_object(own, object_id, b"hello")
     assert open_object(data, len(data), object_id, reader).payload() == b"hello"

@@ -12,7 +12,7 @@ from blake3 import blake3
 from backup_runner.catalog import Catalog
 from backup_runner.catalog.database import Store
 from backup_runner.catalog.history import find_content
-from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.recording import Meta, NewVersion, Recorder
 from backup_runner.catalog.storing import add_object, put_content
 from backup_runner.container import Identity, IndexEntry, ObjectId, ObjectKind, open_object, seal_object
 from backup_runner.container.keys import Cost, CryptoKey, Keyring
@@ -172,11 +172,11 @@ class _BackUp:
         path = self.world.base + b"/" + entry.key
         if entry.kind == Kind.SYMLINK:
             link = Tree([(b"", self.world.base)]).link(entry.key)
-            self.recorder.put_version(entry.key, _meta(entry, link=link), None)
+            self.recorder.put_versions([NewVersion(entry.key, _meta(entry, link=link), None)])
             return
         xattrs = encode_xattrs(read_xattrs(path)) if len(path) < 4000 else None
         if entry.kind == Kind.DIRECTORY:
-            self.recorder.put_version(entry.key, _meta(entry, xattrs=xattrs), None)
+            self.recorder.put_versions([NewVersion(entry.key, _meta(entry, xattrs=xattrs), None)])
             return
         data = read_entry(self.world.base, entry.key)
         digests = Digests(len(data), blake3(data).digest(), hashlib.md5(data).digest())
@@ -220,7 +220,7 @@ class _BackUp:
                 "SELECT id FROM content WHERE blake3 = ? AND size = ?", (digests.blake3, digests.size)
             ).fetchone()[0]
             meta = _meta(entry, xattrs=xattrs, flags=sparse | self.flags)
-            self.recorder.put_version(entry.key, meta, content_id, leader=leader)
+            self.recorder.put_versions([NewVersion(entry.key, meta, content_id, leader)])
         self.pack, self.waiting = [], []
 
     def put(self, payload: bytes, entries: list[IndexEntry]) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.recording import Meta, NewVersion, Recorder
 from backup_runner.errors import BackupRunnerError, WrongKeyError
 from backup_runner.progress import Silent
 from backup_runner.records import Kind
@@ -69,7 +69,7 @@ def test_keys_that_lead_out_are_refused(world: World, key: bytes, kind: Kind) ->
     meta = Meta(kind, 4, 0, 0, 0o644, 0, 0, link=b"x" if kind == Kind.SYMLINK else None)
     recorder = Recorder(world.catalog, world.store.id, world.job_id, snapshot)
     stored = key + b"/" if kind == Kind.DIRECTORY else key
-    recorder.put_version(stored, meta, content if kind == Kind.FILE else None)
+    recorder.put_versions([NewVersion(stored, meta, content if kind == Kind.FILE else None)])
     before = sorted(os.listdir(world.root))
     outcome = world.restore()
     assert [(one.key, one.kind) for one in outcome.problems] == [(stored, "refused")]

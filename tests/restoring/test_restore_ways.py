@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backup_runner.catalog.recording import Meta, Recorder
+from backup_runner.catalog.recording import Meta, NewVersion, Recorder
 from backup_runner.progress import RestoreOutcome, Silent
 from backup_runner.records import Kind
 from backup_runner.restoring.run import RestoreOptions, restore
@@ -110,7 +110,7 @@ def test_a_symlink_that_a_snapshot_brings_is_not_followed(home: World) -> None:
     os.mkdir(home.root + "/outside")
     snapshot = home.back_up()
     recorder = Recorder(home.catalog, home.store.id, home.job_id, snapshot)
-    recorder.put_version(b"home", Meta(Kind.SYMLINK, 0, 0, 0, 0o777, 0, 0, link=b"../outside"), None)
+    recorder.put_versions([NewVersion(b"home", Meta(Kind.SYMLINK, 0, 0, 0, 0o777, 0, 0, link=b"../outside"), None)])
     os.unlink(home.base + b"/home")
     os.symlink(b"../outside", home.base + b"/home")
     outcome = _in_place(home, b"home/docs/", at="1")

@@ -15,9 +15,21 @@ from jsonschema import Draft202012Validator
 from typer.main import get_command
 
 from backup_runner.report.schemas import OUTPUTS, VERSION
-from backup_runner.report.schemas_oneshot import LIKE
 
 ROOT = Path(__file__).parents[2]
+
+LIKE = {
+    "show": "plan",
+    "file-backup": "apply",
+    "file-cleanup": "prune",
+    "file-restore": "restore",
+    "directory-backup": "apply",
+    "backup-cleanup": "prune",
+    "forget": "prune",
+    "snapshots-list": "snapshots",
+    "snapshots-tag": "snapshots",
+}
+"""Commands whose output is described by another command's schema."""
 
 
 def commands() -> Iterator[tuple[str, Any]]:

@@ -38,12 +38,6 @@ def owned_lineage(identity: Identity, envelope: Envelope) -> Lineage | None:
     return Lineage(envelope, Writer(key)) if key.public in envelope.owners else None
 
 
-def enrolled_lineage(owner: Identity, envelope: Envelope, key: SigningKey, rights: Rights) -> Lineage:
-    """What a machine with its own signing key seals with, once an owner enrolled it."""
-    proof = enrolled_by(owner.signing_key(envelope.salt), envelope, key, rights)
-    return Lineage(envelope, Writer(key, rights, proof))
-
-
 def enrolled_by(owner: SigningKey, envelope: Envelope, key: SigningKey, rights: Rights) -> bytes:
     """An owner's signature by which another key may write in that lineage."""
     return enrol(owner, envelope.lineage, key.public, rights)

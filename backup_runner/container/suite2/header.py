@@ -41,8 +41,6 @@ class ObjectKeys(SealKeys):
 
     padding_key: bytes = field(repr=False)
     owners: tuple[bytes, ...] = field(repr=False)
-    envelope_digest: bytes = field(repr=False)
-    envelope_number: int
 
 
 def new_header(
@@ -127,6 +125,4 @@ def _derive(data_key: bytes, object_id: ObjectId, header: bytes, segment_size: i
         trailer_key=hkdf(data_key, b"trailer-mac"),
         padding_key=hkdf(data_key, b"padding"),
         owners=envelope.owners,
-        envelope_digest=envelope.digest,
-        envelope_number=envelope.number,
     )
