@@ -210,3 +210,70 @@ def test_no_test_patches_a_size() -> None:
 def test_a_patched_size_is_found() -> None:
     for line in ('patch.setattr(module, "CHUNK", 7)', 'patch.setattr("backup_runner.source.reading.UNSIZED", 1)'):
         assert list(patched(ROOT / "tests/x.py", ast.parse(line)))
+
+
+# -- one name, one thing
+
+SAME_NAME = {
+    "Level": "the command line has its own, so that `--help` need not load the API",
+    "Overwrite": "likewise",
+    "Output": "digests of jobs contain the name of the one in spec/",
+    "Trailer": "suite 2 has the parts of suite 1",
+}
+
+
+def public_classes(sources: dict[str, ast.Module]) -> dict[str, list[str]]:
+    """Where the classes of each name are defined."""
+    found: dict[str, list[str]] = {}
+    for name, tree in sources.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(name)
+    return found
+
+
+def test_no_two_classes_have_one_name() -> None:
+    found = public_classes({str(path.relative_to(PROGRAM)): tree_of(path) for path in modules()})
+    assert {name for name, places in found.items() if len(places) > 1} == set(SAME_NAME), found
+
+
+def test_two_classes_of_one_name_are_found() -> None:
+    trees = {name: ast.parse("class Found:\n    pass\n") for name in ("a.py", "b.py")}
+    assert public_classes(trees) == {"Found": ["a.py", "b.py"]}
+
+
+# -- nothing that nobody uses
+
+
+def unused_parameters(path: Path, tree: ast.Module) -> Iterator[str]:
+    """Parameters that a function never reads; those of contracts (stubs, methods of special names) apart."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("__"):
+            continue
+        if all(isinstance(part, ast.Expr | ast.Pass | ast.Raise | ast.Return) for part in node.body):
+            continue
+        read = {part.id for statement in node.body for part in ast.walk(statement) if isinstance(part, ast.Name)}
+        for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            if one.arg not in {"self", "cls", *read} and not one.arg.startswith("_"):
+                yield f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}({one.arg})"
+
+
+CALLED_BY_OTHERS = {
+    "_show(at)": "a hook of the interpreter",
+    "_handle(frame)": "a signal handler",
+    "_at_once(frame)": "likewise",
+    "_options(version)": "typer calls its callback",
+    "_fill(at)": "a method of a base class",
+    "_fill(stop)": "likewise",
+    "put(tier)": "the contract of targets",
+}
+
+
+def test_parameters_are_used() -> None:
+    found = [line for path in modules() for line in unused_parameters(path, tree_of(path))]
+    assert {line.rpartition(" ")[2] for line in found} <= set(CALLED_BY_OTHERS), "\n".join(found)
+
+
+def test_an_unused_parameter_is_found() -> None:
+    tree = ast.parse("def f(a, b):\n    c = a\n    return c\n")
+    assert list(unused_parameters(PROGRAM / "x.py", tree)) == ["backup_runner/x.py:1: f(b)"]

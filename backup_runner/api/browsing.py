@@ -154,10 +154,10 @@ class Browser:
         self, before: Snapshot, paths: Iterable[Name], exclude: Iterable[Name], *, checksum: bool
     ) -> Diff:
         from ..patterns.paths import any_covers
-        from ..planning.against import Disk
+        from ..planning.against import DiskSide
 
         problems: list[Problem] = []
-        disk = Disk(self.job, self._catalog, problems.append, checksum=checksum)
+        disk = DiskSide(self.job, self._catalog, problems.append, checksum=checksum)
         patterns, without = [self._pattern(path) for path in paths], [self._pattern(path) for path in exclude]
         wanted, out = any_covers(patterns), any_covers(without)
 

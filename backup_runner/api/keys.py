@@ -16,7 +16,7 @@ from ..foreign import describe
 from ..progress import Events
 from ..repository.keycheck import KeyCheck
 from ..repository.recipients import (
-    Ground,
+    ChangeParts,
     KeyChange,
     change_keys,
     find_recipient,
@@ -193,7 +193,7 @@ def add_recipient(
     if machine is not None and role != "writer":
         raise UsageError("this is a machine's signing key, which decrypts nothing", hint="add it with --writer")
 
-    def make(ground: Ground) -> KeyChange:
+    def make(ground: ChangeParts) -> KeyChange:
         if recipient is not None and machine is not None:
             called = name or ("writer" if is_public(recipient) else _name_of(recipient))
             return KeyChange(writers=(ground.enrolled(called[:_NAME_LENGTH], machine),))
@@ -224,7 +224,7 @@ def remove_holder(
 
     `who` is a name or a fingerprint. Returns None if `agree` declined. Raises UsageError, KeyFileError."""
 
-    def make(ground: Ground) -> KeyChange:
+    def make(ground: ChangeParts) -> KeyChange:
         if after is not None or not is_recipient(ground.roster, who):
             writer = find_writer(ground.roster, who)
             if writer is not None:
@@ -245,7 +245,7 @@ def rotate_keys(job: Job, *, agree: Agree | None = None, events: Events | None =
 
 
 def _change(
-    job: Job, make: Callable[[Ground], KeyChange], agree: Agree | None, events: Events | None
+    job: Job, make: Callable[[ChangeParts], KeyChange], agree: Agree | None, events: Events | None
 ) -> KeyChain | None:
     with opened(job, listener(events), as_cached=True, decrypting="a change of keys") as session:
         return change_keys(session, make, agree or (lambda _: True))
@@ -286,7 +286,7 @@ def _name_of(given: str) -> str:
     return "recipient" if is_public(given) else os.path.basename(given).removesuffix(".pub")
 
 
-def _refuse_known(ground: Ground, new: Recipient) -> None:
+def _refuse_known(ground: ChangeParts, new: Recipient) -> None:
     if any(one.public == new.public for one in ground.roster.recipients):
         raise KeyFileError("this recipient can already decrypt the job's backups", hint="`key list JOB` shows all")
     if new.owner is not None and (void := ground.roster.writer(new.owner)) is not None and void.void is not None:
@@ -298,7 +298,7 @@ def _refuse_known(ground: Ground, new: Recipient) -> None:
         raise KeyFileError(f"a recipient named {new.name!r} already exists", hint="choose another name with --name")
 
 
-def _mark(ground: Ground, after: int | None) -> Mark:
+def _mark(ground: ChangeParts, after: int | None) -> Mark:
     head = ground.head
     if after is None or head is None or not 0 <= after <= head.serial:
         raise UsageError(

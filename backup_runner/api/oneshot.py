@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from ..spec import Job
 
 __all__ = [
+    "Attempt",
     "Crypted",
-    "Running",
     "Wish",
     "cache_file",
     "cleaning_backups",
@@ -83,7 +83,7 @@ def cleaning_backups(settings: Config, *, events: Events | None = None) -> Ask |
 
 
 @dataclass
-class Running:
+class Attempt:
     """`interrupted`: whether the last run with this file was interrupted. The caller sets `completed`."""
 
     interrupted: bool
@@ -91,7 +91,7 @@ class Running:
 
 
 @contextmanager
-def cache_file(path: str, job: Job) -> Iterator[Running]:
+def cache_file(path: str, job: Job) -> Iterator[Attempt]:
     """Keeps the state of a run in a file, like backup-tool, while the context is entered.
 
     Raises UsageError for a file that is something else or belongs to another run."""
@@ -99,7 +99,7 @@ def cache_file(path: str, job: Job) -> Iterator[Running]:
     from ..targets.opening import open_target
 
     cache = CacheFile(path, job, open_target(job.target).identity)
-    running = Running(cache.interrupted)
+    running = Attempt(cache.interrupted)
     cache.write("running")
     try:
         yield running

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..jobfile.configfile import Config
     from ..planning.explain import Explanation
     from ..planning.file import Header
-    from ..planning.spool import Plan as Spooled
+    from ..planning.spool import SpooledPlan as Spooled
     from ..records import Action
     from ..repository.session import Session
     from ..spec import Job

@@ -44,7 +44,7 @@ class Ground:
     """What a killed run of this very plan left in the bucket."""
 
 
-class Check:
+class PlanCheck:
     """Compares a plan with job, catalog and bucket."""
 
     def __init__(

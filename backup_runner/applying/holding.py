@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from ..errors import StalePlanError
 from ..planning.holders import change_of, unplanned
-from ..planning.making import Plan
+from ..planning.making import SpooledPlan
 from ..progress import Outcome
 from ..records import ActionKind
 from ..repository.declared import concerns
@@ -16,7 +16,7 @@ from ..repository.session import Session
 from .checking import Ground
 
 
-def change_holders(session: Session, plan: Plan, ground: Ground, outcome: Outcome) -> None:
+def change_holders(session: Session, plan: SpooledPlan, ground: Ground, outcome: Outcome) -> None:
     """Make the changes of recipients in the plan. Raises StalePlanError, before anything is changed, if the job now
     requires others: another key in one of its files, another recipient in the bucket."""
     planned = list(takewhile(lambda action: action.kind is ActionKind.KEY, plan.actions()))

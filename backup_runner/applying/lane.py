@@ -21,7 +21,7 @@ from ..source.reading import FileRead
 from ..targets.opening import crew, divided
 from ..workers.memory import give_back
 from ..workers.pool import Pool
-from .messages import Asked, Files, Flush, Handed, Report
+from .messages import Asked, FileTask, Flush, Handed, Report
 from .strain import Strain
 from .worker import Worker, WorkerSetting
 
@@ -36,7 +36,7 @@ Written = tuple[Action, FileRead, int]
 
 
 @dataclass
-class Stored:
+class Uploaded:
     """What the workers read and uploaded, in bytes."""
 
     read: int = 0
@@ -47,7 +47,7 @@ class Stored:
     safe: Safe = field(default_factory=Safe)
 
 
-class Book:
+class ReportBook:
     """Writes workers' reports into the catalog. `write` records versions, `fail(action, errno, text)` files that could
     not be read."""
 
@@ -66,7 +66,7 @@ class Book:
         """Files whose content was not recorded yet."""
         self._composed: list[tuple[Composed, int | None]] = []
         """Contents of which not all pieces were recorded yet, and the object whose index has their lists."""
-        self.stored = Stored()
+        self.stored = Uploaded()
 
     def take(self, report: Report) -> None:
         """Record a report: all of it, or, if that fails, nothing."""
@@ -154,7 +154,7 @@ class Lane:
         self,
         setting: WorkerSetting,
         workers: int,
-        book: Book,
+        book: ReportBook,
         *,
         commit: Callable[[], None],
         stop: Callable[[], bool],
@@ -169,7 +169,7 @@ class Lane:
         self._events = events
         self._strain = Strain(setting.target.properties.upload_limit, events)
         self._children = children
-        self._pool: Pool[Files | Flush, None] | None = None
+        self._pool: Pool[FileTask | Flush, None] | None = None
         self._batch: list[Asked] = []
         self._batch_bytes = 0
         self._number = 0
@@ -230,9 +230,9 @@ class Lane:
         self._hear(0)
         self._wait(lambda pool: pool.has_room)
         self._events.now(files[-1].key)
-        self._pool.give(Files(files), weight)
+        self._pool.give(FileTask(files), weight)
 
-    def _start(self) -> Pool[Files | Flush, None]:
+    def _start(self) -> Pool[FileTask | Flush, None]:
         target = self._setting.target
         workers = crew(target, self._workers)
         give_back()
@@ -241,11 +241,11 @@ class Lane:
         setting = replace(self._setting, target=divided(target, workers))
         # The workers must be able to see what was written so far.
         self._commit()
-        pool = Pool[Files | Flush, None](workers, lambda: Worker(setting))
+        pool = Pool[FileTask | Flush, None](workers, lambda: Worker(setting))
         self._children.update(pool.pids)
         return pool
 
-    def _wait(self, until: Callable[[Pool[Files | Flush, None]], bool]) -> None:
+    def _wait(self, until: Callable[[Pool[FileTask | Flush, None]], bool]) -> None:
         assert self._pool is not None
         while not until(self._pool):
             self._hear(_PATIENCE)

@@ -17,7 +17,7 @@ class Asked(NamedTuple):
     size: int = 0
 
 
-class Files(NamedTuple):
+class FileTask(NamedTuple):
     """Files to store; no more than one of them is large."""
 
     files: list[Asked]

@@ -19,7 +19,7 @@ from ..errors import CatalogError, Interrupted
 from ..options import ApplyOptions
 from ..planning.file import Header
 from ..planning.guards import CONTENT
-from ..planning.making import Plan
+from ..planning.making import SpooledPlan
 from ..progress import Events, Outcome
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
@@ -28,10 +28,10 @@ from ..repository.drift import close_drift, note
 from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
 from ..workers.interrupt import Interrupt
-from .checking import Check, Ground, raise_guards
+from .checking import Ground, PlanCheck, raise_guards
 from .closing import commit_record, excuse_busy, note_unborn, pass_on_problems, snapshot_totals
 from .holding import change_holders
-from .lane import Book, Lane
+from .lane import Lane, ReportBook
 from .losses import Losses
 from .paths import PathApplier
 from .retirement import Retirement
@@ -44,7 +44,9 @@ _OPERATIONS = 2000
 """Number of small changes per transaction."""
 
 
-def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Events, interrupt: Interrupt) -> Outcome:
+def apply_plan(
+    session: Session, plan: SpooledPlan, options: ApplyOptions, events: Events, interrupt: Interrupt
+) -> Outcome:
     """Carry out a plan. Raises StalePlanError if job, catalog or bucket changed since it was made, GuardError if a
     guard stops it, ForkedError if another machine committed first; then nothing was changed, or the message says
     what. After an interruption, the outcome has `interrupted` set, and completed work is recorded."""
@@ -53,7 +55,7 @@ def apply_plan(session: Session, plan: Plan, options: ApplyOptions, events: Even
     raise_guards(header, options)
     outcome = Outcome()
     with CatalogLock(session.job.catalog.path, wait_seconds=options.wait_seconds):
-        ground = Check(session, header, options, events, outcome).run()
+        ground = PlanCheck(session, header, options, events, outcome).run()
         try:
             run = _Run(session, plan, ground, options, events, interrupt, outcome)
             if header.pruning == "only":
@@ -72,7 +74,7 @@ class _Run:
     def __init__(
         self,
         session: Session,
-        plan: Plan,
+        plan: SpooledPlan,
         ground: Ground,
         options: ApplyOptions,
         events: Events,
@@ -186,7 +188,7 @@ class _Run:
                 adopting, Action(ActionKind.ADOPT, Reason(Cause.UNKNOWN_OBJECT), size=item.size, object_name=item.name)
             )
         pruning: list[Action] = []
-        book = Book(versions.recorder, versions.write, versions.not_read)
+        book = ReportBook(versions.recorder, versions.write, versions.not_read)
         setting = setting_of(self._session, self._ground.store, self._header.totals, self._options.policy)
         lane = Lane(
             setting,

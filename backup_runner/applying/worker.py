@@ -1,6 +1,6 @@
 """A worker process: reads files, finds out what is new, encrypts that into packs and uploads them.
 
-Tasks are `Files` and `Flush`; each uploaded pack is announced by a `Report` (`messages`). Files are read into
+Tasks are `FileTask` and `Flush`; each uploaded pack is announced by a `Report` (`messages`). Files are read into
 reused memory: many small ones at a time, large ones window by window.
 """
 
@@ -27,7 +27,7 @@ from ..source.reading import FileRead, metadata, read_small, steady
 from ..source.tree import Tree
 from ..targets.base import Target
 from ..workers.claims import Claims
-from .messages import Asked, Files, Flush
+from .messages import Asked, FileTask, Flush
 from .packs import Packs
 
 _CHUNK = 1 << 20
@@ -110,7 +110,7 @@ class Worker:
         self._room = bytearray(setting.policy.batch_bytes + setting.policy.small)
         self._large: Large | None = None
 
-    def __call__(self, task: Files | Flush) -> None:
+    def __call__(self, task: FileTask | Flush) -> None:
         if isinstance(task, Flush):
             self._packs.flush()
             return

@@ -47,7 +47,7 @@ _RANKED = (
 )
 
 
-class Found:
+class IndexFinds:
     """The findings in the indexes of one store's objects, in the order in which they were added."""
 
     def __init__(self, cat: Catalog) -> None:

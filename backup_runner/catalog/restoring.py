@@ -70,7 +70,7 @@ class PlainRow(NamedTuple):
     flags: int
 
 
-class Totals(NamedTuple):
+class ChosenTotals(NamedTuple):
     """How much was chosen; `size` in bytes, of all files."""
 
     files: int
@@ -247,12 +247,12 @@ class Selection:
 
     # -- what was chosen
 
-    def totals(self) -> Totals:
+    def totals(self) -> ChosenTotals:
         found = {
             kind: (count, size)
             for kind, count, size in self._run("SELECT kind, count(*), sum(size) FROM chosen GROUP BY kind")
         }
-        return Totals(*found.get(0, (0, 0)), found.get(1, (0, 0))[0], found.get(2, (0, 0))[0])
+        return ChosenTotals(*found.get(0, (0, 0)), found.get(1, (0, 0))[0], found.get(2, (0, 0))[0])
 
     def all_keys(self) -> Iterator[bytes]:
         """All chosen keys, sorted."""

@@ -16,13 +16,13 @@ WEIGHT = (DONE, CHANGES, INCOMPLETE, 4, GUARD, 6, NOT_DONE)
 """Least severe first: with several jobs, the command ends with the most severe code."""
 
 
-class Found(Protocol):
+class Counted(Protocol):
     """The exit code of a run."""
 
     @property
     def incomplete(self) -> bool: ...
 
 
-def exit_code(found: Found) -> int:
+def exit_code(found: Counted) -> int:
     """3 if something was left out, else 0."""
     return INCOMPLETE if found.incomplete else DONE

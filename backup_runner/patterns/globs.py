@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from .wildmatch import Last, Pattern, compile_pattern
 
 
-class Decision(NamedTuple):
+class Decided(NamedTuple):
     """The line that decided (its index in the compiled lines), and its result."""
 
     line: int
@@ -62,14 +62,14 @@ class FolderRules:
         )
         self.could_skip_file, self.could_skip_folder = map(_lowering, gates) if ignore_case else gates
 
-    def match(self, folder: bytes, name: bytes, *, is_dir: bool) -> Decision | None:
+    def match(self, folder: bytes, name: bytes, *, is_dir: bool) -> Decided | None:
         """The last rule that matches `folder + name`, if any does."""
         if self._ignore_case:
             folder, name = folder.lower(), name.lower()
         path = folder + name
         for rule in self._rules:
             if (is_dir or not rule.folders_only) and rule.pattern.regex.fullmatch(name if rule.by_name else path):
-                return Decision(rule.line, not rule.negated)
+                return Decided(rule.line, not rule.negated)
         return None
 
     def skips(self, folder: bytes, name: bytes, *, is_dir: bool) -> bool:
@@ -108,12 +108,12 @@ class Rules:
         gate = self._everywhere.could_skip_folder
         return gate is not None and gate(name)
 
-    def match(self, path: bytes, *, is_dir: bool) -> Decision | None:
+    def match(self, path: bytes, *, is_dir: bool) -> Decided | None:
         """The last rule that matches `path` itself, regardless of its parents."""
         folder, slash, name = path.rpartition(b"/")
         return self.folder(folder + slash).match(folder + slash, name, is_dir=is_dir)
 
-    def decide(self, path: bytes, *, is_dir: bool) -> Decision | None:
+    def decide(self, path: bytes, *, is_dir: bool) -> Decided | None:
         """Like `git check-ignore -v`: a skipped parent decides for everything below it."""
         at = path.find(b"/")
         while at >= 0:

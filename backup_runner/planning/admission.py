@@ -14,13 +14,13 @@ from ..reasons import Cause
 from ..records import Action, ActionKind, Kind
 from ..repository.session import Session
 from ..spec import Job
-from .spool import Plan
+from .spool import SpooledPlan
 from .weighing import Scales
 
 _OF_OBJECTS = {ActionKind.ADOPT, ActionKind.DELETE, ActionKind.REPACK}
 
 
-def admit(session: Session, plan: Plan, overrides: Collection[str]) -> None:
+def admit(session: Session, plan: SpooledPlan, overrides: Collection[str]) -> None:
     """Read a plan once. Raises PlanFileError for an action that a plan of this job cannot have, GuardError if its
     actions exceed a guard; `overrides` are names of guards to ignore."""
     scales = Scales(session.job)

@@ -24,7 +24,7 @@ from .facts import hash_file
 from .sources import scan_settings
 
 
-class Disk:
+class DiskSide:
     """The disk as the other side of a comparison. `left_out` counts paths of the snapshot that the job now skips."""
 
     def __init__(self, job: Job, cat: Catalog, on_problem: Callable[[Problem], None], *, checksum: bool) -> None:

@@ -21,7 +21,7 @@ from ..source.reading import kind_of
 from ..spec import Job, SkipLine, Source, Symlinks
 from .file import key_of
 from .sources import lines_of, rules_of
-from .spool import Plan
+from .spool import SpooledPlan
 
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
@@ -66,7 +66,7 @@ class Explanation:
     versions: list[tuple[PathVersion, list[Snapshot]]] = field(default_factory=list)
 
 
-def explain(session: Session, plan: Plan, paths: Sequence[bytes]) -> list[Explanation]:
+def explain(session: Session, plan: SpooledPlan, paths: Sequence[bytes]) -> list[Explanation]:
     """Explain paths as users write them: stored, absolute, or relative to the current folder. The plan must be
     fresh."""
     job = session.job
@@ -178,7 +178,7 @@ def _look(path: bytes, *, follow: bool) -> tuple[os.stat_result | None, OSError 
         return None, error
 
 
-def _add_actions(found: Sequence[Explanation], plan: Plan) -> None:
+def _add_actions(found: Sequence[Explanation], plan: SpooledPlan) -> None:
     by_key: dict[bytes, list[Explanation]] = {}
     for one in found:
         by_key.setdefault(one.key, []).append(one)

@@ -38,9 +38,9 @@ from .past import Past
 from .paths import Brief, PathPlanner
 from .pruning import Pruning, Upcoming
 from .scanning import Scanning
-from .spool import Plan
+from .spool import SpooledPlan
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["SpooledPlan", "make_plan"]
 
 _MAX_NAMED = 1000
 _HISTORY = 120
@@ -49,7 +49,7 @@ _HISTORY = 120
 
 def make_plan(
     session: Session, options: PlanOptions, events: Events, *, meanwhile: Callable[[], None] = lambda: None
-) -> Plan:
+) -> SpooledPlan:
     """Compare the job with catalog and bucket, and spool the actions. Changes nothing.
 
     `meanwhile` is called once the scan runs in its process, while this one would wait for it. Guards that stop the
@@ -90,7 +90,7 @@ class _Planning:
     content_hits: list[GuardHit] | None = None
     prune_hits: list[GuardHit] = field(default_factory=list)
 
-    def write(self) -> Plan:
+    def write(self) -> SpooledPlan:
         """The header comes first in the spool but is known last, so actions are written to a separate file first."""
         folder = self.session.job.work_directory
         with unnamed(folder) as body:
@@ -102,7 +102,7 @@ class _Planning:
             spool = unnamed(folder)
             spool.writelines(planfile.write(header, (line[:-1] for line in body)))
             spool.flush()
-        return Plan(header, spool=spool)
+        return SpooledPlan(header, spool=spool)
 
     # -- the stream of actions
 

@@ -9,14 +9,14 @@ from ..repository.session import Session
 from ..source.walk import ScanTotals, scan_fields
 from .file import path_fields
 from .sources import scan_settings
-from .spool import Plan
+from .spool import SpooledPlan
 
 _STEP_NS = 2 * 10**9
 """File systems use their own clocks for times, in steps of up to two seconds."""
 _MESSAGE = "changed by hooks.before after the plan was made; this change is not backed up"
 
 
-def note_missed(session: Session, plan: Plan, hook_ns: int) -> None:
+def note_missed(session: Session, plan: SpooledPlan, hook_ns: int) -> None:
     """Add to the plan's problems all files that changed since the hook began (`hook_ns`) and are not in the plan."""
     since_ns = max(plan.header.scanned_ns, hook_ns - _STEP_NS)
     changed = dict.fromkeys(_changed(session, since_ns))

@@ -20,7 +20,7 @@ from ..errors import PlanFileError
 from ..foreign import describe
 from ..replacing import unnamed
 from . import file as planfile
-from .spool import Marks, Plan
+from .spool import Marks, SpooledPlan
 from .unpacking import lines_of
 
 _CHUNK = 1 << 18
@@ -45,7 +45,7 @@ class _Copying(io.RawIOBase):
         return len(data)
 
 
-def open_plan(path: str) -> Plan:
+def open_plan(path: str) -> SpooledPlan:
     """Read a saved plan, compressed or not, to its end: no part of a damaged plan may be carried out.
 
     `seal.vouch` checks who made it. Raises PlanFileError."""
@@ -75,7 +75,7 @@ def _open(path: str) -> int:
     return fd
 
 
-def _read(source: int, path: str, copy: IO[bytes]) -> Plan:
+def _read(source: int, path: str, copy: IO[bytes]) -> SpooledPlan:
     copying = _Copying(source, copy)
     lines = lines_of(io.BufferedReader(copying, _CHUNK), os.fstat(source).st_size)
     first = next(lines, b"")
@@ -94,6 +94,6 @@ def _read(source: int, path: str, copy: IO[bytes]) -> Plan:
     copy.flush()
     fields = orjson.loads(closing)
     mac = fields.get("mac", "")
-    return Plan(
+    return SpooledPlan(
         header, path, copy, Marks(copying.digest.hexdigest(), fields["sha256"], mac if isinstance(mac, str) else "")
     )

@@ -23,7 +23,7 @@ from ..repository.own import secret_path
 from .file import END
 
 if TYPE_CHECKING:
-    from .spool import Plan
+    from .spool import SpooledPlan
 
 LENGTH = 32
 _LABEL = b"backup-runner plan\0"
@@ -83,7 +83,7 @@ def sealed(lines: Iterator[bytes], secret: bytes) -> Iterator[bytes]:
             yield line
 
 
-def vouch(plan: Plan, *, digest: str | None = None) -> None:
+def vouch(plan: SpooledPlan, *, digest: str | None = None) -> None:
     """Raises PlanFileError unless this user made the opened plan, or `digest` is that of its file."""
     assert plan.marks is not None
     if digest is not None:

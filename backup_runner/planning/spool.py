@@ -30,7 +30,7 @@ class Marks(NamedTuple):
 
 
 @dataclass(slots=True)
-class Plan:
+class SpooledPlan:
     """A plan in a file without a name, which a kill cannot leave behind: just made, or copied from `path` with
     `marks`."""
 

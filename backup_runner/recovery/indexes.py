@@ -14,7 +14,7 @@ import orjson
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.many import known_pieces
-from ..catalog.rebuilding import Found, FoundFile, FoundList
+from ..catalog.rebuilding import FoundFile, FoundList, IndexFinds
 from ..catalog.recording import Meta, NewVersion, Recorder
 from ..catalog.storing import add_object, put_composed, put_content, put_placed
 from ..container import Index, IndexEntry
@@ -38,7 +38,7 @@ class Made:
     def __init__(self, cat: Catalog, store: Store) -> None:
         self._cat = cat
         self._store = store
-        self._found = Found(cat)
+        self._found = IndexFinds(cat)
         self._groups: dict[bytes, list[_Stretch]] = {}
         self.missing: list[str] = []
 

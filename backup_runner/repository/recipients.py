@@ -224,7 +224,7 @@ def mark_of(store: Store) -> Mark | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class ChangeParts:
     """The objects that a change of keys works with."""
 
     store: Store
@@ -258,7 +258,7 @@ class Ground:
 
 
 def change_keys(
-    session: Session, make: Callable[[Ground], KeyChange], agreed: Callable[[KeyChange], bool]
+    session: Session, make: Callable[[ChangeParts], KeyChange], agreed: Callable[[KeyChange], bool]
 ) -> KeyChain | None:
     """Plan a change of a lineage's keys, get it confirmed, carry it out; None if it is declined."""
     with CatalogLock(session.job.catalog.path):
@@ -268,7 +268,7 @@ def change_keys(
         assert found is not None
         if found.roster is None:
             raise NotEntitledError("this key cannot decrypt the list of recipients")
-        ground = Ground(store, found, found.roster, keys.identity)
+        ground = ChangeParts(store, found, found.roster, keys.identity)
         change = make(ground)
         # Refused before asking.
         changed(found, keys.identity, change, head=ground.head)

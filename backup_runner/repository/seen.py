@@ -13,7 +13,7 @@ _JOBS = "jobs"
 _KEYS = "keys"
 
 
-class Last(NamedTuple):
+class LastSeen(NamedTuple):
     """The lineage that a job was in last, and when its newest record was written; nanoseconds since the epoch."""
 
     lineage: str
@@ -73,12 +73,12 @@ def seen_serials(catalog_path: str) -> dict[str, int]:
     return _serials(_read(catalog_path))
 
 
-def seen_last(catalog_path: str, target: str, job: str) -> Last | None:
+def seen_last(catalog_path: str, target: str, job: str) -> LastSeen | None:
     """The lineage that this job was in at this target when it was last seen."""
     places = _read(catalog_path).get(_JOBS)
     noted = places.get(_place(target, job)) if isinstance(places, dict) else None
     try:
-        return Last(str(noted[0]), int(noted[1])) if noted else None
+        return LastSeen(str(noted[0]), int(noted[1])) if noted else None
     except (IndexError, TypeError, ValueError, KeyError):
         return None
 

@@ -28,7 +28,7 @@ def has_default_acl(folder: bytes) -> bool:
         return error.errno != errno.ENOTSUP
 
 
-class Entry(NamedTuple):
+class AclEntry(NamedTuple):
     """One line of an ACL; `rights` are the three bits of a mode, `who` is a uid or gid if `tag` needs one."""
 
     tag: int
@@ -66,14 +66,14 @@ class Bits:
         return limited
 
 
-def decode(blob: bytes) -> list[Entry]:
+def decode(blob: bytes) -> list[AclEntry]:
     """The entries of an ACL. Raises ValueError for other data."""
     if len(blob) < _VERSION.size or _VERSION.unpack_from(blob)[0] != 2 or (len(blob) - _VERSION.size) % _ENTRY.size:
         raise ValueError("not a POSIX ACL of version 2")
-    return [Entry._make(fields) for fields in _ENTRY.iter_unpack(blob[_VERSION.size :])]
+    return [AclEntry._make(fields) for fields in _ENTRY.iter_unpack(blob[_VERSION.size :])]
 
 
-def encode(entries: Sequence[Entry]) -> bytes:
+def encode(entries: Sequence[AclEntry]) -> bytes:
     """The inverse of `decode`."""
     return _VERSION.pack(2) + b"".join(_ENTRY.pack(*entry) for entry in entries)
 

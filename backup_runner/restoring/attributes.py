@@ -31,7 +31,7 @@ Where = int | bytes
 """An open descriptor, or a path that leads to the same file and no other (see `Goal.handle`)."""
 
 
-class Meta(Protocol):
+class Attributes(Protocol):
     """What files and folders share."""
 
     @property
@@ -63,12 +63,12 @@ class Lack(NamedTuple):
         return f"{self.what} ({self.why})" if self.why else self.what
 
 
-def restore_attributes(where: Where, row: Meta) -> list[Lack]:
+def restore_attributes(where: Where, row: Attributes) -> list[Lack]:
     """Set the attributes of a file or folder, except flags that are set last; returns what could not be set."""
     return _Attributes(where, row).restore()
 
 
-def set_simple(where: Where, there: os.stat_result, row: Meta) -> bool:
+def set_simple(where: Where, there: os.stat_result, row: Attributes) -> bool:
     """Set mode and time of what was just created where nothing is inherited; False if it needs more than that."""
     if row.xattrs or row.flags or row.mode & _SET_ID or (there.st_uid, there.st_gid) != (row.uid, row.gid):
         return False
@@ -81,7 +81,7 @@ def set_simple(where: Where, there: os.stat_result, row: Meta) -> bool:
     return True
 
 
-def differ(where: Where, there: os.stat_result, row: Meta) -> bool:
+def differ(where: Where, there: os.stat_result, row: Attributes) -> bool:
     """Whether anything is not as in the snapshot."""
     if stat_differs(there, row):
         return True
@@ -97,14 +97,14 @@ def set_flags(where: Where, flags: int) -> list[Lack]:
     return [Lack(chattr.named(left), why, common=True)] if left else []
 
 
-def stat_differs(there: os.stat_result, row: Meta) -> bool:
+def stat_differs(there: os.stat_result, row: Attributes) -> bool:
     """The same for a file's status: mode, owner, group and time."""
     have = (stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, there.st_mtime_ns)
     return have != (row.mode, row.uid, row.gid, row.mtime_ns)
 
 
 class _Attributes:
-    def __init__(self, where: Where, row: Meta) -> None:
+    def __init__(self, where: Where, row: Attributes) -> None:
         self._where = where
         self._row = row
         self._there = os.stat(where)
@@ -237,7 +237,7 @@ class _Attributes:
         return True
 
 
-def restore_symlink_attributes(where: Where, row: Meta) -> list[Lack]:
+def restore_symlink_attributes(where: Where, row: Attributes) -> list[Lack]:
     """The same for a symlink, which has no mode and no ACL. `where` leads to the link itself."""
     there = os.stat(where)
     wanted, missing = _recorded(row)
@@ -262,7 +262,7 @@ def restore_symlink_attributes(where: Where, row: Meta) -> list[Lack]:
     return lacking + _birth_lacking(where, row)
 
 
-def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | None:
+def _change_owner(where: Where, there: os.stat_result, row: Attributes) -> OSError | None:
     """Set owner and group, or only the group if this user may not set the owner. Returns what failed."""
     try:
         os.chown(where, row.uid if there.st_uid != row.uid else -1, row.gid if there.st_gid != row.gid else -1)
@@ -274,14 +274,14 @@ def _change_owner(where: Where, there: os.stat_result, row: Meta) -> OSError | N
     return None
 
 
-def _owners_lacking(*, owner: bool, group: bool, row: Meta, failure: OSError | None) -> list[Lack]:
+def _owners_lacking(*, owner: bool, group: bool, row: Attributes, failure: OSError | None) -> list[Lack]:
     """The report for a file that did not get its owner or group."""
     why = describe(failure) if failure else "not supported by the file system"
     lacking = [Lack(f"owner {row.uid}", why)] if owner else []
     return [*lacking, Lack(f"group {row.gid}", why)] if group else lacking
 
 
-def _birth_lacking(where: Where, row: Meta) -> list[Lack]:
+def _birth_lacking(where: Where, row: Attributes) -> list[Lack]:
     """Set the birth time, after everything that changes times; the report if that is not possible."""
     time_ns, _ = split_birth(row.xattrs)
     why = None if time_ns is None else births.set_birth(where, time_ns, row.mtime_ns)
@@ -301,7 +301,7 @@ def _reason(error: OSError | OverflowError) -> str:
     return describe(error) if isinstance(error, OSError) else "the system does not support this time"
 
 
-def _recorded(row: Meta) -> tuple[dict[bytes, bytes], str]:
+def _recorded(row: Attributes) -> tuple[dict[bytes, bytes], str]:
     """The extended attributes in the catalog, and why they may not be all."""
     try:
         partial = row.flags & Flag.NO_ATTRIBUTES

@@ -14,7 +14,7 @@ from ..errors import DamagedError, ObjectArchived
 from ..records import pack_pieces, pieces_digest
 from .book import Book
 from .work import CAUGHT, fatal_reason, problem_of
-from .write import Decision, Writer
+from .write import Decision, FileWriter
 
 AT_ONCE = 20_000
 """Number of files that are begun together; packs that they share are read once."""
@@ -32,7 +32,7 @@ class _File:
 class Composing:
     """The composed files in progress."""
 
-    def __init__(self, cat: Catalog, book: Book, writer: Writer, archived: frozenset[int]) -> None:
+    def __init__(self, cat: Catalog, book: Book, writer: FileWriter, archived: frozenset[int]) -> None:
         self._cat = cat
         self._book = book
         self._writer = writer

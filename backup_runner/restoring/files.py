@@ -19,14 +19,14 @@ from .book import Book
 from .composed import AT_ONCE, Composing
 from .large import LARGE, Assembly, Finished
 from .way import folder_of
-from .work import CAUGHT, Batch, Result, Stretch, Task, fatal_reason, problem_of
-from .write import Decision, Writer
+from .work import CAUGHT, LargePart, ObjectBatch, Result, Task, fatal_reason, problem_of
+from .write import Decision, FileWriter
 
 _BATCH_BYTES = 8 << 20
 _BATCH_FILES = 2000
 
 
-class Files:
+class Distribution:
     """Distributes the files of one restore. `archived` are ids of objects that cannot be read now."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Files:
         cat: Catalog,
         target: Target,
         book: Book,
-        writer: Writer,
+        writer: FileWriter,
         pool: Pool[Task, Result],
         archived: frozenset[int],
         make_folders: Callable[[bytes], None],
@@ -76,7 +76,7 @@ class Files:
             self._book.notes.update(result.notes)
             self._book.lacking(result.lacking)
             self._book.fatal = self._book.fatal or result.fatal
-            if isinstance(task, Batch):
+            if isinstance(task, ObjectBatch):
                 self._batch_done(task, result)
             else:
                 self._piece_done(task, result)
@@ -117,7 +117,7 @@ class Files:
                     continue
             yield row
 
-    def _batch(self, items: Sequence[FileRow | WantedPiece]) -> Batch:
+    def _batch(self, items: Sequence[FileRow | WantedPiece]) -> ObjectBatch:
         rows = [item for item in items if isinstance(item, FileRow)]
         pieces = [item for item in items if isinstance(item, WantedPiece)]
         first = items[0]
@@ -126,7 +126,7 @@ class Files:
             self._book.events.now(rows[-1].key)
         content_format = first.format if isinstance(first, FileRow) else "container"
         place = None if first.object_id is None else Place.of(get_object(self._cat, first.object_id), content_format)
-        return Batch(place, rows, pieces, self._composing.places({piece.file for piece in pieces}))
+        return ObjectBatch(place, rows, pieces, self._composing.places({piece.file for piece in pieces}))
 
     def _hopeless(self, row: FileRow) -> bool:
         if row.object_id is None and row.size and not row.spread:
@@ -154,7 +154,7 @@ class Files:
     def _name(self, row: FileRow) -> str:
         return "" if row.object_id is None else get_object(self._cat, row.object_id).name
 
-    def _large(self, row: FileRow) -> Iterator[Stretch]:
+    def _large(self, row: FileRow) -> Iterator[LargePart]:
         self._make_folders(folder_of(row.key))
         self._book.events.now(row.key)
         try:
@@ -183,14 +183,14 @@ class Files:
             raise ObjectArchived("one of its objects is in the archive tier and was not thawed")
         return [(Place.of(get_object(self._cat, extent.object_id), row.format), extent) for extent in found]
 
-    def _batch_done(self, batch: Batch, result: Result) -> None:
+    def _batch_done(self, batch: ObjectBatch, result: Result) -> None:
         self._book.record_all(batch.rows, result.statuses)
         for index, kind, text in result.problems:
             self._book.fail(batch.rows[index], kind, text)
         self._book.events.advance(len(batch.rows), sum(row.size for row in batch.rows))
         self._composing.done(batch.pieces, result.torn)
 
-    def _piece_done(self, piece: Stretch, result: Result) -> None:
+    def _piece_done(self, piece: LargePart, result: Result) -> None:
         self._book.events.advance(0, piece.length)
         self._shown[piece.file] = self._shown.get(piece.file, 0) + piece.length
         if done := self._assembly.arrived(piece, result):

@@ -11,8 +11,8 @@ from ..catalog.restoring import FileRow
 from ..contents.sealed import MERGE, Place
 from ..errors import DamagedError
 from ..records import Extent, Flag
-from .work import CAUGHT, Result, Stretch, fatal_reason, problem_of
-from .write import Hasher, Writer
+from .work import CAUGHT, LargePart, Result, fatal_reason, problem_of
+from .write import FileWriter, Hasher
 
 LARGE = 16 << 20
 """Files of more bytes than this are split over workers."""
@@ -46,12 +46,12 @@ class Finished:
 class Assembly:
     """The large files in progress."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: FileWriter) -> None:
         self._writer = writer
         self._files: dict[int, _File] = {}
         self._numbers = count()
 
-    def pieces(self, row: FileRow, places: Sequence[tuple[Place, Extent]]) -> Iterator[Stretch]:
+    def pieces(self, row: FileRow, places: Sequence[tuple[Place, Extent]]) -> Iterator[LargePart]:
         """Create a temporary file and yield the parts it needs. Raises OSError, UnsafeKeyError at the first."""
         fd, temporary = self._writer.create(row.key)
         number = next(self._numbers)
@@ -65,9 +65,9 @@ class Assembly:
                 return
             file.sent += 1
             file.waiting += 1
-            yield Stretch(number, index, place, offset, length, at, row.key, temporary, sparse)
+            yield LargePart(number, index, place, offset, length, at, row.key, temporary, sparse)
 
-    def arrived(self, piece: Stretch, result: Result) -> Finished | None:
+    def arrived(self, piece: LargePart, result: Result) -> Finished | None:
         """Record a part; returns the result if it completes the file."""
         file = self._files[piece.file]
         file.waiting -= 1

@@ -23,7 +23,7 @@ from enum import StrEnum
 
 from ..catalog.restoring import FileRow, PlainRow
 from ..spec import Overwrite
-from .attributes import Meta, differ
+from .attributes import Attributes, differ
 from .checked import Lists, same_bytes
 from .goal import BlockedError, Goal
 
@@ -36,7 +36,7 @@ class Decision(StrEnum):
     KEEP = "kept"
 
 
-class Policy:
+class RestorePolicy:
     """Checks what exists and decides; changes nothing. All methods raise OSError, UnsafeKeyError, BlockedError."""
 
     def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
@@ -108,7 +108,7 @@ class Policy:
         what = "a symlink" if stat.S_ISLNK(there.st_mode) else "something other than a folder"
         raise BlockedError(f"{what} is in the place of the folder; it was not changed")
 
-    def may_change_in_place(self, there: os.stat_result, row: Meta) -> bool:
+    def may_change_in_place(self, there: os.stat_result, row: Attributes) -> bool:
         """Whether attributes of a file may be set in place: it has the right owner and no other name."""
         owner = there.st_uid == (self._euid or row.uid)
         return owner and there.st_nlink == 1

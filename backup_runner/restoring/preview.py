@@ -5,12 +5,12 @@ from __future__ import annotations
 from itertools import chain
 
 from ..catalog.restoring import Selection
-from .files import Files
+from .files import Distribution
 from .work import CAUGHT, problem_of
 from .write import Decision
 
 
-class Preview(Files):
+class Preview(Distribution):
     """Decides like workers, but fetches nothing."""
 
     def run(self, chosen: Selection, *, again: bool = False) -> None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ..catalog.composed import composition
 from ..catalog.database import Store
-from ..catalog.restoring import Selection, Totals
+from ..catalog.restoring import ChosenTotals, Selection
 from ..container import Identity
 from ..errors import BackupRunnerError
 from ..foreign import describe
@@ -27,16 +27,16 @@ from ..spec import Job
 from ..targets.opening import crew, divided
 from ..workers.pool import Pool
 from .book import Book
-from .files import Files
+from .files import Distribution
 from .goal import NOT_FINISHED, Goal
 from .owners import owners_here
 from .preview import Preview
 from .select import Wanted, choose_paths, choose_snapshot
 from .surplus import Deletion, check_deletable, problems_of
 from .thaw import look_at_archive
-from .tree import Tree
+from .tree import TreeRestore
 from .work import RestoreWorker, Result, Task
-from .write import Writer
+from .write import FileWriter
 
 __all__ = ["RestoreOptions", "restore"]
 
@@ -91,10 +91,10 @@ def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, pa
     book.outcome.pending_thaw = frozen.pending
     book.outcome.notes += frozen.notes
     goal, root_stays = _open_goal(session, chosen, options, path)
-    writer = Writer(goal, options.overwrite, lambda row: composition(cat, row.content_id, row.size))
-    tree = Tree(chosen, book, writer, root_stays=root_stays)
+    writer = FileWriter(goal, options.overwrite, lambda row: composition(cat, row.content_id, row.size))
+    tree = TreeRestore(chosen, book, writer, root_stays=root_stays)
     pool = _start_workers(session, identity, goal, totals, options)
-    kind = Preview if options.dry_run else Files
+    kind = Preview if options.dry_run else Distribution
     files = kind(cat, session.target, book, writer, pool, frozen.ids, tree.make_folders)
     try:
         book.events.phase("restoring", files=totals.files + totals.symlinks, size=totals.size)
@@ -130,7 +130,7 @@ def _thaws(options: RestoreOptions) -> bool:
 
 
 def _start_workers(
-    session: Session, identity: Identity | None, goal: Goal, totals: Totals, options: RestoreOptions
+    session: Session, identity: Identity | None, goal: Goal, totals: ChosenTotals, options: RestoreOptions
 ) -> Pool[Task, Result]:
     """The workers that fetch files; none for small restores, or without a key, for a dry run."""
     if identity is None:

@@ -12,16 +12,16 @@ from ..catalog.restoring import FileRow, PlainRow, Selection
 from .book import Book
 from .way import components
 from .work import CAUGHT
-from .write import Decision, Writer
+from .write import Decision, FileWriter
 
 _OPEN_MODE = 0o777
 """The mode of parent folders that are not in the snapshot, before the umask."""
 
 
-class Tree:
+class TreeRestore:
     """Creates and finishes folders, hard links and symlinks of one restore, or records what it would do."""
 
-    def __init__(self, chosen: Selection, book: Book, writer: Writer, *, root_stays: bool) -> None:
+    def __init__(self, chosen: Selection, book: Book, writer: FileWriter, *, root_stays: bool) -> None:
         """With `root_stays`, the destination folder existed, and keeps its attributes."""
         self._chosen = chosen
         self._book = book

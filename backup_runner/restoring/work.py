@@ -24,12 +24,12 @@ from .attributes import Lack
 from .fresh import Fresh
 from .goal import STOPPING, BlockedError, Goal, explain
 from .way import UnsafeKeyError
-from .write import Decision, Hasher, Writer, write_at
+from .write import Decision, FileWriter, Hasher, write_at
 
 FAILED = "failed"
 
 
-class Batch(NamedTuple):
+class ObjectBatch(NamedTuple):
     """Files with contents in one object, and pieces of others, each sorted by offset; `place` is None for empty
     files. `files` are the temporary files (key, name) that the pieces go to, by number."""
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     files: Mapping[int, tuple[bytes, bytes]] = MappingProxyType({})
 
 
-class Stretch(NamedTuple):
+class LargePart(NamedTuple):
     """A part of a large file of suite 1: `length` bytes at `offset` of an object go to `at` of a temporary file."""
 
     file: int
@@ -53,7 +53,7 @@ class Stretch(NamedTuple):
     sparse: bool
 
 
-Task = Batch | Stretch
+Task = ObjectBatch | LargePart
 
 
 @dataclass(slots=True)
@@ -109,17 +109,17 @@ class RestoreWorker:
     def __init__(self, target: Target, identity: Identity, goal: Goal, overwrite: Overwrite) -> None:
         self._target = target
         self._identity = identity
-        self._writer = Writer(goal, overwrite)
+        self._writer = FileWriter(goal, overwrite)
         self._fresh = Fresh(goal)
 
     def __call__(self, task: Task) -> Result:
-        result = self._batch(task) if isinstance(task, Batch) else self._stretch(task)
+        result = self._batch(task) if isinstance(task, ObjectBatch) else self._stretch(task)
         result.lacking = self._writer.take_lacking()
         result.notes = dict(self._writer.notes)
         self._writer.notes.clear()
         return result
 
-    def _batch(self, batch: Batch) -> Result:
+    def _batch(self, batch: ObjectBatch) -> Result:
         result = Result([FAILED] * len(batch.rows))
         wanted = self._wanted(batch.rows, result)
         if not wanted and not batch.pieces:
@@ -137,7 +137,7 @@ class RestoreWorker:
         self._write_all(batch, wanted, reader, result)
         return result
 
-    def _write_all(self, batch: Batch, wanted: list[int], reader: Reader | None, result: Result) -> None:
+    def _write_all(self, batch: ObjectBatch, wanted: list[int], reader: Reader | None, result: Result) -> None:
         """Files and pieces in the order of their bytes, so that each segment is opened once."""
         with TemporaryFiles(self._writer, batch.files) as files:
             at = 0
@@ -176,7 +176,7 @@ class RestoreWorker:
                 result.statuses[index] = decision.value
         return wanted
 
-    def _write(self, batch: Batch, wanted: list[int], reader: Reader | None, result: Result) -> None:
+    def _write(self, batch: ObjectBatch, wanted: list[int], reader: Reader | None, result: Result) -> None:
         content_id, failure = -1, None
         data: Buffer = b""
         for index in wanted:
@@ -227,7 +227,7 @@ class RestoreWorker:
                 raise
         return _content(row, open_reader(place, [(row.offset, row.length)], self._target, self._identity), name)
 
-    def _stretch(self, piece: Stretch) -> Result:
+    def _stretch(self, piece: LargePart) -> Result:
         result = Result()
         try:
             fd = self._writer.reopen(piece.key, piece.temporary)
@@ -240,7 +240,7 @@ class RestoreWorker:
             result.fatal = fatal_reason(error)
         return result
 
-    def _copy(self, piece: Stretch, fd: int) -> None:
+    def _copy(self, piece: LargePart, fd: int) -> None:
         reader = open_reader(piece.place, [(piece.offset, piece.length)], self._target, self._identity)
         at = piece.at
         for data in reader.stretch(piece.offset, piece.length):
@@ -263,7 +263,7 @@ class TemporaryFiles:
     """The files that a batch's pieces go to, each opened once. The piece that was read last is kept, because files that
     share it come one after the other."""
 
-    def __init__(self, writer: Writer, files: Mapping[int, tuple[bytes, bytes]]) -> None:
+    def __init__(self, writer: FileWriter, files: Mapping[int, tuple[bytes, bytes]]) -> None:
         self._writer = writer
         self._files = files
         self._fds: dict[int, int] = {}

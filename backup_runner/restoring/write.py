@@ -16,8 +16,8 @@ from ..spec import Overwrite
 from ..targets.base import Buffer
 from . import chattr
 from .attributes import (
+    Attributes,
     Lack,
-    Meta,
     differ,
     restore_attributes,
     restore_symlink_attributes,
@@ -27,10 +27,10 @@ from .attributes import (
 )
 from .checked import Hasher, Lists
 from .goal import NEW_FILE, BlockedError, Goal
-from .policy import Decision, Policy
+from .policy import Decision, RestorePolicy
 from .way import path_of
 
-__all__ = ["Decision", "Hasher", "Writer", "write_at"]
+__all__ = ["Decision", "FileWriter", "Hasher", "write_at"]
 
 _BLOCK = 4096
 _ZEROS = bytes(_BLOCK)
@@ -40,14 +40,14 @@ _CLOCK_STEP_NS = 20_000_000
 _LEFT = "modes, owners or times of existing files differ and were not changed (see --overwrite)"
 
 
-class Writer:
+class FileWriter:
     """Writes below one goal; with one that only pretends, returns what it would do.
 
     `notes` counts minor events; `lacking` are keys with attributes that could not be set."""
 
     def __init__(self, goal: Goal, overwrite: Overwrite, lists: Lists | None = None) -> None:
         self.goal = goal
-        self.policy = Policy(goal, overwrite, lists)
+        self.policy = RestorePolicy(goal, overwrite, lists)
         self.notes: Counter[str] = Counter()
         self.lacking: list[tuple[bytes, list[Lack]]] = []
         self.unsealed: list[PlainRow] = []
@@ -213,7 +213,7 @@ class Writer:
         with self.goal.handle(row.key) as where:
             self.note_lacking(row.key, set_flags(where, flags))
 
-    def _set_attributes(self, where: int | bytes, key: bytes, row: Meta) -> None:
+    def _set_attributes(self, where: int | bytes, key: bytes, row: Attributes) -> None:
         self.note_lacking(key, restore_attributes(where, row))
 
     def note_lacking(self, key: bytes, lacking: list[Lack]) -> None:

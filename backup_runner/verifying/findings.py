@@ -16,7 +16,7 @@ from ..errors import BusyError
 from ..progress import VerifyOutcome
 from ..records import Problem
 from ..repository.commits import FORCE_COPY
-from .work import Found, ObjectTask, Task
+from .work import Checked, ObjectTask, Task
 
 _LOCK_SECONDS = 10.0
 
@@ -58,7 +58,7 @@ class Findings:
         """Contents that cannot be read, by id, because of an object, by name."""
         self.lost.update(dict.fromkeys(contents, culprit))
 
-    def take(self, task: Task, found: Found) -> None:
+    def take(self, task: Task, found: Checked) -> None:
         """Add what a worker found."""
         outcome = self.outcome
         outcome.contents += found.contents

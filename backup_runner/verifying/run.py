@@ -29,7 +29,7 @@ from ..targets.opening import crew, divided
 from ..workers.pool import Pool
 from .findings import Findings
 from .records import check_records
-from .work import Checker, ContentTask, Found, ObjectTask, Task
+from .work import Checked, Checker, ContentTask, ObjectTask, Task
 
 _LOCK_SECONDS = 10.0
 _INLINE_BYTES = 8 << 20
@@ -106,7 +106,7 @@ class _Verify:
         identity = self.session.unlock(self.store)
         workers = 0 if inline else crew(self.session.target, self.options.workers or os.cpu_count() or 1)
         target = pickle.dumps(divided(self.session.target, max(1, workers)))
-        pool = Pool[Task, Found](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
+        pool = Pool[Task, Checked](workers, lambda: Checker(pickle.loads(target), identity))  # noqa: S301
         try:
             for task, found in pool.run(self._tasks()):
                 self.findings.take(task, found)

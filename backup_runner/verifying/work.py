@@ -45,7 +45,7 @@ Task = ObjectTask | ContentTask
 
 
 @dataclass(slots=True)
-class Found:
+class Checked:
     """What a task found: (object name, what is wrong), lost contents, bytes read."""
 
     damage: list[tuple[str, str]] = field(default_factory=list)
@@ -64,18 +64,18 @@ class Checker:
         self._target = target
         self._identity = identity
 
-    def __call__(self, task: Task) -> Found:
+    def __call__(self, task: Task) -> Checked:
         found = self._look(task)
         if found.damage:
             # One bad read, or one 404, says nothing about what is stored.
             return self._look(task)
         return found
 
-    def _look(self, task: Task) -> Found:
+    def _look(self, task: Task) -> Checked:
         return self._object(task) if isinstance(task, ObjectTask) else self._content(task)
 
-    def _object(self, task: ObjectTask) -> Found:
-        found = Found()
+    def _object(self, task: ObjectTask) -> Checked:
+        found = Checked()
         name = task.place.name
         try:
             if task.place.format == "legacy":
@@ -126,7 +126,7 @@ class Checker:
             raise keys.damaged("its index is truncated")
         _compare(task, keys, index)
 
-    def _data(self, task: ObjectTask, keys: SealKeys, found: Found) -> None:
+    def _data(self, task: ObjectTask, keys: SealKeys, found: Checked) -> None:
         """Decrypt every segment, and hash every content that is only in this object."""
         name = task.place.name
         reader = self._reader(task.place, keys, [(0, task.plain)])
@@ -157,8 +157,8 @@ class Checker:
         reader.plan(spans)
         return reader
 
-    def _content(self, task: ContentTask) -> Found:
-        found = Found(contents=1)
+    def _content(self, task: ContentTask) -> Checked:
+        found = Checked(contents=1)
         at = [""]
 
         def pieces() -> Iterator[Buffer]:

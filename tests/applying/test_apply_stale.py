@@ -14,7 +14,7 @@ from backup_runner.errors import BusyError, GuardError, PlanFileError, StalePlan
 from backup_runner.options import ApplyOptions
 from backup_runner.planning import spool as planning_spool
 from backup_runner.planning.file import Header
-from backup_runner.planning.making import Plan
+from backup_runner.planning.making import SpooledPlan
 from backup_runner.planning.opening import open_plan
 from backup_runner.progress import Silent
 from backup_runner.workers.interrupt import Interrupt
@@ -158,7 +158,7 @@ def test_the_wrong_key_changes_nothing(planned: tuple[Home, str]) -> None:
 def same_lines(path: str, lines: list[bytes]) -> bool:
     try:
         # The newline after the closing line is covered by no digest, and means nothing.
-        return b"".join(Plan(NO_HEADER, path).lines()).rstrip() == b"".join(lines).rstrip()
+        return b"".join(SpooledPlan(NO_HEADER, path).lines()).rstrip() == b"".join(lines).rstrip()
     except PlanFileError:
         return False
 
@@ -219,5 +219,5 @@ def test_planning_leaves_no_file_and_changes_nothing(planned: tuple[Home, str]) 
     assert State.of(home) == before
     assert list(plan.actions()) == list(plan.actions())
     plan.close()
-    assert isinstance(plan, Plan)
-    assert planning_spool.Plan is Plan
+    assert isinstance(plan, SpooledPlan)
+    assert planning_spool.SpooledPlan is SpooledPlan

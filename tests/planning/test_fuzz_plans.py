@@ -24,7 +24,7 @@ from backup_runner.inert import inert, inert_json
 from backup_runner.planning.admission import admit
 from backup_runner.planning.opening import open_plan
 from backup_runner.planning.seal import vouch
-from backup_runner.planning.spool import Plan
+from backup_runner.planning.spool import SpooledPlan
 from backup_runner.report.look import Look
 from backup_runner.report.machine import line, plan_summary
 from backup_runner.report.markdown import markdown_lines
@@ -130,7 +130,7 @@ def mutated(chance: random.Random, path: Path) -> None:
     path.write_bytes(data)
 
 
-def use(plan: Plan, session: Session) -> None:
+def use(plan: SpooledPlan, session: Session) -> None:
     """All that `show` and `apply` do with a plan before anything is changed."""
     header, heading = plan.header, Heading()
     shown = [*plan_lines(header, plan.actions(), heading, Look()), *markdown_lines(header, plan.actions(), heading)]

@@ -18,7 +18,7 @@ from backup_runner.repository import commits as committing
 from backup_runner.repository import lineage as lineages
 from backup_runner.repository import machines
 from backup_runner.repository.hostkey import find_host, host_path, make_host, signing_key
-from backup_runner.repository.recipients import Ground, KeyChange, change_keys, writers_of
+from backup_runner.repository.recipients import ChangeParts, KeyChange, change_keys, writers_of
 from backup_runner.spec import CatalogSpec, Retention
 from backup_runner.targets.directory.target import DirectoryTarget
 from tests.history.site import KEYRING, Crash, Fuse, Site
@@ -257,7 +257,7 @@ def test_containers_that_start_empty_do_not_add_envelopes_for_ever(site: Site, m
 def grant(site: Site, key: bytes, name: str = "web") -> None:
     """`key add JOB bkr-writer1… --writer`."""
     with closing(site.session()) as session:
-        make: Callable[[Ground], KeyChange] = lambda ground: KeyChange(writers=(ground.enrolled(name, key),))  # noqa: E731
+        make: Callable[[ChangeParts], KeyChange] = lambda ground: KeyChange(writers=(ground.enrolled(name, key),))  # noqa: E731
         assert change_keys(session, make, lambda _: True) is not None
 
 

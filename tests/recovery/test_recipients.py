@@ -16,7 +16,7 @@ from backup_runner.container.suite2.roster import Recipient
 from backup_runner.container.suite2.seeds import Secret, SecretKind
 from backup_runner.errors import KeyFileError, NotEntitledError, WrongKeyError
 from backup_runner.repository import recipients as changing
-from backup_runner.repository.recipients import Ground, KeyChange, change_keys
+from backup_runner.repository.recipients import ChangeParts, KeyChange, change_keys
 from backup_runner.repository.session import Session
 from tests.history.site import Site
 from tests.recovery.test_strangers import restored, there
@@ -40,7 +40,7 @@ def by(site: Site, secret: Secret, machine: int) -> As:
 
 
 def change(site: Site, *, add: tuple[tuple[str, Secret], ...] = (), owner: bool = False, **more: object) -> None:
-    def make(ground: Ground) -> KeyChange:
+    def make(ground: ChangeParts) -> KeyChange:
         salt = ground.found.newest.salt
         new = []
         for name, secret in add:

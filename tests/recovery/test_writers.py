@@ -16,7 +16,7 @@ from backup_runner.container.suite2.roster import EnrolledWriter, Mark, Recipien
 from backup_runner.errors import CatalogError, NotEntitledError
 from backup_runner.progress import Silent
 from backup_runner.recovery import choose as recovery
-from backup_runner.repository.recipients import Ground, KeyChange, change_keys, find_writer
+from backup_runner.repository.recipients import ChangeParts, KeyChange, change_keys, find_writer
 from tests.history.site import Site
 from tests.recovery.test_blind_host import OPS, Host, owner
 from tests.recovery.test_blind_host import change as changes
@@ -41,7 +41,7 @@ def writer_called(names: Roster, name: str) -> EnrolledWriter:
 def enrol(site: Site) -> None:
     """`key add JOB theirs.pub --writer`."""
 
-    def make(ground: Ground) -> KeyChange:
+    def make(ground: ChangeParts) -> KeyChange:
         public = Public.of(Identity(PAIR), ground.found.newest.salt)
         new = Recipient("theirs", PAIR.kind, public.opening, None, 1)
         return KeyChange(adds=(new,), writers=(ground.enrolled(new.name, public.signing),))
@@ -53,7 +53,7 @@ def enrol(site: Site) -> None:
 def void(site: Site, after: int, name: str = "theirs") -> None:
     """`key remove JOB WRITER --after SERIAL`."""
 
-    def make(ground: Ground) -> KeyChange:
+    def make(ground: ChangeParts) -> KeyChange:
         return KeyChange(voids=((writer_called(ground.roster, name).key, Mark(after, bytes(32))),))
 
     with closing(site.session()) as session:

@@ -14,7 +14,7 @@ from backup_runner.progress import Silent
 from backup_runner.records import Kind
 from backup_runner.restoring.goal import Goal
 from backup_runner.restoring.run import RestoreOptions, restore
-from backup_runner.restoring.write import Writer
+from backup_runner.restoring.write import FileWriter
 from backup_runner.spec import Overwrite
 from tests.restoring.build import OTHER_KEYRING, World, tree
 
@@ -264,7 +264,7 @@ def test_nothing_is_open_to_others_until_it_has_its_own_mode(world: World) -> No
     os.makedirs(world.out)
     before = os.umask(0)
     try:
-        writer = Writer(Goal.open(world.out), Overwrite.NEVER)
+        writer = FileWriter(Goal.open(world.out), Overwrite.NEVER)
         writer.make_folder(b"folder/")
         fd, name = writer.create(b"folder/secret")
         assert os.fstat(fd).st_mode & 0o7777 == 0o600

@@ -15,7 +15,7 @@ from backup_runner.catalog import Catalog
 from backup_runner.container import Identity, Index, open_header, parse_name, read_index
 from backup_runner.container.keys import SALT_LENGTH, CryptoKey, Keyring
 from backup_runner.options import ApplyOptions, PlanOptions
-from backup_runner.planning.making import Plan, make_plan
+from backup_runner.planning.making import SpooledPlan, make_plan
 from backup_runner.policy import PieceSizes, StoringPolicy
 from backup_runner.progress import Events, Outcome, RestoreOutcome, Silent
 from backup_runner.records import Action, Kind
@@ -107,14 +107,14 @@ class Home:
         session.key._identity = Identity.of_keyring(self.keyring)
         return session
 
-    def plan(self, **options: Any) -> Plan:
+    def plan(self, **options: Any) -> SpooledPlan:
         session = self.session()
         try:
             return make_plan(session, PlanOptions(**options), Silent())
         finally:
             session.close()
 
-    def apply(self, plan: Plan | None = None, *, interrupt: Interrupt = INTERRUPT, events: Events | None = None,
+    def apply(self, plan: SpooledPlan | None = None, *, interrupt: Interrupt = INTERRUPT, events: Events | None = None,
               new_lineage: bool = False, **options: Any) -> Outcome:  # fmt: skip
         """Carry out a plan, or one that is made now. Guards are overridden: tests change much."""
         session = self.session()
