@@ -9,7 +9,7 @@ from .header import MAGIC, MAX_HEADER, SEGMENT_SIZE, OpenedHeader, SealKeys, new
 from .identity import Identity
 from .index import TAIL, Index, IndexEntry, Trailer, seal_index
 from .names import ObjectId, ObjectKind, kind_prefix, parse_name
-from .reader import OpenedObject, Read, open_object, open_whole, read_stretch, seal_object, segment_reader
+from .reader import OpenedObject, Read, fetch_index, open_object, open_whole, read_stretch, seal_object, segment_reader
 from .segment import Stream, seal_segment, sealed_bound, segment_span, segments_of
 from .suites import Opener, open_header, open_segment, read_index, suite_of
 
@@ -30,6 +30,7 @@ __all__ = [
     "SealKeys",
     "Stream",
     "Trailer",
+    "fetch_index",
     "kind_prefix",
     "new_header",
     "open_header",

@@ -104,7 +104,7 @@ def open_object(source: bytes | Read, size: int, object_id: ObjectId, opener: Op
     read = _reader(source) if isinstance(source, bytes) else source
     keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
     try:
-        index = _fetch_index(keys, read, size)
+        index = fetch_index(keys, _tail_of(read, size))[0]
     except DamagedError as error:
         if is_signed(keys):
             raise
@@ -119,7 +119,7 @@ def open_whole(source: bytes | Read, size: int, object_id: ObjectId, opener: Ope
     Does not search in a damaged one: whoever damaged it could cause any number of reads."""
     read = _reader(source) if isinstance(source, bytes) else source
     keys = open_header(read(0, min(size, MAX_HEADER)), object_id, opener).keys
-    index = _fetch_index(keys, read, size)
+    index = fetch_index(keys, _tail_of(read, size))[0]
     check_signer(opener, object_id, index.signer)
     return OpenedObject(keys, size, index, index.segments, (), read)
 
@@ -167,15 +167,22 @@ def _reader(data: bytes) -> Read:
     return lambda offset, length: bytes(view[offset : offset + length])
 
 
-def _fetch_index(keys: SealKeys, read: Read, size: int) -> Index:
-    length = min(size, TAIL)
-    found = read_index(keys, read(size - length, length), size)
+def fetch_index(keys: SealKeys, tail: Callable[[int], tuple[bytes, int]]) -> tuple[Index, int]:
+    """An object's index, and the object's size in bytes.
+
+    `tail` gives that many bytes of the object's end (all, if it is shorter), and the size. Raises DamagedError."""
+    data, size = tail(TAIL)
+    found = read_index(keys, data, size)
     if isinstance(found, int):
-        length = min(found, size)
-        found = read_index(keys, read(size - length, length), size)
+        data, size = tail(found)
+        found = read_index(keys, data, size)
     if isinstance(found, int):
         raise keys.damaged("index is truncated")
-    return found
+    return found, size
+
+
+def _tail_of(read: Read, size: int) -> Callable[[int], tuple[bytes, int]]:
+    return lambda length: (read(max(0, size - length), min(size, length)), size)
 
 
 def _salvage(keys: SealKeys, read: Read, size: int, damage: str) -> OpenedObject:

@@ -16,7 +16,7 @@ from ..foreign import describe
 from ..records import Action, Kind
 from ..repository.own import own_files
 from ..repository.session import Session
-from ..source.marks import mark_at
+from ..source.marks import bound_line
 from ..source.reading import kind_of
 from ..spec import Job, SkipLine, Source, Symlinks
 from .file import key_of
@@ -159,16 +159,14 @@ class _Judging:
 
     def _bound(self, path: bytes, status: os.stat_result) -> SkipLine | None:
         """The setting that excludes an entry."""
-        bounds = self._source.bounds
-        is_dir = stat.S_ISDIR(status.st_mode)
-        if bounds.one_file_system and status.st_dev != os.stat(self._source.path).st_dev:
+        bounds, is_dir = self._source.bounds, stat.S_ISDIR(status.st_mode)
+        elsewhere = bounds.one_file_system and status.st_dev != os.stat(self._source.path).st_dev
+        if elsewhere and is_dir and not self._left_system:
             # The mount point itself is kept, but nothing in it.
-            left, self._left_system = self._left_system, True
-            return bounds.line("one_file_system") if left or not is_dir else None
-        if bounds.max_file_size is not None and stat.S_ISREG(status.st_mode) and status.st_size > bounds.max_file_size:
-            return bounds.line("max_file_size")
-        mark = mark_at(os.path.realpath(path), bounds) if is_dir else None
-        return bounds.line(mark[0], mark[1] if mark[0] == "skip_if_present" else "") if mark else None
+            self._left_system = True
+            return None
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        return bound_line(bounds, elsewhere=elsewhere, size=size, folder=os.path.realpath(path) if is_dir else None)
 
 
 def _look(path: bytes, *, follow: bool) -> tuple[os.stat_result | None, OSError | None]:

@@ -10,7 +10,7 @@ from heapq import nlargest
 
 from ..patterns.globs import Rules
 from ..records import Entry, Kind, Problem
-from ..source.marks import mark_at
+from ..source.marks import bound_line
 from ..source.walk import ScanOptions, ScanSource, ScanTotals, scan
 from ..spec import Job, SkipLine, Source
 from .sources import lines_of, rules_of
@@ -100,12 +100,8 @@ class _Bounds:
             # The root comes first; none of the settings applies to it.
             self._dev = entry.dev
             return None
-        if bounds.one_file_system and entry.dev != self._dev:
-            return bounds.line("one_file_system")
-        if bounds.max_file_size is not None and entry.size > bounds.max_file_size:
-            return bounds.line("max_file_size")
-        mark = mark_at(self._real + b"/" + entry.key[self._root :].strip(b"/"), bounds) if is_dir else None
-        return bounds.line(mark[0], mark[1] if mark[0] == "skip_if_present" else "") if mark else None
+        folder = self._real + b"/" + entry.key[self._root :].strip(b"/") if is_dir else None
+        return bound_line(bounds, elsewhere=entry.dev != self._dev, size=entry.size, folder=folder)
 
 
 def _survey_source(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from ..catalog import Catalog, history
 from ..catalog.states import set_states
 from ..catalog.storing import add_object, has_pieces, put_composed, put_placed
-from ..container import MAX_HEADER, TAIL, Identity, Index, open_header, parse_name, read_index
+from ..container import MAX_HEADER, Identity, Index, fetch_index, open_header, parse_name
 from ..container.identity import check_signer
 from ..container.lengths import pack_lengths
 from ..contents.again import twice
@@ -111,13 +112,7 @@ def examine(target: Target, identity: Identity, name: str) -> tuple[NewObject, I
     except DamagedError:
         start = target.get(name, 0, min(MAX_HEADER, listed.size))
         opened = open_header(start, object_id, identity)
-    tail, size = target.get_tail(name, TAIL)
-    found = read_index(opened.keys, tail, size)
-    if isinstance(found, int):
-        tail, size = target.get_tail(name, found)
-        found = read_index(opened.keys, tail, size)
-        if isinstance(found, int):
-            raise DamagedError(f"{name}: index is truncated")
+    found, size = fetch_index(opened.keys, partial(target.get_tail, name))
     check_signer(identity, object_id, found.signer)
     header = start[: opened.length]
     new = NewObject(

@@ -7,7 +7,7 @@ import stat
 from typing import Final
 
 from ..beneath import open_beneath
-from ..spec import Bounds
+from ..spec import Bounds, SkipLine
 
 TAG: Final = b"CACHEDIR.TAG"
 SIGNATURE: Final = b"Signature: 8a477f597d28d172789f06886806bc55"
@@ -40,6 +40,18 @@ def mark_at(path: bytes, bounds: Bounds) -> tuple[str, str] | None:
         return mark_of(fd, bounds)
     finally:
         os.close(fd)
+
+
+def bound_line(bounds: Bounds, *, elsewhere: bool, size: int, folder: bytes | None) -> SkipLine | None:
+    """The setting that excludes an entry: one on another file system, a file of so many bytes, the folder at a path.
+
+    In the order of the scan itself, whose inner loop (`folder`) has no time to ask here."""
+    if bounds.one_file_system and elsewhere:
+        return bounds.line("one_file_system")
+    if bounds.max_file_size is not None and size > bounds.max_file_size:
+        return bounds.line("max_file_size")
+    mark = mark_at(folder, bounds) if folder is not None else None
+    return bounds.line(mark[0], mark[1] if mark[0] == "skip_if_present" else "") if mark else None
 
 
 def _is_cache(folder: int) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from blake3 import blake3
 
 from ..catalog.places import StretchRow
-from ..container import TAIL, Identity, Index, SealKeys, open_header, parse_name, read_index
+from ..container import Identity, Index, SealKeys, fetch_index, open_header, parse_name
 from ..container.lengths import unpack_lengths
 from ..contents.legacy_check import check_legacy
 from ..contents.sealed import ContainerReader, Place, Span
@@ -118,12 +119,7 @@ class Checker:
             raise keys.damaged("its header differs from the one in the catalog")
 
     def _index(self, task: ObjectTask, keys: SealKeys) -> None:
-        tail, size = self._target.get_tail(task.place.name, TAIL)
-        index = read_index(keys, tail, size)
-        if isinstance(index, int):
-            index = read_index(keys, self._target.get_tail(task.place.name, index)[0], size)
-        if isinstance(index, int):
-            raise keys.damaged("its index is truncated")
+        index, _ = fetch_index(keys, partial(self._target.get_tail, task.place.name))
         _compare(task, keys, index)
 
     def _data(self, task: ObjectTask, keys: SealKeys, found: Checked) -> None:
