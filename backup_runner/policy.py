@@ -49,6 +49,12 @@ class StoringPolicy:
     """From this many zero bytes in holes on, a file has no MD5 and is identified by the digest of its list of
     pieces."""
 
+    @property
+    def largest_pack(self) -> int:
+        """No pack has more plaintext, whatever size packs had when it was made: a full one gets at most one more
+        content, a piece or a small file. Larger objects are large files of suite 1."""
+        return max(64 * MIB, 2 * self.pack_bytes)
+
     def sizes_for(self, size: int) -> PieceSizes:
         """The sizes of the pieces of a file with `size` bytes of data."""
         factor, limit = 1, self.coarse_from

@@ -13,6 +13,7 @@ from ..catalog.database import Snapshot, Store
 from ..catalog.retirement import Worth
 from ..errors import UsageError
 from ..moments import HIGHEST_NS
+from ..policy import StoringPolicy
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.session import Session
@@ -22,8 +23,7 @@ from .erasing import Erasing
 from .guards import GuardHit, weigh_pruning
 from .retention import SnapshotTime, expire
 
-_PACKS = 64 << 20
-"""Packs have fewer bytes than this, whatever the policy; the largest piece is half of it."""
+_LARGEST_PACK = StoringPolicy().largest_pack
 _DAY_NS = 86_400 * 10**9
 
 
@@ -232,7 +232,7 @@ def _judge_erased(worth: Worth, rules: Retention, now_ns: int, notes: list[str],
         if worth.state != "marked" and now_ns - worth.created_ns < tiers.minimum_days.get(worth.tier, 0) * _DAY_NS:
             notes.append(f"{worth.name} is deleted before the end of the days that {worth.tier} charges at least")
         return _judge(worth._replace(tier=STANDARD), rules, now_ns, notes, tiers)
-    if worth.tier in tiers.archives or worth.state != "live" or worth.plain > _PACKS:
+    if worth.tier in tiers.archives or worth.state != "live" or worth.plain > _LARGEST_PACK:
         notes.append(f"{worth.name} also has what other files need and cannot be rewritten now: their bytes stay in it")
         return None
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
@@ -255,7 +255,7 @@ def _judge(worth: Worth, rules: Retention, now_ns: int, notes: list[str], tiers:
         return Action(ActionKind.DELETE, Reason(Cause.UNNEEDED), size=worth.size, object_name=worth.name)
     dead = 100 * (worth.plain - worth.live) / worth.plain if worth.plain else 0
     # Objects of suite 1 with a large content are needed entirely or not at all; only packs are worth repacking.
-    packed = worth.plain <= _PACKS
+    packed = worth.plain <= _LARGEST_PACK
     readable = worth.tier not in tiers.archives and worth.state == "live"
     if dead > rules.repack_dead_percent and packed and readable and not paid:
         reason = Reason(Cause.MOSTLY_DEAD, details=(round(dead), worth.live))

@@ -1,4 +1,5 @@
-"""How each kind of action is shown: a new kind needs a row here, and nothing else in `report/`."""
+"""How each kind of action is shown. A new kind needs a row here; elsewhere in `report/`, kinds that are not named are
+shown like others about a path."""
 
 from __future__ import annotations
 
