@@ -4,7 +4,7 @@ Paths are bytes throughout. A *key* is a stored path: the absolute path less `re
 leading "/". Directories end in b"/" (the relative root itself is b""), so that comparing keys as
 bytes is the order of a depth-first walk. The path on disk is `base + b"/" + key`.
 
-Contents: what the storing half hands to the catalog, one `PackReport` a pack, one transaction each.
+Contents: what the storing half hands to the catalog, one report (`applying.messages`) a pack, in one transaction.
 
 - A content is *placed* (its bytes are at one offset of one object; length = size) or *composed* (`Composed`: rows in
   order, each a placed content or a run of zeros). Composed contents contain no other composed contents. What suite 1

@@ -9,7 +9,7 @@ stays in the bucket when packs are rewritten. Whatever is in `version` is keyed 
 not be opened here).
 
 There are no foreign keys where they would need an index of their own on a million rows (`version.content_id`,
-`version.leader`, `content.object_id`, `extent.piece_id`); `catalog.references` looks at them after a pull.
+`version.leader`, `content.object_id`, `extent.piece_id`); `replaying.check_references` looks at them after a pull.
 All of it is one transaction: a kill at any point leaves the catalog as it was.
 """
 
