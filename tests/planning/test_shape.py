@@ -26,7 +26,7 @@ WRONG: list[tuple[str, Any]] = [
     ("problems", [{"path": "p", "problem": "un readable", "message": ""}]), ("scope", ["zz"]),
     ("problems", [{"path": "p", "path_base64": "/w=", "problem": "lost", "message": ""}]),
     ("totals", {"counts": {"explode": 1}}), ("totals", {"known": -1}), ("totals", {"more": 1}),
-    ("cost", HEADER["cost"] | {"month_total": "1"}), ("cost", HEADER["cost"] | {"gb_months_added": {"Tape": 1}}),
+    ("cost", HEADER["cost"] | {"month_total": "1"}), ("cost", HEADER["cost"] | {"gb_months_added": {"<b>": 1}}),
     ("cost", HEADER["cost"] | {"requests_cost": 1e300}), ("history", HEADER["history"] * 600),
     ("history", [HEADER["history"][0] | {"totals": {"bytes": []}}]), ("created_ns", 1 << 63), ("serial", True),
     ("pruning", "all"),
