@@ -300,9 +300,9 @@ def test_all_names_of_a_file_that_moved_are_looked_at_again(
     os.link(path, home.path("b"))
     real = reading.metadata
 
-    def metadata(status: os.stat_result, fd: int) -> object:
+    def metadata(status: os.stat_result, fd: int, tree: Tree) -> object:
         # Both readings are over by now, and the bytes that they gave were never all there at one time.
-        return real(os.fstat(fd), fd)
+        return real(os.fstat(fd), fd, tree)
 
     reads = reading.read_changed
 
