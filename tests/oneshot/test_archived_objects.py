@@ -47,7 +47,9 @@ def test_an_archived_import_is_thawed_and_restored(oci_home, emulator):
     assert not emulator.log("RestoreObjects")
     home.run("file", "restore", "1", "--set-restore", code=3)
     assert len(emulator.log("RestoreObjects")) == 1
+    emulator.settings(age=60)
     home.run("file", "restore", "1")
+    emulator.settings(age=0)
     assert path.read_bytes() == plain
 
 
