@@ -156,10 +156,21 @@ def test_a_file_with_a_patterns_name(run, tmp_path):
 CPU = """
 import resource, sys
 from backup_runner.cli.app import run
-code = run(["validate", "--format", "sarif", sys.argv[1]])
-usage = resource.getrusage(resource.RUSAGE_SELF)
-print(code, usage.ru_utime + usage.ru_stime, file=sys.stderr)
+
+def spent(work):
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+codes = []
+count = lambda: sum(number * number % 7 for number in range(3_000_000))
+first = spent(count)
+jobs = spent(lambda: codes.append(run(["validate", "--format", "sarif", sys.argv[1]])))
+print(*codes, 2 * jobs / (first + spent(count)), file=sys.stderr)
 """
+LIMIT = 14
+"""How many times as long as a plain loop on the same processor, which is quicker or slower from machine to machine."""
 
 
 def test_two_hundred_jobs_are_quick(tmp_path):
@@ -170,12 +181,12 @@ def test_two_hundred_jobs_are_quick(tmp_path):
     env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", CPU, str(tmp_path / "jobs")]
     # The best of a few: other work on the machine makes caches cold, and CPU time longer.
-    seconds = []
-    for _ in range(5):
+    ratios = []
+    for _ in range(3):
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
-        code, spent = done.stderr.split()[-2:]
+        code, ratio = done.stderr.split()[-2:]
         assert code == "0"
-        seconds.append(float(spent))
-        if seconds[-1] < 2:
+        ratios.append(float(ratio))
+        if ratios[-1] < LIMIT:
             break
-    assert min(seconds) < 2
+    assert min(ratios) < LIMIT
