@@ -8,7 +8,6 @@ import random
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -16,20 +15,16 @@ from blake3 import blake3
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from backup_runner.applying.run import apply_plan
 from backup_runner.errors import CatalogError, StalePlanError
-from backup_runner.options import ApplyOptions, PlanOptions
 from backup_runner.planning.file import Header, key_of
-from backup_runner.planning.guards import SMALLEST
-from backup_runner.planning.making import make_plan
-from backup_runner.progress import Outcome, Silent
+from backup_runner.progress import Outcome
 from backup_runner.records import Kind
-from backup_runner.spec import Guards, Retention
+from backup_runner.spec import Retention
 from backup_runner.verifying.run import Level
-from backup_runner.workers.interrupt import Interrupt
 from tests.history.model_clock import ZONES, Clocks
+from tests.history.model_passing import Passing
 from tests.history.model_restore import Restores
-from tests.history.site import NO_GUARDS, Crash, Fuse, Site
+from tests.history.site import Crash, Fuse, Site
 from tests.restoring.build import tree
 from tests.support.jobs import CUT
 from tests.support.places import HELD, KEPT
@@ -58,7 +53,7 @@ def digest_of(entry: tuple[Any, ...]) -> bytes:
     return blake3(entry[5]).digest()
 
 
-class Machine(Clocks, Restores, RuleBasedStateMachine):
+class Machine(Clocks, Restores, Passing, RuleBasedStateMachine):
     """Model: `trees` {snapshot: {path: everything that a restore must bring back}}; `damaged` contents by BLAKE3,
     which may be lost, and must be named if they are."""
 
@@ -158,37 +153,6 @@ class Machine(Clocks, Restores, RuleBasedStateMachine):
     @rule()
     def apply(self) -> None:
         self.run(pruning="retention")
-
-    @rule(number=st.integers(1, 40), stored=st.booleans())
-    def apply_while_files_come_and_go(self, number: int, stored: bool) -> None:
-        """Files that were never stored, and that vanish between plan and apply, are named and no accident."""
-        folder = self.path("passing")
-        os.makedirs(folder, exist_ok=True)
-        if stored:
-            # With so many known files, the guard on deletions is weighed at all.
-            for steady in range(SMALLEST):
-                self.site.write(f"steady/{steady}", b"%d" % steady)
-            self.apply()
-        for passing in range(number):
-            self.site.write(f"passing/{passing}", content(4) + b"%d" % passing)
-        self.site.guards = Guards(min_files=0, max_change_percent=100, max_delete_percent=20)
-        try:
-            self.give_sources()
-            with closing(self.site.session()) as session, closing(make_plan(session, PlanOptions(), Silent())) as plan:
-                for passing in range(number):
-                    os.unlink(f"{folder}/{passing}")
-                now, before, began_ns = tree(os.fsencode(self.site.data)), dict(self.trees), self.clock.time_ns()
-                outcome = apply_plan(session, plan, ApplyOptions(workers=1), Silent(), Interrupt())
-        finally:
-            self.site.guards = NO_GUARDS
-        assert len([problem for problem in outcome.problems if problem.kind == "vanished"]) == number
-        tally["applies among files that come and go"] += 1
-        self.certain = True
-        self.finished(plan.header, outcome, now, "retention")
-        self.sync(now, before)
-        self.note_dates(began_ns, before)
-        self.check_retention(before, "retention")
-        self.restore_all()
 
     @rule()
     def prune(self) -> None:

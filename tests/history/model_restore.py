@@ -29,8 +29,10 @@ PLACES = st.integers(0, 7)
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "ä", "z.bin"])
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
 ATTRIBUTES = st.sampled_from(["user", "acl", "default acl", "none"])
-MEDDLING = st.sampled_from(["nothing", "modes", "bytes", "gone", "attributes", "extra"])
+MEDDLING = st.sampled_from(["nothing", "modes", "owners", "bytes", "gone", "attributes", "extra", "types"])
 _EVERYBODY = 0xFFFFFFFF
+STRANGER = 4321
+"""Nobody whose files are backed up, or restored."""
 ROOT = os.geteuid() == 0
 """Only root can be somebody else."""
 
@@ -114,7 +116,7 @@ class Restores:
             self._give_to_user(goal)
         try:
             self._restored(goal, below, Overwrite.NEVER, mine=mine)
-            self._meddle(goal, meddling, place)
+            self._meddle(goal, meddling, place, mine=mine)
             before = whole_tree(goal)
             look = self._restored(goal, number, policy, mine=mine, dry_run=True)
             assert whole_tree(goal) == before, "a dry run changed something"
@@ -150,8 +152,9 @@ class Restores:
 
         return as_user(act) if mine else act()
 
-    def _meddle(self, goal: str, how: str, place: int) -> None:
-        names = sorted(key for key, entry in tree(os.fsencode(goal)).items() if key and entry[0] != Kind.SYMLINK)
+    def _meddle(self, goal: str, how: str, place: int, *, mine: bool) -> None:
+        there = tree(os.fsencode(goal))
+        names = sorted(key for key in there if key and (how in ("owners", "types") or there[key][0] != Kind.SYMLINK))
         if how == "extra":
             with open(f"{goal}/extra", "w") as file:
                 file.write("not in the snapshot")
@@ -162,6 +165,11 @@ class Restores:
         is_folder = name.endswith(b"/")
         if how == "modes":
             os.chmod(path, (0o711, 0o600, 0o500, 0)[place % 4] if is_folder else 0o640)
+        elif how == "owners" and ROOT and not (mine and is_folder):
+            # A user may replace another's file in a folder of their own, but write nothing in another's folder.
+            os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
+        elif how == "types":
+            self._change_type(path, place, is_folder=is_folder, mine=mine)
         elif how == "attributes":
             set_attributes(path, "acl")
         elif how == "bytes" and not is_folder:
@@ -170,15 +178,38 @@ class Restores:
         elif how == "gone" and not is_folder:
             os.unlink(path)
 
+    def _change_type(self, path: str, place: int, *, is_folder: bool, mine: bool) -> None:
+        """Something that no snapshot has there, with something in it or without."""
+        if is_folder:
+            self._away(path)
+            if place % 3 == 0:
+                os.symlink("elsewhere", path)
+            else:
+                with open(path, "wb") as file:
+                    file.write(b"in the way" * (place % 3 - 1))
+        else:
+            os.unlink(path)
+            os.makedirs(f"{path}/in the way" if place % 2 else path)
+        if mine and not os.path.isdir(path):
+            os.chown(path, USER, USER, follow_symlinks=False)
+        elif mine:
+            give_away(path)
+
     def _compare(
         self, number: int, before: Tree, after: Tree, policy: Overwrite, done: RestoreOutcome, *, mine: bool
     ) -> None:
         expected = self.trees[number]
-        named = {key for key, _ in _named(done, besides="attributes")}
+        said = _named(done, besides="attributes")
+        named = {key for key, _ in said}
+        # Whoever restores owns the goal and what is in it, so they can write everywhere.
+        assert not [key for key, kind in said if kind == "unwritable"], done.problems
         lacking = {problem.key for problem in done.problems if problem.kind == "attributes"}
         assert mine or not lacking
         for key, entry in before.items():
-            if policy is Overwrite.NEVER or key not in expected:
+            other = _other_type(key)
+            if policy is Overwrite.ALWAYS and other in expected and _holds_nothing(key, before):
+                assert other not in named, other
+            elif policy is Overwrite.NEVER or key not in expected or key in named:
                 # Folders get new names in them, and with these new times.
                 assert _still(after[key]) == _still(entry), key
         for key, entry in expected.items():
@@ -194,6 +225,7 @@ class Restores:
             assert _core(found, mine=mine) == _core(entry, mine=mine), (key, policy, done.problems)
 
     def _away(self, goal: str) -> None:
+        os.chmod(goal, 0o700)
         for base, folders, _ in os.walk(goal):
             for name in folders:
                 if not os.path.islink(f"{base}/{name}"):
@@ -203,6 +235,18 @@ class Restores:
 
 def _named(outcome: RestoreOutcome, *, besides: str = "") -> set[tuple[bytes, str]]:
     return {(problem.key, problem.kind) for problem in outcome.problems if problem.kind != besides}
+
+
+def _other_type(key: bytes) -> bytes:
+    """A folder's key for a file or symlink, and a file's for a folder."""
+    return key[:-1] if key.endswith(b"/") else key + b"/"
+
+
+def _holds_nothing(key: bytes, found: Tree) -> bool:
+    """Whether it is an empty file or folder."""
+    if key.endswith(b"/"):
+        return not any(one != key and one.startswith(key) for one in found)
+    return bool(found[key][0] == Kind.FILE and not found[key][5])
 
 
 def _still(entry: tuple[Any, ...]) -> tuple[Any, ...]:
