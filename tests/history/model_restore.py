@@ -29,7 +29,9 @@ PLACES = st.integers(0, 7)
 NAMES = st.sampled_from(["a", "b", "c", "sub/a", "sub/b", "sub/deep/x", "ä", "z.bin"])
 FOLDERS = st.sampled_from(["sub", "sub/deep", "empty", "empty/too"])
 ATTRIBUTES = st.sampled_from(["user", "acl", "default acl", "none"])
-MEDDLING = st.sampled_from(["nothing", "modes", "owners", "bytes", "gone", "attributes", "extra", "types"])
+MEDDLING = st.sampled_from(
+    ["nothing", "modes", "read-only", "owners", "bytes", "gone", "attributes", "extra", "types"]
+)  # fmt: skip
 _EVERYBODY = 0xFFFFFFFF
 STRANGER = 4321
 """Nobody whose files are backed up, or restored."""
@@ -158,6 +160,10 @@ class Restores:
         if how == "extra":
             with open(f"{goal}/extra", "w") as file:
                 file.write("not in the snapshot")
+        if how == "read-only":
+            for key in names:
+                if key.endswith(b"/"):
+                    os.chmod(os.fsencode(goal) + b"/" + key, 0o500 if place % 2 else 0o555)
         if not names:
             return
         name = names[place % len(names)]
@@ -175,7 +181,7 @@ class Restores:
         elif how == "bytes" and not is_folder:
             with open(path, "ab") as file:
                 file.write(b"more")
-        elif how == "gone" and not is_folder:
+        elif how in ("gone", "read-only") and not is_folder:
             os.unlink(path)
 
     def _change_type(self, path: str, place: int, *, is_folder: bool, mine: bool) -> None:
