@@ -1,7 +1,7 @@
 """Writes ordinary files into folders that this restore created, with fewer questions to the system than elsewhere.
 
 Nothing can be in the way there, and nothing is inherited, so most files need only a mode and a time. Whatever else a
-file needs, or finds, is left to `Writer`.
+file needs, or finds, is left to `FileWriter`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from ..catalog.restoring import FileRow
 from ..targets.base import Buffer
 from .attributes import Lack, restore_attributes, set_simple
 from .goal import NEW_FILE, Goal
+from .write import write_at
 
 _PERMISSIONS = 0o777
 
@@ -39,7 +40,7 @@ class Fresh:
         mode = row.mode & _PERMISSIONS if (row.uid, row.gid) == self._own else 0o600
         fd = os.open(temporary, NEW_FILE, mode, dir_fd=at)
         try:
-            _write(fd, data)
+            write_at(fd, data, 0, sparse=False)
             lacking = [] if set_simple(fd, os.fstat(fd), row) else restore_attributes(fd, row)
             os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
         except BaseException:
@@ -49,9 +50,3 @@ class Fresh:
         finally:
             os.close(fd)
         return lacking
-
-
-def _write(fd: int, data: Buffer) -> None:
-    done = os.write(fd, data)
-    while done < len(data):
-        done += os.write(fd, memoryview(data)[done:])

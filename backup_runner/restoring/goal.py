@@ -63,7 +63,7 @@ class Goal(Way):
         super().__init__(-1 if root is None else root, followed)
         self.pretend = pretend
         self.untouched = untouched
-        """Whether this restore created the root, and nothing in it inherits anything."""
+        """Whether this restore created the root, and what is created in it inherits no ACL and no group."""
         self._pretended: set[bytes] = {b""} if root is None else set()
         self._unmarked: set[bytes] | None = None
         self._names = Names()
@@ -75,9 +75,11 @@ class Goal(Way):
         """The folder at `path`, symlinks on the way to it followed: the user named it. `created`: just now, by this
         restore. Raises OSError."""
         root = os.open(path, _LOOK & ~os.O_NOFOLLOW | os.O_DIRECTORY)
-        untouched = created and not has_default_acl(path_of(root))
+        there = os.fstat(root)
+        # A root with a foreign group got it from above, and hands it down.
+        untouched = created and there.st_gid == os.getegid() and not has_default_acl(path_of(root))
         goal = cls(root, followed=followed, pretend=pretend, untouched=untouched)
-        goal.note_closed(b"", os.fstat(root))
+        goal.note_closed(b"", there)
         return goal
 
     def again(self) -> Goal:

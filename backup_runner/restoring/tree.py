@@ -30,11 +30,14 @@ class TreeRestore:
         self._folders = chosen.folders()
         self._made: bytes | None = b""
         """All folders up to this one, by key, are made; None for all."""
+        self._has_ways = True
 
     def begin(self) -> None:
         """Make folders that are needed before files are restored: all where something may be there already; otherwise
         those that lead to chosen paths, while `make_folders` makes the others when they are needed."""
-        if not self._writer.goal.untouched or next(self._ways(), None) is not None:
+        if self._writer.goal.untouched:
+            self._has_ways = next(self._ways(), None) is not None
+        if not self._writer.goal.untouched or self._has_ways:
             self.make_folders()
 
     def make_folders(self, upto: bytes | None = None) -> None:
@@ -48,7 +51,7 @@ class TreeRestore:
             if upto is not None and upto <= row.key:
                 return
         self._made = None
-        for head in self._ways():
+        for head in self._ways() if self._has_ways else ():
             self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
 
     def _ways(self) -> Iterator[bytes]:

@@ -304,8 +304,6 @@ def _read_piece(piece: WantedPiece, reader: Reader, name: str) -> Buffer | Backu
 def _content(row: FileRow, reader: Reader | None, name: str) -> Buffer:
     """The whole content, with its hash checked. Raises ContainerError, TargetError."""
     data: Buffer = whole(reader, row.offset, row.length) if reader else b""
-    if row.blake3 is not None and len(data) == row.size and blake3(data).digest() == row.blake3:
-        return data
     hasher = Hasher(row)
     hasher.update(data)
     try:

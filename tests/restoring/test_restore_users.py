@@ -8,12 +8,15 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backup_runner.progress import Silent
 from backup_runner.records import Flag
+from backup_runner.restoring import fresh, write
 from backup_runner.restoring.run import RestoreOptions, restore
+from backup_runner.restoring.write import write_at
 from backup_runner.source.xattrs import encode_xattrs
 from backup_runner.spec import Overwrite
 from tests.restoring.build import World
@@ -207,33 +210,36 @@ def test_what_was_added_since_goes(world: World, overwrite: Overwrite) -> None:
     assert (_mode(world.out + b"/folder"), _mode(world.out + b"/folder/file")) == (0o755, 0o640)
 
 
-def test_default_acls_of_the_goal_are_not_handed_down(world: World) -> None:
+@pytest.mark.parametrize("new", [False, True])
+def test_default_acls_of_the_goal_are_not_handed_down(world: World, *, new: bool) -> None:
     os.chmod(world.write(b"folder/file"), 0o640)
     world.back_up()
-    os.makedirs(world.out)
-    _tool("setfacl", "-d", "-m", f"u:{STRANGER}:rwx", world.out)
+    if not new:
+        os.makedirs(world.out)
+    # A new goal inherits them from the folder above.
+    _tool("setfacl", "-d", "-m", f"u:{STRANGER}:rwx", world.root if new else world.out)
     assert world.restore().problems == []
     for name in (b"/folder", b"/folder/file"):
         assert os.listxattr(world.out + name) == []
     assert (_mode(world.out + b"/folder"), _mode(world.out + b"/folder/file")) == (0o755, 0o640)
 
 
-def test_a_new_goal_inherits_acls_that_do_not_reach_what_is_restored(world: World) -> None:
-    os.chmod(world.write(b"folder/file"), 0o640)
-    world.back_up()
-    _tool("setfacl", "-d", "-m", f"u:{STRANGER}:rwx", world.root)
-    assert world.restore().problems == []
-    for name in (b"/folder", b"/folder/file"):
-        assert os.listxattr(world.out + name) == []
-    assert (_mode(world.out + b"/folder"), _mode(world.out + b"/folder/file")) == (0o755, 0o640)
-
-
-def test_a_new_goal_below_a_folder_with_a_group_of_its_own(world: World) -> None:
+def test_a_new_goal_below_a_folder_with_a_group_of_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chmod(world.write(b"folder/file"), 0o640)
     world.back_up()
     os.chown(world.root, -1, GROUP)
     os.chmod(world.root, 0o2755)
+    written: list[os.stat_result] = []
+
+    def watched(fd: int, *given: Any, **options: Any) -> None:
+        written.append(os.fstat(fd))
+        write_at(fd, *given, **options)
+
+    for module in (fresh, write):
+        monkeypatch.setattr(module, "write_at", watched)
     assert world.restore().problems == []
+    # Until the file has its group, nobody else may read what is in it.
+    assert [(one.st_gid, stat.S_IMODE(one.st_mode)) for one in written] == [(GROUP, 0o600)]
     for name, mode in ((b"/folder", 0o755), (b"/folder/file", 0o640)):
         there = os.stat(world.out + name)
         assert (there.st_gid, stat.S_IMODE(there.st_mode)) == (os.getegid(), mode)

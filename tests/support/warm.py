@@ -103,7 +103,9 @@ def become(asked: dict[str, Any], streams: list[int]) -> None:
     os.environ.update(asked["env"])
     time.tzset()
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        errors = "backslashreplace" if name == "stderr" else "strict"
+        # As the interpreter chose for this locale, unless it is told.
+        told = "PYTHONIOENCODING" in asked["env"] and name != "stderr"
+        errors = "strict" if told else getattr(sys, name).errors
         stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115 - until the end
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
