@@ -47,10 +47,10 @@ def check_lines(found: TargetCheck, look: Look) -> Iterator[str]:
             yield look.paint(text, "green", "bold")
         return
     yield look.paint(f"{units.count(len(missing), 'operation')} missing", "red", "bold")
-    if all(check.denied and check.operation in BEYOND_WRITING for check in missing):
+    policies = list(dict.fromkeys(check.policy for check in missing if check.policy))
+    if policies and all(check.denied and check.operation in BEYOND_WRITING for check in missing):
         yield "Only these are missing, as on a write-only host: backups work; restore and prune elsewhere."
         yield "If that is intended, add --write-only."
-    policies = list(dict.fromkeys(check.policy for check in missing if check.policy))
     if policies:
         yield "Policy statements that grant them (see docs/oci-setup.md; DeleteObject only for hosts that may delete):"
         yield from (f"  {line}" for line in policies)
