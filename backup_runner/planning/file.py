@@ -82,7 +82,7 @@ class Header:
     lineage: str
     serial: int
     listing: str
-    """Digest of the listing of this lineage's data objects; "" for an offline plan."""
+    """Digest of the listing of the data objects that the catalog knows; "" for an offline plan."""
     created_ns: int
     scanned_ns: int
     scope: list[str] = field(default_factory=list)

@@ -40,7 +40,8 @@ _STRANGE = 250_000
 class Drift:
     """`bad`: by object id, why its contents cannot be read. `healed`: ids of objects that are back.
 
-    `digest` is over names, sizes and checksums of the lineage's data objects, as listed.
+    `digest` is over names, sizes and checksums of the data objects that the catalog knows, as listed. An upload that was
+    under way when its run was killed may arrive at any time, so unknown objects do not count.
 
     Larger than usual, because each kind of difference is a field of its own.
     """
@@ -156,7 +157,6 @@ def look(
         drift.newest_record = _newest_blind(drift, store, records, seen.checksums)
     else:
         drift.newest_record = _newest(drift, store, records, target, identity)
-    drift.digest = listing_digest(seen.data)
     _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, seen.copies) or _replaced_end(store, records, target)
     listed: dict[str, StoredObject] = {item.name: item for item in seen.data}
@@ -164,6 +164,7 @@ def look(
         item = seen.imported[row.name] if row.name in seen.imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
     drift.unknown = list(listed.values())
+    drift.digest = listing_digest([item for item in seen.data if item.name not in listed])
     if blind:
         # What a killed run left, or others put there, cannot be told apart or adopted here.
         drift.strange, drift.unknown = len(drift.unknown), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -85,12 +86,6 @@ def test_after_another_job_of_the_catalog(planned: tuple[Home, str]) -> None:
     assert_refused(home, path, "catalog changed")
 
 
-def add_object(home: Home) -> None:
-    folder = os.path.dirname(f"{home.bucket}/{home.data_objects()[0]}")
-    with open(f"{folder}/{'0' * 32}", "wb") as file:
-        file.write(b"not sealed")
-
-
 def drop_object(home: Home) -> None:
     os.unlink(f"{home.bucket}/{home.data_objects()[0]}")
 
@@ -100,11 +95,37 @@ def cut_object(home: Home) -> None:
     os.truncate(path, os.stat(path).st_size - 1)
 
 
-@pytest.mark.parametrize("happening", [add_object, drop_object, cut_object])
+@pytest.mark.parametrize("happening", [drop_object, cut_object])
 def test_after_the_bucket_changed(planned: tuple[Home, str], happening: Callable[[Home], None]) -> None:
     home, path = planned
     happening(home)
     assert_refused(home, path, "bucket changed")
+
+
+def test_an_upload_that_arrives_late_stops_no_plan(planned: tuple[Home, str]) -> None:
+    """The server may finish a killed run's request after the next plan was made; the plan after that reuses it."""
+    home, path = planned
+    lineage, _, _ = home.data_objects()[0].partition("/")
+    late = f"{lineage}/data/{'0' * 32}"
+    shutil.copyfile(f"{home.bucket}/{home.data_objects()[0]}", f"{home.bucket}/{late}")
+    assert home.apply(open_plan(path)).counts == {"update": 1, "upload": 1}
+    home.check()
+    plan = home.plan()
+    assert plan.header.totals.counts["adopt"] == 1
+    plan.close()
+
+
+def test_an_object_to_reuse_that_is_gone_stops_no_plan(planned: tuple[Home, str]) -> None:
+    home, _ = planned
+    lineage, _, _ = home.data_objects()[0].partition("/")
+    stray = f"{home.bucket}/{lineage}/data/{'0' * 32}"
+    shutil.copyfile(f"{home.bucket}/{home.data_objects()[0]}", stray)
+    plan = home.plan()
+    assert plan.header.totals.counts["adopt"] == 1
+    os.unlink(stray)
+    outcome = home.apply(plan)
+    assert "it was deleted in the meantime" in " ".join(outcome.notes)
+    home.check()
 
 
 def test_a_first_plan_after_another_first_apply(home: Home) -> None:
