@@ -40,8 +40,8 @@ _STRANGE = 250_000
 class Drift:
     """`bad`: by object id, why its contents cannot be read. `healed`: ids of objects that are back.
 
-    `digest` is over names, sizes and checksums of the data objects that the catalog knows, as listed. An upload that was
-    under way when its run was killed may arrive at any time, so unknown objects do not count.
+    `digest` is over names, sizes and checksums of the data objects that the catalog knows, as listed. An upload that
+    was under way when its run was killed may arrive at any time, so unknown objects do not count.
 
     Larger than usual, because each kind of difference is a field of its own.
     """
