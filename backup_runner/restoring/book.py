@@ -114,5 +114,7 @@ class Book:
             others = f"; {count - 1:,} more files and folders lack it, too" if count > 1 else ""
             self.problem(key, "attributes", f"could not be set: {text}{others}")
         self.outcome.counts = dict(self.counts)
-        self.outcome.notes += [f"{text}: {count} times" for text, count in sorted(self.notes.items())]
+        self.outcome.notes += [
+            text if count == 1 else f"{text}: {count:,} times" for text, count in sorted(self.notes.items())
+        ]
         self.outcome.problems.sort()

@@ -123,9 +123,9 @@ class TreeRestore:
         for group in self._chosen.groups():
             if self._book.stopped():
                 return
-            in_place = next((row.path_id for row in group if self._in_place(row)), group[0].path_id)
-            if in_place != group[0].path_id:
-                changes.append((group[0].path_id, in_place))
+            first = self._first(group).path_id
+            if first != group[0].path_id:
+                changes.append((group[0].path_id, first))
         self._chosen.lead(changes)
         changes = []
         for row, others in self._chosen.apart():
@@ -135,6 +135,20 @@ class TreeRestore:
                 there = (number for number, key in others if self._in_place(row._replace(key=key), chosen=False))
                 changes += [(row.path_id, number) for number in islice(there, 1)]
         self._chosen.lead(changes)
+
+    def _first(self, group: list[FileRow]) -> FileRow:
+        """To which the others are linked. One that is kept with other attributes is none: whom these let in must not
+        get the others, too."""
+        in_place = next((row for row in group if self._in_place(row)), None)
+        if in_place or self._writer.policy.touches:
+            return in_place or group[0]
+        return next((row for row in group if self._is_new(row)), group[0])
+
+    def _is_new(self, row: FileRow) -> bool:
+        try:
+            return self._writer.policy.file(row) is Decision.WRITE
+        except CAUGHT:
+            return False
 
     def links(self) -> None:
         # The first name does not have this content, so the others cannot be links to it.

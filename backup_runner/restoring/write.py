@@ -122,10 +122,11 @@ class FileWriter:
     def link(self, first: bytes, row: FileRow) -> Decision:
         """Make `row` a hard link to the restored file `first`."""
         decision = self.policy.link(first, row)
-        if decision is not Decision.WRITE:
-            return decision
-        if self.goal.pretend:
+        if decision is Decision.UNCHANGED and not self.policy.touches:
+            self.refresh(row)
+        if decision is Decision.WRITE and self.goal.pretend:
             self.goal.check_writable(row.key)
+        if decision is not Decision.WRITE or self.goal.pretend:
             return decision
         above, source = self.goal.place(first)
         origin = os.dup(above)

@@ -161,17 +161,33 @@ def test_a_name_that_is_restored_alone_joins_those_that_are_there(
     assert _together(world, b"a", b"b", b"c")
 
 
-@pytest.mark.parametrize("chosen", [(), (b"a",)])
-def test_a_name_does_not_join_one_that_is_open_to_more(world: World, chosen: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(("gone", "there"), [(b"a", b"b"), (b"b", b"a")])
+def test_a_name_does_not_join_one_that_is_open_to_more(world: World, gone: bytes, there: bytes, alone: bool) -> None:
     os.chmod(world.write(b"a"), 0o600)
     os.link(world.base + b"/a", world.base + b"/b")
     world.back_up()
     world.restore()
-    os.unlink(world.out + b"/a")
-    os.chmod(world.out + b"/b", 0o666)
-    assert world.restore(*chosen).problems == []
-    modes = [stat.S_IMODE(os.stat(world.out + name).st_mode) for name in (b"/a", b"/b")]
+    os.unlink(world.out + b"/" + gone)
+    os.chmod(world.out + b"/" + there, 0o666)
+    for dry_run in (True, False):
+        outcome = world.restore(*([gone] if alone else []), dry_run=dry_run)
+        assert (outcome.problems, outcome.counts.get("linked")) == ([], None)
+    modes = [stat.S_IMODE(os.stat(world.out + b"/" + name).st_mode) for name in (gone, there)]
     assert modes == [0o600, 0o666]
+
+
+def test_names_that_are_gone_join_each_other_if_the_first_has_changed(world: World) -> None:
+    _group(world, b"a", b"b", b"c")
+    world.restore()
+    os.unlink(world.out + b"/b")
+    os.unlink(world.out + b"/c")
+    os.chmod(world.out + b"/a", 0o666)
+    outcome = world.restore()
+    assert outcome.problems == []
+    assert outcome.notes == ["modes, owners or times of existing files differ and were not changed (see --overwrite)"]
+    assert _together(world, b"b", b"c")
+    assert not _together(world, b"a", b"b")
 
 
 def test_a_group_whose_first_name_is_kept_is_gathered_at_another(world: World) -> None:
