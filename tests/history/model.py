@@ -57,8 +57,8 @@ class Machine(Clocks, Restores, Passing, RuleBasedStateMachine):
     """Model: `trees` {snapshot: {path: everything that a restore must bring back}}; `damaged` contents by BLAKE3,
     which may be lost, and must be named if they are."""
 
-    @initialize(small=st.booleans(), zone=ZONES, theirs=st.booleans())
-    def begin(self, small: bool, zone: str, theirs: bool) -> None:
+    @initialize(small=st.booleans(), zone=ZONES, theirs=st.booleans(), chance=st.integers(0, 1 << 32))
+    def begin(self, small: bool, zone: str, theirs: bool, chance: int) -> None:
         global steps
         # The invariant that follows is the beginning's, and no step.
         steps -= 1
@@ -77,9 +77,19 @@ class Machine(Clocks, Restores, Passing, RuleBasedStateMachine):
         self.drifted = False
         self.unnamed: set[bytes] = set()
         self.certain = True
-        self.tally, self.theirs = tally, theirs
+        self.tally, self.theirs, self.chance = tally, theirs, random.Random(chance)
         self.begin_clock(zone)
         self.retention(0)
+        if self.chance.random() > 0.25:
+            self.begin_tree()
+
+    def begin_tree(self) -> None:
+        """Of each kind something, so that it does not take a life to come to it."""
+        self.write("a", 4)
+        self.write("sub/a", 9)
+        self.hard_link("b", "a")
+        self.symlink("sub/b", "a")
+        self.make_folder("empty/too")
 
     @invariant()
     def count(self) -> None:
@@ -209,6 +219,8 @@ class Machine(Clocks, Restores, Passing, RuleBasedStateMachine):
         self.note_dates(began_ns, before)
         self.check_retention(before, pruning)
         self.restore_all()
+        if self.certain:
+            self.restore_over(1)
 
     def attempt(self, pruning: str) -> tuple[Header, Outcome]:
         try:
