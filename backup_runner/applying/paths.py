@@ -153,8 +153,9 @@ class PathApplier:
             self._lane.add(action)
             return
         meta = self._meta(action.key, Kind.FILE, status, size=status.st_size)
-        # A file that changed while it was read is checked again under all its names.
-        meta = meta._replace(flags=meta.flags | first.flags & Flag.MOVED)
+        # A file that changed while it was read, or since, is checked again under all its names: a change that left size
+        # and mtime as they were shows in the ctime alone, so this name has that of what was read.
+        meta = meta._replace(ctime_ns=first.ctime_ns, flags=meta.flags | first.flags & Flag.MOVED)
         self._versions.put(action, meta, first.content_id, leader=action.leader)
 
     def _meta(self, key: bytes, kind: Kind, status: os.stat_result, *, size: int) -> Meta:

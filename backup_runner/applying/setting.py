@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from ..catalog.database import Store
 from ..planning.file import Totals
@@ -47,4 +48,6 @@ def _outputs(job: Job) -> Outputs:
     env = {name: value for name, value in os.environ.items() if name not in hidden}
     env |= {"BACKUP_RUNNER_JOB": job.name, "BACKUP_RUNNER_JOB_FILE": os.path.abspath(job.file)}
     reads_stdin = any(not output.command for output in by_key.values())
-    return Outputs(by_key, os.path.dirname(env["BACKUP_RUNNER_JOB_FILE"]), env, os.dup(0) if reads_stdin else None)
+    # None if the process was started without it: then something else may have its number by now.
+    stdin = os.dup(0) if reads_stdin and sys.__stdin__ is not None else None
+    return Outputs(by_key, os.path.dirname(env["BACKUP_RUNNER_JOB_FILE"]), env, stdin)

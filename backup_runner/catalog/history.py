@@ -279,14 +279,15 @@ def contents_in(cat: Catalog, object_ids: Iterable[int]) -> list[tuple[int, int]
     return held.fetchall()
 
 
-def count_files(cat: Catalog, job_id: int, root: bytes) -> int:
-    """How many files and symlinks a job has now at or below a key."""
+def count_files(cat: Catalog, job_id: int, root: bytes, *, outputs: bool = True) -> int:
+    """How many files and symlinks a job has now at or below a key; without `outputs`, not those of programs."""
     stem = root.rstrip(b"/")
     low, high = (stem + b"/", stem + b"0") if stem else (b"", None)
     row = cat.conn.execute(
         "SELECT count(*) FROM path p JOIN version v ON v.path_id = p.id AND v.until IS NULL "
-        "WHERE p.job_id = ?1 AND v.kind != 1 AND (p.key = ?2 OR (p.key >= ?3 AND (?4 IS NULL OR p.key < ?4)))",
-        (job_id, stem, low, high),
+        "WHERE p.job_id = ?1 AND v.kind != 1 AND (p.key = ?2 OR (p.key >= ?3 AND (?4 IS NULL OR p.key < ?4))) "
+        "AND NOT v.flags & ?5",
+        (job_id, stem, low, high, 0 if outputs else Flag.OUTPUT),
     ).fetchone()
     return int(row[0])
 

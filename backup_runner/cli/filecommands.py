@@ -52,6 +52,9 @@ def backup(
     out = output(context, json=json)
     if (path == "-") != bool(stored_as):
         raise UsageError("- and --as NAME belong together", hint="e.g. `… file backup - --as dumps/shop.sql`")
+    if path == "-" and sys.__stdin__ is None:
+        # /dev/null stands in for it by now (`__main__`), and its nothing must not replace the last dump.
+        raise UsageError("standard input is closed", hint="pipe something into this command")
     if path == "-" and sys.stdin.isatty():
         raise UsageError("standard input is a terminal", hint="pipe something into this command")
     wish = oneshot.Wish((path,), overwrite=overwrite, force_checksum=force_checksum, stored_as=stored_as)

@@ -36,6 +36,8 @@ class Seen:
     known: int = 0
     changed: int = 0
     removed: int = 0
+    outputs: int = 0
+    """Those of `known` that programs print anew in each run: that they changed means nothing."""
     examples: list[str] = field(default_factory=list)
     """A few of the changed files."""
 
@@ -52,14 +54,15 @@ def weigh(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
 
 def weigh_changes(seen: Seen, guards: Guards) -> Iterator[GuardHit]:
     """The guard on files with new content."""
-    if seen.known < SMALLEST:
+    known = seen.known - seen.outputs
+    if known < SMALLEST:
         return
-    changed = 100 * seen.changed / seen.known
+    changed = 100 * seen.changed / known
     if changed > guards.max_change_percent:
         some = f" (for example {', '.join(seen.examples)})" if seen.examples else ""
         yield GuardHit(
             "max_change_percent",
-            f"mass change: {seen.changed} of {seen.known} files ({changed:.0f} %) of {seen.label} have new content"
+            f"mass change: {seen.changed} of {known} files ({changed:.0f} %) of {seen.label} have new content"
             f"{some}; max_change_percent is {guards.max_change_percent}. Ransomware looks like this",
         )
 

@@ -36,6 +36,8 @@ class Past:
         last = self.cat.last_complete(self.job_id) if self.cat and self.job_id is not None else None
         return int(orjson.loads(last.totals).get("files", 0)) if last else 0
 
-    def count_files(self, key: bytes) -> int:
-        """The number of files below a key."""
-        return history.count_files(self.cat, self.job_id, key) if self.cat and self.job_id is not None else 0
+    def count_files(self, key: bytes, *, outputs: bool = True) -> int:
+        """The number of files below a key; without `outputs`, of those that were on disk."""
+        if self.cat is None or self.job_id is None:
+            return 0
+        return history.count_files(self.cat, self.job_id, key, outputs=outputs)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from ..reasons import Cause
 from ..records import Action, ActionKind, Kind
 from ..source.access import mount_point_of
 from ..source.walk import ScanTotals
@@ -12,6 +14,12 @@ from ..spec import Job, Source
 from .guards import GuardHit, Seen, weigh, weigh_changes, weigh_deletions, weigh_source
 
 _CONTENT_CHANGES = {ActionKind.UPDATE, ActionKind.LINK, ActionKind.HOLD}
+
+
+class CountKnown(Protocol):
+    """Counts the files that the job had below a key; without `outputs`, those that were on disk."""
+
+    def __call__(self, key: bytes, /, *, outputs: bool = ...) -> int: ...
 
 
 @dataclass(slots=True)
@@ -69,8 +77,8 @@ class Scales:
         yield from weigh_changes(self.whole, self.job.guards)
         yield from self.deletions()
 
-    def hits(self, totals: ScanTotals, *, known: int, count_known: Callable[[bytes], int]) -> list[GuardHit]:
-        """`known`: files that the job had before; `count_known` counts those below a key."""
+    def hits(self, totals: ScanTotals, *, known: int, count_known: CountKnown) -> list[GuardHit]:
+        """`known`: files that the job had before."""
         job, whole = self.job, self.whole
         whole.known = known
         hits: list[GuardHit] = []
@@ -80,13 +88,13 @@ class Scales:
             seen.found = totals.files_by_source.get(key, totals.files_by_source.get(key + b"/", 0))
             whole.found += seen.found
             missing = key in totals.missing
-            if len(self.by_source) == 1:
-                seen.known = known
-            elif not seen.found or missing or source.guards != job.guards:
-                # Only if a guard may need it, because it reads them all.
-                seen.known = count_known(source.key)
+            # Counted only if a guard may need it, because it reads them all.
+            if source.guards != job.guards:
+                seen.known = known if len(self.by_source) == 1 else count_known(source.key)
+            # The output of a program says nothing about the folder that it is stored in.
+            before = 0 if seen.found else count_known(source.key, outputs=False)
             hits += weigh_source(
-                seen.label, missing=missing, found=seen.found, known=seen.known, allow_empty=source.allow_empty
+                seen.label, missing=missing, found=seen.found, known=before, allow_empty=source.allow_empty
             )
             if not missing and source.guards.require_mount and mount_point_of(source.path) == b"/":
                 hits.append(GuardHit("require_mount", f"{seen.label} is not on a mounted file system of its own"))
@@ -98,6 +106,8 @@ class Scales:
 def _count(seen: Seen, action: Action) -> None:
     if action.kind is ActionKind.REMOVE:
         seen.removed += 1
+    elif action.kind is ActionKind.UPDATE and action.reason.cause is Cause.OUTPUT:
+        seen.outputs += 1
     elif action.kind in _CONTENT_CHANGES and action.reason.is_change:
         seen.changed += 1
         if len(seen.examples) < 3:

@@ -20,10 +20,11 @@ from backup_runner.contents.cutting import FileCut
 from backup_runner.errors import GuardError
 from backup_runner.planning.facts import hash_file
 from backup_runner.policy import StoringPolicy
+from backup_runner.progress import Silent
 from backup_runner.records import Digests, Flag
 from backup_runner.source import reading
 from backup_runner.source.tree import Tree
-from backup_runner.spec import Overwrite
+from backup_runner.spec import Detect, Overwrite
 from tests.support.jobs import Home, photograph, stored_contents, stored_twice
 
 MIB = 1 << 20
@@ -153,6 +154,29 @@ def test_a_hard_link_that_became_a_file_of_the_same_size_and_time(home: Home) ->
     assert home.restore().problems == []
     with open(f"{home.root}/back/b", "rb") as file:
         assert file.read() == b"single"
+
+
+@pytest.mark.parametrize("detect", [Detect.CTIME, Detect.MTIME])
+def test_a_hard_link_whose_bytes_changed_once_the_first_name_was_stored(home: Home, detect: Detect) -> None:
+    """Its size and mtime say nothing, and the name that comes last is recorded after the change."""
+    home.settings["detect"] = detect
+    path = home.write("a", "AAAA\n", mtime_ns=10**18)
+    os.link(path, home.path("z"))
+
+    class Meddling(Silent):
+        def advance(self, files: int, size: int) -> None:
+            if size or not files or home.read("a") != b"AAAA\n":
+                return
+            home.write("a", "BBBB\n", mtime_ns=10**18)
+
+    assert home.apply(events=Meddling()).problems == []
+    assert home.read("z") == b"BBBB\n"
+    if detect is Detect.CTIME:
+        assert [line.split()[:2] for line in home.said()] == [["link", "z:"], ["update", "a:"]]
+        home.apply()
+        home.check()
+    # Nothing is linked over and over.
+    assert home.changes() == 0
 
 
 def test_a_new_hard_link_of_a_file_that_is_held_back(home: Home) -> None:

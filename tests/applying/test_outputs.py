@@ -328,3 +328,61 @@ def test_standard_input(place: Any) -> None:
     assert place.run(*config, "file", "backup", "-").code == 64
     assert place.run(*config, "file", "backup", "data/b.txt", "--as", "x").code == 64
     assert place.run(*config, "file", "backup", "-", "--as", "../x").code == 64
+
+
+def test_a_closed_standard_input_replaces_no_dump(place: Any) -> None:
+    (place.root / "config.yaml").write_text(
+        "general: {database_file: ./oneshot.db, crypto_key_file: ./key}\ndirectory: {path: ./one}\n"
+    )
+    words = ("--config", "config.yaml", "file", "backup", "-", "--as", "dumps/c")
+    assert place.run(*words, stdin="precious").code == 0
+    before = files(place.root / "one")
+    # A process of its own: a shell closes the stream before the interpreter starts.
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "backup_runner", *words]
+    done = subprocess.run(command, cwd=place.root, env=place.environment(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 64, done.stdout
+    assert "standard input is closed" in done.stderr
+    assert files(place.root / "one") == before
+    ((listed,),) = place.run("--config", "config.yaml", "file", "list", "--json").lines()
+    assert listed["size"] == len("precious")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(map(str, folder.rglob("*")))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_folder_with_nothing_but_an_output_is_not_emptied(place: Any, *, kept: bool) -> None:
+    """Neither while the output is in the job, nor once it is taken out."""
+    (place.data / "dumps").mkdir()
+    text = place.job.read_text()
+    folder = "{path: ./data/dumps}"
+    output = "{path: dumps/x.sql, command: [echo, hi]}"
+    place.job.write_text(text.replace("{path: ./data}", f"{folder}, {output}"))
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    if not kept:
+        place.job.write_text(text.replace("{path: ./data}", folder) + "guards: {min_files: 0}\n")
+    done = place.run("apply", "job.yaml", "--yes")
+    assert done.code == 0, done.out + done.err
+
+
+def test_a_folder_with_an_output_that_was_emptied_is_stopped(place: Any) -> None:
+    write_job(place, "[echo, hi]", name="docs/x.sql")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    (place.data / "docs" / "a.txt").unlink()
+    (place.data / "b.txt").unlink()
+    done = place.run("apply", "job.yaml", "--yes")
+    assert done.code == 5
+    assert "is empty, but 2 of its files are backed up" in done.out + done.err
+
+
+def test_outputs_do_not_hide_that_all_files_changed(place: Any) -> None:
+    for number in range(30):
+        write_job(place, "[date, +%N]", name=f"dumps/{number}")
+        (place.data / str(number)).write_text("as it was")
+    assert place.run("apply", "job.yaml", "--yes").code == 0
+    for number in range(30):
+        (place.data / str(number)).write_text("encrypted")
+    done = place.run("apply", "job.yaml", "--yes")
+    assert done.code == 5, done.out
+    assert "mass change: 30 of 32 files" in done.out + done.err
