@@ -128,8 +128,9 @@ class _Attributes:
                 self._set_owner()
                 # A change of owner removes capabilities.
                 self._have = _read(self._where, self._wanted)
-            self._set_acls()
+            # Before anybody may run a file whose capabilities are not the snapshot's.
             self._set_others()
+            self._set_acls()
         self._set_mode()
         self._set_time()
         self.lacking += _birth_lacking(self._where, row)
@@ -139,7 +140,13 @@ class _Attributes:
     def _narrow(self) -> None:
         """The mode until everything is set: rights in both the file's and the snapshot's mode, and this user's own."""
         now = stat.S_IMODE(self._there.st_mode)
-        mode = now & self._row.mode & 0o777 | now & stat.S_ISVTX
+        # The snapshot's owner counts as group or others until, or unless, the file is given to that user.
+        bits = acl.Bits.of(now & self._mode).for_another(owner=self._there.st_uid != self._row.uid, group=False)
+        mode = bits.mode | now & stat.S_ISVTX
+        if acl.ACCESS in self._wanted or acl.ACCESS in self._have:
+            # Without its ACL, the mask would be the group's rights, and others' those of users that it denies them. A
+            # line for the former owner, so far without effect, would grant rights once the file has another one.
+            mode &= ~0o77
         if os.geteuid():
             mode |= _OWN_RIGHTS | (stat.S_IXUSR if stat.S_ISDIR(self._there.st_mode) else 0)
         if mode != now:
