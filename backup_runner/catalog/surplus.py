@@ -12,6 +12,9 @@ from .history import CHUNK
 class SurplusRow(NamedTuple):
     """What is on disk and not in the snapshot; a folder's key ends in a slash. `size` is in bytes.
 
+    `linked` is empty for what has one name; otherwise, it tells the file from others, and from itself if it was written
+    to or got another mode or owner.
+
     `early`: 1 if it is in the place of something of the snapshot, so that it goes first; 2 if it stays for now, because
     that cannot be read yet."""
 
@@ -19,11 +22,12 @@ class SurplusRow(NamedTuple):
     size: int
     ctime_ns: int
     early: int
+    linked: bytes
 
 
 _TABLE = (
     "CREATE TEMP TABLE surplus (key BLOB PRIMARY KEY, size INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
-    "early INTEGER NOT NULL) WITHOUT ROWID"
+    "early INTEGER NOT NULL, linked BLOB NOT NULL) WITHOUT ROWID"
 )
 _NEEDING = (
     "INSERT INTO waiting SELECT c.key FROM chosen c JOIN content t ON t.id = c.content_id "
@@ -49,7 +53,7 @@ class SurplusTable:
         self._conn.execute("DROP TABLE IF EXISTS temp.surplus")
 
     def add(self, rows: Iterable[SurplusRow]) -> None:
-        self._conn.executemany("INSERT INTO surplus VALUES (?, ?, ?, ?)", rows)
+        self._conn.executemany("INSERT INTO surplus VALUES (?, ?, ?, ?, ?)", rows)
 
     def has(self, key: bytes) -> bool:
         return self._conn.execute("SELECT 1 FROM surplus WHERE key = ?", (key,)).fetchone() is not None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
@@ -33,6 +35,8 @@ from .work import CAUGHT, problem_of
 _GUARD = "max_delete_percent"
 _SMALLEST = 20
 """As for plans: below this number of files, the guard does not apply."""
+_CLOCK_STEP_NS = 20_000_000
+"""File systems' clocks may be this much behind ours."""
 
 
 class Deletion:
@@ -43,6 +47,7 @@ class Deletion:
         self._table = SurplusTable(cat)
         self._files = self._folders = self._size = self._seen = 0
         self._postponed = 0
+        self._agreed_ns = 0
 
     def find(self) -> bool:
         """Look at the disk; False if the caller's `agree` said no. Raises GuardError."""
@@ -57,9 +62,10 @@ class Deletion:
                 batch.clear()
         self._table.add(batch)
         self._weigh()
-        if options.agree is None:
-            return True
-        return options.agree(Surplus(self._files, self._folders, self._size, self._table.keys()))
+        found = Surplus(self._files, self._folders, self._size, self._table.keys())
+        agreed = options.agree is None or options.agree(found)
+        self._agreed_ns = time.time_ns() - _CLOCK_STEP_NS
+        return agreed
 
     def postpone(self, archived: Collection[int]) -> None:
         """Keep what is in the place of files that need these objects, which cannot be read now."""
@@ -96,7 +102,7 @@ class Deletion:
         there = goal.look(row.key.removesuffix(b"/"))
         if there is None:
             return
-        if not is_folder and there.st_ctime_ns != row.ctime_ns:
+        if not is_folder and not self._as_listed(row, there):
             self._book.problem(row.key, "undeleted", "it changed after it was listed; restore again")
             return
         if goal.pretend:
@@ -112,6 +118,14 @@ class Deletion:
         self._book.counts["deleted_folders" if is_folder else "deleted"] += 1
         if self._book.options.listen:
             self._book.options.listen("deleted", row.key, row.size)
+
+    def _as_listed(self, row: SurplusRow, there: os.stat_result) -> bool:
+        """Whether it did not change; that we made, replaced or deleted other names of it does not count."""
+        if there.st_ctime_ns == row.ctime_ns:
+            return True
+        return there.st_ctime_ns >= self._agreed_ns and row.linked == _linked(
+            stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, there.st_dev, there.st_ino, there.st_mtime_ns
+        )
 
     def _check_empty(self, goal: Goal, key: bytes) -> None:
         """Whether a folder would be empty by now. Raises OSError (ENOTEMPTY)."""
@@ -166,7 +180,8 @@ class Deletion:
         else:
             self._files += 1
         self._size += entry[2]
-        return SurplusRow(entry[0], entry[2], entry[4], early)
+        linked = _linked(*entry[5:10], entry[3]) if entry[10] > 1 and entry[1] != Kind.DIRECTORY else b""
+        return SurplusRow(entry[0], entry[2], entry[4], early, linked)
 
     def _in_the_way(self, key: bytes) -> bool:
         """Whether the snapshot has something of another type there."""
@@ -183,6 +198,10 @@ class Deletion:
         ]
         for batch in scan_fields(places, settings, totals=ScanTotals(), on_problem=lambda _: None):
             yield from batch
+
+
+def _linked(mode: int, uid: int, gid: int, dev: int, ino: int, mtime_ns: int) -> bytes:
+    return b"%o %d %d %d %d %d" % (mode, uid, gid, dev, ino, mtime_ns)
 
 
 def problems_of(snapshot: Snapshot) -> int:

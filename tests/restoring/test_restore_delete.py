@@ -17,6 +17,7 @@ from backup_runner.restoring.run import restore
 from backup_runner.spec import Guards, Overwrite, SkipLine, SkipOrigin, Symlinks
 from backup_runner.spec.sources import Bounds
 from tests.restoring.build import World, tree
+from tests.support.settling import settled
 
 
 def names(folder: bytes) -> set[bytes]:
@@ -191,6 +192,94 @@ def test_what_changed_after_the_list_stays(world: World, deleting: Callable[...,
 
     outcome = deleting(agree=change)
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"a/new", "undeleted")]
+
+
+@pytest.mark.parametrize("symlink", [False, True])
+def test_several_names_of_one_file_go_together(
+    world: World, deleting: Callable[..., RestoreOutcome], *, symlink: bool
+) -> None:
+    first = world.out + b"/a/s1"
+    os.symlink(b"one", first) if symlink else put(first)
+    for name in (b"/a/s2", b"/s3", b"/b/three/in/the/way"):
+        if name.endswith(b"way"):
+            os.unlink(world.out + b"/b/three")
+            os.makedirs(os.path.dirname(world.out + name))
+        os.link(first, world.out + name, follow_symlinks=False)
+    foreseen = dict(deleting(dry_run=True).counts)
+    outcome = deleting()
+    assert (outcome.problems, dict(outcome.counts)) == ([], foreseen)
+    assert outcome.counts["deleted"] == 4
+    assert tree(world.out) == tree(world.base)
+
+
+def test_another_name_of_a_file_that_is_replaced_or_gets_more_names(
+    world: World, deleting: Callable[..., RestoreOutcome]
+) -> None:
+    os.link(world.base + b"/a/one", world.base + b"/a/zero")
+    os.link(world.base + b"/b/three", world.base + b"/b/zero")
+    world.back_up()
+    world.restore()
+    for name in (b"/a/one", b"/a/zero", b"/b/three"):
+        os.link(world.out + name, world.out + name + b".more")
+    put(world.out + b"/a/one", b"changed")
+    os.unlink(world.out + b"/b/zero")  # becomes a link to b/three again
+    foreseen = dict(deleting(overwrite=Overwrite.CHANGED, dry_run=True).counts)
+    outcome = deleting(overwrite=Overwrite.CHANGED)
+    assert (outcome.problems, dict(outcome.counts)) == ([], foreseen)
+    assert outcome.counts["deleted"] == 3
+    assert tree(world.out) == tree(world.base)
+
+
+@pytest.mark.parametrize("how", ["written", "mode", "attribute", "other"])
+def test_what_has_several_names_and_changed_while_the_user_was_asked_stays(
+    world: World, deleting: Callable[..., RestoreOutcome], how: str
+) -> None:
+    one, two = world.out + b"/a/s1", world.out + b"/a/s2"
+    put(one)
+    os.link(one, two)
+
+    def change() -> None:
+        _change(two, how)
+        # The file system's clock may be behind ours.
+        settled(lambda: os.stat(two).st_ctime_ns)
+
+    outcome = deleting(agree=change)
+    assert {(problem.key, problem.kind) for problem in outcome.problems} == {
+        (b"a/s1", "undeleted"),
+        (b"a/s2", "undeleted"),
+    }
+    assert {b"a/s1", b"a/s2"} <= names(world.out)
+
+
+@pytest.mark.parametrize("how", ["written", "mode", "other"])
+def test_what_has_several_names_and_changed_during_the_restore_stays(
+    world: World, deleting: Callable[..., RestoreOutcome], how: str
+) -> None:
+    one, two = world.out + b"/a/s1", world.out + b"/a/s2"
+    put(one)
+    os.link(one, two)
+    os.unlink(world.out + b"/four")
+
+    def change(what: str, *_: object) -> None:
+        if what == "restored":
+            _change(two, how)
+
+    outcome = deleting(listen=change)
+    assert (b"a/s2", "undeleted") in {(problem.key, problem.kind) for problem in outcome.problems}
+    assert b"a/s2" in names(world.out)
+
+
+def _change(path: bytes, how: str) -> None:
+    if how == "written":
+        put(path, b"NEW")
+        os.utime(path, (1, 1))
+    elif how == "mode":
+        os.chmod(path, 0o600)
+    elif how == "attribute":
+        os.setxattr(path, "user.a", b"1")
+    else:
+        put(path + b".new", b"other")
+        os.replace(path + b".new", path)
 
 
 def test_the_guard(world: World, deleting: Callable[..., RestoreOutcome]) -> None:
