@@ -17,6 +17,7 @@ from ..planning.sources import busy_rules, is_busy
 from ..progress import Outcome
 from ..records import Problem
 from ..repository import commits as committing
+from ..repository.losses import lost_files
 from ..repository.session import Session
 from ..source.owners import names_of
 from ..spec import Job
@@ -28,12 +29,20 @@ _EXCUSED = ("changed", "vanished")
 _NAMED = 5
 
 
-def pass_on_problems(header: Header, outcome: Outcome) -> None:
-    """Add problems from planning that apply did not find again."""
+def pass_on_problems(header: Header, ground: Ground, outcome: Outcome) -> None:
+    """Add problems from planning that apply did not find again, and lost files that the plan did not name: their
+    contents should have been stored again and were not, or the plan file names only the first problems."""
     named = {(problem.key, problem.kind) for problem in outcome.problems}
     for fields in header.problems:
         if (key_of(fields), fields["problem"]) not in named:
             outcome.problems.append(Problem(key_of(fields), fields["problem"], fields["message"]))
+    known = {problem.key for problem in outcome.problems if problem.kind == "lost"}
+    found = lost_files(ground.cat, ground.drift, header.job) if ground.drift and not outcome.interrupted else ()
+    lost = [problem for problem in found if problem.key not in known]
+    outcome.problems += lost
+    if (more := header.problem_count - len(header.problems) - len(lost)) > 0:
+        said = f"the plan found {more:,} more problems; a saved plan names the first {len(header.problems):,}"
+        outcome.problems.append(Problem(b"", "more", said))
 
 
 def excuse_busy(job: Job, outcome: Outcome) -> None:

@@ -24,7 +24,7 @@ from ..progress import Events, Outcome
 from ..reasons import Cause, Reason
 from ..records import Action, ActionKind
 from ..repository.adopting import Adopting
-from ..repository.drift import close_drift, note
+from ..repository.drift import close_drift, note, note_reported
 from ..repository.leftovers import abort_old_uploads
 from ..repository.session import Session
 from ..workers.interrupt import Interrupt
@@ -237,7 +237,7 @@ class _Run:
         outcome, header, cat = self._outcome, self._header, self._cat
         recorder = versions.recorder
         read_until = time.time_ns()
-        pass_on_problems(self._header, outcome)
+        pass_on_problems(header, self._ground, outcome)
         excuse_busy(self._session.job, outcome)
         note_unborn(self._session.job, versions, outcome)
         outcome.status = "partial" if outcome.interrupted else "complete"
@@ -265,3 +265,5 @@ class _Run:
             retirement.delete()
             if left := abort_old_uploads(cat, self._ground.store, self._session.target):
                 outcome.notes.append(left)
+        if not outcome.interrupted:
+            note_reported(cat, self._ground.drift)

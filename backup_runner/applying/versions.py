@@ -116,6 +116,8 @@ class Versions:
         if _counted(action):
             self._events.ahead(-1, -action.size)
         before = "the last stored version is kept" if kept else "it is not in the backup"
+        if action.kind is ActionKind.REPAIR:
+            before = "its last stored version is lost"
         if number in (errno.ENOENT, errno.ENOTDIR):
             self._problem(action.key, "vanished", f"vanished since the plan was made; {before}")
             if kept and action.entry_kind != Kind.DIRECTORY:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..records import CatalogRow, Digests, Extent, Flag, NewObject
 from .database import Catalog
-from .many import content_ids, usable_contents
+from .many import USABLE, content_ids, usable_contents
 
 CHUNK = 2000
 
@@ -313,7 +313,7 @@ def has_imports(cat: Catalog, store_id: int) -> bool:
 
 def usable(cat: Catalog, content_id: int, size: int) -> bool:
     """Whether a version of that size may refer to this content: it is readable and not about to be deleted."""
-    statement = "SELECT 1 FROM content WHERE id = ? AND marked = 0 AND coalesce(size, ?2) = ?2"
+    statement = f"SELECT 1 FROM content c WHERE c.id = ? AND coalesce(c.size, ?2) = ?2 {USABLE}"
     return cat.conn.execute(statement, (content_id, size)).fetchone() is not None
 
 

@@ -12,7 +12,7 @@ _AT_ONCE = 500
 """Values in one statement; SQLite takes 32,766 variables."""
 
 _BAD = "o.state IN ('missing', 'damaged')"
-_USABLE = (
+USABLE = (
     f"AND c.marked = 0 AND (c.layout = 3 OR NOT EXISTS (SELECT 1 FROM object o WHERE o.id = c.object_id AND {_BAD})) "
     "AND (c.layout < 2 OR (NOT EXISTS (SELECT 1 FROM stretch e JOIN object o ON o.id = e.object_id "
     f"WHERE e.content_id = c.id AND {_BAD}) AND NOT EXISTS (SELECT 1 FROM extent e JOIN content p ON p.id = e.piece_id "
@@ -40,7 +40,7 @@ def content_ids(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict
 
 def usable_contents(cat: Catalog, store_id: int, digests: Sequence[Digests]) -> dict[tuple[int, bytes], int]:
     """The same, but only those that a new version may refer to: they can be read from the bucket."""
-    return _contents(cat, store_id, digests, _USABLE)
+    return _contents(cat, store_id, digests, USABLE)
 
 
 def known_pieces(cat: Catalog, store_id: int, strong: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
@@ -50,7 +50,7 @@ def known_pieces(cat: Catalog, store_id: int, strong: Iterable[bytes]) -> dict[b
         marks = ",".join(["(?)"] * len(some))
         rows = cat.conn.execute(
             f"WITH wanted (blake3) AS (VALUES {marks}) SELECT c.blake3, c.id, c.size FROM wanted w "
-            f"CROSS JOIN content c ON {_HASH} AND c.store_id = ? AND c.layout = 0 {_USABLE}",
+            f"CROSS JOIN content c ON {_HASH} AND c.store_id = ? AND c.layout = 0 {USABLE}",
             (*some, store_id),
         )
         found.update((row[0], (row[1], row[2])) for row in rows)

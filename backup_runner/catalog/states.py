@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .database import Catalog
 
@@ -24,12 +24,15 @@ def note_bucket(
     many("UPDATE object SET tier = ? WHERE id = ?", [(tier, one) for one, tier in tiers.items()])
 
 
-def losses_reported(cat: Catalog, *, told: Collection[int], gone: Collection[int]) -> None:
-    """Mark the lost files of these objects as reported; missing objects that contain nothing any more, because their
-    contents were stored again, are deleted from the catalog."""
+def losses_reported(cat: Catalog, object_ids: Iterable[int]) -> None:
+    """Mark the lost files of these objects as reported."""
     cat.conn.executemany(
-        "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in told]
+        "UPDATE object SET told = 1 WHERE id = ? AND state IN ('missing', 'damaged')", [(one,) for one in object_ids]
     )
+
+
+def drop_missing(cat: Catalog, gone: Collection[int]) -> None:
+    """Delete missing objects that contain nothing any more, because their contents were stored again."""
     if gone:
         # A list of pieces in one of them is no reason to keep it in the catalog.
         cat.conn.execute(

@@ -23,6 +23,8 @@ from .shape import action_trouble, header_trouble
 FORMAT = 3
 _READABLE = (1, 2, 3)
 """Format 1 lacks the totals of files that were not read; in 1 and 2, reasons are texts."""
+NAMED_IN_FILES = 1000
+"""Problems that a plan file names; a plan that is applied at once knows all of them."""
 END = b'{"kind":"end"'
 """How the closing line begins."""
 Fields = dict[str, Any]
@@ -200,7 +202,8 @@ def write(header: Header, action_lines: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a plan file, with newlines; `action_lines` are without."""
     digest = hashlib.sha256()
     count = 0
-    first = orjson.dumps({"kind": "header", "format": FORMAT} | asdict(header)) + b"\n"
+    fields = asdict(header) | {"problems": header.problems[:NAMED_IN_FILES]}
+    first = orjson.dumps({"kind": "header", "format": FORMAT} | fields) + b"\n"
     digest.update(first)
     yield first
     for line in action_lines:

@@ -12,15 +12,14 @@ from itertools import chain
 import orjson
 
 from ..catalog import history
-from ..catalog.retirement import holders
 from ..errors import UsageError
 from ..options import PlanOptions
 from ..progress import Events
 from ..reasons import Cause, Reason
-from ..records import Action, ActionKind, CatalogRow, Problem
+from ..records import Action, ActionKind, CatalogRow
 from ..replacing import unnamed
-from ..repository.damage import damage_text
 from ..repository.drift import Drift
+from ..repository.losses import lost_files
 from ..repository.session import Session
 from ..spec import Detect
 from . import file as planfile
@@ -42,7 +41,6 @@ from .spool import SpooledPlan
 
 __all__ = ["SpooledPlan", "make_plan"]
 
-_MAX_NAMED = 1000
 _HISTORY = 120
 """Number of snapshots that a plan includes for reviewers."""
 
@@ -181,19 +179,10 @@ class _Planning:
 
     def _losses(self) -> None:
         """Report every file whose only copy was in a damaged object and that no source has any more."""
-        cat, drift = self.past.cat, self.drift
-        if cat is None or self.past.store is None:
+        if self.past.cat is None or self.past.store is None:
             return
-        lost = {
-            content_id: object_id
-            for content_id, object_id in history.contents_in(cat, sorted(drift.fresh))
-            if content_id not in self.ledger.repaired
-        }
-        for content_id, key, first, last, job in holders(cat, lost):
-            when = f"snapshot {first}" if first == last else f"snapshots {first} to {last}"
-            # The plan of the other job knows what its sources still have.
-            when += "" if job == self.session.job.name else f' of job "{job}", unless its own plan repairs it'
-            self.noted.problem(Problem(key, "lost", f"lost from {when}: {damage_text(drift.bad[lost[content_id]])}"))
+        for problem in lost_files(self.past.cat, self.drift, self.session.job.name, self.ledger.repaired):
+            self.noted.problem(problem)
 
     # -- guards
 
@@ -237,10 +226,7 @@ class _Planning:
             scanned_ns=self.ledger.scanned_ns,
             scope=[key.hex() for key in self.options.scope],
             totals=self.ledger.totals,
-            problems=[
-                planfile.path_fields(p.key) | {"problem": p.kind, "message": p.message}
-                for p in noted.problems[:_MAX_NAMED]
-            ],
+            problems=[planfile.path_fields(p.key) | {"problem": p.kind, "message": p.message} for p in noted.problems],
             problem_count=len(noted.problems),
             guards=[{"name": hit.name, "message": hit.message} for hit in hits if hit.name not in overrides],
             overridden=sorted({hit.name for hit in overridden}),

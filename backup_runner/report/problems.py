@@ -19,6 +19,7 @@ NEXT = {
     "attributes": "nothing, if the file system does not support them; otherwise check the disk and apply again",
     "missed": "`apply JOB` plans after the hook; to review such a plan, run the hook's program before `plan`",
     "two-lineages": "`catalog pull JOB --lineage ID` switches a machine to the other one",
+    "more": "`verify JOB --level data` lists lost files; plan and apply in one go to have all problems named",
     "special": "nothing; such files have no content",
     "lost": "`find JOB NAME` shows which snapshots have another version",
     "time": "fix the times with `touch`; the contents are stored",

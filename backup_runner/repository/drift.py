@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..catalog import Catalog, history
 from ..catalog.database import Store
 from ..catalog.history import ObjectRow
-from ..catalog.states import losses_reported, note_bucket
+from ..catalog.states import drop_missing, losses_reported, note_bucket
 from ..catalog.storage import stored_by_tier
 from ..container import Identity
 from ..container.names import record_serial
@@ -40,8 +40,8 @@ _STRANGE = 250_000
 class Drift:
     """`bad`: by object id, why its contents cannot be read. `healed`: ids of objects that are back.
 
-    `digest` is over names, sizes and checksums of the data objects that the catalog knows, as listed. An upload that
-    was under way when its run was killed may arrive at any time, so unknown objects do not count.
+    `digest` is over names, sizes and checksums of the data objects that the catalog knows, as listed, and over which
+    are bad. An upload that was under way when its run was killed may arrive at any time, so unknown ones do not count.
 
     Larger than usual, because each kind of difference is a field of its own.
     """
@@ -81,16 +81,26 @@ def note(cat: Catalog, drift: Drift | None) -> None:
 
 
 def close_drift(cat: Catalog, drift: Drift | None) -> None:
-    """At the end of an apply: the losses have been reported, and missing objects that contain nothing any more
-    are removed from the catalog. Callers hold a transaction."""
+    """At the end of an apply: missing objects that contain nothing any more are removed from the catalog. Callers hold
+    a transaction."""
     if drift is not None:
-        losses_reported(cat, told=drift.fresh, gone=drift.gone)
+        drop_missing(cat, drift.gone)
 
 
-def listing_digest(listed: list[StoredObject]) -> str:
+def note_reported(cat: Catalog, drift: Drift | None) -> None:
+    """After an apply, with its record uploaded: it names the losses, and the next one need not. If it is killed before,
+    the next one names them again."""
+    if drift is not None and drift.fresh:
+        with cat.transaction():
+            losses_reported(cat, drift.fresh)
+
+
+def listing_digest(listed: Iterable[StoredObject], bad: Iterable[str] = ()) -> str:
     digest = hashlib.sha256()
     for item in listed:
         digest.update(f"{item.name}\0{item.size}\0{item.checksum}\n".encode())
+    for name in sorted(bad):
+        digest.update(f"{name}\n".encode())
     return digest.hexdigest()
 
 
@@ -160,11 +170,14 @@ def look(
     _check_serial(drift, cat, store)
     drift.gap = _gap(store, records, seen.copies) or _replaced_end(store, records, target)
     listed: dict[str, StoredObject] = {item.name: item for item in seen.data}
+    bad: list[str] = []
     for row in history.objects(cat, store.id):
         item = seen.imported[row.name] if row.name in seen.imported else listed.pop(row.name, None)
         _judge(drift, row, item, target if confirm else None)
+        if row.id in drift.bad:
+            bad.append(row.name)
     drift.unknown = list(listed.values())
-    drift.digest = listing_digest([item for item in seen.data if item.name not in listed])
+    drift.digest = listing_digest([item for item in seen.data if item.name not in listed], bad)
     if blind:
         # What a killed run left, or others put there, cannot be told apart or adopted here.
         drift.strange, drift.unknown = len(drift.unknown), []
