@@ -239,11 +239,11 @@ class Selection:
             self._run("UPDATE linked SET first = ? WHERE first = ?", (new, old))
             self._run("INSERT INTO linked VALUES (?, ?)", (old, new))
 
-    def unlink(self, firsts: Iterable[int]) -> None:
-        """Files linked to these are returned as separate files by `files(again=True)`."""
-        for first in firsts:
-            self._run("INSERT OR IGNORE INTO again SELECT path_id FROM linked WHERE first = ?", (first,))
-            self._run("DELETE FROM linked WHERE first = ?", (first,))
+    def unlink(self, path_ids: Iterable[int]) -> None:
+        """Links to these, and those of these that are links, are returned as separate files by `files(again=True)`."""
+        for one in path_ids:
+            self._run("INSERT OR IGNORE INTO again SELECT path_id FROM linked WHERE first = ?1 OR path_id = ?1", (one,))
+            self._run("DELETE FROM linked WHERE first = ?1 OR path_id = ?1", (one,))
 
     # -- what was chosen
 

@@ -76,6 +76,10 @@ class RestorePolicy:
         with self._goal.handle(row.key) as where:
             return not differ(where, there, row)
 
+    def has_bytes(self, row: FileRow) -> bool:
+        """Whether a file has its bytes, whatever its time says: they are read."""
+        return same_bytes(*self._goal.place(row.key), row, self._lists)
+
     def symlink(self, row: PlainRow) -> Decision:
         """What to do with a symlink."""
         there = self._goal.look(row.key)
@@ -129,7 +133,7 @@ class RestorePolicy:
             return False
         # The time of an imported file was recorded by another tool, perhaps for a later content.
         timely = there.st_mtime_ns == row.mtime_ns and row.format != "legacy"
-        return timely or same_bytes(*self._goal.place(row.key), row, self._lists)
+        return timely or self.has_bytes(row)
 
     def _same_file(self, one: bytes, other: bytes) -> bool:
         try:

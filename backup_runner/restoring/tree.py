@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from functools import partial
 from heapq import merge
@@ -16,6 +17,9 @@ from .write import Decision, FileWriter
 
 _OPEN_MODE = 0o777
 """The mode of parent folders that are not in the snapshot, before the umask."""
+_NO_LINK = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
+"""Errors of link(2) for a file that can be written all the same: another's (protected_hardlinks), an immutable one, one
+on another mount, one with as many names as a file may have."""
 
 
 class TreeRestore:
@@ -132,17 +136,18 @@ class TreeRestore:
             if self._book.stopped():
                 return
             if not self._in_place(row):
-                there = (number for number, key in others if self._in_place(row._replace(key=key), chosen=False))
+                there = (number for number, key in others if self._may_join(row._replace(key=key)))
                 changes += [(row.path_id, number) for number in islice(there, 1)]
         self._chosen.lead(changes)
 
     def _first(self, group: list[FileRow]) -> FileRow:
         """To which the others are linked. One that is kept with other attributes is none: whom these let in must not
-        get the others, too."""
-        in_place = next((row for row in group if self._in_place(row)), None)
-        if in_place or self._writer.policy.touches:
-            return in_place or group[0]
-        return next((row for row in group if self._is_new(row)), group[0])
+        get the others, too. Nor is one with other bytes, if a new name is to get them."""
+        new = [row for row in group if self._is_new(row)]
+        for row in group:
+            if self._in_place(row) and (not new or self._writer.policy.has_bytes(row)):
+                return row
+        return new[0] if new else group[0]
 
     def _is_new(self, row: FileRow) -> bool:
         try:
@@ -153,21 +158,38 @@ class TreeRestore:
     def links(self) -> None:
         # The first name does not have this content, so the others cannot be links to it.
         self._chosen.unlink(self._book.absent)
+        refused: list[int] = []
         for first, row in self._chosen.links():
             if self._book.stopped():
                 return
-            self._book.attempt(row.key, partial(self._link, first, row))
+            self._book.attempt(row.key, partial(self._link, refused, first, row))
+        self._chosen.unlink(refused)
 
-    def _in_place(self, row: FileRow, *, chosen: bool = True) -> bool:
+    def _in_place(self, row: FileRow) -> bool:
         """Whether a file exists, and has its attributes, unless it gets them now."""
         policy = self._writer.policy
         try:
-            return policy.is_whole(row) if not chosen or not policy.touches else policy.file(row) is Decision.UNCHANGED
+            return policy.file(row) is Decision.UNCHANGED if policy.touches else policy.is_whole(row)
         except CAUGHT:
             return False
 
-    def _link(self, first: bytes, row: FileRow) -> None:
-        decision = self._writer.link(first, row)
+    def _may_join(self, row: FileRow) -> bool:
+        """Whether a file that was not chosen exists as it should be."""
+        policy = self._writer.policy
+        try:
+            return policy.is_whole(row) and policy.has_bytes(row)
+        except CAUGHT:
+            return False
+
+    def _link(self, refused: list[int], first: bytes, row: FileRow) -> None:
+        try:
+            decision = self._writer.link(first, row)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            refused.append(row.path_id)
+            self._book.notes["a hard link was refused, and the file was restored as a separate one"] += 1
+            return
         self._book.record(row, "linked" if decision is Decision.WRITE else decision.value)
         self._book.events.advance(1, row.size)
 

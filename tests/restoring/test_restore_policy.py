@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,53 @@ def test_a_group_whose_first_name_is_kept_is_gathered_at_another(world: World) -
     assert [(one.key, one.kind) for one in outcome.problems] == [(b"a", "kept")]
     assert _together(world, b"b", b"c")
     assert world_file.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("overwrite", [Overwrite.NEVER, Overwrite.CHANGED])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_name_that_is_gone_gets_the_bytes_that_were_backed_up(
+    world: World, overwrite: Overwrite, alone: bool
+) -> None:
+    """Another name is there, but its bytes rotted: size and time say nothing of it."""
+    _group(world, b"a", b"b")
+    world.restore()
+    os.unlink(world.out + b"/a")
+    there = os.stat(world.out + b"/b")
+    with open(world.out + b"/b", "r+b") as file:
+        file.write(b"ROT")
+    os.utime(world.out + b"/b", ns=(there.st_atime_ns, there.st_mtime_ns))
+    assert world.restore(*([b"a"] if alone else []), overwrite=overwrite).problems == []
+    assert _read(world.out + b"/a") == b"one content"
+
+
+@pytest.mark.parametrize("overwrite", [Overwrite.NEVER, Overwrite.CHANGED])
+def test_a_group_whose_first_name_is_blocked_is_gathered_at_another(world: World, overwrite: Overwrite) -> None:
+    _group(world, b"a", b"b", b"c")
+    os.makedirs(world.out + b"/a/in the way")
+    outcome = world.restore(overwrite=overwrite)
+    assert [(one.key, one.kind) for one in outcome.problems] == [(b"a", "blocked")]
+    assert _together(world, b"b", b"c")
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("overwrite", [Overwrite.NEVER, Overwrite.CHANGED])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_name_that_may_not_be_a_link_is_a_file(overwrite: Overwrite, alone: bool) -> None:
+    """A user may not link to another's file that they cannot write, nor anybody to an immutable one."""
+    with open_folder() as root:
+        world = World(root)
+        _group(world, b"a", b"b")
+        world.restore()
+        os.unlink(world.out + b"/a")
+        if subprocess.run(["chattr", "+i", world.out + b"/b"], capture_output=True, check=False).returncode:
+            pytest.skip("the file system has no immutable files")
+        try:
+            outcome = world.restore(*([b"a"] if alone else []), overwrite=overwrite)
+        finally:
+            subprocess.run(["chattr", "-i", world.out + b"/b"], check=True)
+        assert outcome.problems == []
+        assert outcome.notes == ["a hard link was refused, and the file was restored as a separate one"]
+        assert _read(world.out + b"/a") == b"one content"
 
 
 @ROOT_ONLY
