@@ -18,7 +18,7 @@ from typing import TypeVar
 from ..foreign import describe
 from .acl import has_default_acl
 from .strays import Names, sweep
-from .way import UnsafeKeyError, Way, is_locked, path_of, split_key
+from .way import UnsafeKeyError, Way, check_writable, path_of, split_key
 
 _LOOK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -94,11 +94,11 @@ class Goal(Way):
         if head in self._pretended or key in self._pretended:
             return None
         try:
-            at, name = self.place(key)
+            at, name, folder = self.spot(key)
             try:
                 return os.stat(name, dir_fd=at, follow_symlinks=False)
             except PermissionError:
-                if not self.unlock(at, head):
+                if not self.unlock(at, folder):
                     raise
             return os.stat(name, dir_fd=at, follow_symlinks=False)
         except FileNotFoundError:
@@ -138,7 +138,7 @@ class Goal(Way):
         try:
             fd, readable = os.open(name, _READ, dir_fd=at), True
         except PermissionError:
-            fd, readable = os.dup(at) if is_folder else os.open(name, _LOOK, dir_fd=at), False
+            fd, readable = os.dup(at) if is_folder else self.write_in(key, _open_to_look), False
         try:
             yield fd if readable else path_of(fd)
         finally:
@@ -151,7 +151,7 @@ class Goal(Way):
         if self.pretend:
             if self.look(key) is not None:
                 return False
-            self._check_writable(split_key(key)[0])
+            self.check_writable(key)
             self._pretended.add(key)
             return True
         try:
@@ -162,40 +162,32 @@ class Goal(Way):
             self._mark(key)
         return True
 
-    def is_new(self, key: bytes, there: os.stat_result) -> bool:
-        """Whether a restore created this folder and has not finished it."""
+    def is_new(self, key: bytes, there: os.stat_result, owner: int | None = None) -> bool:
+        """Whether a restore created this folder and has not finished it; `owner` is the one in the snapshot."""
         if self._unmarked and key in self._unmarked:
             return True
         # It may inherit the set-group-id bit of its parent.
-        return stat.S_IMODE(there.st_mode) & ~stat.S_ISGID == NOT_FINISHED and there.st_uid == os.geteuid()
+        mode = stat.S_IMODE(there.st_mode) & ~stat.S_ISGID
+        if os.geteuid():
+            return mode == NOT_FINISHED and there.st_uid == os.geteuid()
+        # Root first takes away rights that the snapshot does not give, and then changes the owner.
+        return mode & ~_OWNER == stat.S_ISVTX and there.st_uid in (0, owner)
 
     def replace_by_folder(self, key: bytes) -> None:
         """Replace what exists, which is not a folder, by a folder. Raises OSError."""
         if self.pretend:
+            self.check_writable(key)
             self._pretended.add(key)
             return
         self.write_in(key, lambda at, name: os.unlink(name, dir_fd=at))
         self.make_folder(key)
 
-    def sweep(self, key: bytes) -> None:
-        """Delete what killed restores left in a folder."""
+    def sweep(self, key: bytes, known: Callable[[bytes], bool]) -> None:
+        """Delete what killed restores left in a folder, except files of the snapshot: those with `known` keys."""
         if not self.pretend:
-            with contextlib.suppress(OSError):
-                sweep(self.folder(key))
-
-    def note_closed(self, key: bytes, there: os.stat_result) -> None:
-        """Remember the mode of an existing folder that this user owns but cannot write in."""
-        if os.geteuid() and is_locked(there):
-            self.closed.setdefault(key, stat.S_IMODE(there.st_mode))
-
-    def set_back(self, key: bytes) -> None:
-        """Restore the mode of a folder that was made writable. Raises OSError."""
-        mode = self.closed.pop(key, None)
-        if mode is None:
-            return
-        at = self.folder(key)
-        if stat.S_IMODE(os.fstat(at).st_mode) != mode:
-            os.chmod(path_of(at), mode)
+            with contextlib.suppress(OSError, UnsafeKeyError):
+                at = self.folder(key)
+                sweep(at, lambda name: known(key + name), ours=self.is_new(key, os.fstat(at)))
 
     # -- writing
 
@@ -203,17 +195,19 @@ class Goal(Way):
         """Call `act` with the folder that `key` is in, and its name there. Raises OSError, UnsafeKeyError.
 
         A read-only folder of this user is made writable for it; `set_back` restores its mode."""
-        at, name = self.place(key)
+        at, name, folder = self.spot(key)
         try:
             return act(at, name)
         except PermissionError:
-            if not self.unlock(at, split_key(key)[0]):
+            if not self.unlock(at, folder):
                 raise
         return act(at, name)
 
     def check_writable(self, key: bytes) -> None:
         """Whether `write_in` could write where `key` goes, without doing so. Raises OSError, UnsafeKeyError."""
-        self._check_writable(split_key(key)[0])
+        if split_key(key)[0] not in self._pretended:
+            at, name, _ = self.spot(key)
+            check_writable(at, None if key in self._pretended else name)
 
     def pretend_written(self, key: bytes) -> None:
         """Treat a file as replaced: it is no longer the one with other names."""
@@ -230,12 +224,6 @@ class Goal(Way):
         """A name that no stored file has and that is always short enough."""
         return self._names.new()
 
-    def _check_writable(self, folder: bytes) -> None:
-        if folder in self._pretended or folder in self.closed:
-            return
-        if not os.access(path_of(self.folder(folder)), os.W_OK | os.X_OK, effective_ids=True):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
     def _mark(self, key: bytes) -> None:
         """Remember which folders are new if the file system does not keep the mode that marks them."""
         if self._unmarked is None:
@@ -244,3 +232,7 @@ class Goal(Way):
                 self._unmarked.add(key)
         elif self._unmarked:
             self._unmarked.add(key)
+
+
+def _open_to_look(at: int, name: bytes) -> int:
+    return os.open(name, _LOOK, dir_fd=at)

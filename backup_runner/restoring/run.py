@@ -114,6 +114,7 @@ def _carry_out(session: Session, store: Store, chosen: Selection, book: Book, pa
         tree.finish_folders()
         if not options.dry_run:
             tree.seal()
+        tree.set_back()
         goal.close()
         book.notes.update(writer.notes)
         book.lacking(writer.take_lacking())

@@ -113,6 +113,7 @@ class Deletion:
                 goal.pretend_gone(row.key)
         elif is_folder:
             goal.write_in(row.key, lambda at, name: os.rmdir(name, dir_fd=at))
+            goal.closed.pop(row.key, None)
         else:
             goal.write_in(row.key, lambda at, name: os.unlink(name, dir_fd=at))
         self._book.counts["deleted_folders" if is_folder else "deleted"] += 1

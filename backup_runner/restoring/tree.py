@@ -10,9 +10,11 @@ from itertools import islice
 from operator import itemgetter
 
 from ..catalog.restoring import FileRow, PlainRow, Selection
+from .attributes import Lack
 from .book import Book
+from .chattr import LAST, flags_of, named
 from .way import components
-from .work import CAUGHT
+from .work import CAUGHT, problem_of
 from .write import Decision, FileWriter
 
 _OPEN_MODE = 0o777
@@ -20,6 +22,7 @@ _OPEN_MODE = 0o777
 _NO_LINK = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 """Errors of link(2) for a file that can be written all the same: another's (protected_hardlinks), an immutable one, one
 on another mount, one with as many names as a file may have."""
+_NOT_SET = "a folder's attributes could not be set"
 
 
 class TreeRestore:
@@ -35,12 +38,17 @@ class TreeRestore:
         self._made: bytes | None = b""
         """All folders up to this one, by key, are made; None for all."""
         self._has_ways = True
+        self._suspects: set[bytes] = set()
+        """Folders that were not chosen, and that a killed restore may have made."""
 
     def begin(self) -> None:
         """Make folders that are needed before files are restored: all where something may be there already; otherwise
         those that lead to chosen paths, while `make_folders` makes the others when they are needed."""
         if self._writer.goal.untouched:
-            self._has_ways = next(self._ways(), None) is not None
+            self._has_ways = next(_ways(self._chosen.all_keys()), None) is not None
+        else:
+            self._writer.goal.sweep(b"", self._chosen.has)
+            self._writer.goal.note_beyond(self._chosen.has_chosen)
         if not self._writer.goal.untouched or self._has_ways:
             self.make_folders()
 
@@ -55,27 +63,14 @@ class TreeRestore:
             if upto is not None and upto <= row.key:
                 return
         self._made = None
-        for head in self._ways() if self._has_ways else ():
-            self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head))
-
-    def _ways(self) -> Iterator[bytes]:
-        """Folders that contain chosen paths but are not chosen themselves."""
-        open_folders: list[bytes] = []
-        last = b""
-        for key in self._chosen.all_keys():
-            while open_folders and not key.startswith(open_folders[-1]):
-                open_folders.pop()
-            head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
-            head += slash
-            if head and head != last and (not open_folders or open_folders[-1] != head):
-                last = head
-                yield head
-            if key.endswith(b"/"):
-                open_folders.append(key)
+        for head in _ways(self._chosen.all_keys()) if self._has_ways else ():
+            if self._book.attempt_quietly("a folder could not be created", partial(self._make_parents, head)):
+                self._writer.goal.sweep(head, self._chosen.has)
 
     def _make_folder(self, key: bytes) -> None:
         try:
-            self._writer.make_folder(key)
+            if not self._writer.make_folder(key):
+                self._writer.goal.sweep(key, self._chosen.has)
         except FileNotFoundError:
             head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
             self._make_parents(head + slash)
@@ -87,37 +82,57 @@ class TreeRestore:
             at += part + b"/"
             known = self._chosen.has(at)
             made = goal.make_folder(at) if known else goal.make_folder(at, _OPEN_MODE)
-            if made and known:
+            there = goal.look(at)
+            suspect = there and not made and goal.is_new(at, there, there.st_uid)
+            if known and (made or suspect):
                 # They get their attributes with the others.
-                self._chosen.add_key(at)
-            elif not made and (there := goal.look(at)):
+                if self._chosen.add_key(at) and suspect:
+                    self._suspects.add(at)
+            elif there and not made:
                 goal.note_closed(at, there)
 
     def finish_folders(self) -> None:
         """Set the attributes of folders, deepest first, and restore the modes of folders made writable."""
+        # First those that have another key as well, and perhaps other modes in the snapshot.
+        self._book.attempt_quietly(_NOT_SET, self._writer.goal.set_back_beyond)
         rows = ((row.key, row) for row in self._chosen.folders_deepest_first())
         closed = ((key, None) for key in sorted(self._writer.goal.closed, reverse=True))
         for key, row in merge(rows, closed, key=itemgetter(0), reverse=True):
-            what = "a folder's attributes could not be set"
             if self._book.stopped() and not self._writer.goal.has_folder(key):
                 continue
             if row is None:
-                self._book.attempt_quietly(what, partial(self._writer.goal.set_back, key))
+                self._book.attempt_quietly(_NOT_SET, partial(self._writer.goal.set_back, key))
                 continue
-            finish = partial(self._writer.finish_folder, row, stays=self._root_stays and not key)
-            if self._book.attempt_quietly(what, finish):
+            stays = key in self._suspects or (self._root_stays and not key)
+            finish = partial(self._writer.finish_folder, row, stays=stays)
+            if self._book.attempt_quietly(_NOT_SET, finish):
                 self._book.counts["folders"] += 1
 
     def seal(self) -> None:
         """Set the flags that prevent later changes."""
-        writer, what = self._writer, "the flags of a file or folder could not be set"
+        writer = self._writer
         for row, status in self._book.unsealed:
             if writer.policy.touches or status != Decision.UNCHANGED:
-                self._book.attempt_quietly(what, partial(writer.seal, row))
+                self._seal(row)
         incomplete = self._book.incomplete_folders()
         for folder in writer.unsealed:
-            whole = not self._book.stopped() and folder.key not in incomplete
-            self._book.attempt_quietly(what, partial(writer.seal, folder, whole=whole))
+            # It may have been opened for what is in it, and its mode cannot be changed later.
+            self._book.attempt_quietly(_NOT_SET, partial(writer.goal.set_back, folder.key))
+            self._seal(folder, whole=not self._book.stopped() and folder.key not in incomplete)
+
+    def _seal(self, row: FileRow | PlainRow, *, whole: bool = True) -> None:
+        try:
+            self._writer.seal(row, whole=whole)
+        except CAUGHT as error:
+            self._writer.note_lacking(row.key, [Lack(named(flags_of(row.flags) & LAST), problem_of(error)[1])])
+
+    def set_back(self) -> None:
+        """Restore the modes of all folders that are still open, or again."""
+        goal = self._writer.goal
+        self._book.attempt_quietly(_NOT_SET, goal.set_back_beyond)
+        while goal.closed:
+            # The deepest: for it, the folders above may be opened once more.
+            self._book.attempt_quietly(_NOT_SET, partial(goal.set_back, max(goal.closed)))
 
     def gather_links(self) -> None:
         """If one name of a file with several exists, chosen or not, the others become links to it."""
@@ -203,3 +218,21 @@ class TreeRestore:
         decision = self._writer.put_symlink(row)
         self._book.record(row, "symlinks" if decision is Decision.WRITE else decision.value)
         self._book.events.advance(1, 0)
+
+
+def _ways(keys: Iterator[bytes]) -> Iterator[bytes]:
+    """Folders that contain chosen paths but are not chosen themselves, each once; `keys` are chosen and sorted."""
+    open_folders: list[bytes] = []
+    ways: list[bytes] = []
+    for key in keys:
+        while open_folders and not key.startswith(open_folders[-1]):
+            open_folders.pop()
+        head, slash, _ = key.removesuffix(b"/").rpartition(b"/")
+        head += slash
+        while ways and not head.startswith(ways[-1]):
+            ways.pop()
+        if head and head not in ways[-1:] and head not in open_folders[-1:]:
+            ways.append(head)
+            yield head
+        if key.endswith(b"/"):
+            open_folders.append(key)

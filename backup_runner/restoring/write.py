@@ -143,19 +143,19 @@ class FileWriter:
 
     # -- folders and symlinks
 
-    def make_folder(self, key: bytes) -> None:
-        """Create a folder that only its owner can access for now. Raises BlockedError if something else is kept
-        there."""
+    def make_folder(self, key: bytes) -> bool:
+        """Create a folder that only its owner can access for now; whether it was not there. Raises BlockedError if
+        something else is kept there."""
         if self.goal.make_folder(key):
-            return
+            return True
         there = self.goal.look(key)
         if there is None:
             raise BlockedError("something was in the place of the folder and disappeared; restore again")
         if self.policy.folder(there) is Decision.WRITE:
             self.goal.replace_by_folder(key)
-            return
+            return True
         self.goal.note_closed(key, there)
-        self.goal.sweep(key)
+        return False
 
     def finish_folder(self, row: PlainRow, *, stays: bool = False) -> None:
         """Set the final attributes of a folder when nothing more is written in it; for an existing one, by policy.
@@ -169,7 +169,7 @@ class FileWriter:
         with self.goal.handle(row.key) as where:
             there = os.stat(where)
             touches = self.policy.touches and not stays
-            if self.goal.is_new(row.key, there) or (touches and differ(where, there, row)):
+            if self.goal.is_new(row.key, there, row.uid) or (touches and differ(where, there, row)):
                 if not (self.goal.untouched and set_simple(where, there, row)):
                     self._set_attributes(where, row.key, row)
                 self.goal.closed.pop(row.key, None)
@@ -194,8 +194,7 @@ class FileWriter:
             return decision
         if decision is Decision.WRITE:
             temporary = self.goal.temporary_name()
-            self.goal.write_in(row.key, lambda at, _: os.symlink(row.link or b"", temporary, dir_fd=at))
-            lacking = _symlink_attributes(self.goal.place(row.key)[0], temporary, row)
+            lacking = self.goal.write_in(row.key, lambda at, _: _make_symlink(at, temporary, row))
             self._rename(row.key, temporary)
             self.note_lacking(row.key, lacking)
         elif decision is Decision.UNCHANGED and self.policy.touches:
@@ -240,6 +239,16 @@ class FileWriter:
             if error.errno in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
                 raise BlockedError("a folder is in its place; it was not changed") from None
             raise
+
+
+def _make_symlink(at: int, temporary: bytes, row: PlainRow) -> list[Lack]:
+    os.symlink(row.link or b"", temporary, dir_fd=at)
+    try:
+        return _symlink_attributes(at, temporary, row)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=at)
+        raise
 
 
 def _symlink_attributes(at: int, name: bytes, row: PlainRow) -> list[Lack]:

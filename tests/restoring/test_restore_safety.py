@@ -379,6 +379,7 @@ def test_what_a_killed_restore_left_is_taken_away_by_the_next(world: World) -> N
     for name in [*kept, f".{dead.pid}-0123456789.brtmp".encode()]:
         with open(world.out + b"/docs/" + name, "wb") as file:
             file.write(b"part of a file")
+        os.chmod(world.out + b"/docs/" + name, 0o600)
     assert world.restore().problems == []
     assert sorted(os.listdir(world.out + b"/docs")) == sorted([*kept, b"file"])
 
