@@ -42,6 +42,8 @@ class Ground:
     drift: Drift | None = None
     orphans: list[StoredObject] = field(default_factory=list)
     """What a killed run of this very plan left in the bucket."""
+    continues: bool = False
+    """Whether this plan was begun by another run, which was killed."""
 
 
 class PlanCheck:
@@ -94,7 +96,7 @@ class PlanCheck:
                 "another machine continued this lineage; newer changes in this catalog are not recorded in the bucket",
                 hint="fetch the newer state with `catalog pull JOB`",
             )
-        ground = Ground(cat, store, self._lease(store))
+        ground = Ground(cat, store, self._lease(store), continues=state == "started")
         if header.listing:
             self._compare(ground, started=state == "started")
         return ground

@@ -9,13 +9,14 @@ import orjson
 from ..catalog.about import Owners
 from ..catalog.browsing import bytes_now, owners_now
 from ..catalog.database import Store
+from ..catalog.history import count_files
 from ..catalog.recording import Recorder
 from ..errors import AccessDenied
 from ..options import ApplyOptions
 from ..planning.file import Header, key_of
 from ..planning.sources import busy_rules, is_busy
 from ..progress import Outcome
-from ..records import Problem
+from ..records import ActionKind, Problem
 from ..repository import commits as committing
 from ..repository.losses import lost_files
 from ..repository.session import Session
@@ -65,17 +66,24 @@ def note_unborn(job: Job, versions: Versions, outcome: Outcome) -> None:
         outcome.notes.append(f"birth times: the file system has none for {versions.unborn} files, folders and symlinks")
 
 
-def snapshot_totals(versions: Versions, outcome: Outcome, header: Header) -> dict[str, object]:
+def snapshot_totals(versions: Versions, outcome: Outcome, header: Header, ground: Ground) -> dict[str, object]:
     """The totals that the catalog stores with a snapshot; sizes in bytes."""
     recorder = versions.recorder
+    files = max(0, header.totals.known + recorder.added - versions.removed)
+    size, added, removed = _bytes_before(recorder) + recorder.gained, recorder.added, versions.removed
+    if ground.continues:
+        # What the killed run wrote is not counted here.
+        removed = max(removed, header.totals.counts.get(ActionKind.REMOVE.value, 0))
+        files, size = count_files(recorder.cat, recorder.job_id, b""), bytes_now(recorder.cat, recorder.job_id)
+        added = max(added, files + removed - header.totals.known)
     # For retention: a snapshot made despite its guards does not replace others.
     doubtful = {"overridden": outcome.overridden} if outcome.overridden else {}
     return doubtful | {
-        "files": max(0, header.totals.known + recorder.added - versions.removed),
-        "bytes": _bytes_before(recorder) + recorder.gained,
-        "added": recorder.added,
+        "files": files,
+        "bytes": size,
+        "added": added,
         "changed": sum(outcome.counts.get(kind, 0) for kind in ("update", "repair")),
-        "removed": versions.removed,
+        "removed": removed,
         "counts": outcome.counts,
         "folders": outcome.folders,
         "read_bytes": outcome.read_bytes,

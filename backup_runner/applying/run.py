@@ -244,7 +244,7 @@ class _Run:
         # Only after a complete snapshot is anything deleted, and only once its record, marks included, is in the
         # bucket.
         retirement = None if outcome.interrupted else self._retirement(pruning, recorder.job_id)
-        totals = snapshot_totals(versions, outcome, self._header) | self._about.fields
+        totals = snapshot_totals(versions, outcome, header, self._ground) | self._about.fields
         if retirement:
             retirement.prepare()
         self._events.phase("recording")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from typing import Any
@@ -70,6 +71,26 @@ class _Killed(Silent):
     def phase(self, name: str, **totals: int) -> None:
         if name == "recording":
             raise _Stop
+
+
+def test_a_plan_that_is_continued_counts_what_the_killed_run_stored(home: Home) -> None:
+    for number in range(20):
+        home.write(f"{number}", f"text {number}")
+    home.apply()
+    for number in range(5):
+        os.unlink(home.path(f"{number}"))
+    for number in range(100, 130):
+        home.write(f"{number}", f"text {number}")
+    path = f"{home.root}/saved.plan"
+    plan = home.plan()
+    plan.save(path)
+    with pytest.raises(_Stop):
+        home.apply(plan, events=_Killed())
+    home.apply(open_plan(path))
+    (totals,) = home.rows("SELECT totals FROM snapshot ORDER BY id DESC LIMIT 1")[0]
+    found = json.loads(totals)
+    assert {name: found[name] for name in ("files", "added", "removed")} == {"files": 45, "added": 30, "removed": 5}
+    assert found["bytes"] == sum(os.stat(home.path(name)).st_size for name in os.listdir(home.data))
 
 
 def test_a_plan_that_is_continued_links_nothing_to_contents_that_became_bad(old_and_new: Home) -> None:
