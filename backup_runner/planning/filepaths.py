@@ -18,8 +18,28 @@ class FilePlanner:
         self._policy = policy
         self._facts = facts
         self._tally = tally
+        self._firsts: dict[bytes, int | None] = {}
+        """The stored content of each file with several hard links, by the first of them; None if it is a new one."""
 
-    def store(self, entry: Entry, leader: bytes | None, kind: ActionKind, reason: Reason) -> Action:
+    def new(self, entry: Entry, leader: bytes | None, reason: Reason) -> Action:
+        """A path that was no file before."""
+        action = self._store(entry, leader, ActionKind.UPLOAD, reason)
+        self._note(entry, leader, _content_after(action))
+        return action
+
+    def known(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
+        """A path that already was a file; `leader` is the first path of its inode, if it has several."""
+        content = row.content_id
+        for action in self._known(entry, row, leader):
+            content = _content_after(action)
+            yield action
+        self._note(entry, leader, content)
+
+    def _note(self, entry: Entry, leader: bytes | None, content: int | None) -> None:
+        if leader == entry.key:
+            self._firsts[leader] = content
+
+    def _store(self, entry: Entry, leader: bytes | None, kind: ActionKind, reason: Reason) -> Action:
         """A new file. Its content may be stored already, under another name."""
         digests = self._facts.digest(entry.key) if self._facts.has_size(entry.size) else None
         if digests is None:
@@ -30,8 +50,7 @@ class FilePlanner:
         reason = reason.also(Finding.STORED)
         return path_action(ActionKind.LINK, entry, reason, leader=leader, digests=digests, content_id=found)
 
-    def known(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
-        """A path that already was a file; `leader` is the first path of its inode, if it has several."""
+    def _known(self, entry: Entry, row: CatalogRow, leader: bytes | None) -> Iterator[Action]:
         # A lost content cannot be protected: only the current file exists.
         never = self._policy.overwrite is Overwrite.NEVER and not self._is_lost(row)
         if never and row.held is not None and (entry.size, entry.mtime_ns, entry.ctime_ns) == row.held:
@@ -60,10 +79,17 @@ class FilePlanner:
 
     def _follower(self, entry: Entry, row: CatalogRow, leader: bytes) -> Iterator[Action]:
         linked = row.leader is not None and self._facts.leader_key(row.leader) == leader
-        if linked and not self._suspicion(entry, row):
+        suspicion = self._suspicion(entry, row)
+        if linked and not suspicion:
             yield from self._unmoved(entry, row, leader)
-        else:
-            yield path_action(ActionKind.LINK, entry, Reason(Cause.HARD_LINK), leader=leader)
+            return
+        content = self._firsts.get(leader)
+        if content is not None and content == row.content_id:
+            suspicion = None
+        elif content is not None:
+            suspicion = suspicion or Reason(Cause.CONTENT)
+        # A link to another content is a change for the guards, as any other file that gets one.
+        yield path_action(ActionKind.LINK, entry, suspicion or Reason(Cause.HARD_LINK), leader=leader)
 
     def _suspicion(self, entry: Entry, row: CatalogRow) -> Reason | None:
         """Why the bytes may differ from what is stored; None if they cannot."""
@@ -114,7 +140,7 @@ class FilePlanner:
             yield path_action(ActionKind.UPDATE, entry, reason, leader=leader, content_id=row.content_id)
             return
         if entry.size != row.size or row.content_id is None:
-            yield self.store(entry, leader, ActionKind.UPDATE, reason)
+            yield self._store(entry, leader, ActionKind.UPDATE, reason)
             return
         digests = self._facts.digest(entry.key, row.content_id)
         if digests is None:
@@ -146,3 +172,8 @@ class FilePlanner:
         if entry.size < self._policy.unread_from or self._policy.detect is Detect.CHECKSUM or row.content_id is None:
             return False
         return not self._facts.imported(row.content_id) and not self._facts.damage(row.content_id)
+
+
+def _content_after(action: Action) -> int | None:
+    """The stored content that a file has after this action; None if apply will find out."""
+    return action.content_id if action.forced or action.kind is not ActionKind.UPDATE else None

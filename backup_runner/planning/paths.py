@@ -90,7 +90,7 @@ class PathPlanner:
         leader = self._leader(entry)
         if leader is not None and leader != entry.key:
             return path_action(ActionKind.LINK, entry, Reason(Cause.HARD_LINK), leader=leader)
-        return self._files.store(entry, leader, ActionKind.UPLOAD, _NEW)
+        return self._files.new(entry, leader, _NEW)
 
     def _leader(self, entry: Entry) -> bytes | None:
         """The first path of this inode, if it has several links; the path itself when it is the first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..reasons import Cause, Finding, Reason
-from ..records import Action
+from ..records import Action, ActionKind
 from ..repository.damage import damage_text
 
 _CAUSES = {
@@ -63,6 +63,7 @@ def reason_text(reason: Reason) -> str:
 
 def why(action: Action) -> str:
     """Why an action is taken."""
-    if action.reason.cause is Cause.HARD_LINK and action.leader is not None:
-        return f"hard link to {action.leader.decode('utf-8', 'backslashreplace')}"
-    return reason_text(action.reason)
+    if action.leader in (None, action.key) or action.kind is not ActionKind.LINK:
+        return reason_text(action.reason)
+    said = f"hard link to {action.leader.decode('utf-8', 'backslashreplace')}"
+    return said if action.reason.cause is Cause.HARD_LINK else f"{said} ({reason_text(action.reason)})"

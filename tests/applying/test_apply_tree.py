@@ -241,7 +241,7 @@ def test_what_was_held_back_is_stored_once_the_job_says_so(home: Home) -> None:
     assert home.said() == []
     home.settings["overwrite"] = Overwrite.CHANGED
     assert home.said() == [
-        "link second: hard link to first",
+        "link second: hard link to first (size changed)",
         "update a: size changed",
         "update first: size changed",
     ]

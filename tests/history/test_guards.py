@@ -59,6 +59,36 @@ def test_a_source_that_must_be_mounted(guarded: Site) -> None:
     assert "is not on a mounted file system of its own" in refused(guarded, "require_mount")
 
 
+def test_mass_change_by_hard_links(guarded: Site) -> None:
+    """One new content under fifty known names is fifty changed files."""
+    names = [f"{guarded.data}/{number % 5}/{number}" for number in range(50)]
+    with open(names[0], "wb") as file:
+        file.write(os.urandom(500))
+    for name in names[1:]:
+        os.unlink(name)
+        os.link(names[0], name)
+    assert "mass change: 50 of 50 files" in refused(guarded, "max_change_percent")
+
+
+def test_what_hard_links_do_without_a_new_content_is_no_mass_change(guarded: Site) -> None:
+    equal = [f"{guarded.data}/equal{number}" for number in range(100)]
+    for name in equal:
+        with open(name, "w") as file:
+            file.write("equal")
+    guarded.apply()
+    # A tool that finds duplicates joins them.
+    for name in equal[1:]:
+        os.unlink(name)
+        os.link(equal[0], name)
+    guarded.apply()
+    # A change of the inode's times, by another name that then is the first or by touch, concerns all names.
+    os.link(equal[0], f"{guarded.data}/another")
+    guarded.apply()
+    os.utime(equal[0], ns=(5, 5))
+    guarded.apply()
+    assert guarded.plan().totals.changes == 0
+
+
 def test_the_wrong_folder(guarded: Site) -> None:
     os.makedirs(f"{guarded.root}/other")
     for number in range(60):

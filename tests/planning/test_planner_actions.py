@@ -225,7 +225,7 @@ def test_hard_links() -> None:
     moved = [one._replace(mtime_ns=1) for one in (first, second)]
     facts.files = {b"a": b"new", b"b": b"new"}
     assert plan(moved, both, facts) == [
-        "update a: content changed (mtime changed) &a", "link b: hard link to a &a",
+        "update a: content changed (mtime changed) &a", "link b: hard link to a (mtime changed) &a",
     ]  # fmt: skip
     assert plan(moved, both, facts, overwrite=NEVER) == [
         "hold a: mtime changed, overwrite: never", "hold b: mtime changed, overwrite: never",
