@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..errors import BackupRunnerError, CatalogError
+from ..errors import BackupRunnerError, CatalogError, UsageError
 from ..oneshot.crypt import Crypted, md5_of
 from ..oneshot.jobs import Wish, as_job_file, backup_job, bare_job, cleanup_job, prune_job
 from ..options import PlanOptions, RestoreOptions
@@ -64,7 +64,25 @@ def storing(settings: Config, wish: Wish, *, warn: Callable[[str], None] = lambd
     for pattern in wish.skip:
         if is_regex(pattern):
             warn(f"{pattern} looks like a regular expression; --skip-files takes gitignore patterns, e.g. *.tmp")
-    return backup_job(settings, wish)
+    job, planning = backup_job(settings, wish)
+    if wish.stored_as:
+        _refuse_taken(job)
+    return job, planning
+
+
+def _refuse_taken(job: Job) -> None:
+    """Raises UsageError if what is stored has a file above this name, or a folder of this name."""
+    from ..catalog.listing import in_the_way
+
+    key = job.sources[0].key
+    with opened(job, listener(None)) as session:
+        cat = session.catalog()
+        store = session.store() if cat else None
+        job_id = cat.job_id(store.id, job.name) if cat and store else None
+        taken = in_the_way(cat, job_id, key) if cat and job_id is not None else None
+    if taken is not None:
+        kind = "folder" if taken.endswith(b"/") else "file"
+        raise UsageError(f"{os.fsdecode(taken)} is a {kind} in the backup", hint="store this under another name")
 
 
 def cleaning_files(settings: Config, *, events: Events | None = None) -> Ask | None:

@@ -93,7 +93,7 @@ class Versions:
             if kind is not ActionKind.REPAIR or not self._repaired(action, meta, content_id):
                 rows.append(NewVersion(action.key, meta, content_id, action.leader))
             tally[kind] += 1
-            sizes[kind] += size or action.size
+            sizes[kind] += size
         self.recorder.put_versions(rows)
         for kind, count in tally.items():
             self._add(kind, count, sizes[kind])

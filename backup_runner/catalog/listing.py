@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from . import history
 from .database import Catalog
 
 
@@ -103,3 +104,15 @@ def path_of(cat: Catalog, store_id: int, path_id: int) -> KnownPath | None:
     if row is None:
         return None
     return KnownPath(row[0], bytes(row[1]), None if row[2] is None else row[3])
+
+
+def in_the_way(cat: Catalog, job_id: int, key: bytes) -> bytes | None:
+    """The stored path that a file of this key cannot be beside: a file above it, or a folder of its name (which may be
+    known only from what is in it). None if there is none."""
+    for at in (at for at, byte in enumerate(key) if byte == ord("/")):
+        if history.open_version(cat, job_id, key[:at]) is not None:
+            return key[:at]
+    folder = key + b"/"
+    here = history.open_version(cat, job_id, key) is not None
+    below = history.count_files(cat, job_id, key) - here
+    return folder if below or history.open_version(cat, job_id, folder) is not None else None

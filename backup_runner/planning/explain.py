@@ -106,9 +106,9 @@ def judge(job: Job, key: bytes, own: Sequence[bytes], *, as_folder: bool = False
 
     `as_folder`: whether a path that does not exist counts as a folder."""
     covering = [one for one in job.sources if one.covers(key)]
-    # The output of a program may be in a folder that is a source of its own.
+    # The output of a program may be in a folder that is a source of its own; what is below its name is left out.
     source = next((one for one in covering if one.output), covering[0] if covering else None)
-    if source is None:
+    if source is None or (source.output and key.rstrip(b"/") != source.key):
         return Verdict("outside", key)
     if source.output:
         return Verdict("taken", key, source)

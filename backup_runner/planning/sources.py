@@ -23,10 +23,13 @@ def busy_rules(job: Job) -> Rules:
 
 
 def is_busy(job: Job, rules: Rules, key: bytes) -> bool:
-    """Whether the job calls a stored path busy; as with skip rules, it is matched below its source."""
+    """Whether the job calls a stored path busy; as with skip rules, it is matched below its source. A source that is
+    itself a file is matched by its name."""
     for source in job.sources:
         if source.covers(key):
             relative = key[len(source.key.rstrip(b"/")) :].strip(b"/")
-            decision = rules.decide(relative, is_dir=key.endswith(b"/")) if relative else None
+            is_dir = not key or key.endswith(b"/")
+            relative = relative or (b"" if is_dir else key.rpartition(b"/")[2])
+            decision = rules.decide(relative, is_dir=is_dir) if relative else None
             return decision is not None and decision.skip
     return False

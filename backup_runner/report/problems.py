@@ -24,6 +24,7 @@ NEXT = {
     "lost": "`find JOB NAME` shows which snapshots have another version",
     "time": "fix the times with `touch`; the contents are stored",
     "source-missing": "mount or restore the source, or remove it from the job",
+    "name-taken": "give the output another `path`, or skip what has its name",
     "damaged": "`verify JOB --level data` lists all damage; `history JOB PATH` shows versions that may be intact",
     "no-backup": "they cannot be restored: their content was never imported",
     "outside": "restore them with `--to DIR`",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
@@ -33,6 +33,7 @@ __all__ = [
     "scan",
     "scan_fields",
 ]
+_SLASH = ord("/")
 
 
 def scan(
@@ -48,12 +49,14 @@ def scan_fields(
 ) -> Iterator[list[EntryFields]]:
     """Yield all entries of all sources in batches, globally sorted by key.
 
-    Sources on disk must not overlap; outputs may be anywhere, and replace a file of the same path. The root
-    folder of a source is an entry too; rules do not apply to roots. Raises nothing: paths that cannot be accessed go to
+    Sources on disk must not overlap; outputs may be anywhere, and replace a file of the same path. A folder of that
+    path, and a file above it, are left out with a problem: no key is both a file and a folder. The root folder of a
+    source is an entry too; rules do not apply to roots. Raises nothing: paths that cannot be accessed go to
     `on_problem`, and to `totals.missing` or `totals.unlisted`. A missing source has the problem kind `source-missing`.
     `totals` is filled during the scan.
     """
     outputs = sorted(source.key for source in sources if source.output)
+    beside = _Beside(outputs, on_problem)
     batches = _of_disk([source for source in sources if not source.output], options, totals, on_problem)
     if not outputs:
         yield from batches
@@ -63,6 +66,7 @@ def scan_fields(
     at = 0
     for batch in batches:
         stop = bisect_right(outputs, batch[-1][0])
+        beside.clear(batch)
         if stop > at:
             there = set(outputs[at:stop])
             batch = [entry for entry in batch if entry[0] not in there]
@@ -71,6 +75,35 @@ def scan_fields(
         yield batch
     if at < len(outputs):
         yield [_output_entry(key) for key in outputs[at:]]
+
+
+class _Beside:
+    """What on disk cannot be stored beside outputs."""
+
+    def __init__(self, outputs: Sequence[bytes], on_problem: OnProblem) -> None:
+        self._outputs = outputs
+        self._above = {key[:at] for key in outputs for at, byte in enumerate(key) if byte == _SLASH}
+        self._on_problem = on_problem
+        self._told: set[bytes] = set()
+
+    def clear(self, batch: list[EntryFields]) -> None:
+        """Take it out of a batch."""
+        first = itemgetter(0)
+        for key in self._outputs:
+            # What is below a folder lies between these two.
+            low, high = (bisect_left(batch, key + end, key=first) for end in (b"/", b"0"))
+            if low < high:
+                del batch[low:high]
+                self._tell(key + b"/", "is stored as the output of a command, so the folder is not backed up")
+        # Keys of folders end in a slash, so these are files and symlinks.
+        for key in self._above.intersection(map(first, batch)):
+            del batch[bisect_left(batch, key, key=first)]
+            self._tell(key, "is not backed up, because the output of a command is stored below it")
+
+    def _tell(self, key: bytes, message: str) -> None:
+        if key not in self._told:
+            self._told.add(key)
+            self._on_problem(Problem(key, "name-taken", message))
 
 
 def _output_entry(key: bytes) -> EntryFields:

@@ -21,11 +21,21 @@ while True:
 """
 
 
-@pytest.mark.parametrize(("busy", "code"), [('["*.log"]', 0), ('["*.txt"]', 3), ('["*.log", "!app.log"]', 3)])
-def test_a_log_that_somebody_writes(place: Any, busy: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("source", "busy", "code"),
+    [
+        ("./data", '["*.log"]', 0),
+        ("./data", '["*.txt"]', 3),
+        ("./data", '["*.log", "!app.log"]', 3),
+        ("./data/docs/app.log", '["*.log"]', 0),
+        ("./data/docs/app.log", '["*.txt"]', 3),
+    ],
+)
+def test_a_log_that_somebody_writes(place: Any, source: str, busy: str, code: int) -> None:
     log = place.data / "docs" / "app.log"
     log.write_bytes(b"x" * (2 << 20))
     place.write_job(busy=busy)
+    place.job.write_text(place.job.read_text().replace("{path: ./data}", f"{{path: {source}}}"))
     writer = subprocess.Popen([sys.executable, "-c", _WRITER, log])
     try:
         time.sleep(0.3)

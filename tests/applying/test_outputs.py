@@ -72,6 +72,14 @@ def test_what_a_command_prints_is_a_file_of_the_snapshot(place: Any) -> None:
     assert place.run("verify", "job.yaml", "--level", "data").code == 0
 
 
+def test_an_emptied_output_counts_with_the_size_it_has_now(place: Any) -> None:
+    for size in (3000, 0):
+        write_job(place, f'[head, -c, "{size}", /dev/zero]')
+        summary = place.run("apply", "job.yaml", "--yes", "--json").lines()[-1]
+        place.write_job()
+    assert (summary["counts"], summary["bytes"]) == ({"update": 1}, 0)
+
+
 @pytest.mark.parametrize("size", [0, 1, 5, 1 << 20])
 def test_short_outputs(place: Any, size: int) -> None:
     write_job(place, f'[head, -c, "{size}", /dev/zero]')
@@ -386,3 +394,60 @@ def test_outputs_do_not_hide_that_all_files_changed(place: Any) -> None:
     done = place.run("apply", "job.yaml", "--yes")
     assert done.code == 5, done.out
     assert "mass change: 30 of 32 files" in done.out + done.err
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_an_output_with_the_name_of_a_folder_on_disk(place: Any, *, stored: bool) -> None:
+    """It is stored instead of the folder, and that is a problem of every run: no name is a file and a folder."""
+    if stored:
+        assert place.run("apply", "job.yaml", "--yes").code == 0
+    write_job(place, "[echo, hi]", name="docs")
+    for name in ("docs!", "docs.txt", "docs0"):
+        (place.data / name).write_text("sorts around it")
+    (place.data / "docs" / "folder").mkdir()
+    for _ in range(2):
+        done = place.run("apply", "job.yaml", "--yes", "--json")
+        assert done.code == 3, done.out + done.err
+        assert done.lines()[-1]["problem_count"] == 1
+    assert "! docs/  name-taken: is stored as the output of a command" in place.run("plan", "job.yaml").out
+    assert place.run("restore", "job.yaml", "--to", "back").code == 0
+    assert (place.root / "back" / "docs").read_text() == "hi\n"
+    names = ["b.txt", "docs", "docs!", "docs.txt", "docs0"]
+    assert sorted(path.name for path in (place.root / "back").iterdir()) == names
+    said = place.run("plan", "job.yaml", "--explain", str(place.data / "docs" / "a.txt"))
+    assert "not backed up" in said.out
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_an_output_below_the_name_of_a_file_on_disk(place: Any, *, link: bool) -> None:
+    write_job(place, "[echo, hi]", name="b.txt/deep/x.sql")
+    if link:
+        (place.data / "b.txt").unlink()
+        (place.data / "b.txt").symlink_to("docs/a.txt")
+        place.job.write_text(place.job.read_text() + "symlinks: store\n")
+    done = place.run("apply", "job.yaml", "--yes")
+    assert done.code == 3, done.out + done.err
+    assert "the output of a command is stored below it" in done.out
+    assert place.run("restore", "job.yaml", "--to", "back").code == 0
+    assert (place.root / "back" / "b.txt" / "deep" / "x.sql").read_text() == "hi\n"
+    assert (place.root / "back" / "docs" / "a.txt").read_text() == "first"
+
+
+def test_standard_input_under_a_name_that_is_taken(place: Any) -> None:
+    (place.root / "config.yaml").write_text(
+        "general: {database_file: ./oneshot.db, crypto_key_file: ./key, relative_path: .}\ndirectory: {path: ./one}\n"
+    )
+    words = ("--config", "config.yaml", "file", "backup", "-", "--as")
+    assert place.run(*words, "dumps/a", stdin="first").code == 0
+    assert place.run("--config", "config.yaml", "directory", "backup", "--dir-paths", "data").code == 0
+    for name, said in (
+        ("dumps", "dumps/ is a folder in the backup"),
+        ("dumps/a/b", "dumps/a is a file in the backup"),
+        ("dumps/a/b/c", "dumps/a is a file in the backup"),
+        ("data/docs", "data/docs/ is a folder in the backup"),
+    ):
+        done = place.run(*words, name, stdin="other")
+        assert done.code == 64, done.out
+        assert said in done.err
+    for name in ("dumps/a", "dumps/b", "dump", "dumps.x"):
+        assert place.run(*words, name, stdin="other").code == 0
