@@ -130,6 +130,18 @@ class CatalogRow(NamedTuple):
     """(size, mtime_ns, ctime_ns) of a newer file that `overwrite: never` held back."""
 
 
+MAX_OWNER = (1 << 32) - 2
+"""The highest number of a user or group; for system calls, the next one means "no change"."""
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """The number that ASCII digits mean; None for other text, and above `most`."""
+    digits = text.lstrip("0") or text[:1]
+    if not (text.isascii() and text.isdigit()) or len(digits) > len(str(most)):
+        return None
+    return found if (found := int(digits)) <= most else None
+
+
 class Problem(NamedTuple):
     """A path that is not backed up, or not completely, and why."""
 

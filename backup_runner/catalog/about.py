@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..records import MAX_OWNER, whole_number
+
 _KEYS = ("host", "tags", "note", "owners")
 
 
@@ -53,9 +55,9 @@ def _owners(found: object) -> Owners:
     parts = [found.get(name) if isinstance(found, dict) else None for name in Owners._fields]
     return Owners(*(
         {
-            int(number): name
+            one: name
             for number, name in (part.items() if isinstance(part, dict) else ())
-            if number.isascii() and number.isdigit() and isinstance(name, str) and name
+            if (one := whole_number(number, MAX_OWNER)) is not None and isinstance(name, str) and name
         }
         for part in parts
     ))  # fmt: skip

@@ -110,7 +110,7 @@ class _Attributes:
         self._there = os.stat(where)
         self._wanted, missing = _recorded(row)
         self._have = _read(where, self._wanted)
-        self._mode = row.mode
+        self._mode = row.mode & 0o7777
         self.lacking: list[Lack] = []
         if missing:
             self._wanted |= {name: value for name, value in self._have.items() if value and name not in _ACLS}
@@ -269,21 +269,23 @@ def restore_symlink_attributes(where: Where, row: Attributes) -> list[Lack]:
     return lacking + _birth_lacking(where, row)
 
 
-def _change_owner(where: Where, there: os.stat_result, row: Attributes) -> OSError | None:
+def _change_owner(where: Where, there: os.stat_result, row: Attributes) -> OSError | OverflowError | None:
     """Set owner and group, or only the group if this user may not set the owner. Returns what failed."""
     try:
         os.chown(where, row.uid if there.st_uid != row.uid else -1, row.gid if there.st_gid != row.gid else -1)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         if there.st_uid != row.uid and there.st_gid != row.gid:
-            with suppress(OSError):
+            with suppress(OSError, OverflowError):
                 os.chown(where, -1, row.gid)
         return error
     return None
 
 
-def _owners_lacking(*, owner: bool, group: bool, row: Attributes, failure: OSError | None) -> list[Lack]:
+def _owners_lacking(
+    *, owner: bool, group: bool, row: Attributes, failure: OSError | OverflowError | None
+) -> list[Lack]:
     """The report for a file that did not get its owner or group."""
-    why = describe(failure) if failure else "not supported by the file system"
+    why = _reason(failure) if failure else "not supported by the file system"
     lacking = [Lack(f"owner {row.uid}", why)] if owner else []
     return [*lacking, Lack(f"group {row.gid}", why)] if group else lacking
 
@@ -305,7 +307,7 @@ def _not_set(name: bytes, error: OSError) -> Lack:
 
 def _reason(error: OSError | OverflowError) -> str:
     """Why something failed, in the system's words."""
-    return describe(error) if isinstance(error, OSError) else "the system does not support this time"
+    return describe(error) if isinstance(error, OSError) else "the system does not support this value"
 
 
 def _recorded(row: Attributes) -> tuple[dict[bytes, bytes], str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..catalog.about import Owners
 from ..errors import UsageError
 from ..options import RestoreOptions
+from ..records import MAX_OWNER, whole_number
 from ..source.owners import group_number, user_number
 
 Numbers = dict[int, int]
@@ -34,9 +35,13 @@ def _mapped(
         if not mark or not old or not new:
             raise UsageError(f'"{text}" does not map a {what}', hint="write OLD:NEW, names or numbers")
         goal = number(new)
+        if goal is None and new.isascii() and new.isdigit():
+            raise UsageError(f'"{text}": no {what} can have this number', hint=f"they go from 0 to {MAX_OWNER}")
         if goal is None:
             raise UsageError(f'there is no {what} "{new}" on this machine', hint="create it, or give a number")
-        olds = [one for one, name in stored.items() if name == old] or ([int(old)] if old.isdigit() else [])
+        olds = [one for one, name in stored.items() if name == old]
+        if not olds and (one := whole_number(old, MAX_OWNER)) is not None:
+            olds = [one]
         if not olds:
             names = ", ".join(sorted(stored.values()))
             hint = f"there are: {names}" if names else "snapshots of earlier versions have numbers only"

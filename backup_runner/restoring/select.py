@@ -18,10 +18,13 @@ from ..errors import BackupRunnerError, CatalogError
 from ..moments import local_text, span_of
 from ..patterns.paths import PathPattern, any_covers, path_pattern
 from ..patterns.wildmatch import Pattern
+from ..records import whole_number
 
 _LOOKED_AT = 20_000
 """Maximum number of paths to compare with a misspelt one."""
 _SECOND_NS = 10**9
+_MOST = (1 << 63) - 1
+"""The highest number that a catalog can give to a snapshot."""
 
 
 # -- the snapshot
@@ -46,7 +49,8 @@ def choose_snapshot(cat: Catalog, job_id: int, at: str | None) -> tuple[Snapshot
     if at is None or at == "latest":
         found = _newest(snapshots, key=lambda one: one.id)
     elif at.isascii() and at.isdigit():
-        found = next((one for one in snapshots if one.id == int(at)), None)
+        number = whole_number(at, _MOST)
+        found = next((one for one in snapshots if one.id == number), None)
     else:
         first, limit = _span(at)
         dated = [one for one in snapshots if one.scanned_ns <= limit]

@@ -6,6 +6,8 @@ import grp
 import pwd
 from collections.abc import Iterable
 
+from ..records import MAX_OWNER, whole_number
+
 Names = dict[int, str]
 
 
@@ -20,9 +22,9 @@ def names_of(owners: Iterable[tuple[int, int]]) -> tuple[Names, Names]:
 
 
 def user_number(name: str) -> int | None:
-    """The uid of a user's name or number; None for an unknown name."""
+    """The uid of a user's name or number; None for an unknown name, and a number that no user can have."""
     if name.isascii() and name.isdigit():
-        return int(name)
+        return whole_number(name, MAX_OWNER)
     try:
         return pwd.getpwnam(name).pw_uid
     except (KeyError, ValueError, OSError):
@@ -32,7 +34,7 @@ def user_number(name: str) -> int | None:
 def group_number(name: str) -> int | None:
     """The same for a group."""
     if name.isascii() and name.isdigit():
-        return int(name)
+        return whole_number(name, MAX_OWNER)
     try:
         return grp.getgrnam(name).gr_gid
     except (KeyError, ValueError, OSError):

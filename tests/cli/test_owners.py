@@ -15,6 +15,7 @@ import pytest
 
 from backup_runner.catalog.about import about_of
 
+TOO_HIGH = (str(2**32 - 1), str(2**32), str(2**63), str(10**30), "9" * 5000)
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs to give files away")
 
 
@@ -95,12 +96,46 @@ def test_owners_are_mapped(applied: Any, capsys: Any) -> None:
         ("daemon", "does not map a user"),
         ("daemon:no-such-user", "there is no user"),
         ("nobody-of-these:root", "the snapshot has no user"),
+        *((f"root:{number}", "no user can have this number") for number in TOO_HIGH),
+        *((f"{number}:root", "the snapshot has no user") for number in TOO_HIGH),
+        ("²:root", "the snapshot has no user"),
+        ("root:²", "there is no user"),
+        ("root:-1", "there is no user"),
     ],
+    ids=lambda text: text[:20],
 )
 def test_a_wrong_map_is_refused(applied: Any, capsys: Any, text: str, message: str) -> None:
     done = applied.call(capsys, "restore", "job.yaml", "--to", "back", "--map-owner", text)
-    assert (done.code, message in done.err) == (64, True)
+    assert (done.code, message in done.err) == (64, True), done.err
     assert not (applied.root / "back" / "b.txt").exists()
+    done = applied.call(capsys, "restore", "job.yaml", "--to", "back", "--map-group", text)
+    assert (done.code, message.replace("user", "group") in done.err) == (64, True), done.err
+
+
+@ROOT_ONLY
+def test_the_highest_number_is_one(applied: Any, capsys: Any) -> None:
+    number = 2**32 - 2
+    given = ("--map-owner", f"daemon:{number}", "--map-group", f"1:{number}")
+    assert applied.call(capsys, "restore", "job.yaml", "--to", "back", *given).code == 0
+    assert owner(applied.root / "back" / "b.txt") == (number, number)
+
+
+@pytest.mark.parametrize("number", [*TOO_HIGH, "0"], ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("restore", "job.yaml", "--to", "back", "--at"),
+        ("files", "list", "job.yaml", "--at"),
+        ("diff", "job.yaml"),
+        ("diff", "job.yaml", "1"),
+        ("forget", "job.yaml", "--dry-run"),
+        ("snapshots", "tag", "job.yaml", "--add", "x"),
+    ],
+)
+def test_a_number_that_no_snapshot_has(place: Any, capsys: Any, words: tuple[str, ...], number: str) -> None:
+    assert place.call(capsys, "apply", "job.yaml", "--yes").code == 0
+    done = place.call(capsys, *words, number)
+    assert (done.code, f"no snapshot {number}" in done.err) == (1, True), done.err
 
 
 @ROOT_ONLY
@@ -117,4 +152,6 @@ def test_a_tar_archive_has_the_names(applied: Any) -> None:
 def test_what_is_not_a_name_is_ignored() -> None:
     text = '{"owners": {"users": {"1": "a", "x": "b", "-2": "c", "3": 4, "5": ""}, "groups": 7}}'
     assert about_of(text).owners == ({1: "a"}, {})
+    highest = dict.fromkeys(("4294967294", *TOO_HIGH), "a")
+    assert about_of(json.dumps({"owners": {"users": highest, "groups": {}}})).owners == ({2**32 - 2: "a"}, {})
     assert about_of('{"owners": []}').owners == ({}, {})
