@@ -123,9 +123,9 @@ def run(tmp_path: Path, count: int, seed: int, version: int) -> None:
     with catalog(tmp_path / "catalog.db", version) as (cat, store):
         for number in range(count):
             line = mutated(chance, version)
-            started = time.monotonic()
+            started = time.process_time()
             taken += one(cat, store, line, version, commit=number % 500 == 0)
-            slowest = max(slowest, time.monotonic() - started)
+            slowest = max(slowest, time.process_time() - started)
     grown = (peak() - before) >> 10
     print(f"{count} lines, {taken:.0f} taken, slowest {slowest * 1000:.1f} ms, {grown} MiB more memory", flush=True)
     assert 0 < taken < count
